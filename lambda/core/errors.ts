@@ -1,0 +1,61 @@
+/** Every reason this system refuses something. `docs/errors.md` has a heading for each; a test says so. */
+export type ErrorCode =
+  // What somebody sent us
+  | 'request-invalid'
+  | 'configuration-invalid'
+  | 'token-unknown'
+  // The secret and its labels
+  | 'ring-absent'
+  | 'ring-malformed'
+  | 'ring-of-another-schema'
+  | 'ring-of-another-name'
+  | 'ring-moved-back'
+  | 'key-weak'
+  | 'key-repeated'
+  | 'secret-missing'
+  | 'secret-without-current'
+  | 'version-conflict'
+  | 'label-moved'
+  | 'staged-ring-dead'
+  | 'rotation-not-enabled'
+  | 'rotation-in-progress'
+  | 'rotation-held'
+  | 'revoke-not-won'
+  // The fleet
+  | 'record-malformed'
+  | 'result-line-malformed'
+  | 'document-unknown'
+  | 'access-denied'
+  | 'throttled'
+  | 'unreachable'
+
+/** What was wanted, what came and what to do about it. Key bytes never belong here. */
+export interface Refusal {
+  readonly wanted: string
+  readonly came: string
+  readonly fix?: string
+  readonly cause?: unknown
+}
+
+/** The one error of this system: a closed set of codes, facts as fields, the original as `cause`. */
+export class TicketringError extends Error {
+  override readonly name = 'TicketringError'
+  readonly code: ErrorCode
+  readonly wanted: string
+  readonly came: string
+  readonly fix: string | undefined
+
+  constructor(code: ErrorCode, { wanted, came, fix, cause }: Refusal) {
+    const remedy = fix === undefined ? '' : `. ${fix}`
+    super(`${code}: wanted ${wanted}; got ${came}${remedy}`, cause === undefined ? {} : { cause })
+    this.code = code
+    this.wanted = wanted
+    this.came = came
+    this.fix = fix
+  }
+}
+
+/** True for a {@link TicketringError}, of this code if one is named. Never throws. */
+export function isRefusal(error: unknown, code?: ErrorCode): error is TicketringError {
+  return error instanceof TicketringError && (code === undefined || error.code === code)
+}

@@ -1,0 +1,109 @@
+import { TicketringError } from './errors.ts'
+import { Fields } from './fields.ts'
+
+/** Name of the rotation function's one environment variable: {@link RotationConfiguration} as JSON. */
+export const ROTATION_VARIABLE = 'TICKETRING_ROTATION'
+
+/** What the rotation function is told at deploy time. Durations in whole seconds. */
+export interface RotationConfiguration {
+  readonly ring: string
+  /** ARN of the ring's secret. */
+  readonly secret: string
+  readonly document: {
+    readonly name: string
+    /** Named explicitly: `$LATEST` would let an edited document reach the fleet by itself. */
+    readonly version: string
+    /** What every result line must name: the first 12 hex digits of the script's SHA-256. */
+    readonly script: string
+  }
+  readonly target: {
+    readonly tag: string
+    readonly values: readonly string[]
+    /** Fewer machines than this hold the rotation. */
+    readonly minInstances: number
+  }
+  /** Name of the SSM parameter that holds the delivery record. */
+  readonly record: string
+  readonly timing: RotationTiming
+  readonly trigger: 'schedule' | 'secrets-manager'
+}
+
+export interface RotationTiming {
+  /** T: from one advance to the next. */
+  readonly every: number
+  /** How much earlier than T a schedule's window may fire. */
+  readonly window: number
+  /** L: how long a ticket lives. */
+  readonly ticketLifetime: number
+  /** From this age on the ring advances though machines are missing, and pages. */
+  readonly maxKeyAge: number
+  /** From one reconcile tick to the next. */
+  readonly tick: number
+  /** How long a command may wait for an instance, then run there: together less than a redelivery period. */
+  readonly delivery: number
+  readonly execution: number
+}
+
+/** @throws TicketringError `configuration-invalid` naming the field. */
+export function parseRotationConfiguration(text: string | undefined): RotationConfiguration {
+  if (text === undefined) {
+    throw new TicketringError('configuration-invalid', {
+      wanted: `the environment variable ${ROTATION_VARIABLE}`,
+      came: 'none',
+      fix: 'Deploy the function with the TicketKeyRing construct, which sets it',
+    })
+  }
+  const code = 'configuration-invalid'
+  const fields = Fields.ofJson(text, 'the configuration', code, [
+    'ring',
+    'secret',
+    'document',
+    'target',
+    'record',
+    'timing',
+    'trigger',
+  ])
+  const document = Fields.of(fields.raw('document'), 'document', code, ['name', 'version', 'script'])
+  const target = Fields.of(fields.raw('target'), 'target', code, ['tag', 'values', 'minInstances'])
+  return Object.freeze({
+    ring: fields.string('ring', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a ring name'),
+    secret: fields.string('secret', /^arn:/, 'an ARN'),
+    document: {
+      name: document.string('name'),
+      version: document.string('version', /^[1-9][0-9]*$/, 'a version number'),
+      script: document.string('script', /^[0-9a-f]{12}$/, '12 hex digits'),
+    },
+    target: {
+      tag: target.string('tag'),
+      values: target.list('values', (value) =>
+        typeof value === 'string' && value !== '' ? value : target.refuse('values', 'tag values'),
+      ),
+      minInstances: target.integer('minInstances', 0),
+    },
+    record: fields.string('record', /^\//, 'a parameter name'),
+    timing: parseTiming(fields.raw('timing')),
+    trigger: fields.oneOf('trigger', ['schedule', 'secrets-manager'] as const),
+  })
+}
+
+/** The inverse of {@link parseRotationConfiguration}. */
+export function serialiseRotationConfiguration(configuration: RotationConfiguration): string {
+  return JSON.stringify(configuration)
+}
+
+function parseTiming(value: unknown): RotationTiming {
+  const names = ['every', 'window', 'ticketLifetime', 'maxKeyAge', 'tick', 'delivery', 'execution'] as const
+  const fields = Fields.of(value, 'timing', 'configuration-invalid', names)
+  const timing = {
+    every: fields.integer('every', 1),
+    window: fields.integer('window', 0),
+    ticketLifetime: fields.integer('ticketLifetime', 1),
+    maxKeyAge: fields.integer('maxKeyAge', 1),
+    tick: fields.integer('tick', 1),
+    delivery: fields.integer('delivery', 1),
+    execution: fields.integer('execution', 1),
+  }
+  if (timing.ticketLifetime * 2 > timing.every) fields.refuse('ticketLifetime', 'at most half of "every"')
+  if (timing.maxKeyAge <= timing.every) fields.refuse('maxKeyAge', 'more than "every"')
+  return timing
+}
