@@ -28,6 +28,9 @@ export type ErrorCode =
   | 'access-denied'
   | 'throttled'
   | 'unreachable'
+  // OCSP
+  | 'der-malformed'
+  | 'certificate-malformed'
 
 /** What was wanted, what came and what to do about it. Key bytes never belong here. */
 export interface Refusal {

@@ -1,0 +1,132 @@
+import type { Invocation } from '../core/confirmation.ts'
+import type { Labels } from '../core/decision.ts'
+import type { Member } from '../core/gate.ts'
+import type { RandomBytes } from '../core/ticket-key.ts'
+
+/** The secret's versions and labels, read. */
+export interface RingVersions {
+  /** @throws TicketringError `secret-missing`, `secret-without-current`, `access-denied`. */
+  labels(): Promise<Labels & { readonly rotationEnabled: boolean; readonly versions: readonly string[] }>
+  /**
+   * @returns the SecretString of the version that AWSCURRENT names, or of the version named; `undefined` where
+   * that version has no value (yet): reads are eventually consistent.
+   */
+  read(which: 'AWSCURRENT' | { readonly version: string }): Promise<StoredValue | undefined>
+}
+
+export interface StoredValue {
+  readonly version: string
+  /** Key material. */
+  readonly value: string
+}
+
+/** The secret's versions and labels, written. */
+export interface RingCommits {
+  /** Puts a value under AWSPENDING. @throws TicketringError `version-conflict` if the version has another value. */
+  stage(version: string, value: string, rotationToken?: string): Promise<void>
+  /** Moves AWSCURRENT from `parent`: a compare-and-set. @throws TicketringError `label-moved`. */
+  promote(version: string, parent: string): Promise<void>
+  /** Takes a label off the version, if it is there. Does not throw where it is not. */
+  unlabel(label: 'AWSPENDING' | 'AWSPREVIOUS', version: string): Promise<void>
+}
+
+/** Secrets Manager's own rotation. */
+export interface Rotations {
+  /** Asks RotateSecret. @throws TicketringError `rotation-in-progress`. */
+  start(token: string): Promise<void>
+}
+
+/** One text that outlives an invocation: the delivery record. */
+export interface Records {
+  read(): Promise<string | undefined>
+  write(text: string): Promise<void>
+}
+
+/** Who belongs to the fleet. With several Regions: of all of them. */
+export interface RollCall {
+  /** @throws TicketringError `access-denied`. */
+  members(): Promise<readonly Member[]>
+}
+
+/** What is to reach the fleet. */
+export interface Order {
+  readonly generation: number
+  readonly to: 'all' | readonly string[]
+  /** Ramped so that a bad machine shows before all have it, or to all at once. */
+  readonly ramp: boolean
+}
+
+/** Brings an order to the instances. */
+export interface Courier {
+  /**
+   * @returns an opaque reference for each command sent: one for each Region that the fleet lives in.
+   * @throws TicketringError `access-denied`, `document-unknown`.
+   */
+  send(order: Order): Promise<readonly string[]>
+  /** One call, whatever the fleet's size. `unknown` while (or because) Systems Manager does not list the command. */
+  progress(command: string): Promise<Progress>
+  /** What each instance said: one call for every 50. */
+  results(command: string): Promise<readonly Invocation[]>
+}
+
+export interface Progress {
+  readonly state: 'running' | 'ended' | 'unknown'
+  readonly targets: number
+  readonly completed: number
+}
+
+/** Time, as an argument. */
+export interface Clock {
+  now(): Date
+  sleep(milliseconds: number): Promise<void>
+  /** Milliseconds that this invocation may still run. */
+  remaining(): number
+}
+
+/** Chance, as an argument. */
+export interface Chance {
+  readonly random: RandomBytes
+  uuid(): string
+}
+
+/** What is worth a line in the log. Never key material. */
+export interface Journal {
+  record(entry: JournalEntry): void
+}
+
+export type JournalEntry =
+  | { readonly kind: 'decided'; readonly action: string; readonly reason: string; readonly page: boolean }
+  | {
+      readonly kind: 'committed'
+      readonly version: string
+      readonly generation: number
+      readonly encryptsWith: string
+    }
+  | {
+      readonly kind: 'progress'
+      readonly command: string
+      readonly targets: number
+      readonly completed: number
+    }
+  | {
+      readonly kind: 'held-by'
+      readonly instance: string
+      readonly lineage: string
+      readonly generation: number
+      readonly encryptsWith: string
+      readonly since: string
+    }
+  | { readonly kind: 'trouble'; readonly during: string; readonly detail: string }
+  | { readonly kind: 'measured'; readonly metrics: Metrics }
+
+/** Published once an invocation. */
+export interface Metrics {
+  /** Seconds. */
+  readonly KeyAge: number
+  readonly Members: number
+  readonly Stragglers: number
+  /** 1 where a due rotation is held, or something keeps an operator's attention. */
+  readonly RotationHeld: number
+  /** 1 where a rotation passed only because the ring was past maxKeyAge. */
+  readonly RotationForced: number
+}

@@ -1,0 +1,149 @@
+import type { Situation } from '../core/decision.ts'
+import { type Delivery, undelivered } from '../core/delivery-record.ts'
+import { TicketringError } from '../core/errors.ts'
+import { askGate } from '../core/gate.ts'
+import type { StepRequest } from '../core/request.ts'
+import { parseRing, type Ring } from '../core/ring.ts'
+import { promote, required, stageRing } from './commit.ts'
+import { deliver } from './delivery.ts'
+import { observe, type RotationPorts, readCurrent, readRecord } from './observation.ts'
+import type { StoredValue } from './ports.ts'
+
+/**
+ * One of the four steps that Secrets Manager calls: each may be retried and repeated at will.
+ * Source: Secrets Manager user guide, "How rotation works".
+ */
+export async function runStep(ports: RotationPorts, request: StepRequest): Promise<void> {
+  refuseOtherSecret(ports, request)
+  switch (request.step) {
+    case 'createSecret':
+      return createSecret(ports, request)
+    case 'setSecret':
+      // Delivery follows the commit: a key that is only staged must reach no machine.
+      return
+    case 'testSecret':
+      return testSecret(ports, request)
+    case 'finishSecret':
+      return finishSecret(ports, request)
+  }
+}
+
+async function createSecret(ports: RotationPorts, { token, rotationToken }: StepRequest): Promise<void> {
+  const labels = await ports.versions.labels()
+  if (!labels.rotationEnabled) throw notEnabled()
+  if (labels.current === token) return
+  if (labels.pending !== token) throw unknownToken(token, `AWSPENDING on ${labels.pending ?? 'no version'}`)
+  const situation = await observe({ ...ports, versions: { ...reading(ports), labels: async () => labels } })
+  if (situation.delivery !== undefined)
+    refuseClosedGate(ports, { ...situation, delivery: situation.delivery })
+  const origin = situation.delivery === undefined ? 'genesis' : 'advance'
+  const ring = await stageRing(ports, situation, { origin, version: token, rotationToken })
+  refuseDead(ring, situation.labels.current)
+}
+
+/** Must also pass at deploy time, with no fleet and, on a temporary version, with no value. */
+async function testSecret(ports: RotationPorts, { token }: StepRequest): Promise<void> {
+  const staged = await readStaged(ports, token)
+  if (staged !== undefined) {
+    parseRing(staged.value, ports.configuration.ring)
+    return
+  }
+  const { pending, current } = await ports.versions.labels()
+  if (pending !== token && current !== token) {
+    throw unknownToken(token, `AWSPENDING on ${pending ?? 'no version'}`)
+  }
+  parseRing((await readCurrent(ports.versions)).value, ports.configuration.ring)
+}
+
+/** Never fails after the commit: what it leaves undone, the next tick does. */
+async function finishSecret(ports: RotationPorts, { token }: StepRequest): Promise<void> {
+  const staged = await readStaged(ports, token)
+  if (staged === undefined) throw unknownToken(token, 'no value in that version')
+  const ring = required(parseRing(staged.value, ports.configuration.ring), token)
+  await promote(ports, token, ring)
+  try {
+    await startDelivery(ports, token, ring)
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : 'unknown'
+    ports.journal.record({ kind: 'trouble', during: 'sending the delivery after finishSecret', detail })
+  }
+}
+
+async function startDelivery(ports: RotationPorts, version: string, ring: Ring): Promise<void> {
+  const record = await readRecord(ports)
+  if (record?.delivery?.version === version && record.delivery.attempts > 0) return
+  const delivery = undelivered(version, ring)
+  const { generation, encryptsWith } = delivery
+  ports.journal.record({ kind: 'committed', version, generation, encryptsWith })
+  const situation: Situation & { delivery: Delivery } = {
+    now: ports.clock.now(),
+    labels: { current: version },
+    carried: record?.carried ?? {},
+    fleet: { known: true, members: [] },
+    delivery,
+  }
+  await deliver(ports, situation, 'all')
+}
+
+const READ_TRIES = 3
+const READ_PAUSE = 500
+
+/** Reads are eventually consistent: a version just put may not be there yet. */
+async function readStaged(
+  { versions, clock }: RotationPorts,
+  version: string,
+): Promise<StoredValue | undefined> {
+  for (let tries = 1; ; tries++) {
+    const stored = await versions.read({ version })
+    if (stored !== undefined || tries === READ_TRIES) return stored
+    await clock.sleep(READ_PAUSE)
+  }
+}
+
+function reading({ versions }: RotationPorts) {
+  return { read: versions.read.bind(versions) }
+}
+
+/** Whoever calls RotateSecret asks the gate first; Secrets Manager's own schedule cannot. */
+function refuseClosedGate(
+  { configuration }: RotationPorts,
+  situation: Situation & { delivery: Delivery },
+): void {
+  const gate = askGate({ ...situation, ...configuration, manual: true })
+  if (gate.open) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'an open gate',
+    came: gate.reason,
+    fix: 'The reconcile tick takes the rotation up once the gate opens',
+  })
+}
+
+function refuseDead(ring: Ring, current: string): void {
+  if (ring.parent === current) return
+  throw new TicketringError('staged-ring-dead', {
+    wanted: `a staged ring derived from ${current}`,
+    came: `one derived from ${ring.parent}`,
+    fix: 'The reconcile tick takes AWSPENDING off it; the next rotation starts afresh',
+  })
+}
+
+function refuseOtherSecret({ configuration }: RotationPorts, { secret }: StepRequest): void {
+  if (secret === configuration.secret) return
+  throw new TicketringError('request-invalid', {
+    wanted: `a step for ${configuration.secret}`,
+    came: `one for ${secret.slice(0, 200)}`,
+    fix: "Set this function as the rotation function of its own ring's secret only",
+  })
+}
+
+function notEnabled(): TicketringError {
+  return new TicketringError('rotation-not-enabled', {
+    wanted: 'a secret with rotation on',
+    came: 'rotation off',
+    fix: 'Deploy the ring with the trigger "secrets-manager"',
+  })
+}
+
+function unknownToken(token: string, came: string): TicketringError {
+  return new TicketringError('token-unknown', { wanted: `AWSPENDING on ${token.slice(0, 64)}`, came })
+}

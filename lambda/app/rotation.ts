@@ -1,0 +1,245 @@
+import { type Decision, decide, type Intent, type Situation } from '../core/decision.ts'
+import type { Delivery, Straggler } from '../core/delivery-record.ts'
+import { isRefusal } from '../core/errors.ts'
+import { ageOf } from '../core/gate.ts'
+import type { Action, ActionRequest } from '../core/request.ts'
+import { tokenFor } from '../core/tokens.ts'
+import { commit, commitRevoke } from './commit.ts'
+import { awaitCommands, deliver, judgeFleet } from './delivery.ts'
+import { observe, type RotationPorts, saveRecord } from './observation.ts'
+
+/** What a manual or scheduled invocation answers, as JSON. No key material. */
+export interface Answer {
+  readonly action: Action
+  readonly ring: string
+  /** The last decision, or, of a reading action, the one that would be taken now. */
+  readonly decision: { readonly action: Decision['action']; readonly reason: string; readonly until?: string }
+  /** What was done before that, in order. */
+  readonly did: readonly string[]
+  readonly generation?: number
+  readonly lineage?: string
+  /** VersionId that AWSCURRENT names. */
+  readonly version?: string
+  /** Name of the `current` key. */
+  readonly encryptsWith?: string
+  readonly rotatedAt?: string
+  readonly convergedAt?: string
+  readonly fleet?: {
+    readonly members: number
+    readonly confirmed: number
+    readonly stragglers: readonly Straggler[]
+  }
+  /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
+  readonly proof?: {
+    readonly refused: number
+    readonly stillAccepting: readonly string[]
+    readonly unproven: number
+  }
+}
+
+/** More steps than any situation needs: a loop that is longer goes round in circles. */
+const MOST_STEPS = 16
+
+/**
+ * Looks at what is, decides one action, does it, and again, until there is nothing to do or something to wait for.
+ * Can be killed at any point and run again.
+ */
+export async function run(ports: RotationPorts, request: ActionRequest): Promise<Answer> {
+  let situation = await observe(ports)
+  let intent = intentOf(request)
+  const did: string[] = []
+  let forced = false
+  for (let step = 0; step < MOST_STEPS; step++) {
+    const decision = decide({ ...situation, now: ports.clock.now() }, intent, ports.configuration)
+    ports.journal.record({ kind: 'decided', ...decision, page: decision.action === 'hold' && decision.page })
+    const isLast = decision.action === 'hold' || decision.action === 'rest'
+    if (isLast || request.dryRun || request.action === 'status') {
+      measure(ports, situation, decision, forced)
+      return answer(ports, request, situation, decision, did)
+    }
+    forced ||= decision.action === 'advance' && decision.forced
+    const after = await act(ports, situation, decision, intent, request)
+    if ('stopped' in after) {
+      measure(ports, situation, decision, forced)
+      return answer(ports, request, situation, { action: 'rest', reason: after.stopped }, did)
+    }
+    did.push(`${decision.action}: ${decision.reason}`)
+    situation = after
+    intent = intentAfter(intent, decision)
+  }
+  throw new RangeError(`no end after ${MOST_STEPS} steps: ${did.join('; ')}`)
+}
+
+function intentOf({ action, scheduledTime, token }: ActionRequest): Intent {
+  const named = token === undefined ? {} : { token }
+  if (action === 'rotate') {
+    const manual = scheduledTime === undefined
+    return { action, manual, ...named, ...(manual ? {} : { scheduledTime }) }
+  }
+  if (action === 'revoke') return { action, ...named }
+  return { action: action === 'deliver' ? 'deliver' : 'reconcile' }
+}
+
+/** What was wanted has happened once the ring changed hands or was sent: from there on, whatever is due. */
+function intentAfter(intent: Intent, { action }: Decision): Intent {
+  const fulfilled =
+    action === 'advance' || action === 'revoke' || action === 'genesis' || action === 'deliver'
+  return fulfilled && !(intent.action === 'rotate' && action === 'deliver') ? { action: 'reconcile' } : intent
+}
+
+type Stopped = { readonly stopped: string }
+
+async function act(
+  ports: RotationPorts,
+  situation: Situation,
+  decision: Decision,
+  intent: Intent,
+  request: ActionRequest,
+): Promise<Situation | Stopped> {
+  switch (decision.action) {
+    case 'genesis':
+      return yielding(intent, () => commit(ports, situation, { origin: 'genesis' }))
+    case 'advance':
+      return advance(ports, situation, intent)
+    case 'revoke':
+      return commitRevoke(ports, situation, intent.action === 'revoke' ? intent.token : undefined)
+    case 'unlabel':
+      return unlabel(ports, situation, decision)
+    case 'note-pending': {
+      const pending = { version: decision.version, since: situation.now }
+      const noted = { ...situation, carried: { ...situation.carried, pending } }
+      await saveRecord(ports, noted)
+      return noted
+    }
+    case 'deliver':
+    case 'await':
+    case 'judge':
+      return bring(ports, situation, decision, request)
+    case 'hold':
+    case 'rest':
+      return { stopped: decision.reason }
+  }
+}
+
+async function bring(
+  ports: RotationPorts,
+  situation: Situation,
+  decision: Extract<Decision, { action: 'deliver' | 'await' | 'judge' }>,
+  request: ActionRequest,
+): Promise<Situation | Stopped> {
+  const { delivery } = situation
+  if (delivery === undefined) return { stopped: 'there is no ring' }
+  const known = { ...situation, delivery }
+  if (decision.action === 'judge') return judgeFleet(ports, known)
+  if (decision.action === 'deliver') return deliver(ports, accepted(known, request), decision.to)
+  const running = 'a command is still under way: the next tick goes on'
+  return (await awaitCommands(ports, known)) ?? { stopped: running }
+}
+
+/** An operator who delivers with a reason has looked at a fleet that shrank, and takes it as it is. */
+function accepted<T extends Situation>(situation: T, { action, reason }: ActionRequest): T {
+  if (action !== 'deliver' || reason === undefined || !situation.fleet.known) return situation
+  const baseline = { members: situation.fleet.members.length, at: situation.now }
+  return { ...situation, carried: { ...situation.carried, baseline } }
+}
+
+async function advance(
+  ports: RotationPorts,
+  situation: Situation,
+  intent: Intent,
+): Promise<Situation | Stopped> {
+  const { trigger, secret } = ports.configuration
+  const caller = intent.action === 'rotate' ? intent.token : undefined
+  if (trigger === 'schedule') {
+    return yielding(intent, () => commit(ports, situation, { origin: 'advance', token: caller }))
+  }
+  await ports.rotations.start(tokenFor('advance', secret, situation.labels.current, caller))
+  return { stopped: 'Secrets Manager was asked to rotate; the next tick confirms the delivery' }
+}
+
+/** Whoever comes second to a compare-and-set has lost nothing; only a person who asked is told by an error. */
+async function yielding(intent: Intent, attempt: () => Promise<Situation>): Promise<Situation | Stopped> {
+  try {
+    return await attempt()
+  } catch (error) {
+    const lost = isRefusal(error, 'label-moved') || isRefusal(error, 'staged-ring-dead')
+    if (!lost || (intent.action === 'rotate' && intent.manual)) throw error
+    return { stopped: error.message }
+  }
+}
+
+async function unlabel(
+  ports: RotationPorts,
+  situation: Situation,
+  { label, version }: Extract<Decision, { action: 'unlabel' }>,
+): Promise<Situation> {
+  await ports.commits.unlabel(label, version)
+  const { previous, pending, ...labels } = situation.labels
+  const kept = label === 'AWSPREVIOUS' ? { pending } : { previous }
+  const left = Object.fromEntries(Object.entries(kept).filter(([, holder]) => holder !== undefined))
+  return { ...situation, labels: { ...labels, ...left } }
+}
+
+function measure(
+  { journal, clock }: RotationPorts,
+  situation: Situation,
+  decision: Decision,
+  forced: boolean,
+): void {
+  const { delivery } = situation
+  if (delivery === undefined) return
+  journal.record({
+    kind: 'measured',
+    metrics: {
+      KeyAge: Math.round(ageOf(delivery, clock.now())),
+      Members: delivery.members,
+      Stragglers: delivery.members - delivery.confirmed,
+      RotationHeld: decision.action === 'hold' && decision.page ? 1 : 0,
+      RotationForced: forced ? 1 : 0,
+    },
+  })
+}
+
+function answer(
+  { configuration }: RotationPorts,
+  { action }: ActionRequest,
+  { delivery, labels }: Situation,
+  decision: Decision,
+  did: readonly string[],
+): Answer {
+  const until = decision.action === 'hold' ? decision.until : undefined
+  const head = {
+    action,
+    ring: configuration.ring,
+    decision: {
+      action: decision.action,
+      reason: decision.reason,
+      ...(until === undefined ? {} : { until: until.toISOString() }),
+    },
+    did,
+    version: labels.current,
+  }
+  if (delivery === undefined) return head
+  return { ...head, ...factsOf(delivery), ...(action === 'revoke' ? { proof: proofOf(delivery) } : {}) }
+}
+
+function factsOf(delivery: Delivery): Omit<Answer, 'action' | 'ring' | 'decision' | 'did'> {
+  const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
+  const { members, confirmed, stragglers } = delivery
+  return {
+    generation,
+    lineage,
+    version,
+    encryptsWith,
+    rotatedAt: rotatedAt.toISOString(),
+    ...(convergedAt === undefined ? {} : { convergedAt: convergedAt.toISOString() }),
+    fleet: { members, confirmed, stragglers },
+  }
+}
+
+function proofOf({ members, confirmed, stragglers }: Delivery): NonNullable<Answer['proof']> {
+  const accepting = stragglers
+    .filter(({ reason }) => reason.startsWith('old-ticket-accepted'))
+    .map(({ id }) => id)
+  return { refused: confirmed, stillAccepting: accepting, unproven: members - confirmed - accepting.length }
+}

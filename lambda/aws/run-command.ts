@@ -1,0 +1,124 @@
+import {
+  type CommandInvocation,
+  ListCommandInvocationsCommand,
+  type ListCommandInvocationsCommandOutput,
+  ListCommandsCommand,
+  SendCommandCommand,
+  type SSMClient,
+} from '@aws-sdk/client-ssm'
+import type { Courier, Order, Progress } from '../app/ports.ts'
+import type { Invocation } from '../core/confirmation.ts'
+import type { RotationConfiguration } from '../core/rotation-configuration.ts'
+import { isNamed, refusal } from './refusal.ts'
+
+/** How much of the fleet runs the script at the same time: a bad machine shows before all have the command. */
+const RAMP = '25%'
+/** One bad machine must not stop the rest. */
+const ALL_MAY_FAIL = '100%'
+/** Invocations on a page, the most there is. */
+const PAGE = 50
+const TERMINAL = new Set(['Success', 'Cancelled', 'Failed', 'TimedOut'])
+
+/** Run Command of AWS Systems Manager, in one Region. */
+export class RunCommand implements Courier {
+  readonly #client: SSMClient
+  readonly #configuration: RotationConfiguration
+
+  constructor(client: SSMClient, configuration: RotationConfiguration) {
+    this.#client = client
+    this.#configuration = configuration
+  }
+
+  async send({ generation, to, ramp }: Order): Promise<readonly string[]> {
+    const { document, target, timing, ring } = this.#configuration
+    const tagged = { Key: `tag:${target.tag}`, Values: [...target.values] }
+    const command = new SendCommandCommand({
+      DocumentName: document.name,
+      DocumentVersion: document.version,
+      Targets: [to === 'all' ? tagged : { Key: 'InstanceIds', Values: [...to] }],
+      Parameters: { Generation: [String(generation)] },
+      MaxConcurrency: ramp ? RAMP : ALL_MAY_FAIL,
+      MaxErrors: ALL_MAY_FAIL,
+      TimeoutSeconds: timing.delivery,
+      Comment: `ticketring: ${ring}, generation ${generation} or later`,
+    })
+    try {
+      const { Command } = await this.#client.send(command)
+      return Command?.CommandId === undefined ? [] : [Command.CommandId]
+    } catch (error) {
+      const codes = {
+        InvalidDocument: 'document-unknown',
+        InvalidDocumentVersion: 'document-unknown',
+      } as const
+      throw refusal(error, `to send ${document.name}, version ${document.version}`, codes)
+    }
+  }
+
+  async progress(command: string): Promise<Progress> {
+    try {
+      const { Commands } = await this.#client.send(new ListCommandsCommand({ CommandId: command }))
+      const [found] = Commands ?? []
+      if (found === undefined) return UNKNOWN
+      return {
+        state: TERMINAL.has(found.Status ?? '') ? 'ended' : 'running',
+        targets: found.TargetCount ?? 0,
+        completed: found.CompletedCount ?? 0,
+      }
+    } catch (error) {
+      if (isNamed(error, 'InvalidCommandId')) return UNKNOWN
+      throw refusal(error, `the status of command ${command}`)
+    }
+  }
+
+  async results(command: string): Promise<readonly Invocation[]> {
+    const invocations: Invocation[] = []
+    let next: string | undefined
+    do {
+      const page = await this.#page(command, next)
+      invocations.push(...(page.CommandInvocations ?? []).flatMap(toInvocation))
+      next = page.NextToken
+    } while (next !== undefined)
+    return invocations
+  }
+
+  async #page(command: string, next: string | undefined): Promise<Page> {
+    try {
+      return await this.#client.send(
+        new ListCommandInvocationsCommand({
+          CommandId: command,
+          Details: true,
+          MaxResults: PAGE,
+          ...(next === undefined ? {} : { NextToken: next }),
+        }),
+      )
+    } catch (error) {
+      if (isNamed(error, 'InvalidCommandId')) return NO_PAGE
+      throw refusal(error, `the results of command ${command}`)
+    }
+  }
+}
+
+type Page = Pick<ListCommandInvocationsCommandOutput, 'CommandInvocations' | 'NextToken'>
+
+const NO_PAGE: Page = { CommandInvocations: [], NextToken: undefined }
+
+const UNKNOWN: Progress = { state: 'unknown', targets: 0, completed: 0 }
+
+function toInvocation({
+  InstanceId,
+  StatusDetails,
+  Status,
+  CommandPlugins,
+}: CommandInvocation): Invocation[] {
+  if (InstanceId === undefined) return []
+  const [plugin] = CommandPlugins ?? []
+  const finishedAt = plugin?.ResponseFinishDateTime
+  return [
+    {
+      id: InstanceId,
+      status: StatusDetails ?? Status ?? 'Pending',
+      output: plugin?.Output ?? '',
+      ...(finishedAt === undefined ? {} : { finishedAt }),
+    },
+  ]
+}

@@ -1,0 +1,126 @@
+import {
+  DescribeSecretCommand,
+  type DescribeSecretCommandOutput,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  type SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import type { RingCommits, RingVersions, Rotations, StoredValue } from '../app/ports.ts'
+import { TicketringError } from '../core/errors.ts'
+import { isNamed, refusal } from './refusal.ts'
+
+/** The ring's secret in AWS Secrets Manager. */
+export class RingSecret implements RingVersions, RingCommits, Rotations {
+  readonly #client: SecretsManagerClient
+  readonly #secret: string
+
+  /** @param secret ARN of the secret. */
+  constructor(client: SecretsManagerClient, secret: string) {
+    this.#client = client
+    this.#secret = secret
+  }
+
+  async labels() {
+    const answer = await this.#describe()
+    const stages = Object.entries(answer.VersionIdsToStages ?? {})
+    const holder = (label: string) => stages.find(([, labels]) => labels.includes(label))?.[0]
+    const [current, previous, pending] = [holder('AWSCURRENT'), holder('AWSPREVIOUS'), holder('AWSPENDING')]
+    if (current === undefined) throw withoutCurrent()
+    return {
+      current,
+      ...(previous === undefined ? {} : { previous }),
+      ...(pending === undefined ? {} : { pending }),
+      rotationEnabled: answer.RotationEnabled === true,
+      versions: stages.map(([version]) => version),
+    }
+  }
+
+  async read(which: 'AWSCURRENT' | { readonly version: string }): Promise<StoredValue | undefined> {
+    // The stage is always named: a policy's condition on it matches only what the caller says.
+    const selector = which === 'AWSCURRENT' ? { VersionStage: which } : { VersionId: which.version }
+    try {
+      const answer = await this.#client.send(
+        new GetSecretValueCommand({ SecretId: this.#secret, ...selector }),
+      )
+      const { VersionId, SecretString } = answer
+      return VersionId === undefined || SecretString === undefined
+        ? undefined
+        : { version: VersionId, value: SecretString }
+    } catch (error) {
+      if (isNamed(error, 'ResourceNotFoundException')) return undefined
+      throw refusal(error, `to read the secret ${this.#secret}`)
+    }
+  }
+
+  async stage(version: string, value: string, rotationToken?: string): Promise<void> {
+    const command = new PutSecretValueCommand({
+      SecretId: this.#secret,
+      ClientRequestToken: version,
+      SecretString: value,
+      VersionStages: ['AWSPENDING'],
+      ...(rotationToken === undefined ? {} : { RotationToken: rotationToken }),
+    })
+    try {
+      await this.#client.send(command)
+    } catch (error) {
+      const codes = { ResourceExistsException: 'version-conflict' } as const
+      throw refusal(error, `to stage version ${version}`, codes)
+    }
+  }
+
+  async promote(version: string, parent: string): Promise<void> {
+    try {
+      await this.#move('AWSCURRENT', { MoveToVersionId: version, RemoveFromVersionId: parent })
+    } catch (error) {
+      const codes = {
+        InvalidParameterException: 'label-moved',
+        InvalidRequestException: 'label-moved',
+      } as const
+      throw refusal(error, `AWSCURRENT to move from ${parent} to ${version}`, codes)
+    }
+  }
+
+  async unlabel(label: 'AWSPENDING' | 'AWSPREVIOUS', version: string): Promise<void> {
+    try {
+      await this.#move(label, { RemoveFromVersionId: version })
+    } catch (error) {
+      // Not there any more: somebody else took it off.
+      if (NOT_THERE.some((name) => isNamed(error, name))) return
+      throw refusal(error, `${label} to be taken off ${version}`)
+    }
+  }
+
+  async start(token: string): Promise<void> {
+    try {
+      await this.#client.send(new RotateSecretCommand({ SecretId: this.#secret, ClientRequestToken: token }))
+    } catch (error) {
+      throw refusal(error, 'a rotation to start', { InvalidRequestException: 'rotation-in-progress' })
+    }
+  }
+
+  async #describe(): Promise<DescribeSecretCommandOutput> {
+    try {
+      return await this.#client.send(new DescribeSecretCommand({ SecretId: this.#secret }))
+    } catch (error) {
+      throw refusal(error, `the secret ${this.#secret}`, { ResourceNotFoundException: 'secret-missing' })
+    }
+  }
+
+  async #move(label: string, move: { MoveToVersionId?: string; RemoveFromVersionId: string }): Promise<void> {
+    await this.#client.send(
+      new UpdateSecretVersionStageCommand({ SecretId: this.#secret, VersionStage: label, ...move }),
+    )
+  }
+}
+
+const NOT_THERE = ['InvalidParameterException', 'InvalidRequestException', 'ResourceNotFoundException']
+
+function withoutCurrent(): TicketringError {
+  return new TicketringError('secret-without-current', {
+    wanted: 'a version that AWSCURRENT names',
+    came: 'none',
+    fix: 'Move AWSCURRENT to the version that should hold: aws secretsmanager update-secret-version-stage',
+  })
+}

@@ -1,0 +1,114 @@
+import type { RingFacts } from './delivery-record.ts'
+import { isRefusal } from './errors.ts'
+import { parseResultLine, type ResultLine } from './result-line.ts'
+
+/** What Run Command says of one instance of one command. */
+export interface Invocation {
+  readonly id: string
+  /** StatusDetails of ListCommandInvocations. */
+  readonly status: string
+  /** The plug-in's output: standard output, then, after a separator, standard error. */
+  readonly output: string
+  readonly finishedAt?: Date
+}
+
+/** What a result line has to say for an instance to count. */
+export interface Expectation extends Pick<RingFacts, 'lineage' | 'generation' | 'encryptsWith'> {
+  readonly ring: string
+  readonly script: string
+}
+
+export type Verdict =
+  | {
+      readonly confirmed: true
+      readonly generation: number
+      readonly encryptsWith: string
+      /** False if the instance held this ring before the command came. */
+      readonly changed: boolean
+      readonly since?: Date
+    }
+  | {
+      readonly confirmed: false
+      readonly reason: string
+      /** True if the instance itself spoke: that outweighs what it said before. */
+      readonly spoke: boolean
+    }
+
+/**
+ * Judges one instance by its own evidence. An aggregate Success proves nothing: an instance counts if it says, in
+ * one well-formed line, that a handshake showed the `current` key of this generation or a later one.
+ */
+export function judge(invocation: Invocation, wanted: Expectation): Verdict {
+  const silence = SILENT[normalise(invocation.status)]
+  if (silence !== undefined) return { confirmed: false, reason: silence, spoke: false }
+  try {
+    return judgeLine(parseResultLine(standardOutput(invocation.output)), wanted, invocation.finishedAt)
+  } catch (error) {
+    if (!isRefusal(error, 'result-line-malformed')) throw error
+    return { confirmed: false, reason: `${invocation.status}: its answer was ${error.came}`, spoke: true }
+  }
+}
+
+function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefined): Verdict {
+  const reason = objection(line, wanted)
+  if (reason !== undefined) return { confirmed: false, reason, spoke: true }
+  return {
+    confirmed: true,
+    generation: line.generation,
+    encryptsWith: line.encryptsWith,
+    changed: line.result !== 'unchanged',
+    ...(since === undefined ? {} : { since }),
+  }
+}
+
+/** The first thing about a line that keeps its instance from counting. */
+function objection(line: ResultLine, wanted: Expectation): string | undefined {
+  if (line.ring !== wanted.ring) return `reports the ring ${line.ring}`
+  if (line.script !== wanted.script) return `ran script ${line.script}, not ${wanted.script}`
+  if (line.result === 'failed') return line.detail ? `${line.error}: ${line.detail}` : String(line.error)
+  if (line.result === 'stale') return `runs generation ${line.generation}, later than AWSCURRENT's`
+  if (line.lineage !== wanted.lineage) return `holds another lineage, ${line.lineage}`
+  if (line.generation < wanted.generation) return `holds generation ${line.generation}`
+  if (line.verified !== 'handshake') return 'no handshake verified it'
+  const otherKey = line.generation === wanted.generation && line.encryptsWith !== wanted.encryptsWith
+  return otherKey ? `encrypts with ${line.encryptsWith}` : undefined
+}
+
+/** The agent appends standard error, behind this line, to what ListCommandInvocations calls Output. */
+function standardOutput(output: string): string {
+  const [stdout = ''] = output.split(/^-+ERROR-+$/m)
+  return stdout
+}
+
+function normalise(status: string): string {
+  return status.replaceAll(' ', '').toLowerCase()
+}
+
+/** Statuses under which an instance had no chance to speak. Source: Systems Manager user guide, command statuses. */
+const SILENT: Readonly<Record<string, string>> = {
+  pending: 'has not answered',
+  inprogress: 'has not answered',
+  delayed: 'has not answered',
+  deliverytimedout: 'delivery timed out',
+  executiontimedout: 'the script ran out of time',
+  timedout: 'timed out',
+  undeliverable: 'undeliverable',
+  terminated: 'was not reached before the command ended',
+  cancelled: 'the command was cancelled',
+  cancelling: 'the command was cancelled',
+  invalidplatform: 'the document does not fit its platform',
+  accessdenied: 'AccessDenied: the agent may not run the document',
+}
+
+/** What the instances said of one or more commands. */
+export type Evidence = ReadonlyMap<string, Verdict>
+
+/** Adds older evidence: the last time an instance spoke counts, and silence takes nothing back. */
+export function withOlder(newer: Evidence, older: Evidence): Evidence {
+  const joined = new Map(older)
+  for (const [id, verdict] of newer) {
+    const silent = !verdict.confirmed && !verdict.spoke
+    if (!silent || !joined.has(id)) joined.set(id, verdict)
+  }
+  return joined
+}

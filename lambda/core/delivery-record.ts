@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import { Fields } from './fields.ts'
+import type { Ring } from './ring.ts'
+
+/** What is public about a ring: enough for a tick to decide without touching key bytes. */
+export interface RingFacts {
+  /** VersionId that holds the ring. */
+  readonly version: string
+  readonly lineage: string
+  readonly generation: number
+  /** VersionId that the ring was derived from. */
+  readonly parent: string
+  /** Name of the `current` key. */
+  readonly encryptsWith: string
+  readonly rotatedAt: Date
+}
+
+export interface SentCommand {
+  /** Opaque: the courier's own reference. */
+  readonly id: string
+  readonly sentAt: Date
+  /** True once the command was terminal and its results were read. */
+  readonly judged: boolean
+}
+
+export interface Straggler {
+  readonly id: string
+  readonly reason: string
+}
+
+/** How far one version of the ring has got in the fleet. */
+export interface Delivery extends RingFacts {
+  /** The latest deliveries of this version, newest last. */
+  readonly commands: readonly SentCommand[]
+  /** How many commands were ever sent for this version. */
+  readonly attempts: number
+  readonly members: number
+  readonly confirmed: number
+  /** At most {@link MOST_STRAGGLERS} of the missing, with their reasons. */
+  readonly stragglers: readonly Straggler[]
+  /** {@link membershipOf} the roll call when the fleet was last judged. */
+  readonly membership?: string
+  /** When the last member that had to change its keys confirmed; stays when others join that need not. */
+  readonly convergedAt?: Date
+}
+
+/** What outlives a version. */
+export interface Carried {
+  /** The fleet at its last convergence. */
+  readonly baseline?: { readonly members: number; readonly at: Date }
+  /** An AWSPENDING that was not ours, and since when it has been seen. */
+  readonly pending?: { readonly version: string; readonly since: Date }
+  /** The highest generation that was ever delivered in this lineage. */
+  readonly highest?: { readonly lineage: string; readonly generation: number }
+  /** The last token a caller gave, and what came of it. */
+  readonly request?: { readonly token: string; readonly generation: number }
+}
+
+/** The delivery record: an SSM parameter below 4 kB. A delivery of another version than AWSCURRENT is ignored. */
+export interface DeliveryRecord {
+  readonly ring: string
+  readonly delivery?: Delivery
+  readonly carried: Carried
+}
+
+export const MOST_STRAGGLERS = 20
+export const MOST_COMMANDS = 4
+/** Bytes of a standard parameter. */
+const PARAMETER_LIMIT = 4096
+const LONGEST_REASON = 90
+
+/** Identifies a set of instances, in any order: 32 hex digits. */
+export function membershipOf(ids: readonly string[]): string {
+  return createHash('sha256')
+    .update([...ids].sort().join('\n'))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+/** Of a ring that nothing has been sent for yet. */
+export function undelivered(version: string, ring: Ring): Delivery {
+  return {
+    version,
+    lineage: ring.lineage,
+    generation: ring.generation,
+    parent: ring.parent,
+    encryptsWith: ring.current.name,
+    rotatedAt: ring.rotatedAt,
+    commands: [],
+    attempts: 0,
+    members: 0,
+    confirmed: 0,
+    stragglers: [],
+  }
+}
+
+/** @throws TicketringError `record-malformed`. */
+export function parseRecord(text: string): DeliveryRecord {
+  const fields = Fields.ofJson(text, 'a delivery record', MALFORMED, ['v', 'ring', 'delivery', 'carried'])
+  if (fields.integer('v', 1) !== 1) fields.refuse('v', 'the number 1')
+  return {
+    ring: fields.string('ring'),
+    ...(fields.has('delivery') ? { delivery: parseDelivery(fields.raw('delivery')) } : {}),
+    carried: parseCarried(fields.raw('carried')),
+  }
+}
+
+/** The inverse of {@link parseRecord}; drops reasons, then stragglers, until the text fits a parameter. */
+export function serialiseRecord(record: DeliveryRecord): string {
+  const { delivery } = record
+  for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
+    const stragglers = delivery?.stragglers.slice(0, most).map(shorten)
+    const fitted = delivery === undefined ? record : { ...record, delivery: { ...delivery, stragglers } }
+    const text = JSON.stringify({ v: 1, ...fitted })
+    if (Buffer.byteLength(text) < PARAMETER_LIMIT) return text
+  }
+  throw new RangeError('a delivery record without stragglers exceeds a parameter')
+}
+
+const MALFORMED = 'record-malformed'
+
+function shorten({ id, reason }: Straggler): Straggler {
+  return { id, reason: reason.slice(0, LONGEST_REASON) }
+}
+
+function parseDelivery(value: unknown): Delivery {
+  const fields = Fields.of(value, 'delivery', MALFORMED, [
+    'version',
+    'lineage',
+    'generation',
+    'parent',
+    'encryptsWith',
+    'rotatedAt',
+    'commands',
+    'attempts',
+    'members',
+    'confirmed',
+    'stragglers',
+    'membership',
+    'convergedAt',
+  ])
+  return {
+    version: fields.string('version'),
+    lineage: fields.string('lineage'),
+    generation: fields.integer('generation', 1),
+    parent: fields.string('parent'),
+    encryptsWith: fields.string('encryptsWith', /^[0-9a-f]{32}$/, '32 hex digits'),
+    rotatedAt: fields.time('rotatedAt'),
+    commands: fields.list('commands', parseCommand),
+    attempts: fields.integer('attempts', 0),
+    members: fields.integer('members', 0),
+    confirmed: fields.integer('confirmed', 0),
+    stragglers: fields.list('stragglers', parseStraggler),
+    ...(fields.has('membership') ? { membership: fields.string('membership') } : {}),
+    ...(fields.has('convergedAt') ? { convergedAt: fields.time('convergedAt') } : {}),
+  }
+}
+
+function parseCommand(value: unknown): SentCommand {
+  const fields = Fields.of(value, 'a command', MALFORMED, ['id', 'sentAt', 'judged'])
+  return { id: fields.string('id'), sentAt: fields.time('sentAt'), judged: fields.boolean('judged') }
+}
+
+function parseStraggler(value: unknown): Straggler {
+  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'reason'])
+  return { id: fields.string('id'), reason: fields.string('reason') }
+}
+
+function parseCarried(value: unknown): Carried {
+  const names = ['baseline', 'pending', 'highest', 'request'] as const
+  const fields = Fields.of(value, 'carried', MALFORMED, names)
+  const part = (name: (typeof names)[number], allowed: readonly string[]) =>
+    Fields.of(fields.raw(name), name, MALFORMED, allowed)
+  return {
+    ...(fields.has('baseline') ? { baseline: parseBaseline(part('baseline', ['members', 'at'])) } : {}),
+    ...(fields.has('pending') ? { pending: parsePending(part('pending', ['version', 'since'])) } : {}),
+    ...(fields.has('highest') ? { highest: parseHighest(part('highest', ['lineage', 'generation'])) } : {}),
+    ...(fields.has('request') ? { request: parseRequestMark(part('request', ['token', 'generation'])) } : {}),
+  }
+}
+
+function parseBaseline(fields: Fields) {
+  return { members: fields.integer('members', 0), at: fields.time('at') }
+}
+
+function parsePending(fields: Fields) {
+  return { version: fields.string('version'), since: fields.time('since') }
+}
+
+function parseHighest(fields: Fields) {
+  return { lineage: fields.string('lineage'), generation: fields.integer('generation', 1) }
+}
+
+function parseRequestMark(fields: Fields) {
+  return {
+    token: fields.string('token'),
+    generation: fields.integer('generation', 1),
+  }
+}

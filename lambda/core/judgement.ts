@@ -1,0 +1,49 @@
+import type { Evidence } from './confirmation.ts'
+import { type Carried, type Delivery, membershipOf, type Straggler } from './delivery-record.ts'
+import { type Fleet, fleetTrouble, type Member } from './gate.ts'
+import type { RotationConfiguration } from './rotation-configuration.ts'
+
+export interface Judgement {
+  readonly delivery: Delivery
+  readonly carried: Carried
+}
+
+/** Members of the roll call that have not confirmed, each with its reason. */
+export function stragglersOf(members: readonly Member[], evidence: Evidence): readonly Straggler[] {
+  return members.flatMap(({ id, online }) => {
+    const verdict = evidence.get(id)
+    if (verdict?.confirmed === true) return []
+    return [{ id, reason: verdict?.reason ?? (online ? 'has not answered' : 'connection lost') }]
+  })
+}
+
+/**
+ * Weighs the evidence against the roll call.
+ * @param changed whether any instance had to change its keys since the fleet was last judged: tickets that it
+ * issued before have to live their life from now on.
+ */
+export function weigh(
+  { delivery, carried }: Judgement,
+  { fleet, evidence, changed }: { fleet: Fleet; evidence: Evidence; changed: boolean },
+  target: RotationConfiguration['target'],
+  now: Date,
+): Judgement {
+  if (!fleet.known) return { delivery, carried }
+  const { members } = fleet
+  const stragglers = stragglersOf(members, evidence)
+  const weighed = {
+    ...delivery,
+    members: members.length,
+    confirmed: members.length - stragglers.length,
+    stragglers,
+    membership: membershipOf(members.map(({ id }) => id)),
+  }
+  const trouble = fleetTrouble({ fleet, carried, target })
+  if (stragglers.length > 0 || trouble !== undefined) return { delivery: weighed, carried }
+  const convergedAt = delivery.convergedAt === undefined || changed ? now : delivery.convergedAt
+  return {
+    // The next redelivery, for somebody who joins, starts its back-off afresh.
+    delivery: { ...weighed, convergedAt, attempts: Math.min(delivery.attempts, 1) },
+    carried: { ...carried, baseline: { members: members.length, at: now } },
+  }
+}

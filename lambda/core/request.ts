@@ -1,0 +1,80 @@
+import { TicketringError } from './errors.ts'
+import { Fields, kindOf } from './fields.ts'
+
+export const ACTIONS = ['status', 'rotate', 'deliver', 'revoke', 'reconcile'] as const
+export type Action = (typeof ACTIONS)[number]
+
+/** A manual or scheduled invocation. */
+export interface ActionRequest {
+  readonly kind: 'action'
+  readonly action: Action
+  readonly scheduledTime?: Date
+  readonly reason?: string
+  /** Makes a client's retry harmless. */
+  readonly token?: string
+  readonly dryRun: boolean
+}
+
+export const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+export type Step = (typeof STEPS)[number]
+
+/** One of the four calls that Secrets Manager makes of a rotation function. */
+export interface StepRequest {
+  readonly kind: 'step'
+  readonly step: Step
+  readonly secret: string
+  readonly token: string
+  /** Sensitive: forwarded to PutSecretValue, never logged. */
+  readonly rotationToken?: string
+}
+
+export type RotationRequest = ActionRequest | StepRequest
+
+/**
+ * Tells the entry points of the rotation function apart by shape.
+ * @throws TicketringError `request-invalid` naming what is allowed.
+ */
+export function parseRotationRequest(event: unknown): RotationRequest {
+  const shape = typeof event === 'object' && event !== null ? event : {}
+  if ('Step' in shape) return parseStep(event)
+  if ('action' in shape) return parseAction(event)
+  throw new TicketringError('request-invalid', {
+    wanted: `{"action": one of ${ACTIONS.join(', ')}} or a rotation step of Secrets Manager`,
+    came: kindOf(event),
+  })
+}
+
+function parseAction(event: unknown): ActionRequest {
+  const allowed = ['action', 'scheduledTime', 'reason', 'token', 'dryRun']
+  const fields = Fields.of(event, 'the event', 'request-invalid', allowed)
+  const action = fields.oneOf('action', ACTIONS)
+  if (fields.has('scheduledTime') && action !== 'rotate')
+    fields.refuse('scheduledTime', 'absent: only rotate has one')
+  if (fields.has('token') && action !== 'rotate' && action !== 'revoke') {
+    fields.refuse('token', 'absent: only rotate and revoke take one')
+  }
+  return {
+    kind: 'action',
+    action,
+    ...(fields.has('scheduledTime') ? { scheduledTime: fields.time('scheduledTime') } : {}),
+    ...(fields.has('reason')
+      ? { reason: fields.string('reason', /^[\x20-\x7e]{1,200}$/, 'printable text of 1 to 200 characters') }
+      : {}),
+    ...(fields.has('token')
+      ? { token: fields.string('token', /^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, - or _') }
+      : {}),
+    dryRun: fields.has('dryRun') && fields.boolean('dryRun'),
+  }
+}
+
+function parseStep(event: unknown): StepRequest {
+  const allowed = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken']
+  const fields = Fields.of(event, 'the rotation event', 'request-invalid', allowed)
+  return {
+    kind: 'step',
+    step: fields.oneOf('Step', STEPS),
+    secret: fields.string('SecretId'),
+    token: fields.string('ClientRequestToken', /^[!-~]{32,64}$/, '32 to 64 characters'),
+    ...(fields.has('RotationToken') ? { rotationToken: fields.string('RotationToken') } : {}),
+  }
+}
