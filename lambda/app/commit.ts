@@ -1,5 +1,5 @@
 import type { Situation } from '../core/decision.ts'
-import { undelivered } from '../core/delivery-record.ts'
+import { type Carried, MOST_REQUESTS, undelivered } from '../core/delivery-record.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import { advance, genesis, type Making, parseRing, type Ring, revoke, serialiseRing } from '../core/ring.ts'
 import { type Origin, requestMark, tokenFor } from '../core/tokens.ts'
@@ -158,14 +158,17 @@ function committed(
   { origin, token }: Commission,
 ): Situation {
   const { carried } = situation
-  const mark = { token: requestMark(origin, token ?? ''), generation: ring.generation }
   const pending = configuration.trigger === 'schedule' ? { pending: version } : {}
   return {
     ...situation,
     labels: { current: version, previous: ring.parent, ...pending },
     delivery: undelivered(version, ring),
-    carried: token === undefined ? carried : { ...carried, request: mark },
+    carried: token === undefined ? carried : remember(carried, requestMark(origin, token), ring.generation),
   }
+}
+
+function remember(carried: Carried, token: string, generation: number): Carried {
+  return { ...carried, requests: [...(carried.requests ?? []), { token, generation }].slice(-MOST_REQUESTS) }
 }
 
 function moved(wanted: string, came: string): TicketringError {

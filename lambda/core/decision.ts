@@ -117,9 +117,10 @@ function spentToken(
     return undefined
   const origin = intent.action === 'rotate' ? 'advance' : 'revoke'
   const isCurrent = labels.current === tokenFor(origin, secret, delivery.parent, intent.token)
-  const remembered = carried.request?.token === requestMark(origin, intent.token)
-  if (!isCurrent && !remembered) return undefined
-  const generation = isCurrent ? delivery.generation : carried.request?.generation
+  const mark = requestMark(origin, intent.token)
+  const remembered = carried.requests?.find(({ token }) => token === mark)
+  if (!isCurrent && remembered === undefined) return undefined
+  const generation = isCurrent ? delivery.generation : remembered?.generation
   return { action: 'rest', reason: `the token ${intent.token} made generation ${generation} before` }
 }
 

@@ -52,8 +52,13 @@ export interface Carried {
   readonly pending?: { readonly version: string; readonly since: Date }
   /** The highest generation that was ever delivered in this lineage. */
   readonly highest?: { readonly lineage: string; readonly generation: number }
-  /** The last token a caller gave, and what came of it. */
-  readonly request?: { readonly token: string; readonly generation: number }
+  /** The last tokens that callers gave, newest last, and what came of them. */
+  readonly requests?: readonly SpentToken[]
+}
+
+export interface SpentToken {
+  readonly token: string
+  readonly generation: number
 }
 
 /** The delivery record: an SSM parameter below 4 kB. A delivery of another version than AWSCURRENT is ignored. */
@@ -65,6 +70,7 @@ export interface DeliveryRecord {
 
 export const MOST_STRAGGLERS = 20
 export const MOST_COMMANDS = 4
+export const MOST_REQUESTS = 4
 /** Bytes of a standard parameter. */
 const PARAMETER_LIMIT = 4096
 const LONGEST_REASON = 90
@@ -167,7 +173,7 @@ function parseStraggler(value: unknown): Straggler {
 }
 
 function parseCarried(value: unknown): Carried {
-  const names = ['baseline', 'pending', 'highest', 'request'] as const
+  const names = ['baseline', 'pending', 'highest', 'requests'] as const
   const fields = Fields.of(value, 'carried', MALFORMED, names)
   const part = (name: (typeof names)[number], allowed: readonly string[]) =>
     Fields.of(fields.raw(name), name, MALFORMED, allowed)
@@ -175,7 +181,7 @@ function parseCarried(value: unknown): Carried {
     ...(fields.has('baseline') ? { baseline: parseBaseline(part('baseline', ['members', 'at'])) } : {}),
     ...(fields.has('pending') ? { pending: parsePending(part('pending', ['version', 'since'])) } : {}),
     ...(fields.has('highest') ? { highest: parseHighest(part('highest', ['lineage', 'generation'])) } : {}),
-    ...(fields.has('request') ? { request: parseRequestMark(part('request', ['token', 'generation'])) } : {}),
+    ...(fields.has('requests') ? { requests: fields.list('requests', parseSpentToken) } : {}),
   }
 }
 
@@ -191,9 +197,7 @@ function parseHighest(fields: Fields) {
   return { lineage: fields.string('lineage'), generation: fields.integer('generation', 1) }
 }
 
-function parseRequestMark(fields: Fields) {
-  return {
-    token: fields.string('token'),
-    generation: fields.integer('generation', 1),
-  }
+function parseSpentToken(value: unknown): SpentToken {
+  const fields = Fields.of(value, 'a request', MALFORMED, ['token', 'generation'])
+  return { token: fields.string('token'), generation: fields.integer('generation', 1) }
 }

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest'
+import { runStep } from '../../lambda/app/rotation-steps.ts'
+import { parseRotationRequest, STEPS, type StepRequest } from '../../lambda/core/request.ts'
+import { SECRET_ARN, TIMING, World } from '../fakes/world.ts'
+
+const TOKEN = '4f9c2d1e-0000-4000-8000-00000000aaaa'
+
+/** A world whose RotateSecret runs the four steps, as Secrets Manager does. */
+function hooked(...args: ConstructorParameters<typeof World>): World {
+  const [ids, changes, value] = args
+  const world = new World(ids, { trigger: 'secrets-manager', ...changes }, value)
+  world.secret.rotationEnabled = true
+  world.secret.onRotate = async (token) => {
+    for (const step of STEPS) await runStep(world.ports(), stepOf(step, token))
+  }
+  return world
+}
+
+function stepOf(Step: string, ClientRequestToken = TOKEN, SecretId = SECRET_ARN): StepRequest {
+  const request = parseRotationRequest({ Step, SecretId, ClientRequestToken, RotationToken: 'opaque' })
+  if (request.kind !== 'step') throw new Error('not a step')
+  return request
+}
+
+async function step(world: World, name: string, token = TOKEN): Promise<void> {
+  await runStep(world.ports(), stepOf(name, token))
+}
+
+describe("Secrets Manager's rotation", () => {
+  it('goes through its four steps, delivers after the commit, and the next tick confirms', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    await world.secret.start(TOKEN)
+    expect(world.secret.holders.get('AWSCURRENT')).toBe(TOKEN)
+    expect(world.ring().generation).toBe(2)
+    expect(world.delivery()).toMatchObject({ version: TOKEN, attempts: 1 })
+    expect(await world.reconcile()).toMatchObject({ generation: 2, fleet: { confirmed: 3 } })
+  })
+
+  it('makes generation 1 where it comes before the first tick', async () => {
+    const world = hooked()
+    await world.secret.start(TOKEN)
+    expect(world.ring().generation).toBe(1)
+  })
+
+  it('is asked for by a manual rotate and by an overdue tick', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    expect((await world.rotate()).decision.reason).toContain('Secrets Manager was asked')
+    expect(world.ring().generation).toBe(2)
+    await world.pass(TIMING.every + 3 * TIMING.tick)
+    expect(world.ring().generation).toBe(3)
+  })
+
+  it('stays one advance when every step is repeated', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    for (const name of STEPS) for (let n = 0; n < 3; n++) await step(world, name)
+    expect(world.ring().generation).toBe(2)
+    expect(world.secret.history).toHaveLength(3)
+    expect(world.fleet.orders).toHaveLength(2)
+  })
+
+  it('is refused by createSecret while the gate is closed, and nothing is staged', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    await expect(step(world, 'createSecret')).rejects.toMatchObject({ code: 'rotation-held' })
+    expect(world.secret.values.has(TOKEN)).toBe(false)
+  })
+
+  it('passes testSecret at deploy time with no fleet and no value', async () => {
+    const world = hooked([])
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    await expect(step(world, 'testSecret')).resolves.toBeUndefined()
+    expect(world.secret.values.size).toBe(1)
+  })
+
+  it('refuses steps out of order, unknown tokens and another secret', async () => {
+    const world = hooked()
+    await world.reconcile()
+    const before = world.secret.history.length
+    for (const name of ['createSecret', 'testSecret', 'finishSecret']) {
+      await expect(step(world, name, 'f'.repeat(36))).rejects.toMatchObject({ code: 'token-unknown' })
+    }
+    await expect(
+      runStep(world.ports(), stepOf('createSecret', TOKEN, `${SECRET_ARN}x`)),
+    ).rejects.toMatchObject({ code: 'request-invalid' })
+    world.secret.rotationEnabled = false
+    await expect(step(world, 'createSecret')).rejects.toMatchObject({ code: 'rotation-not-enabled' })
+    expect(world.secret.history).toHaveLength(before)
+  })
+
+  it('finds a staged ring dead once AWSCURRENT has moved, and takes AWSPENDING off it', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    await step(world, 'createSecret')
+    world.secret.values.set('by-hand', world.secret.values.get(world.ring().parent) ?? '{}')
+    world.secret.moveByHand('by-hand')
+    await expect(step(world, 'finishSecret')).rejects.toMatchObject({ code: 'staged-ring-dead' })
+    expect(world.secret.holders.get('AWSPENDING')).toBeUndefined()
+  })
+
+  it('never fails after the commit, whatever the delivery says', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    await step(world, 'createSecret')
+    const courier = { ...world.ports().courier, send: () => Promise.reject(new Error('throttled')) }
+    await runStep({ ...world.ports(), courier }, stepOf('finishSecret'))
+    expect(world.secret.holders.get('AWSCURRENT')).toBe(TOKEN)
+    expect(world.journal.of('trouble')).toHaveLength(1)
+    expect(await world.reconcile()).toMatchObject({ generation: 2, fleet: { confirmed: 3 } })
+  })
+})

@@ -1,0 +1,166 @@
+import type { Courier, Order, Progress, RollCall } from '../../lambda/app/ports.ts'
+import type { Invocation } from '../../lambda/core/confirmation.ts'
+import { TicketringError } from '../../lambda/core/errors.ts'
+import type { Member } from '../../lambda/core/gate.ts'
+import { serialiseResultLine } from '../../lambda/core/result-line.ts'
+import { keysOf, parseRing, type Ring } from '../../lambda/core/ring.ts'
+import type { MemorySecret } from './secret.ts'
+
+export const SCRIPT = '0123456789ab'
+
+/** What an instance does with a command. */
+export type Conduct =
+  | 'apply'
+  | 'lose'
+  | 'late'
+  | 'fail'
+  | 'denied'
+  | { readonly say: string; readonly status?: string }
+
+/** A machine that runs the instance's script, in memory: monotonic, idempotent, proves what it encrypts with. */
+export class SimulatedInstance {
+  readonly id: string
+  ring: Ring | undefined
+  online = true
+  present = true
+  conduct: Conduct = 'apply'
+
+  constructor(id: string) {
+    this.id = id
+  }
+
+  /** Fetches AWSCURRENT and applies it. @returns the script's output. */
+  apply(value: string, name: string, wanted: number): { status: string; output: string } {
+    const ring = parseRing(value, name)
+    if (ring === undefined) return this.#answer('failed', undefined, 'no-ring')
+    const held = this.ring
+    if (held?.lineage === ring.lineage && held.generation > ring.generation)
+      return this.#answer('stale', held)
+    const same =
+      held !== undefined && held.lineage === ring.lineage && held.current.name === ring.current.name
+    const reset = held !== undefined && (held.lineage !== ring.lineage || held.generation === ring.generation)
+    this.ring = ring
+    const result = same && held.generation === ring.generation ? 'unchanged' : reset ? 'reset' : 'applied'
+    const { status, output } = this.#answer(result, ring)
+    return { status: ring.generation < wanted ? 'Failed' : status, output }
+  }
+
+  accepts(name: string): boolean {
+    return this.ring !== undefined && keysOf(this.ring).some((key) => key.name === name)
+  }
+
+  #answer(
+    result: 'applied' | 'unchanged' | 'reset' | 'stale' | 'failed',
+    ring: Ring | undefined,
+    error?: 'no-ring',
+  ) {
+    const line = serialiseResultLine({
+      ring: ring?.ring ?? 'edge',
+      lineage: ring?.lineage ?? '',
+      generation: ring?.generation ?? 0,
+      server: 'haproxy',
+      result,
+      encryptsWith: ring?.current.name ?? '',
+      verified: ring === undefined ? 'none' : 'handshake',
+      ms: 40,
+      script: SCRIPT,
+      ...(error === undefined ? {} : { error }),
+    })
+    const status = result === 'stale' || result === 'failed' ? 'Failed' : 'Success'
+    return { status, output: `${line}\n` }
+  }
+}
+
+interface SimulatedCommand {
+  readonly order: Order
+  readonly invocations: Map<string, Invocation>
+  polls: number
+}
+
+/** Systems Manager and its instances in memory. */
+export class SimulatedFleet implements RollCall, Courier {
+  readonly instances: SimulatedInstance[] = []
+  readonly commands = new Map<string, SimulatedCommand>()
+  readonly orders: Order[] = []
+  /** Polls after which a command ends. */
+  pollsUntilEnd = 1
+  rollCallDenied = false
+  readonly #secret: MemorySecret
+  readonly #ring: string
+
+  constructor(secret: MemorySecret, ring: string, ids: readonly string[]) {
+    this.#secret = secret
+    this.#ring = ring
+    for (const id of ids) this.join(id)
+  }
+
+  /** A new machine: its boot unit fetches the ring before it takes traffic. */
+  join(id: string, boot = true): SimulatedInstance {
+    const instance = new SimulatedInstance(id)
+    this.instances.push(instance)
+    if (boot && this.#current() !== '{}') instance.apply(this.#current(), this.#ring, 1)
+    return instance
+  }
+
+  async members(): Promise<readonly Member[]> {
+    if (this.rollCallDenied) {
+      throw new TicketringError('access-denied', {
+        wanted: 'the instances with the tag ticketring',
+        came: 'AccessDeniedException: not authorized to perform: ssm:DescribeInstanceInformation',
+      })
+    }
+    return this.present().map(({ id, online }) => ({ id, online }))
+  }
+
+  present(): SimulatedInstance[] {
+    return this.instances.filter(({ present }) => present)
+  }
+
+  async send(order: Order): Promise<readonly string[]> {
+    const id = `command-${this.commands.size + 1}`
+    const { to } = order
+    const targets = this.present().filter((instance) => to === 'all' || to.includes(instance.id))
+    const command: SimulatedCommand = { order, invocations: new Map(), polls: 0 }
+    for (const instance of targets) command.invocations.set(instance.id, this.#run(instance, order))
+    this.commands.set(id, command)
+    this.orders.push(order)
+    return [id]
+  }
+
+  async progress(id: string): Promise<Progress> {
+    const command = this.commands.get(id)
+    if (command === undefined) return { state: 'unknown', targets: 0, completed: 0 }
+    command.polls += 1
+    const ended = command.polls >= this.pollsUntilEnd
+    const targets = command.invocations.size
+    return { state: ended ? 'ended' : 'running', targets, completed: ended ? targets : 0 }
+  }
+
+  async results(id: string): Promise<readonly Invocation[]> {
+    return [...(this.commands.get(id)?.invocations.values() ?? [])]
+  }
+
+  /** The commands that were late arrive now, whatever has happened since. */
+  arriveLate(): void {
+    for (const instance of this.present()) {
+      if (instance.conduct !== 'late') continue
+      instance.conduct = 'apply'
+      if (this.#current() !== '{}') instance.apply(this.#current(), this.#ring, 1)
+    }
+  }
+
+  #run(instance: SimulatedInstance, { generation }: Order): Invocation {
+    const { id, conduct } = instance
+    if (!instance.online || conduct === 'lose') return { id, status: 'Delivery Timed Out', output: '' }
+    if (conduct === 'late') return { id, status: 'Undeliverable', output: '' }
+    if (conduct === 'denied') return { id, status: 'AccessDenied', output: '' }
+    if (conduct === 'fail') return { id, status: 'Failed', output: '\n----------ERROR-------\nno such thing' }
+    if (conduct !== 'apply') return { id, status: conduct.status ?? 'Success', output: conduct.say }
+    return { id, ...instance.apply(this.#current(), this.#ring, generation) }
+  }
+
+  #current(): string {
+    const version = this.#secret.holders.get('AWSCURRENT') ?? ''
+    return this.#secret.values.get(version) ?? '{}'
+  }
+}

@@ -1,0 +1,27 @@
+import type { Journal, JournalEntry, Records } from '../../lambda/app/ports.ts'
+
+/** A parameter in memory. */
+export class MemoryRecord implements Records {
+  text: string | undefined
+
+  async read(): Promise<string | undefined> {
+    return this.text
+  }
+
+  async write(text: string): Promise<void> {
+    this.text = text
+  }
+}
+
+/** Keeps what was recorded. */
+export class ListedJournal implements Journal {
+  readonly entries: JournalEntry[] = []
+
+  record(entry: JournalEntry): void {
+    this.entries.push(entry)
+  }
+
+  of<K extends JournalEntry['kind']>(kind: K): Extract<JournalEntry, { kind: K }>[] {
+    return this.entries.filter((entry): entry is Extract<JournalEntry, { kind: K }> => entry.kind === kind)
+  }
+}

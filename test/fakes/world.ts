@@ -1,0 +1,114 @@
+import type { RotationPorts } from '../../lambda/app/observation.ts'
+import { type Answer, run } from '../../lambda/app/rotation.ts'
+import { parseRecord } from '../../lambda/core/delivery-record.ts'
+import { parseRotationRequest } from '../../lambda/core/request.ts'
+import { parseRing, type Ring } from '../../lambda/core/ring.ts'
+import type { RotationConfiguration, RotationTiming } from '../../lambda/core/rotation-configuration.ts'
+import { seededChance } from './chance.ts'
+import { ManualClock } from './clock.ts'
+import { SCRIPT, SimulatedFleet } from './fleet.ts'
+import { ListedJournal, MemoryRecord } from './record.ts'
+import { MemorySecret } from './secret.ts'
+
+export const HOUR = 3600
+export const SECRET_ARN = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:ticketring/edge-AbCdEf'
+
+export const TIMING: RotationTiming = {
+  every: 4 * HOUR,
+  window: 900,
+  ticketLifetime: 2 * HOUR,
+  maxKeyAge: 12 * HOUR,
+  tick: 300,
+  delivery: 120,
+  execution: 120,
+}
+
+export function configurationOf(changes: Partial<RotationConfiguration> = {}): RotationConfiguration {
+  return {
+    ring: 'edge',
+    secret: SECRET_ARN,
+    document: { name: 'ticketring-edge-0123456789ab', version: '1', script: SCRIPT },
+    target: { tag: 'ticketring', values: ['edge'], minInstances: 1 },
+    record: '/ticketring/edge/delivery',
+    timing: TIMING,
+    trigger: 'schedule',
+    ...changes,
+  }
+}
+
+/** The whole rotation over fakes: one secret, one fleet, one clock. */
+export class World {
+  readonly clock = new ManualClock()
+  readonly secret: MemorySecret
+  readonly fleet: SimulatedFleet
+  readonly record = new MemoryRecord()
+  readonly journal = new ListedJournal()
+  readonly chance = seededChance('world')
+  configuration: RotationConfiguration
+
+  constructor(
+    ids: readonly string[] = ['i-1', 'i-2', 'i-3'],
+    changes: Partial<RotationConfiguration> = {},
+    value = '{}',
+  ) {
+    this.configuration = configurationOf(changes)
+    this.secret = new MemorySecret(value)
+    this.fleet = new SimulatedFleet(this.secret, this.configuration.ring, ids)
+  }
+
+  ports(): RotationPorts {
+    const { secret, fleet, record, clock, chance, journal, configuration } = this
+    return {
+      configuration,
+      versions: secret,
+      commits: secret,
+      rotations: secret,
+      records: record,
+      rollCall: fleet,
+      courier: fleet,
+      clock,
+      chance,
+      journal,
+    }
+  }
+
+  /** One invocation with this event. */
+  async invoke(event: unknown, ports: RotationPorts = this.ports()): Promise<Answer> {
+    const request = parseRotationRequest(event)
+    if (request.kind !== 'action') throw new Error('use runStep for rotation steps')
+    this.clock.allow(300_000)
+    return run(ports, request)
+  }
+
+  reconcile(): Promise<Answer> {
+    return this.invoke({ action: 'reconcile' })
+  }
+
+  rotate(extra: object = {}): Promise<Answer> {
+    return this.invoke({ action: 'rotate', ...extra })
+  }
+
+  scheduled(): Promise<Answer> {
+    return this.rotate({ scheduledTime: this.clock.now().toISOString() })
+  }
+
+  /** Lets ticks run for as long as this. */
+  async pass(seconds: number): Promise<void> {
+    const end = this.clock.now().getTime() + seconds * 1000
+    while (this.clock.now().getTime() < end) {
+      this.clock.advance(Math.min(this.configuration.timing.tick, seconds))
+      await this.reconcile()
+    }
+  }
+
+  ring(): Ring {
+    const version = this.secret.holders.get('AWSCURRENT') ?? ''
+    const ring = parseRing(this.secret.values.get(version) ?? '', this.configuration.ring)
+    if (ring === undefined) throw new Error('there is no ring yet')
+    return ring
+  }
+
+  delivery() {
+    return this.record.text === undefined ? undefined : parseRecord(this.record.text).delivery
+  }
+}
