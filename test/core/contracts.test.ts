@@ -1,0 +1,242 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Invocation, judge, withOlder } from '../../lambda/core/confirmation.ts'
+import { type DeliveryRecord, parseRecord, serialiseRecord } from '../../lambda/core/delivery-record.ts'
+import { parseRotationRequest } from '../../lambda/core/request.ts'
+import {
+  INSTANCE_ERRORS,
+  parseResultLine,
+  type ResultLine,
+  serialiseResultLine,
+} from '../../lambda/core/result-line.ts'
+import {
+  parseRotationConfiguration,
+  serialiseRotationConfiguration,
+} from '../../lambda/core/rotation-configuration.ts'
+import { tokenFor } from '../../lambda/core/tokens.ts'
+import { configurationOf, TIMING } from '../fakes/world.ts'
+
+const LINE: ResultLine = {
+  ring: 'edge',
+  lineage: '0b2c6f0e-5d5f-4c6a-9f3e-0a1b2c3d4e5f',
+  generation: 7,
+  server: 'haproxy',
+  result: 'applied',
+  encryptsWith: 'a'.repeat(32),
+  verified: 'handshake',
+  ms: 41,
+  script: '0123456789ab',
+}
+const WANTED = { ...LINE, ring: 'edge' }
+
+function said(change: object, status = 'Success', suffix = '\n'): Invocation {
+  return { id: 'i-1', status, output: JSON.stringify({ v: 1, ...LINE, ...change }) + suffix }
+}
+
+describe('a result line', () => {
+  it('survives writing and reading', () => {
+    expect(parseResultLine(serialiseResultLine(LINE))).toEqual(LINE)
+    const failed: ResultLine = {
+      ...LINE,
+      result: 'failed',
+      error: 'tickets-off',
+      detail: 'no ticket in 10 s',
+    }
+    expect(parseResultLine(`${serialiseResultLine(failed)}\n`)).toEqual(failed)
+  })
+
+  it('is exactly one line with exactly its fields', () => {
+    const line = serialiseResultLine(LINE)
+    for (const output of ['', '\n', `${line}\n${line}`, `warning: x\n${line}`, line.slice(1), `${line}}`]) {
+      expect(() => parseResultLine(output)).toThrow(/result-line-malformed/)
+    }
+    for (const change of [
+      { v: 2 },
+      { extra: 1 },
+      { generation: '7' },
+      { result: 'ok' },
+      { encryptsWith: 'A'.repeat(32) },
+    ]) {
+      expect(() => parseResultLine(JSON.stringify({ v: 1, ...LINE, ...change }))).toThrow(
+        /result-line-malformed/,
+      )
+    }
+  })
+
+  it('fails with an error of the closed list only', () => {
+    const failed = { v: 1, ...LINE, result: 'failed' }
+    expect(() => parseResultLine(JSON.stringify(failed))).toThrow(/"error"/)
+    expect(() => parseResultLine(JSON.stringify({ ...failed, error: 'whatever' }))).toThrow(/"error"/)
+    for (const error of INSTANCE_ERRORS)
+      expect(parseResultLine(JSON.stringify({ ...failed, error })).error).toBe(error)
+  })
+})
+
+describe('an instance', () => {
+  it('is confirmed by a line that says all it should, with or without standard error behind it', () => {
+    const warned = said({}, 'Success', '\n\n----------ERROR-------\nswap is not encrypted\n')
+    for (const invocation of [said({}), warned])
+      expect(judge(invocation, WANTED)).toMatchObject({ confirmed: true })
+  })
+
+  it('is confirmed by a later generation of the lineage, whose keys are not known here', () => {
+    expect(judge(said({ generation: 8, encryptsWith: 'b'.repeat(32) }), WANTED)).toMatchObject({
+      confirmed: true,
+    })
+  })
+
+  it.each([
+    ['another key', { encryptsWith: 'b'.repeat(32) }],
+    ['no handshake', { verified: 'none' }],
+    ['a stale ring', { result: 'stale', generation: 9 }],
+    ['an older generation', { generation: 6 }],
+    ['a failure', { result: 'failed', error: 'tickets-off' }],
+    ['another ring', { ring: 'other' }],
+    ['another script', { script: 'b'.repeat(12) }],
+  ])('is not confirmed by %s', (_, change) => {
+    expect(judge(said(change), WANTED)).toMatchObject({ confirmed: false, spoke: true })
+  })
+
+  it.each([
+    'Delivery Timed Out',
+    'DeliveryTimedOut',
+    'Undeliverable',
+    'Terminated',
+    'InProgress',
+    'Execution Timed Out',
+  ])('is silent under %s, whatever its output', (status) => {
+    expect(judge(said({}, status), WANTED)).toMatchObject({ confirmed: false, spoke: false })
+  })
+
+  it('keeps its confirmation through silence, and loses it by its own word', () => {
+    const confirmed = new Map([['i-1', judge(said({}), WANTED)]])
+    const silent = new Map([['i-1', judge(said({}, 'Undeliverable'), WANTED)]])
+    const failed = new Map([['i-1', judge(said({ result: 'failed', error: 'tickets-off' }), WANTED)]])
+    expect(withOlder(silent, confirmed).get('i-1')).toMatchObject({ confirmed: true })
+    expect(withOlder(failed, confirmed).get('i-1')).toMatchObject({ confirmed: false })
+  })
+})
+
+describe('the delivery record', () => {
+  const at = new Date('2026-11-21T19:00:00.000Z')
+  const record: DeliveryRecord = {
+    ring: 'edge',
+    delivery: {
+      version: 'advance-1',
+      lineage: LINE.lineage,
+      generation: 7,
+      parent: 'advance-0',
+      encryptsWith: LINE.encryptsWith,
+      rotatedAt: at,
+      commands: [{ id: 'c-1', sentAt: at, judged: true }],
+      attempts: 1,
+      members: 10_000,
+      confirmed: 9_980,
+      stragglers: Array.from({ length: 20 }, (_, n) => ({
+        id: `i-0123456789abcde${n}`,
+        reason: 'x'.repeat(500),
+      })),
+      membership: 'f'.repeat(32),
+      convergedAt: at,
+    },
+    carried: {
+      baseline: { members: 10_000, at },
+      pending: { version: 'p', since: at },
+      highest: { lineage: LINE.lineage, generation: 7 },
+      requests: [{ token: 'advance:x', generation: 7 }],
+    },
+  }
+
+  it('fits a standard parameter, and survives writing and reading', () => {
+    const text = serialiseRecord(record)
+    expect(Buffer.byteLength(text)).toBeLessThan(4096)
+    expect(serialiseRecord(parseRecord(text))).toBe(text)
+    expect(parseRecord(text)).toMatchObject({ carried: record.carried, delivery: { members: 10_000 } })
+  })
+
+  it('is refused where anything in it is not as written', () => {
+    const fields = JSON.parse(serialiseRecord(record))
+    for (const [path, value] of [
+      ['v', 2],
+      ['carried', null],
+      ['delivery', { ...fields.delivery, attempts: -1 }],
+      ['delivery', { ...fields.delivery, rotatedAt: 'x' }],
+      ['extra', 1],
+    ] as const) {
+      expect(() => parseRecord(JSON.stringify({ ...fields, [path]: value }))).toThrow(/record-malformed/)
+    }
+  })
+})
+
+describe('an event', () => {
+  it('is told apart by its shape', () => {
+    expect(parseRotationRequest({ action: 'status' })).toEqual({
+      kind: 'action',
+      action: 'status',
+      dryRun: false,
+    })
+    const step = { Step: 'testSecret', SecretId: 'arn:x', ClientRequestToken: 'a'.repeat(36) }
+    expect(parseRotationRequest(step)).toEqual({
+      kind: 'step',
+      step: 'testSecret',
+      secret: 'arn:x',
+      token: 'a'.repeat(36),
+    })
+  })
+
+  it.each([
+    [{ action: 'explode' }, 'status, rotate, deliver, revoke, reconcile'],
+    [{ action: 'rotate', force: true }, '"force"'],
+    [{ action: 'status', token: 'x' }, '"token"'],
+    [{ action: 'revoke', scheduledTime: '2026-11-21T19:00:00Z' }, '"scheduledTime"'],
+    [{ action: 'rotate', scheduledTime: 'now' }, 'a time such as'],
+    [{ action: 'rotate', dryRun: 'yes' }, 'true or false'],
+    [{ action: 'rotate', token: 'with space' }, '"token"'],
+    [{ Step: 'dropSecret', SecretId: 'x', ClientRequestToken: 'a'.repeat(36) }, 'createSecret'],
+    [{ Step: 'testSecret', SecretId: 'x' }, '"ClientRequestToken"'],
+    [null, 'status'],
+    ['rotate', 'status'],
+    [[], 'status'],
+    [{}, 'status'],
+  ])('%j is refused, and the error names what is allowed', (event, names) => {
+    expect(() => parseRotationRequest(event)).toThrow(names)
+    expect(() => parseRotationRequest(event)).toThrow(/^request-invalid/)
+  })
+})
+
+describe('the configuration', () => {
+  it('survives writing and reading', () => {
+    const configuration = configurationOf()
+    expect(parseRotationConfiguration(serialiseRotationConfiguration(configuration))).toEqual(configuration)
+  })
+
+  it.each([
+    [undefined, 'TICKETRING_ROTATION'],
+    ['{', 'configuration as JSON'],
+    [JSON.stringify({ ...configurationOf(), ring: 'Edge!' }), '"ring"'],
+    [JSON.stringify({ ...configurationOf(), timing: { ...TIMING, ticketLifetime: 7201 } }), 'half of'],
+    [JSON.stringify({ ...configurationOf(), timing: { ...TIMING, maxKeyAge: 60 } }), '"maxKeyAge"'],
+    [JSON.stringify({ ...configurationOf(), trigger: 'cron' }), '"trigger"'],
+    [
+      JSON.stringify({ ...configurationOf(), target: { tag: 'x', values: [''], minInstances: 1 } }),
+      '"values"',
+    ],
+  ])('is refused where it is wrong: %#', (text, names) => {
+    expect(() => parseRotationConfiguration(text)).toThrow(names)
+  })
+})
+
+describe('a token', () => {
+  it('is one for one child of one parent, of a length that Secrets Manager takes', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.string(), (secret, parent, caller) => {
+        const token = tokenFor('advance', secret, parent, caller)
+        expect(token).toBe(tokenFor('advance', secret, parent, caller))
+        expect(token).toMatch(/^[a-z0-9-]{32,64}$/)
+        expect(token).not.toBe(tokenFor('revoke', secret, parent, caller))
+        expect(token).not.toBe(tokenFor('advance', secret, `${parent}x`, caller))
+        expect(token).not.toBe(tokenFor('advance', secret, parent, `${caller}x`))
+      }),
+    )
+  })
+})
