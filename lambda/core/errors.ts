@@ -1,36 +1,35 @@
 /** Every reason this system refuses something. `docs/errors.md` has a heading for each; a test says so. */
-export type ErrorCode =
+export const ERROR_CODES = [
   // What somebody sent us
-  | 'request-invalid'
-  | 'configuration-invalid'
-  | 'token-unknown'
+  'request-invalid',
+  'configuration-invalid',
+  'token-unknown',
   // The secret and its labels
-  | 'ring-absent'
-  | 'ring-malformed'
-  | 'ring-of-another-schema'
-  | 'ring-of-another-name'
-  | 'ring-moved-back'
-  | 'key-weak'
-  | 'key-repeated'
-  | 'secret-missing'
-  | 'secret-without-current'
-  | 'version-conflict'
-  | 'label-moved'
-  | 'staged-ring-dead'
-  | 'rotation-not-enabled'
-  | 'rotation-in-progress'
-  | 'rotation-held'
-  | 'revoke-not-won'
+  'ring-malformed',
+  'ring-of-another-schema',
+  'ring-of-another-name',
+  'key-weak',
+  'key-repeated',
+  'secret-missing',
+  'secret-without-current',
+  'version-conflict',
+  'label-moved',
+  'staged-ring-dead',
+  'rotation-not-enabled',
+  'rotation-in-progress',
+  'rotation-held',
+  'revoke-not-won',
   // The fleet
-  | 'record-malformed'
-  | 'result-line-malformed'
-  | 'document-unknown'
-  | 'access-denied'
-  | 'throttled'
-  | 'unreachable'
+  'record-malformed',
+  'result-line-malformed',
+  'document-unknown',
+  'access-denied',
+  'throttled',
   // OCSP
-  | 'der-malformed'
-  | 'certificate-malformed'
+  'der-malformed',
+  'certificate-malformed',
+] as const
+export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /** What was wanted, what came and what to do about it. Key bytes never belong here. */
 export interface Refusal {

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { isRefusal, TicketringError } from '../lambda/core/errors.ts'
+import { fromLayout, losslessLayout } from '../lambda/core/layouts.ts'
+import { adopt, serialiseRing } from '../lambda/core/ring.ts'
+import type { TicketKey } from '../lambda/core/ticket-key.ts'
+
+const HELP = `npm run --silent adopt -- --ring NAME --layout LAYOUT FILE...
+
+Prints a ring over the keys that a fleet already runs on, for its secret, before the first reconcile tick:
+
+  npm run --silent adopt -- --ring edge --layout haproxy-80 /run/ticketring/edge/haproxy.keys |
+    aws secretsmanager put-secret-value --secret-id ticketring/edge --secret-string file:///dev/stdin
+
+  --ring NAME      the ring's configured name
+  --layout LAYOUT  haproxy-80: one file of three base64 lines; the middle key encrypts
+                   nginx-80: three files of 80 bytes, in the order previous, current, next
+  --help           this text
+
+48-byte keys hold too little material to be adopted: let the first tick make new ones.
+What is printed is key material: pipe it, do not store it.
+`
+
+/** Three keys, oldest to newest, from the files as the layout has them. */
+function readKeys(layout: 'haproxy-80' | 'nginx-80', files: readonly string[]): readonly TicketKey[] {
+  if (layout === 'nginx-80') return files.map((file) => fromLayout(readFileSync(file), layout))
+  const lines = files.flatMap((file) => readFileSync(file, 'latin1').trim().split('\n'))
+  // HAProxy uses the last three lines of its file, however many there are.
+  return lines.slice(-3).map((line) => fromLayout(Buffer.from(line.trim(), 'base64'), layout))
+}
+
+function main(): void {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { ring: { type: 'string' }, layout: { type: 'string' }, help: { type: 'boolean' } },
+  })
+  if (values.help === true) {
+    process.stdout.write(HELP)
+    return
+  }
+  const [previous, current, next, ...more] = readKeys(losslessLayout(values.layout ?? ''), positionals)
+  if (
+    !previous ||
+    !current ||
+    !next ||
+    more.length > 0 ||
+    !/^[a-z0-9][a-z0-9-]{0,40}$/.test(values.ring ?? '')
+  ) {
+    throw new TicketringError('request-invalid', {
+      wanted: '--ring and exactly three keys',
+      came: 'something else',
+      fix: 'See --help',
+    })
+  }
+  process.stdout.write(
+    serialiseRing(adopt(values.ring ?? '', randomUUID(), new Date(), { previous, current, next })),
+  )
+}
+
+try {
+  main()
+} catch (error) {
+  process.stderr.write(`adopt: ${isRefusal(error) || error instanceof Error ? error.message : 'failed'}\n`)
+  process.exitCode = 2
+}
