@@ -1,0 +1,40 @@
+import { TicketringError } from '../errors.ts'
+import { type Certificate, parseCertificate } from './certificate.ts'
+import { TAG } from './der.ts'
+
+/** Blocks of a PEM text (RFC 7468) with one of these labels, in their order; text around them is left aside. */
+export function decodePem(text: string, labels: readonly string[]): Buffer[] {
+  const blocks = text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]*)-----END \1-----/g)
+  return [...blocks].flatMap(([, label, body]) => {
+    return labels.includes(label as string) ? [Buffer.from(body as string, 'base64')] : []
+  })
+}
+
+/**
+ * Whether the bytes begin as DER does: a SEQUENCE with a long length, or with a short one that is right. A PEM text
+ * may begin with the digit 0, which is the same octet, but no length follows it.
+ */
+export function looksLikeDer(bytes: Uint8Array): boolean {
+  const [tag, length = 0] = bytes
+  return tag === TAG.sequence && (length >= 0x80 || length === bytes.length - 2)
+}
+
+/** RFC 7468 §5.1: the label, and the one that older tools write. */
+export const CERTIFICATE_LABELS: readonly string[] = ['CERTIFICATE', 'X509 CERTIFICATE']
+
+/**
+ * Certificates of a file, PEM (one or a chain) or DER (one), told by content.
+ * @throws TicketringError `certificate-malformed`.
+ */
+export function parseCertificates(
+  bytes: Uint8Array,
+  labels = CERTIFICATE_LABELS,
+): [Certificate, ...Certificate[]] {
+  const ders = looksLikeDer(bytes) ? [bytes] : decodePem(Buffer.from(bytes).toString('latin1'), labels)
+  const [first, ...rest] = ders.map(parseCertificate)
+  if (first !== undefined) return [first, ...rest]
+  throw new TicketringError('certificate-malformed', {
+    wanted: 'a certificate in PEM or DER',
+    came: `${bytes.length} bytes with none`,
+  })
+}

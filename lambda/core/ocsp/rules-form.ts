@@ -1,0 +1,75 @@
+import { DerReader, readDer, TAG } from './der.ts'
+import { type Extension, findExtension } from './extension.ts'
+import type { Hearing, Transport } from './hearing.ts'
+import { NONCE } from './request.ts'
+import { BASIC, type OcspResponse } from './response.ts'
+import { type Finding, fails, open, passes } from './verdict.ts'
+
+/** Far above the 2.3 kB of the largest response seen, far below what would hurt. */
+export const LARGEST_RESPONSE = 64 * 1024
+
+/** V1: status 200, the OCSP media type (its parameters aside), a bounded body (RFC 6960 A.2, RFC 9919 §5). */
+export function judgeTransport({ status, contentType = 'none', length }: Transport): Finding {
+  if (status !== 200) return fails(`HTTP status ${status}`)
+  const type = contentType.split(';', 1)[0]?.trim().toLowerCase()
+  if (type !== 'application/ocsp-response') return fails(`content type ${contentType.slice(0, 80)}`)
+  if (length > LARGEST_RESPONSE) return fails(`${length} bytes, more than ${LARGEST_RESPONSE}`)
+  return passes(`HTTP 200, ${length} bytes`)
+}
+
+/** V3: the responder succeeded and sent a basic response (RFC 6960 §4.2.1). */
+export function judgeKind({ status, statusNumber, type, basic }: OcspResponse): Finding {
+  if (status === undefined) return fails(`responder status ${statusNumber}, which is not assigned`)
+  if (status !== 'successful') return fails(`responder status ${status}`)
+  if (basic === undefined) return fails(type === undefined ? 'no response bytes' : `response type ${type}`)
+  return passes(`successful, ${BASIC}`)
+}
+
+/**
+ * Extensions that do not change what a response means to us: nonce, CRL reference, archive cutoff, extended revoke
+ * (RFC 6960 §4.4), reason, hold instruction and invalidity date of a CRL entry (§4.4.5), signed certificate
+ * timestamps (RFC 6962 §3.3).
+ */
+const UNDERSTOOD = [
+  NONCE,
+  '1.3.6.1.5.5.7.48.1.3',
+  '1.3.6.1.5.5.7.48.1.6',
+  '1.3.6.1.5.5.7.48.1.9',
+  '2.5.29.21',
+  '2.5.29.23',
+  '2.5.29.24',
+  '1.3.6.1.4.1.11129.2.4.5',
+]
+
+/** V9: a critical extension that we do not know refuses, for the response and for ours (RFC 9919 §2.2.1, RFC 5280 §4.2). */
+export function judgeExtensions({ basic, ours }: Hearing): Finding {
+  const unknown = ({ critical, oid }: Extension) => critical && !UNDERSTOOD.includes(oid)
+  const ofResponse = basic.extensions.find(unknown)
+  if (ofResponse !== undefined)
+    return fails(`the response has the unknown critical extension ${ofResponse.oid}`)
+  const ofSingle = ours.flatMap((single) => single.extensions).find(unknown)
+  if (ofSingle !== undefined) return fails(`the status has the unknown critical extension ${ofSingle.oid}`)
+  return passes('no critical extension that is unknown')
+}
+
+/** V10: a nonce that differs refuses; one left out refuses where the owner says so (RFC 9654 §2, RFC 9919 §2.1.1). */
+export function judgeNonce({ basic, options: { nonce, requireNonce = false } }: Hearing): Finding {
+  if (nonce === undefined) return open('no nonce was sent')
+  const extension = findExtension(basic.extensions, NONCE)
+  if (extension === undefined)
+    return requireNonce ? fails('the nonce was left out') : passes('left out, as caches do')
+  const same = Buffer.compare(nonceOf(extension), nonce) === 0
+  return same ? passes('the nonce that was sent') : fails('another nonce than was sent')
+}
+
+/** Before RFC 8954 some responders put the bare octets there. */
+function nonceOf({ value }: Extension): Uint8Array {
+  try {
+    return new DerReader({ content: readDer(value, 'a nonce').bytes }, 'a nonce').read(
+      TAG.octetString,
+      'a nonce',
+    ).content
+  } catch {
+    return value
+  }
+}

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+
+import { isRefusal } from '../lambda/core/errors.ts'
+import type { Certificate } from '../lambda/core/ocsp/certificate.ts'
+import { CERTIFICATE_LABELS, decodePem, looksLikeDer, parseCertificates } from '../lambda/core/ocsp/pem.ts'
+import { findIssuer, prepareSubject, type Subject } from '../lambda/core/ocsp/subject.ts'
+import { type Options, validateResponse } from '../lambda/core/ocsp/validation.ts'
+import type { Verdict } from '../lambda/core/ocsp/verdict.ts'
+
+const HELP = `Why is this OCSP response stapled, or not? Judges one response, offline, by every rule.
+
+  npm run --silent explain -- --response FILE --certificate FILE --issuer FILE [options]
+
+  --response FILE     the OCSP response, DER or PEM (told by content)
+  --certificate FILE  the certificate it is about, DER or PEM; of a chain, the first
+  --issuer FILE       its issuer, DER or PEM; of several, the one that issued the certificate.
+                      May be left out where the certificate's file holds the chain
+  --at TIME           judge as of this time, such as 2026-11-21T19:00:00Z (default: now)
+  --allow-sha1        accept signatures over SHA-1
+  --max-age AGE       how long a response without nextUpdate counts, such as 90s, 30m, 12h or 7d
+                      (default: such a response is refused)
+  --help              this text
+
+Prints {"verdict":"good"|"revoked"|"unknown"|"refused","rules":[{"rule","ok","detail"}],"effectiveEnd",…}.
+A rule's "ok" is null where there was nothing to judge; "effectiveEnd" is null where none is known.
+Exit code: 0 good, 1 any other verdict, 2 the question itself is faulty (the reason is on standard error).
+`
+
+/** The question cannot be asked as it stands. */
+class Misuse extends Error {}
+
+interface Question {
+  readonly response: Uint8Array
+  readonly subject: Subject
+  readonly options: Options
+}
+
+function main(argv: readonly string[]): number {
+  try {
+    const flags = parseFlags(argv)
+    if (flags.help === true) {
+      process.stdout.write(HELP)
+      return 0
+    }
+    const { response, subject, options } = askQuestion(flags)
+    const verdict = validateResponse(response, subject, options)
+    process.stdout.write(`${present(verdict)}\n`)
+    return verdict.verdict === 'good' ? 0 : 1
+  } catch (error) {
+    if (!(error instanceof Misuse)) throw error
+    process.stderr.write(`explain: ${error.message}\n`)
+    return 2
+  }
+}
+
+type Flags = ReturnType<typeof parseFlags>
+
+function parseFlags(argv: readonly string[]) {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean' } as const
+  const options = {
+    response: text,
+    certificate: text,
+    issuer: text,
+    at: text,
+    'allow-sha1': flag,
+    'max-age': text,
+    help: flag,
+  }
+  try {
+    return parseArgs({ args: [...argv], options, strict: true }).values
+  } catch (error) {
+    throw new Misuse(`${(error as Error).message} (--help explains)`)
+  }
+}
+
+function askQuestion(flags: Flags): Question {
+  const response = readResponse(required(flags.response, '--response'))
+  const chain = readCertificates(required(flags.certificate, '--certificate'))
+  const anchors = flags.issuer === undefined ? chain.slice(1) : readCertificates(flags.issuer, ISSUER_LABELS)
+  const [certificate, ...rest] = chain
+  // Where nobody issued it, the first one named is judged, so that the verdict can say what does not fit.
+  const issuer = findIssuer(certificate as Certificate, anchors, rest) ?? anchors[0]
+  if (issuer === undefined)
+    throw new Misuse('--issuer is missing, and the file of --certificate holds no chain')
+  return {
+    response,
+    subject: prepareSubject(certificate as Certificate, issuer),
+    options: {
+      now: flags.at === undefined ? new Date() : parseTime(flags.at),
+      heldAt: new Date(),
+      allowSha1: flags['allow-sha1'] ?? false,
+      ...(flags['max-age'] === undefined ? {} : { maxAge: parseAge(flags['max-age']) }),
+    },
+  }
+}
+
+function required(value: string | undefined, flag: string): string {
+  if (value === undefined || value === '') throw new Misuse(`${flag} FILE is missing (--help explains)`)
+  return value
+}
+
+function parseTime(text: string): Date {
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? new Date(text)
+    : undefined
+  if (time === undefined || Number.isNaN(time.getTime())) {
+    throw new Misuse(`--at wants a time such as 2026-11-21T19:00:00Z, not "${text}"`)
+  }
+  return time
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+function parseAge(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  if (count === undefined || Number(count) === 0) {
+    throw new Misuse(`--max-age wants an age such as 90s, 30m, 12h or 7d, not "${text}"`)
+  }
+  return Number(count) * (SECONDS[unit as string] as number)
+}
+
+/** Whatever is no PEM goes to the validation as it is: bytes that are no DER either have a verdict too. */
+function readResponse(path: string): Uint8Array {
+  const bytes = readFile(path)
+  if (looksLikeDer(bytes)) return bytes
+  const [block] = decodePem(bytes.toString('latin1'), ['OCSP RESPONSE'])
+  return block ?? bytes
+}
+
+/** Collections of test responses keep an authority's certificate beside the leaf's under a label of its own. */
+const ISSUER_LABELS = [...CERTIFICATE_LABELS, 'CA CERTIFICATE']
+
+function readCertificates(path: string, labels = CERTIFICATE_LABELS): readonly Certificate[] {
+  try {
+    return parseCertificates(readFile(path), labels)
+  } catch (error) {
+    if (isRefusal(error, 'certificate-malformed'))
+      throw new Misuse(`${path}: wanted ${error.wanted}; got ${error.came}`)
+    throw error
+  }
+}
+
+function readFile(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new Misuse(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`)
+  }
+}
+
+/** JSON with one rule a line, so that a person can read down it. */
+function present({ outcomes, effectiveEnd, verdict, ...facts }: Verdict): string {
+  const rules = outcomes.map((outcome) => `    ${JSON.stringify(outcome)}`).join(',\n')
+  const rest = Object.entries({ effectiveEnd: effectiveEnd ?? null, ...facts })
+  const fields = rest.map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`)
+  return `{\n  "verdict": "${verdict}",\n  "rules": [\n${rules}\n  ],\n${fields.join(',\n')}\n}`
+}
+
+process.exitCode = main(process.argv.slice(2))

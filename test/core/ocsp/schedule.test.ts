@@ -1,0 +1,214 @@
+import { assert, boolean, constantFrom, integer, option, property, record, string } from 'fast-check'
+import { describe, expect, test } from 'vitest'
+
+import {
+  alarmOf,
+  CLOSEST,
+  type Failures,
+  jitter,
+  leastLeft,
+  mustWithdraw,
+  nextRefresh,
+  nextRetry,
+  objectionToDelivery,
+  type Pace,
+  USUAL_PACE,
+} from '../../../lambda/core/ocsp/schedule.ts'
+
+const START = new Date('2026-11-21T00:00:00Z')
+const HOUR = 3600
+const DAY = 24 * HOUR
+const later = (seconds: number, from = START) => new Date(from.getTime() + seconds * 1000)
+const seconds = (time: Date, from = START) => (time.getTime() - from.getTime()) / 1000
+const life = (length: number) => ({ thisUpdate: START, end: later(length) })
+
+describe('the next refresh', () => {
+  const wait = (length: number, pace: Pace = USUAL_PACE, freshUntil?: Date) =>
+    seconds(nextRefresh('a certificate', life(length), START, pace, freshUntil))
+  const within = (value: number, from: number) => {
+    expect(value).toBeGreaterThanOrEqual(from)
+    expect(value).toBeLessThanOrEqual(from * 1.1)
+  }
+
+  test('is at half-life, up to a tenth later', () => within(wait(DAY), DAY / 2))
+  test('is no later than the owner says', () => within(wait(10 * DAY), DAY))
+  test('is earlier where the answer says when a new one is there', () =>
+    within(wait(DAY, USUAL_PACE, later(2 * HOUR)), 2 * HOUR))
+  test('is not sooner than the owner says', () => within(wait(DAY, USUAL_PACE, later(60)), HOUR))
+  test('comes within a short life, whatever the bounds', () => within(wait(600), 400))
+  test('is the same each time, and different for each certificate', () => {
+    const of = (certificate: string) => nextRefresh(certificate, life(DAY), START).getTime()
+    expect(of('one')).toBe(of('one'))
+    expect(new Set(Array.from({ length: 100 }, (_, at) => of(`certificate ${at}`))).size).toBe(100)
+  })
+
+  test('a thousand certificates of one moment are spread over the whole tenth', () => {
+    const tenths = new Map<number, number>()
+    for (let at = 0; at < 1000; at++) {
+      const tenth = Math.floor(jitter(`certificate ${at}`, 'refresh') * 10)
+      tenths.set(tenth, (tenths.get(tenth) ?? 0) + 1)
+    }
+    expect(tenths.size).toBe(10)
+    expect(Math.max(...tenths.values())).toBeLessThan(160)
+  })
+})
+
+describe('the next try', () => {
+  const delay = (failures: Failures, left?: number) =>
+    seconds(nextRetry('a certificate', failures, START, left === undefined ? undefined : later(left)))
+
+  test('after passing failures: one to two minutes twice, then doubling to an hour', () => {
+    const delays = [1, 2, 3, 4, 5, 6, 7, 8, 50].map((count) => delay({ count, kind: 'passing' }))
+    const bounds = [
+      [60, 120],
+      [60, 120],
+      [225, 300],
+      [450, 600],
+      [900, 1200],
+      [1800, 2400],
+      [2700, 3600],
+      [2700, 3600],
+      [2700, 3600],
+    ]
+    for (const [at, [from, to]] of bounds.entries()) {
+      expect(delays[at]).toBeGreaterThanOrEqual(from as number)
+      expect(delays[at]).toBeLessThanOrEqual(to as number)
+    }
+  })
+
+  test('after lasting failures: an hour or more', () => {
+    for (const count of [1, 2, 3, 4, 50])
+      expect(delay({ count, kind: 'lasting' })).toBeGreaterThanOrEqual(HOUR)
+    expect(delay({ count: 50, kind: 'lasting' })).toBeLessThanOrEqual(7.5 * HOUR)
+  })
+
+  test('tightens to an eighth of what is left, but never below a minute', () => {
+    expect(delay({ count: 20, kind: 'passing' }, 4 * HOUR)).toBe(HOUR / 2)
+    expect(delay({ count: 20, kind: 'lasting' }, 4 * HOUR)).toBe(HOUR / 2)
+    expect(delay({ count: 20, kind: 'passing' }, 120)).toBe(60)
+  })
+
+  test('honours Retry-After, but for half of what is left at most', () => {
+    const retryAfter = later(2 * HOUR)
+    expect(delay({ count: 1, kind: 'passing', retryAfter }, 10 * HOUR)).toBe(2 * HOUR)
+    expect(delay({ count: 1, kind: 'passing', retryAfter }, 2 * HOUR)).toBe(HOUR)
+    expect(delay({ count: 1, kind: 'passing', retryAfter: later(99 * DAY) })).toBe(DAY)
+  })
+})
+
+/** A responder that is down for a while, asked as the schedule says, by a function that runs once a tick. */
+interface Outage {
+  readonly length: number
+  readonly certificate: string
+  readonly kind: Failures['kind']
+  /** Share of the life at which it answers again. */
+  readonly upAgain: number
+  readonly tick: number
+  readonly pace: Pace
+  readonly retryAfter: number | null
+  readonly everUp: boolean
+}
+
+const outages = record<Outage>({
+  length: integer({ min: 2 * HOUR, max: 12 * DAY }),
+  certificate: string({ maxLength: 20 }),
+  kind: constantFrom<Failures['kind'][]>('passing', 'lasting'),
+  upAgain: integer({ min: 0, max: 93 }).map((percent) => percent / 100),
+  tick: constantFrom(1, 60, 300),
+  pace: record({ least: integer({ min: 60, max: DAY }), most: integer({ min: HOUR, max: 3 * DAY }) }),
+  retryAfter: option(integer({ min: 1, max: 3 * DAY })),
+  everUp: boolean(),
+})
+
+function requestsOf({ length, certificate, kind, upAgain, tick, pace, retryAfter, everUp }: Outage) {
+  const { thisUpdate, end } = life(length)
+  const tries: Date[] = []
+  let due = nextRefresh(certificate, { thisUpdate, end }, START, pace)
+  for (let count = 1; due < end; count++) {
+    const now = later(Math.ceil(seconds(due) / tick) * tick)
+    if (now >= end) break
+    tries.push(now)
+    if (everUp && seconds(now) >= upAgain * length) return { tries, refreshed: now }
+    const asked = retryAfter === null ? {} : { retryAfter: later(retryAfter, now) }
+    due = nextRetry(certificate, { count, kind, ...asked }, now, end)
+  }
+  return { tries, refreshed: undefined }
+}
+
+describe('always', () => {
+  test('a response is refreshed before its end if the responder answers in the second half of its life', () => {
+    assert(
+      property(outages, (outage) => {
+        const { refreshed } = requestsOf({ ...outage, everUp: true })
+        expect(refreshed).toBeDefined()
+        expect((refreshed as Date).getTime()).toBeLessThan(later(outage.length).getTime())
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('there is never more than one request per certificate and minute', () => {
+    assert(
+      property(outages, (outage) => {
+        const { tries } = requestsOf(outage)
+        for (const [at, time] of tries.slice(1).entries()) {
+          expect(seconds(time, tries[at])).toBeGreaterThanOrEqual(CLOSEST)
+        }
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('a responder that never answers is asked some 100 times in ten days at most', () => {
+    const outage = {
+      certificate: 'a',
+      kind: 'passing',
+      upAgain: 1,
+      tick: 1,
+      pace: USUAL_PACE,
+      retryAfter: null,
+    } as const
+    const { tries } = requestsOf({ ...outage, length: 10 * DAY, everUp: false })
+    expect(tries.length).toBeGreaterThan(20)
+    expect(tries.length).toBeLessThan(300)
+  })
+})
+
+describe('as the end nears', () => {
+  const at = (share: number, failures = 1) => alarmOf(life(DAY), later(DAY * share), failures)
+
+  test('the alarm rises with what is left: half, a quarter, the minimum, nothing', () => {
+    expect([0.3, 0.55, 0.8, 0.97, 1].map((share) => at(share))).toEqual([
+      'none',
+      'half',
+      'quarter',
+      'minimum',
+      'ended',
+    ])
+  })
+
+  test('half a life is no alarm while nothing has failed', () => {
+    expect(at(0.55, 0)).toBe('none')
+    expect(at(0.8, 0)).toBe('quarter')
+  })
+
+  test('the minimum is an hour, or a tenth of a shorter life', () => {
+    expect(leastLeft(life(DAY))).toBe(HOUR)
+    expect(leastLeft(life(HOUR))).toBe(360)
+  })
+
+  test('nothing is delivered that would end on the way; HAProxy needs 300 s more', () => {
+    const objection = (left: number, haproxy: boolean, length = 1800) =>
+      objectionToDelivery(life(length), later(length - left), { lag: 60, haproxy })
+    expect(objection(200, false)).toBeUndefined()
+    expect(objection(170, false)).toBe('170 s are left, 180 s are needed')
+    expect(objection(361, true)).toBeUndefined()
+    expect(objection(360, true)).toMatch(/360 s are needed/)
+    expect(objection(3500, false, DAY)).toMatch(/3600 s are needed/)
+  })
+
+  test('a staple is withdrawn early enough to be gone at its end', () => {
+    expect(mustWithdraw(life(DAY), later(DAY - 901), 900)).toBe(false)
+    expect(mustWithdraw(life(DAY), later(DAY - 900), 900)).toBe(true)
+  })
+})

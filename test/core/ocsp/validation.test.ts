@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { prepareSubject } from '../../../lambda/core/ocsp/subject.ts'
+import { type Options, validateResponse } from '../../../lambda/core/ocsp/validation.ts'
+import { RULES } from '../../../lambda/core/ocsp/verdict.ts'
+import { byDelegate, CASES, type Case } from './cases.ts'
+import { ecPair, pss, rsaPair, SCHEMES, type Scheme } from './forge.ts'
+import { broken, build, byDelegateWith, GROUPS, type Group, group, judge, NOW, P256, RSA } from './groups.ts'
+import { Bench, opensslVerdict, pem } from './openssl.ts'
+
+const bench = new Bench()
+beforeAll(() => {
+  for (const [id, { issuer, leaf }] of Object.entries(GROUPS)) {
+    bench.file(`${id}.ca.pem`, pem(issuer.certificate.der))
+    bench.file(`${id}.leaf.pem`, pem(leaf.der))
+  }
+})
+afterAll(() => bench.remove())
+
+async function compare(id: string, bent: Case): Promise<void> {
+  const from = GROUPS[id] as Group
+  const response = build(from, bent)
+  const verdict = judge(from, response, bent.options)
+  expect({ verdict: verdict.verdict, broken: broken(verdict) }).toEqual({
+    verdict: bent.verdict,
+    broken: bent.broken ?? [],
+  })
+  expect(verdict.outcomes.map(({ rule }) => rule)).toEqual(RULES)
+  const theirs = await opensslVerdict(bench, response, `${id}.leaf.pem`, `${id}.ca.pem`)
+  expect(theirs.verdict, theirs.said).toBe(bent.openssl?.says ?? bent.verdict)
+}
+
+describe.each(Object.keys(GROUPS))('%s', (id) => {
+  test.each(CASES)('$what: $verdict', (bent) => compare(id, bent))
+})
+
+describe('the same by a delegate', () => {
+  /** Cases that do not turn on who signs. */
+  const cases = CASES.filter(
+    ({ signer, spec }) =>
+      signer === undefined && typeof spec !== 'function' && spec?.certificates === undefined,
+  )
+  test.each(cases)('$what: $verdict', (bent) => compare('P-256', { ...bent, signer: byDelegate }))
+})
+
+test('a response is judged within a millisecond, at the median', () => {
+  for (const from of [RSA, P256]) {
+    const subject = prepareSubject(from.leaf, from.issuer.certificate)
+    const response = build(from, {})
+    const times = Array.from({ length: 200 }, () => {
+      const started = performance.now()
+      validateResponse(response, subject, { now: NOW })
+      return performance.now() - started
+    })
+    expect(times.toSorted((one, other) => one - other)[100]).toBeLessThan(1)
+  }
+})
+
+describe('algorithms', () => {
+  const signedWith = (from: Group, scheme: Scheme, options: Partial<Options> = {}) =>
+    judge(from, build(from, { spec: { scheme } }), options)
+
+  test('SHA-1 signs only where it is allowed', () => {
+    expect(broken(signedWith(RSA, SCHEMES.rsaSha1))).toEqual(['V8'])
+    expect(signedWith(RSA, SCHEMES.rsaSha1, { allowSha1: true }).verdict).toBe('good')
+    const masked = pss('sha1', { salt: 20, stated: 20 })
+    expect(broken(signedWith(RSA, masked))).toEqual(['V8'])
+    expect(signedWith(RSA, masked, { allowSha1: true }).verdict).toBe('good')
+  })
+
+  test('a delegate that was certified over SHA-1 counts only where SHA-1 is allowed', () => {
+    const from = { ...RSA, issuer: { ...RSA.issuer, scheme: SCHEMES.rsaSha1 } }
+    const response = build(RSA, { signer: () => byDelegateWith({})(from) })
+    expect(broken(judge(RSA, response))).toEqual(['V6'])
+    expect(judge(RSA, response, { allowSha1: true }).verdict).toBe('good')
+  })
+
+  test('an RSA key that anybody can factor is refused', () => {
+    const weak = rsaPair(768)
+    const from = group('weak', weak, SCHEMES.rsa, weak)
+    expect(broken(judge(from, build(from, {})))).toEqual(['V8'])
+  })
+
+  test('MD5 is never allowed', () => {
+    expect(broken(signedWith(RSA, SCHEMES.rsaMd5, { allowSha1: true }))).toEqual(['V8'])
+  })
+
+  test('PSS parameters are checked: mask, salt and trailer', () => {
+    expect(signedWith(RSA, pss('sha256')).verdict).toBe('good')
+    expect(signedWith(RSA, pss('sha256', { salt: 222, stated: 222 })).verdict).toBe('good')
+    for (const wrong of [{ masks: 'sha1' as const }, { salt: 20 }, { stated: 20 }, { trailer: 2 }]) {
+      expect(broken(signedWith(RSA, pss('sha256', wrong as object))), JSON.stringify(wrong)).toEqual(['V8'])
+    }
+  })
+
+  test('a scheme that does not go with the key is refused', () => {
+    const over = (spec: Scheme) => ({ ...spec, sign: RSA.issuer.scheme.sign })
+    expect(broken(signedWith(RSA, over(SCHEMES.p256)))).toEqual(['V8'])
+    expect(broken(signedWith(RSA, over(SCHEMES.ed25519)))).toEqual(['V8'])
+  })
+
+  test('curves: P-384 and P-521 are allowed, secp256k1 is not', () => {
+    const by = (curve: string, scheme: Scheme) => {
+      const from = group('CA', ecPair(curve), scheme, ecPair(curve))
+      return broken(judge(from, build(from, {})))
+    }
+    expect(by('secp384r1', SCHEMES.p384)).toEqual([])
+    expect(by('secp521r1', SCHEMES.p521)).toEqual([])
+    expect(by('secp256k1', SCHEMES.p256)).toEqual(['V8'])
+  })
+})

@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest'
+
+import { TAG } from '../../../lambda/core/ocsp/der.ts'
+import { encode, encodeOctets, encodeSequence } from '../../../lambda/core/ocsp/der-writer.ts'
+import { objectionOfHaproxy } from '../../../lambda/core/ocsp/haproxy.ts'
+import { prepareSubject } from '../../../lambda/core/ocsp/subject.ts'
+import { validateResponse } from '../../../lambda/core/ocsp/validation.ts'
+import { brokenRules } from '../../../lambda/core/ocsp/verdict.ts'
+import {
+  certify,
+  extension,
+  GOOD,
+  OCSP_SIGNING,
+  purposes,
+  type ResponseSpec,
+  revoked,
+  SHA256,
+} from './forge.ts'
+import { at, broken, build, byDelegateWith, judge, NOW, P256, STRANGER } from './groups.ts'
+
+describe('what the owner decides', () => {
+  test('a pinned responder counts, whoever issued it, but not once it has expired', () => {
+    const response = build(P256, { signer: () => STRANGER.sibling })
+    expect(broken(judge(P256, response))).toEqual(['V6'])
+    const pinned = judge(P256, response, { pinnedResponders: [STRANGER.sibling.certificate] })
+    expect(pinned).toMatchObject({ verdict: 'good', signer: { kind: 'pinned', name: 'CN=sibling' } })
+    const old = certify(NOW, { subject: 'old', to: at(-1) })
+    const stale = build(P256, { signer: () => old })
+    expect(broken(judge(P256, stale, { pinnedResponders: [old.certificate] }))).toContain('V6')
+  })
+
+  test('a nonce that was sent must come back as it was; left out, it is refused only on demand', () => {
+    const nonce = Buffer.alloc(32, 7)
+    const withNonce = (value: Buffer) =>
+      build(P256, { spec: { extensions: [extension('1.3.6.1.5.5.7.48.1.2', value)] } })
+    expect(judge(P256, withNonce(encodeOctets(nonce)), { nonce }).verdict).toBe('good')
+    expect(broken(judge(P256, withNonce(encodeOctets(Buffer.alloc(32, 8))), { nonce }))).toEqual(['V10'])
+    expect(judge(P256, withNonce(encodeOctets(nonce))).verdict).toBe('good')
+    expect(judge(P256, build(P256, {}), { nonce }).verdict).toBe('good')
+    expect(broken(judge(P256, build(P256, {}), { nonce, requireNonce: true }))).toEqual(['V10'])
+  })
+
+  test('a response older than the stored one is refused; the same one is not', () => {
+    const response = build(P256, {})
+    expect(broken(judge(P256, response, { stored: at(-0.5) }))).toEqual(['V14'])
+    expect(judge(P256, response, { stored: at(-1) }).verdict).toBe('good')
+    expect(judge(P256, response, { stored: at(-2) }).verdict).toBe('good')
+  })
+
+  test('the skew bounds how far a responder may be ahead', () => {
+    const response = build(P256, { spec: { singles: [{ thisUpdate: at(4 / 60) }] } })
+    expect(broken(judge(P256, response, { skew: 60 }))).toEqual(['V12'])
+  })
+
+  test('whoever judges the past may hold what was produced after it', () => {
+    const response = build(P256, { spec: { producedAt: at(1) } })
+    expect(judge(P256, response, { heldAt: at(2) }).verdict).toBe('good')
+    const late = build(P256, { spec: { producedAt: at(301 * 24) } })
+    expect(broken(judge(P256, late, { heldAt: at(400 * 24) }))).toEqual(['V12'])
+  })
+})
+
+describe('the exchange', () => {
+  const overHttp = (status: number, contentType: string | undefined, length = 500) =>
+    judge(P256, build(P256, {}), { transport: { status, contentType, length } })
+
+  test('status 200, the media type with or without parameters, and a bounded body pass', () => {
+    expect(overHttp(200, 'application/ocsp-response').verdict).toBe('good')
+    expect(overHttp(200, 'Application/OCSP-Response; charset=binary').verdict).toBe('good')
+  })
+
+  test('anything else breaks V1', () => {
+    expect(broken(overHttp(503, 'application/ocsp-response'))).toEqual(['V1'])
+    expect(broken(overHttp(200, 'text/html'))).toEqual(['V1'])
+    expect(broken(overHttp(200, undefined))).toEqual(['V1'])
+    expect(broken(overHttp(200, 'application/ocsp-response', 65 * 1024))).toEqual(['V1'])
+  })
+
+  test('a response of more than 64 KiB is not even read', () => {
+    const padded = (count: number) =>
+      build(P256, { spec: { certificates: Array(count).fill(P256.leaf.der) } })
+    expect(judge(P256, padded(50)).verdict).toBe('good')
+    expect(broken(judge(P256, padded(300)))).toEqual(['V2'])
+  })
+})
+
+describe('the effective end', () => {
+  test('is nextUpdate, the end of the delegate or that of the certificate, whichever is first', () => {
+    const next = at(48)
+    const singles = [{ nextUpdate: next }]
+    expect(judge(P256, build(P256, { spec: { singles } })).effectiveEnd).toEqual(next)
+    const short = byDelegateWith({ to: at(10) })
+    expect(judge(P256, build(P256, { signer: short, spec: { singles } })).effectiveEnd).toEqual(at(10))
+    const leaf = certify(NOW, { subject: 'leaf', extensions: [], to: at(5) }, P256.issuer).certificate
+    const brief = judge({ ...P256, leaf }, build({ ...P256, leaf }, { spec: { singles } }))
+    expect(brief).toMatchObject({ verdict: 'good', effectiveEnd: at(5) })
+    expect(brief.warnings).toEqual(['nextUpdate is after the end of the certificate'])
+  })
+
+  test('of several statuses about one certificate it is the earliest', () => {
+    const singles = [{ nextUpdate: at(48) }, { hash: SHA256, nextUpdate: at(12) }]
+    expect(judge(P256, build(P256, { spec: { singles } })).effectiveEnd).toEqual(at(12))
+  })
+})
+
+describe('the certificate itself', () => {
+  const withLeaf = (spec: Parameters<typeof certify>[1]) => {
+    const leaf = certify(NOW, { subject: 'leaf', extensions: [], ...spec }, P256.issuer).certificate
+    return judge({ ...P256, leaf }, build({ ...P256, leaf }, {}))
+  }
+
+  test('an expired certificate is refused, and so is one whose time is to come', () => {
+    expect(broken(withLeaf({ to: at(-0.1) }))).toEqual(['V16'])
+    expect(broken(withLeaf({ from: at(0.5) }))).toEqual(['V12', 'V16'])
+  })
+
+  test('an issuer that did not issue it is refused, by name or by key', () => {
+    const subject = P256.issuer.certificate.x509.subject.replace('CN=', '')
+    const impostor = certify(NOW, { subject, serial: Buffer.of(1) }).certificate
+    for (const issuer of [impostor, STRANGER.issuer.certificate]) {
+      const verdict = validateResponse(build(P256, {}), prepareSubject(P256.leaf, issuer), { now: NOW })
+      expect(broken(verdict)).toEqual(expect.arrayContaining(['V4', 'V6', 'V16']))
+    }
+  })
+})
+
+describe('what a verdict tells', () => {
+  test('a revocation comes with its time and its reason', () => {
+    const status = revoked(at(-5), 1)
+    expect(judge(P256, build(P256, { spec: { singles: [{ status }] } })).revoked).toEqual({
+      at: at(-5),
+      reason: 'keyCompromise',
+    })
+  })
+
+  test('a delegate without nocheck is worth a warning', () => {
+    const signer = byDelegateWith({ extensions: [purposes(OCSP_SIGNING)] })
+    expect(judge(P256, build(P256, { signer })).warnings).toEqual(['the delegate lacks nocheck'])
+  })
+
+  test('each refused signer is named with the reason', () => {
+    const verdict = judge(P256, build(P256, { signer: () => P256.sibling }))
+    expect(brokenRules(verdict)[0]?.detail).toBe('CN=sibling: its extended key usage lacks OCSPSigning')
+  })
+
+  test("the responder's own error is named", () => {
+    const responderStatus = encode(TAG.enumerated, Buffer.of(3))
+    expect(judge(P256, encodeSequence(responderStatus))).toMatchObject({ responderStatus: 'tryLater' })
+  })
+
+  test('HAProxy takes one status with a SHA-1 CertID, NULL parameters and a nextUpdate', () => {
+    const objection = (singles: NonNullable<ResponseSpec['singles']>) =>
+      objectionOfHaproxy(judge(P256, build(P256, { spec: { singles } }), { maxAge: 86_400 }))
+    expect(objection([{ status: GOOD }])).toBeUndefined()
+    expect(objection([{}, { hash: SHA256 }])).toMatch(/2 statuses/)
+    expect(objection([{ hash: SHA256 }])).toMatch(/sha256/)
+    expect(objection([{ nullParameters: false }])).toMatch(/NULL/)
+    expect(objection([{ nextUpdate: 'none' }])).toMatch(/nextUpdate/)
+  })
+})
