@@ -2,7 +2,7 @@ import type { Courier, Order, Progress, RollCall } from '../../lambda/app/ports.
 import type { Invocation } from '../../lambda/core/confirmation.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
 import type { Member } from '../../lambda/core/gate.ts'
-import { serialiseResultLine } from '../../lambda/core/result-line.ts'
+import { type InstanceError, serialiseResultLine } from '../../lambda/core/result-line.ts'
 import { keysOf, parseRing, type Ring } from '../../lambda/core/ring.ts'
 import type { MemorySecret } from './secret.ts'
 
@@ -31,8 +31,8 @@ export class SimulatedInstance {
 
   /** Fetches AWSCURRENT and applies it. @returns the script's output. */
   apply(value: string, name: string, wanted: number): { status: string; output: string } {
-    const ring = parseRing(value, name)
-    if (ring === undefined) return this.#answer('failed', undefined, 'no-ring')
+    const ring = readRing(value, name)
+    if (typeof ring === 'string') return this.#answer('failed', undefined, ring)
     const held = this.ring
     if (held?.lineage === ring.lineage && held.generation > ring.generation)
       return this.#answer('stale', held)
@@ -52,7 +52,7 @@ export class SimulatedInstance {
   #answer(
     result: 'applied' | 'unchanged' | 'reset' | 'stale' | 'failed',
     ring: Ring | undefined,
-    error?: 'no-ring',
+    error?: InstanceError,
   ) {
     const line = serialiseResultLine({
       ring: ring?.ring ?? 'edge',
@@ -68,6 +68,14 @@ export class SimulatedInstance {
     })
     const status = result === 'stale' || result === 'failed' ? 'Failed' : 'Success'
     return { status, output: `${line}\n` }
+  }
+}
+
+function readRing(value: string, name: string): Ring | InstanceError {
+  try {
+    return parseRing(value, name) ?? 'no-ring'
+  } catch {
+    return 'ring-invalid'
   }
 }
 

@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type {
+  Courier,
+  Order,
+  Records,
+  RingCommits,
+  RingVersions,
+  RollCall,
+  Rotations,
+} from '../../lambda/app/ports.ts'
+import { ParameterRecord } from '../../lambda/aws/parameter-store.ts'
+import { TaggedInstances } from '../../lambda/aws/roll-call.ts'
+import { RunCommand } from '../../lambda/aws/run-command.ts'
+import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
+import type { LoopbackAws } from '../../local/aws/loopback.ts'
+import { SimulatedFleet } from '../fakes/fleet.ts'
+import { MemoryRecord } from '../fakes/record.ts'
+import { MemorySecret } from '../fakes/secret.ts'
+import { configurationOf, TIMING } from '../fakes/world.ts'
+import { clients, joinMachine, removeFolders, startAccount } from '../local/aws/fixture.ts'
+import { template } from '../local/aws/template.ts'
+
+/** Everything the rotation story reaches outside by, and the hands of whoever else is there. */
+interface Outside {
+  readonly secret: RingVersions & RingCommits & Rotations
+  readonly records: Records
+  readonly rollCall: RollCall
+  readonly courier: Courier<Order>
+  join(id: string): { lose(): void; leave(): void }
+}
+
+const TOKENS = ['a', 'b', 'c'].map((letter) => letter.repeat(32)) as [string, string, string]
+
+function inMemory(): Outside {
+  const secret = new MemorySecret()
+  const fleet = new SimulatedFleet(secret, 'edge', [])
+  return {
+    secret,
+    records: new MemoryRecord(),
+    rollCall: fleet,
+    courier: fleet,
+    join(id) {
+      const instance = fleet.join(id)
+      return {
+        lose: () => {
+          instance.online = false
+        },
+        leave: () => {
+          instance.present = false
+        },
+      }
+    },
+  }
+}
+
+function onLoopback(aws: LoopbackAws): Outside {
+  const { secrets, ssm } = clients(aws)
+  const configuration = configurationOf({
+    document: { name: 'apply-edge', version: '1', script: '0123456789ab' },
+    target: { tag: 'ring', values: ['edge'], minInstances: 1 },
+    timing: { ...TIMING, delivery: 30 },
+  })
+  return {
+    secret: new RingSecret(secrets, aws.resources.secrets[0]?.arn ?? ''),
+    records: new ParameterRecord(ssm, '/ticketring/edge/delivery'),
+    rollCall: new TaggedInstances(ssm, configuration.target),
+    courier: new RunCommand<Order>(ssm, configuration, ({ generation }) => ({
+      parameters: { Generation: [String(generation)] },
+      comment: 'contract',
+    })),
+    join: (id) => joinMachine(aws, { id }),
+  }
+}
+
+const accounts: LoopbackAws[] = []
+afterAll(async () => {
+  await Promise.all(accounts.map((aws) => aws.close()))
+  removeFolders()
+})
+
+describe.each([
+  ['in memory', async () => inMemory()],
+  [
+    'the real adapters over the wire',
+    async () => {
+      const aws = await startAccount({ template: template({ rotation: {} }) })
+      accounts.push(aws)
+      return onLoopback(aws)
+    },
+  ],
+])('the ports of the rotation: %s', (_, start) => {
+  let outside: Outside
+  let first: string
+
+  beforeAll(async () => {
+    outside = await start()
+    first = (await outside.secret.labels()).current
+  })
+
+  it('begin with the placeholder under AWSCURRENT, and no record', async () => {
+    expect(await outside.secret.read('AWSCURRENT')).toEqual({ version: first, value: '{}' })
+    expect(await outside.secret.read({ version: TOKENS[0] })).toBeUndefined()
+    expect(await outside.records.read()).toBeUndefined()
+  })
+
+  it('stage a value under AWSPENDING and leave AWSCURRENT where it is', async () => {
+    await outside.secret.stage(TOKENS[0], '{"x":"1"}')
+    expect(await outside.secret.labels()).toMatchObject({ current: first, pending: TOKENS[0] })
+    expect(await outside.secret.read({ version: TOKENS[0] })).toEqual({
+      version: TOKENS[0],
+      value: '{"x":"1"}',
+    })
+  })
+
+  it('take the same value for a version again, and no other', async () => {
+    await outside.secret.stage(TOKENS[0], '{"x":"1"}')
+    await expect(outside.secret.stage(TOKENS[0], '{"x":"2"}')).rejects.toMatchObject({
+      code: 'version-conflict',
+    })
+  })
+
+  it('start no rotation while AWSPENDING is elsewhere', async () => {
+    await expect(outside.secret.start(TOKENS[2])).rejects.toMatchObject({ code: 'rotation-in-progress' })
+  })
+
+  it('move AWSCURRENT from its parent only, and AWSPREVIOUS after it', async () => {
+    await expect(outside.secret.promote(TOKENS[0], TOKENS[1])).rejects.toMatchObject({ code: 'label-moved' })
+    expect((await outside.secret.labels()).current).toBe(first)
+    await outside.secret.promote(TOKENS[0], first)
+    expect(await outside.secret.labels()).toMatchObject({ current: TOKENS[0], previous: first })
+    await expect(outside.secret.promote(TOKENS[0], first)).rejects.toMatchObject({ code: 'label-moved' })
+  })
+
+  it('take a label off once, and do not mind where it is gone', async () => {
+    for (let n = 0; n < 2; n++) {
+      await outside.secret.unlabel('AWSPREVIOUS', first)
+      await outside.secret.unlabel('AWSPENDING', TOKENS[0])
+    }
+    const labels = await outside.secret.labels()
+    expect(labels).toMatchObject({ current: TOKENS[0] })
+    expect(labels).not.toHaveProperty('previous')
+    expect(labels).not.toHaveProperty('pending')
+  })
+
+  it('leave a label alone that has moved on to another version', async () => {
+    await outside.secret.stage(TOKENS[1], '{"x":"3"}')
+    await outside.secret.unlabel('AWSPENDING', TOKENS[0])
+    expect(await outside.secret.labels()).toMatchObject({ pending: TOKENS[1] })
+  })
+
+  it('keep the last text of a record', async () => {
+    await outside.records.write('{"v":1}')
+    await outside.records.write('{"v":2}')
+    expect(await outside.records.read()).toBe('{"v":2}')
+  })
+
+  it('call the roll of who is there, lost ones included, gone ones not', async () => {
+    expect(await outside.rollCall.members()).toEqual([])
+    outside.join('i-0000000000000000a')
+    outside.join('i-0000000000000000b').lose()
+    outside.join('i-0000000000000000c').leave()
+    const members = [...(await outside.rollCall.members())].sort((one, other) =>
+      one.id.localeCompare(other.id),
+    )
+    expect(members).toEqual([
+      { id: 'i-0000000000000000a', online: true },
+      { id: 'i-0000000000000000b', online: false },
+    ])
+  })
+
+  it('bring a command to those it names, to its end, and give each one’s own output', async () => {
+    const [command = ''] = await outside.courier.send({
+      generation: 7,
+      to: ['i-0000000000000000a'],
+      ramp: true,
+    })
+    await expect
+      .poll(async () => (await outside.courier.progress(command)).state, { timeout: 5000 })
+      .toBe('ended')
+    const results = await outside.courier.results(command)
+    expect(results.map(({ id }) => id)).toEqual(['i-0000000000000000a'])
+    expect(results[0]?.status).toMatch(/Success|Failed/)
+  })
+
+  it('bring a command to everybody with the tag, and say so while somebody has not answered', async () => {
+    const [command = ''] = await outside.courier.send({ generation: 7, to: 'all', ramp: false })
+    await expect.poll(async () => (await outside.courier.results(command)).length, { timeout: 5000 }).toBe(2)
+    expect((await outside.courier.progress(command)).targets).toBe(2)
+  })
+
+  it('know nothing of a command that was never sent', async () => {
+    const unknown = '00000000-0000-0000-0000-000000000000'
+    expect((await outside.courier.progress(unknown)).state).toBe('unknown')
+    expect(await outside.courier.results(unknown)).toEqual([])
+  })
+})
