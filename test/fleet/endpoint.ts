@@ -1,0 +1,177 @@
+/** A loopback Secrets Manager (GetSecretValue alone, SigV4 verified) and instance metadata service (IMDSv2). */
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { Sha256 } from '@aws-crypto/sha256-js'
+import { HttpRequest } from '@smithy/protocol-http'
+import { SignatureV4 } from '@smithy/signature-v4'
+
+export const CREDENTIALS = {
+  accessKeyId: 'AKIATESTTICKETRING00',
+  secretAccessKey: 'test/secret+access/key0123456789abcdefgh',
+  sessionToken: 'IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJ+test/token==',
+} as const
+const REGION = 'eu-central-1'
+const METADATA_TOKEN = 'AQAEtesttoken=='
+const ROLE = 'terminator'
+
+export interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+export class Endpoint {
+  /** What GetSecretValue answers with: a SecretString, or a whole answer such as an error. */
+  secret: string | Answer = '{}'
+  /** Called on every GetSecretValue, before it is answered: to hold a script at this point. */
+  onFetch: () => void | Promise<void> = () => {}
+  readonly faults: string[] = []
+  fetches = 0
+  readonly #server: Server
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  static async start(): Promise<Endpoint> {
+    const server = createServer()
+    const endpoint = new Endpoint(server)
+    server.on('request', async (request: IncomingMessage, response) => {
+      const { status, body } = await endpoint.#answer(request)
+      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(body)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return endpoint
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as { port: number }).port}`
+  }
+
+  stop(): void {
+    this.#server.closeAllConnections()
+    this.#server.close()
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    const body = await read(request)
+    if (request.url?.startsWith('/imds/latest/'))
+      return metadata(request, request.url.slice('/imds/latest/'.length))
+    if (request.method !== 'POST' || request.url !== '/') return { status: 404, body: 'no such thing' }
+    this.fetches += 1
+    await this.onFetch()
+    const fault = (await signatureFault(request, body)) ?? bodyFault(body)
+    if (fault !== undefined) {
+      this.faults.push(fault)
+      return refusal('InvalidSignatureException', fault)
+    }
+    return typeof this.secret === 'string' ? secretValue(this.secret) : this.secret
+  }
+}
+
+/** An error as AWS sends one. */
+export function refusal(type: string, message: string, status = 400): Answer {
+  return { status, body: JSON.stringify({ __type: type, message }) }
+}
+
+function secretValue(text: string): Answer {
+  const body = {
+    ARN: `arn:aws:secretsmanager:${REGION}:111122223333:secret:ticketring/edge-AbCdEf`,
+    CreatedDate: 1.795e9,
+    Name: 'ticketring/edge',
+    SecretString: text,
+    VersionId: 'advance-0000000000000000000000000000',
+    VersionStages: ['AWSCURRENT'],
+  }
+  return { status: 200, body: JSON.stringify(body) }
+}
+
+async function read(request: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of request) text += chunk
+  return text
+}
+
+function metadata(request: IncomingMessage, path: string): Answer {
+  if (path === 'api/token') {
+    const asked =
+      request.method === 'PUT' && request.headers['x-aws-ec2-metadata-token-ttl-seconds'] !== undefined
+    return asked ? { status: 200, body: METADATA_TOKEN } : { status: 400, body: '' }
+  }
+  if (request.headers['x-aws-ec2-metadata-token'] !== METADATA_TOKEN) return { status: 401, body: '' }
+  switch (path) {
+    case 'meta-data/placement/region':
+      return { status: 200, body: REGION }
+    case 'meta-data/iam/security-credentials/':
+      return { status: 200, body: ROLE }
+    case `meta-data/iam/security-credentials/${ROLE}`:
+      return { status: 200, body: JSON.stringify(roleCredentials(), null, 2) }
+    default:
+      return { status: 404, body: '' }
+  }
+}
+
+function roleCredentials(): Record<string, string> {
+  return {
+    Code: 'Success',
+    LastUpdated: '2026-11-21T19:00:00Z',
+    Type: 'AWS-HMAC',
+    AccessKeyId: CREDENTIALS.accessKeyId,
+    SecretAccessKey: CREDENTIALS.secretAccessKey,
+    Token: CREDENTIALS.sessionToken,
+    Expiration: '2026-11-22T01:00:00Z',
+  }
+}
+
+/** Signs the request again as its sender should have, and compares. */
+async function signatureFault(request: IncomingMessage, body: string): Promise<string | undefined> {
+  const given = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/.*, ?SignedHeaders=([^,]+), ?Signature=(\w+)$/.exec(
+    request.headers.authorization ?? '',
+  )
+  if (given === null) return 'no SigV4 Authorization header'
+  const names = (given[2] ?? '').split(';')
+  const unsigned = Object.keys(request.headers).filter(
+    (name) => name.startsWith('x-amz-') && !names.includes(name),
+  )
+  if (unsigned.length > 0) return `unsigned headers: ${unsigned.join(', ')}`
+  if (request.headers['x-amz-security-token'] !== CREDENTIALS.sessionToken) return 'another session token'
+  if (given[1] !== CREDENTIALS.accessKeyId) return 'another access key'
+  const expected = await sign(request, names, body)
+  return expected === given[3] ? undefined : 'The request signature we calculated does not match'
+}
+
+async function sign(
+  request: IncomingMessage,
+  names: readonly string[],
+  body: string,
+): Promise<string | undefined> {
+  const headers = Object.fromEntries(
+    names.filter((name) => name !== 'x-amz-date').map((name) => [name, String(request.headers[name])]),
+  )
+  const [hostname, port] = (request.headers.host ?? '').split(':')
+  const unsigned = new HttpRequest({
+    method: 'POST',
+    protocol: 'http:',
+    hostname: hostname ?? '',
+    port: Number(port),
+    path: '/',
+    headers,
+    body,
+  })
+  const { sessionToken: _, ...credentials } = CREDENTIALS
+  const signer = new SignatureV4({
+    credentials,
+    region: REGION,
+    service: 'secretsmanager',
+    sha256: Sha256,
+    applyChecksum: false,
+  })
+  const stamp = String(request.headers['x-amz-date'])
+  const iso = stamp.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z')
+  const signed = await signer.sign(unsigned, { signingDate: new Date(iso) })
+  return /Signature=(\w+)/.exec(signed.headers.authorization ?? '')?.[1]
+}
+
+function bodyFault(body: string): string | undefined {
+  const { SecretId, VersionStage } = JSON.parse(body) as Record<string, unknown>
+  if (SecretId !== 'ticketring/edge') return 'another secret'
+  return VersionStage === 'AWSCURRENT' ? undefined : 'no VersionStage: the policy would refuse this'
+}

@@ -1,0 +1,98 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Ring } from '../../lambda/core/ring.ts'
+import { CREDENTIALS } from './endpoint.ts'
+import { Instance, type Run, type RunOptions, ringOf, SCRIPT } from './instance.ts'
+import { findKeyBytes } from './key-bytes.ts'
+import { pathWithout } from './tool-shims.ts'
+
+const NO_CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: undefined,
+  AWS_SECRET_ACCESS_KEY: undefined,
+  AWS_SESSION_TOKEN: undefined,
+}
+
+let instance: Instance
+afterEach(() => instance.stop())
+
+/** Loads three fresh keys, so that every path that handles keys is taken; gives all that processes were started with. */
+async function traced(server: 'haproxy' | 'nginx', options: RunOptions = {}): Promise<[Run, Buffer, Ring[]]> {
+  const rings = [ringOf(1), ringOf(2)] as const
+  instance = await Instance.start(server, rings[0])
+  await instance.run()
+  instance.publish(rings[1])
+  const log = join(instance.terminator.directory, 'trace')
+  const strace = ['strace', '-f', '-q', '-v', '-xx', '-s', '100000', '-e', 'trace=execve', '-o', log]
+  const run = await instance.run({ ...options, prefix: strace })
+  expect(run.line).toMatchObject({ result: 'applied', generation: 2 })
+  return [run, decoded(readFileSync(log, 'latin1')), [...rings]]
+}
+
+/** strace -xx writes every string as \x41\x42. */
+function decoded(log: string): Buffer {
+  return Buffer.from(
+    log.replace(/\\x([0-9a-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  )
+}
+
+/** Every variable that the script assigns, exported to it by a careless caller. */
+function exportedByName(): Record<string, string> {
+  const names = readFileSync(SCRIPT, 'utf8').matchAll(/(?<![\w$])([a-z][a-z_]*)=/g)
+  return Object.fromEntries([...names].map(([, name]) => [name ?? '', '7']))
+}
+
+describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
+  test.each<[string, RunOptions]>([
+    ['dash', {}],
+    ['dash that traces and exports all', { shell: ['dash', '-ax'] }],
+    ['bash --posix', { shell: ['bash', '--posix'] }],
+    ['bash with its variables exported by the caller', { shell: ['bash'], environment: exportedByName() }],
+  ])('under %s no key byte is in an argument, an environment or an output', async (_, options) => {
+    const [run, started, rings] = await traced(server, options)
+    expect(started.toString('latin1')).toContain('s_client')
+    expect(findKeyBytes(started, rings)).toBe(0)
+    expect(findKeyBytes(Buffer.from(run.stdout + run.stderr), rings)).toBe(0)
+  })
+})
+
+test('python3 in place of curl and socat gets keys and credentials through pipes only', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'ticketring-test-'))
+  const environment = { PATH: pathWithout(directory, 'curl', 'socat'), ...NO_CREDENTIALS }
+  const [, started, rings] = await traced('haproxy', { shell: ['/usr/bin/dash'], environment })
+  expect(started.toString('latin1')).toContain('hashlib')
+  expect(findKeyBytes(started, rings)).toBe(0)
+  expect(started.toString('latin1')).not.toContain(CREDENTIALS.secretAccessKey)
+  rmSync(directory, { recursive: true })
+})
+
+test('credentials of the instance metadata reach curl through its standard input only', async () => {
+  const [, started] = await traced('haproxy', { environment: NO_CREDENTIALS })
+  expect(started.toString('latin1')).toContain('"-K"')
+  expect(started.toString('latin1')).not.toContain(CREDENTIALS.secretAccessKey)
+  expect(started.toString('latin1')).not.toContain(CREDENTIALS.sessionToken)
+})
+
+test('the run directory holds no key bytes', async () => {
+  const [, , rings] = await traced('haproxy')
+  for (const name of readdirSync(instance.runDirectory).filter((each) => each !== 'hold')) {
+    expect(findKeyBytes(readFileSync(join(instance.runDirectory, name)), rings)).toBe(0)
+  }
+})
+
+test('a key that is planted is found raw, in hex and in base64 at any alignment', () => {
+  const ring = ringOf(1)
+  const { hmac } = ring.next.reveal()
+  const plants = [hmac.subarray(5, 21), Buffer.from(hmac.subarray(9, 25).toString('hex').toUpperCase())]
+  const shifted = [0, 1, 2].map((shift) =>
+    Buffer.concat([Buffer.from('abc').subarray(0, shift), hmac]).toString('base64'),
+  )
+  for (const plant of [...plants, ...shifted.map((text) => Buffer.from(text))]) {
+    expect(
+      findKeyBytes(Buffer.concat([Buffer.from('before '), plant, Buffer.from(' after')]), [ring]),
+    ).toBeGreaterThan(0)
+  }
+  expect(findKeyBytes(Buffer.from(ring.next.name), [ring])).toBe(0)
+})

@@ -1,0 +1,269 @@
+/** Real HAProxy and nginx processes on free loopback ports, with a throwaway certificate. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** What a listener does beyond plain TLS with our keys. */
+export type ListenerKind =
+  | 'plain'
+  | 'tls12'
+  | 'tls13'
+  | 'proxy'
+  | 'tickets-off'
+  | 'client-certificate'
+  | 'other'
+const KINDS: readonly ListenerKind[] = [
+  'plain',
+  'tls12',
+  'tls13',
+  'proxy',
+  'tickets-off',
+  'client-certificate',
+  'other',
+]
+export const SERVER_NAME = 'edge.test'
+
+export interface Terminator {
+  readonly server: 'haproxy' | 'nginx'
+  readonly directory: string
+  /** Port of each kind of listener, all on 127.0.0.1. `other` uses keys that are not ours. */
+  readonly ports: Readonly<Record<ListenerKind, number>>
+  /** The key files that the script writes. */
+  readonly keyFiles: readonly string[]
+  /** Lines of the instance's settings, without the listeners to verify. */
+  readonly settings: readonly string[]
+  /** Ends the server and leaves its files. */
+  halt(): Promise<void>
+  /** Starts it again with the same configuration. */
+  restart(): Promise<void>
+  /** Ends the server and removes its files. */
+  stop(): Promise<void>
+}
+
+/** A directory on a tmpfs: the script refuses any other file system. */
+export function tmpfsDirectory(): string {
+  return mkdtempSync('/dev/shm/ticketring-test-')
+}
+
+/** `address:port=servername` of one listener. */
+export function verifyListener(terminator: Terminator, kind: ListenerKind = 'plain'): string {
+  return `127.0.0.1:${terminator.ports[kind]}=${SERVER_NAME}`
+}
+
+/** Writes `cert.pem` (certificate and key) and `key.pem` for {@link SERVER_NAME} into `directory`. */
+export function makeCertificate(directory: string): { certificate: string; key: string } {
+  const [certificate, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  const request = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '2',
+  ]
+  const names = ['-subj', `/CN=${SERVER_NAME}`, '-addext', `subjectAltName=DNS:${SERVER_NAME}`]
+  execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+  // HAProxy wants the certificate and its key in one file.
+  writeFileSync(`${certificate}.both`, execFileSync('cat', [certificate, key]), { mode: 0o600 })
+  return { certificate, key }
+}
+
+/** Ports that were free a moment ago: held open together, so that no two are the same. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))))
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+async function portsOfEachKind(): Promise<Record<ListenerKind, number>> {
+  const ports = await freePorts(KINDS.length)
+  return Object.fromEntries(KINDS.map((kind, index) => [kind, ports[index]])) as Record<ListenerKind, number>
+}
+
+/** Starts HAProxy with these keys (base64 lines, oldest first) in its key file. */
+export async function startHaproxy(keys: readonly string[], keySize: 80 | 48 = 80): Promise<Terminator> {
+  const directory = tmpfsDirectory()
+  const { certificate } = makeCertificate(directory)
+  const ports = await portsOfEachKind()
+  const keyFile = join(directory, 'keys', 'haproxy.keys')
+  mkdirSync(join(directory, 'keys'))
+  writeFileSync(keyFile, `${keys.join('\n')}\n`, { mode: 0o400 })
+  writeFileSync(join(directory, 'other.keys'), keys.map(flipFirstByte).join('\n'))
+  const configuration = join(directory, 'haproxy.cfg')
+  writeFileSync(configuration, haproxyConfiguration(directory, keyFile, certificate, ports))
+  const server = new ServerProcess('haproxy', ['-db', '-f', configuration], ports.plain)
+  await server.start()
+  return {
+    server: 'haproxy',
+    directory,
+    ports,
+    keyFiles: [keyFile],
+    settings: [
+      `HAPROXY_KEYS=${keyFile}`,
+      `HAPROXY_KEY_SIZE=${keySize}`,
+      `HAPROXY_SOCKET=${join(directory, 'admin.sock')}`,
+      `HAPROXY_OWNER=${userInfo().username}`,
+    ],
+    ...lifeOf(server, directory),
+  }
+}
+
+function haproxyConfiguration(
+  directory: string,
+  keyFile: string,
+  certificate: string,
+  ports: Readonly<Record<ListenerKind, number>>,
+): string {
+  const bind = (kind: ListenerKind, words: string, keys = keyFile) =>
+    `  bind 127.0.0.1:${ports[kind]} ssl crt ${certificate}.both tls-ticket-keys ${keys} ${words}`
+  return `global
+  stats socket ${directory}/admin.sock mode 600 level admin
+  stats socket ${directory}/operator.sock mode 600 level operator
+defaults
+  mode http
+  timeout client 5s
+  timeout server 5s
+  timeout connect 5s
+frontend tls
+${bind('plain', '')}
+${bind('tls12', 'ssl-max-ver TLSv1.2')}
+${bind('tls13', 'ssl-min-ver TLSv1.3')}
+${bind('proxy', 'accept-proxy')}
+${bind('tickets-off', 'no-tls-tickets')}
+${bind('client-certificate', `verify required ca-file ${certificate}`)}
+${bind('other', '', `${directory}/other.keys`)}
+  http-request return status 200 content-type text/plain string ok
+`
+}
+
+/** Starts nginx with these keys (bytes: current, next, previous) in its key files. */
+export async function startNginx(keys: readonly Buffer[]): Promise<Terminator> {
+  const directory = tmpfsDirectory()
+  const { certificate, key } = makeCertificate(directory)
+  const ports = await portsOfEachKind()
+  const keyDirectory = join(directory, 'keys')
+  const keyFiles = ['current', 'next', 'previous'].map((name) => join(keyDirectory, `nginx.${name}.key`))
+  mkdirSync(keyDirectory)
+  for (const [index, file] of keyFiles.entries())
+    writeFileSync(file, keys[index] ?? Buffer.alloc(0), { mode: 0o400 })
+  writeFileSync(join(directory, 'other.key'), Buffer.from(keys[0] ?? []).reverse())
+  const configuration = join(directory, 'nginx.conf')
+  writeFileSync(configuration, nginxConfiguration(directory, keyFiles, certificate, key, ports))
+  const server = new ServerProcess('nginx', ['-c', configuration], ports.plain)
+  await server.start()
+  return {
+    server: 'nginx',
+    directory,
+    ports,
+    keyFiles,
+    settings: [
+      `NGINX_KEYS=${keyDirectory}`,
+      `NGINX_KEY_SIZE=${keys[0]?.length ?? 80}`,
+      `NGINX_TEST=nginx -t -q -c ${configuration}`,
+      `NGINX_RELOAD=nginx -s reload -c ${configuration}`,
+      `NGINX_OWNER=${userInfo().username}`,
+    ],
+    ...lifeOf(server, directory),
+  }
+}
+
+function nginxConfiguration(
+  directory: string,
+  keyFiles: readonly string[],
+  certificate: string,
+  key: string,
+  ports: Readonly<Record<ListenerKind, number>>,
+): string {
+  const server = (kind: ListenerKind, words: string, lines = '') =>
+    `  server { listen 127.0.0.1:${ports[kind]} ssl${words}; ${lines} return 200 ok; }`
+  const scratch = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  return `daemon off;
+worker_processes 2;
+pid ${directory}/nginx.pid;
+error_log ${directory}/error.log notice;
+events {}
+http {
+  access_log off;
+${scratch.map((name) => `  ${name}_temp_path ${directory}/scratch;`).join('\n')}
+  ssl_certificate ${certificate};
+  ssl_certificate_key ${key};
+  ssl_protocols TLSv1.2 TLSv1.3;
+${keyFiles.map((file) => `  ssl_session_ticket_key ${file};`).join('\n')}
+${server('plain', '')}
+${server('tls12', '', 'ssl_protocols TLSv1.2;')}
+${server('tls13', '', 'ssl_protocols TLSv1.3;')}
+${server('proxy', ' proxy_protocol')}
+${server('tickets-off', '', 'ssl_session_tickets off;')}
+${server('client-certificate', '', `ssl_verify_client on; ssl_client_certificate ${certificate};`)}
+${server('other', '', `ssl_session_ticket_key ${directory}/other.key;`)}
+}
+`
+}
+
+/** A key of the same layout under another name. */
+function flipFirstByte(line: string): string {
+  const bytes = Buffer.from(line, 'base64')
+  return Buffer.from(bytes.map((byte, index) => (index === 0 ? byte ^ 0xff : byte))).toString('base64')
+}
+
+class ServerProcess {
+  readonly #command: string
+  readonly #words: readonly string[]
+  readonly #port: number
+  #process: ChildProcess | undefined
+
+  constructor(command: string, words: readonly string[], port: number) {
+    this.#command = command
+    this.#words = words
+    this.#port = port
+  }
+
+  async start(): Promise<void> {
+    const child = spawn(this.#command, this.#words, { stdio: 'ignore' })
+    this.#process = child
+    for (let tries = 0; tries < 200; tries += 1) {
+      if (await accepts(this.#port)) return
+      if (child.exitCode !== null) throw new Error(`${this.#command} ended with status ${child.exitCode}`)
+      await sleep(20)
+    }
+    throw new Error(`${this.#command} does not listen on port ${this.#port}`)
+  }
+
+  async end(): Promise<void> {
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    await ended
+  }
+}
+
+function lifeOf(server: ServerProcess, directory: string): Pick<Terminator, 'halt' | 'restart' | 'stop'> {
+  return {
+    halt: () => server.end(),
+    restart: () => server.start(),
+    stop: async () => {
+      await server.end()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

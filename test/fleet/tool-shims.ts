@@ -1,0 +1,69 @@
+/** Stands before the tools of PATH: takes some away, and ends the script at a chosen call of another. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const PLACES = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+/** A PATH directory that holds every tool of this machine but these. */
+export function pathWithout(directory: string, ...missing: string[]): string {
+  const path = join(directory, `without-${missing.join('-')}`)
+  mkdirSync(path)
+  for (const tool of new Set(PLACES.filter(existsSync).flatMap((place) => readdirSync(place)))) {
+    if (!missing.includes(tool)) symlinkSync(realPath(tool), join(path, tool))
+  }
+  return path
+}
+
+/** A PATH in which one tool is this shell script; `$real` is the tool itself. */
+export function pathWith(directory: string, tool: string, body: string): string {
+  const path = join(directory, `with-${tool}`)
+  mkdirSync(path, { recursive: true })
+  writeFileSync(join(path, tool), `#!/bin/sh\nreal=${realPath(tool)}\n${body}\n`, { mode: 0o755 })
+  return `${path}:${PLACES.join(':')}`
+}
+
+/** A PATH in which call number `call` of `tool` kills the script and all its children, before or after it. */
+export function pathThatKills(
+  directory: string,
+  tool: string,
+  call: number,
+  when: 'before' | 'after',
+): string {
+  const counter = join(directory, `calls-of-${tool}`)
+  writeFileSync(counter, '')
+  const kill = `[ "$(wc -c <${counter})" = ${call} ] && kill -KILL -$(cat ${groupFile(directory)}) 0`
+  const body =
+    when === 'before' ? `${kill}\nexec "$real" "$@"` : `"$real" "$@"\nstatus=$?\n${kill}\nexit $status`
+  return pathWith(directory, tool, `printf x >>${counter}\n${body}`)
+}
+
+/** Where a starting script leaves its process group: timeout gives its command a group of its own. */
+export function groupFile(directory: string): string {
+  return join(directory, 'group')
+}
+
+/** How often `tool` was called since {@link pathThatKills}. */
+export function callsOf(directory: string, tool: string): number {
+  return readFileSync(join(directory, `calls-of-${tool}`)).length
+}
+
+function realPath(tool: string): string {
+  const place = PLACES.find((each) => existsSync(join(each, tool)))
+  if (place === undefined) throw new Error(`this machine has no ${tool}`)
+  return join(place, tool)
+}
+
+/** True where this process may mount a file system. */
+export function mountSmall(directory: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', directory], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+export function unmount(directory: string): void {
+  execFileSync('umount', ['-l', directory])
+}
