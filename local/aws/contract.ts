@@ -1,0 +1,179 @@
+/** What a rehearsal or a test gives the loopback AWS, and what it gets back. */
+
+import type { History, StatementUse } from './history.ts'
+
+export interface LoopbackOptions {
+  /** The synthesised CloudFormation template, as parsed JSON. */
+  readonly template: unknown
+  /** The cloud assembly's folder (`cdk.out`): functions run from its assets. */
+  readonly assembly: string
+  /** Default `us-east-1`. */
+  readonly region?: string
+  /** Default `111122223333`. */
+  readonly account?: string
+  /** Values for the template's own parameters; their defaults otherwise. */
+  readonly parameters?: Readonly<Record<string, string>>
+  /** The one declared override of durations. Nothing else of the template can be changed. */
+  readonly timing?: DurationOverride
+  /** `paused` schedules fire only when told to. Default `running`. */
+  readonly schedules?: 'running' | 'paused'
+  /** How often and after how many milliseconds Secrets Manager retries a rotation. AWS does not say. */
+  readonly rotationRetry?: { readonly times: number; readonly delay: number }
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number
+  readonly random?: (bytes: number) => Uint8Array
+  readonly log?: (line: string) => void
+  /** Puts something in front of a function's command, such as strace. */
+  readonly wrapFunction?: (argv: readonly string[], functionName: string) => readonly string[]
+}
+
+export interface DurationOverride {
+  /** Seconds from one firing to the next; a schedule's flexible window shrinks in proportion. */
+  period?(seconds: number, of: Timed): number
+  /** A function's environment as it should run; only durations in it may differ. */
+  environment?(
+    variables: Readonly<Record<string, string>>,
+    of: { readonly logicalId: string; readonly name: string },
+  ): Readonly<Record<string, string>>
+}
+
+export interface Timed {
+  readonly kind: 'schedule' | 'association' | 'rotation'
+  readonly logicalId: string
+  readonly name: string
+}
+
+export interface LoopbackAws {
+  /** `http://127.0.0.1:<port>`: what AWS_ENDPOINT_URL is to be. */
+  readonly endpoint: string
+  readonly region: string
+  readonly account: string
+  /** An administrator of the account. Resource policies bind it like anybody. */
+  readonly operator: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  readonly resources: Resources
+  readonly schedules: readonly ScheduleControl[]
+  readonly faults: Faults
+  readonly history: History
+  /** Registers a machine with Systems Manager; associations that target it run at once. */
+  join(machine: Machine): Instance
+  /** Invokes a function as the operator. `asynchronous` returns when the event is queued. */
+  invoke(functionName: string, event: unknown, how?: { asynchronous?: boolean }): Promise<Invocation>
+  /** Every version of a secret, past any policy: for a rehearsal, to know which keys to look for. Key material. */
+  secretVersions(secretId: string): readonly SecretVersion[]
+  /** Asks the override for each function's environment again: the next invocations run in new processes. */
+  retime(): void
+  /** How often each operation was asked for by functions, or by one function or role named here. */
+  apiCalls(principal?: string): Record<string, number>
+  /** Every policy statement of the template, and how often it decided a request. */
+  statements(): StatementUse[]
+  /** Resolves when no command, association, rotation or asynchronous invocation is under way. */
+  idle(): Promise<void>
+  /** Ends every process it started and frees the port. */
+  close(): Promise<void>
+}
+
+export interface SecretVersion {
+  readonly id: string
+  readonly labels: readonly string[]
+  /** None in the placeholder that RotateSecret makes. */
+  readonly value: string | undefined
+}
+
+export interface Resources {
+  readonly secrets: readonly { readonly logicalId: string; readonly name: string; readonly arn: string }[]
+  readonly functions: readonly DeployedFunction[]
+  readonly documents: readonly {
+    readonly logicalId: string
+    readonly name: string
+    readonly content: unknown
+  }[]
+  readonly parameters: readonly { readonly logicalId: string; readonly name: string }[]
+  readonly roles: readonly { readonly logicalId: string; readonly name: string; readonly arn: string }[]
+}
+
+export interface DeployedFunction {
+  readonly logicalId: string
+  readonly name: string
+  readonly arn: string
+  /** What the template sets, after the override of durations. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export interface ScheduleControl extends Timed {
+  /** Seconds, after the override. */
+  readonly period: number
+  pause(): void
+  resume(): void
+  /** Fires now; resolves when the target has taken the event. */
+  fire(scheduledTime?: Date): Promise<void>
+}
+
+/** A machine under Systems Manager. */
+export interface Machine {
+  /** `i-…` for EC2, `mi-…` for a hybrid machine. */
+  readonly id: string
+  readonly tags: Readonly<Record<string, string>>
+  /** Name or logical id of its role. */
+  readonly role: string
+  /** `current` agents set `SSM_<name>`; `old` ones substitute `{{name}}` in the script's text. */
+  readonly agent: 'current' | 'old'
+  /** Everything a script sees, apart from what the agent adds. */
+  readonly environment: Readonly<Record<string, string>>
+  /** The agent's orchestration folder: scripts and their outputs stay here. */
+  readonly workdir: string
+  readonly wrap?: (argv: readonly string[]) => readonly string[]
+}
+
+export interface Instance {
+  readonly id: string
+  readonly workdir: string
+  readonly tags: Readonly<Record<string, string>>
+  /** The environment its scripts get, endpoints included: a boot unit runs with the same. */
+  readonly environment: Readonly<Record<string, string>>
+  /** A session of its role, as the agent of a hybrid machine shares it in a credentials file. */
+  credentials(): { accessKeyId: string; secretAccessKey: string; sessionToken: string }
+  /** Terminated: it leaves the roll call, what was under way is lost. */
+  leave(): void
+  /** ConnectionLost: it stays in the roll call, commands wait for it until they expire. */
+  lose(): void
+  restore(): void
+  /** Each command reaches it so many milliseconds late. */
+  delay(milliseconds: number): void
+  /** The next commands never reach it. */
+  loseCommands(count: number): void
+  /** The next commands run, but nobody hears of it. */
+  loseReplies(count: number): void
+}
+
+export interface Invocation {
+  readonly payload: unknown
+  /** `Unhandled` when the function failed. */
+  readonly functionError?: string
+  /** What this invocation printed. */
+  readonly logs: string
+}
+
+export interface Faults {
+  /** Lets a chosen call fail. */
+  add(fault: Fault): void
+  /** Milliseconds until a write of Secrets Manager can be read. */
+  secretsLag: number
+  /** Milliseconds until a command's invocations are listed. */
+  commandsLag: number
+  /** Each firing of a schedule is delivered so many times more. */
+  duplicates: number
+  clear(): void
+}
+
+export interface Fault {
+  /** A function or role name; anybody's calls if absent. */
+  readonly principal?: string
+  readonly operation?: string
+  /** The how-manieth matching call, from 1; with `times` the first of so many. Default 1. */
+  readonly call?: number
+  readonly times?: number
+  /** Before the call takes effect, or after it, in place of its answer. */
+  readonly when: 'before' | 'after'
+  /** A throttle, an internal error, a closed connection, or the death of the calling function's process. */
+  readonly effect: 'throttle' | 'fail' | 'drop' | 'kill'
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { AwsError, LoopbackError } from './aws-error.ts'
+
+const SECONDS = z.union([z.number(), z.string().regex(/^\d+$/)]).transform(Number)
+
+/** Schema 2.2 with shell scripts: what a Command document of ours may hold. */
+const CONTENT = z.strictObject({
+  schemaVersion: z.literal('2.2'),
+  description: z.string().optional(),
+  parameters: z
+    .record(
+      z.string(),
+      z.strictObject({
+        type: z.literal('String'),
+        description: z.string().optional(),
+        default: z.string().optional(),
+        allowedPattern: z.string().optional(),
+        allowedValues: z.array(z.string()).optional(),
+        minChars: z.number().optional(),
+        maxChars: z.number().optional(),
+        displayType: z.string().optional(),
+        interpolationType: z.enum(['RAW', 'ENV_VAR']).default('RAW'),
+      }),
+    )
+    .default({}),
+  mainSteps: z
+    .array(
+      z.strictObject({
+        action: z.literal('aws:runShellScript'),
+        name: z.string(),
+        precondition: z.strictObject({ StringEquals: z.tuple([z.string(), z.string()]) }).optional(),
+        inputs: z.strictObject({ runCommand: z.array(z.string()), timeoutSeconds: SECONDS.default(3600) }),
+      }),
+    )
+    .min(1),
+})
+
+export type DocumentContent = z.infer<typeof CONTENT>
+
+export interface CommandDocument {
+  readonly logicalId: string
+  readonly name: string
+  readonly content: DocumentContent
+}
+
+/** @throws LoopbackError for a document that uses what is not modelled here. */
+export function parseDocument(logicalId: string, name: string, content: unknown): CommandDocument {
+  const raw = typeof content === 'string' ? JSON.parse(content) : content
+  const parsed = CONTENT.safeParse(raw)
+  if (parsed.success) return { logicalId, name, content: parsed.data }
+  throw new LoopbackError(`the document ${logicalId} is not modelled: ${z.prettifyError(parsed.error)}`)
+}
+
+/**
+ * The values a document runs with: given ones, else defaults.
+ * @throws AwsError `InvalidParameters`.
+ */
+export function bindParameters(
+  { content }: CommandDocument,
+  given: Readonly<Record<string, readonly string[]>>,
+): Record<string, string> {
+  const unknown = Object.keys(given).find((name) => !(name in content.parameters))
+  if (unknown !== undefined)
+    throw new AwsError('InvalidParameters', `Parameter ${unknown} is not defined in the document.`)
+  const bound = Object.entries(content.parameters).map(([name, definition]) => {
+    const values = given[name] ?? (definition.default === undefined ? [] : [definition.default])
+    const [value] = values
+    if (value === undefined) throw new AwsError('InvalidParameters', `Parameter ${name} needs a value.`)
+    if (values.length > 1 || !fits(value, definition)) {
+      throw new AwsError(
+        'InvalidParameters',
+        `Parameter value for ${name} is not valid: it does not match its definition.`,
+      )
+    }
+    return [name, value] as const
+  })
+  return Object.fromEntries(bound)
+}
+
+function fits(value: string, definition: DocumentContent['parameters'][string]): boolean {
+  const { allowedPattern, allowedValues, minChars = 0, maxChars = Number.POSITIVE_INFINITY } = definition
+  if (value.length < minChars || value.length > maxChars) return false
+  if (allowedValues !== undefined && !allowedValues.includes(value)) return false
+  return allowedPattern === undefined || new RegExp(allowedPattern).test(value)
+}

@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const RUNTIME = fileURLToPath(new URL('./function-runtime.mjs', import.meta.url))
+
+export interface ProcessOptions {
+  readonly taskRoot: string
+  readonly handler: string
+  /** The whole of it: nothing is inherited. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly wrap: (argv: readonly string[]) => readonly string[]
+  readonly print: (stream: 'stdout' | 'stderr', text: string) => void
+}
+
+export interface Job {
+  readonly id: string
+  readonly arn: string
+  readonly event: unknown
+  /** Seconds. */
+  readonly timeout: number
+}
+
+export type Answer =
+  | { readonly payload: unknown }
+  | {
+      readonly error: { readonly errorType: string; readonly errorMessage: string; readonly trace?: string[] }
+    }
+
+/** One execution environment of a function: a process that handles one event at a time. */
+export class FunctionProcess {
+  readonly #child: ChildProcess
+  #settle: ((answer: Answer) => void) | undefined
+  #dying = false
+  #ended = false
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<void>
+
+  constructor({ taskRoot, handler, environment, wrap, print }: ProcessOptions) {
+    const [command = process.execPath, ...args] = wrap([process.execPath, RUNTIME, taskRoot, handler])
+    this.#child = spawn(command, args, {
+      cwd: taskRoot,
+      env: { ...environment },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A group of its own, so that a wrapper dies together with what it wraps.
+      detached: true,
+    })
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => print('stdout', text))
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => print('stderr', text))
+    this.#child.on('message', (message) => this.#answer(message as Answer))
+    this.#child.on('error', (error) => this.#end(String(error)))
+    this.ended = new Promise((resolve) => {
+      this.#child.once('close', () => resolve()).once('error', () => resolve())
+    })
+    // `close`, not `exit`: the last words are still in the pipes.
+    this.#child.on('close', (code, signal) => this.#end(fate(code, signal)))
+  }
+
+  get alive(): boolean {
+    return !this.#dying && this.#child.connected
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /** Never throws: a process that ends fails its event. Past the time-out it is killed. */
+  async handle(job: Job): Promise<Answer> {
+    const answered = new Promise<Answer>((resolve) => {
+      this.#settle = resolve
+    })
+    const timer = setTimeout(() => this.#timeOut(job), job.timeout * 1000)
+    this.#child.send(
+      { ...job, deadline: Date.now() + job.timeout * 1000 },
+      (error) => error && this.#end(String(error)),
+    )
+    try {
+      return await answered
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** SIGKILL to the whole group. */
+  kill(): void {
+    this.#dying = true
+    if (this.#ended || this.#child.pid === undefined) return
+    try {
+      process.kill(-this.#child.pid, 'SIGKILL')
+    } catch {
+      // The group ended in between.
+    }
+  }
+
+  #answer(answer: Answer): void {
+    const settle = this.#settle
+    this.#settle = undefined
+    settle?.(answer)
+  }
+
+  #end(why: string): void {
+    this.#ended = true
+    this.#answer({
+      error: { errorType: 'Runtime.ExitError', errorMessage: `Runtime exited with error: ${why}` },
+    })
+  }
+
+  #timeOut({ id, timeout }: Job): void {
+    const errorMessage = `RequestId: ${id} Error: Task timed out after ${timeout.toFixed(2)} seconds`
+    this.#answer({ error: { errorType: 'Sandbox.Timedout', errorMessage } })
+    this.kill()
+  }
+}
+
+/** As Lambda's own runtime, written in Go, words it. */
+function fate(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal === null) return `exit status ${code}`
+  return `signal: ${signal === 'SIGKILL' ? 'killed' : signal}`
+}

@@ -1,0 +1,210 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { type Account, arn, uuid } from './account.ts'
+import { AwsError } from './aws-error.ts'
+import type { CallBook } from './caller.ts'
+import type { DeployedFunction, Invocation, LoopbackOptions } from './contract.ts'
+import { type CredentialStore, roleSession } from './credentials.ts'
+import { type Answer, FunctionProcess } from './function-process.ts'
+import type { FailedEvent, LogRecord } from './history.ts'
+
+/** A function as its template resource describes it. */
+export interface FunctionDeployment extends DeployedFunction {
+  /** Name of the execution role. */
+  readonly role: string
+  readonly taskRoot: string
+  readonly handler: string
+  /** Seconds. */
+  readonly timeout: number
+  /** Megabytes. */
+  readonly memory: number
+  readonly logGroup: string
+  readonly reservedConcurrency: number | undefined
+  /** How often a failed asynchronous event is tried again. */
+  readonly retryAttempts: number
+}
+
+export interface FunctionsParts {
+  readonly account: Account
+  readonly credentials: CredentialStore
+  readonly calls: CallBook
+  readonly endpoint: () => string
+  readonly wrap: LoopbackOptions['wrapFunction']
+  readonly log: (line: string) => void
+  readonly background: (work: Promise<unknown>) => void
+}
+
+/** Lambda waits one minute before the first retry of an asynchronous event, two before the second. */
+const RETRY_DELAYS = [60_000, 120_000]
+
+interface Environment {
+  readonly process: FunctionProcess
+  busy: boolean
+  /** What the present event has printed. */
+  printed: string
+}
+
+/** Runs functions as Lambda does: warm processes, one event at a time in each, one more when all are busy. */
+export class Functions {
+  readonly logs: LogRecord[] = []
+  readonly failedEvents: FailedEvent[] = []
+  readonly #parts: FunctionsParts
+  readonly #deployments: readonly FunctionDeployment[]
+  readonly #environments = new Map<string, Environment[]>()
+  readonly #outgoing: Environment[] = []
+  #closed = false
+
+  constructor(deployments: readonly FunctionDeployment[], parts: FunctionsParts) {
+    this.#deployments = deployments
+    this.#parts = parts
+  }
+
+  /** By name, ARN or `function:name`, qualified with `$LATEST` or not. @throws AwsError `ResourceNotFoundException`. */
+  find(id: string): FunctionDeployment {
+    const bare = id.replace(/:\$LATEST$/, '')
+    const found = this.#deployments.find(
+      ({ name, arn }) => bare === name || bare === arn || bare.endsWith(`:function:${name}`),
+    )
+    if (found) return found
+    const wanted = id.startsWith('arn:') ? id : arn(this.#parts.account, 'lambda', `function:${id}`)
+    throw new AwsError('ResourceNotFoundException', `Function not found: ${wanted}`, 404)
+  }
+
+  /** @throws AwsError `TooManyRequestsException` where reserved concurrency is used up. */
+  async invoke(deployment: FunctionDeployment, event: unknown): Promise<Invocation> {
+    const environment = this.#environment(deployment)
+    environment.busy = true
+    environment.printed = ''
+    const { arn, timeout } = deployment
+    const id = uuid(this.#parts.account)
+    const answer = await environment.process.handle({ id, arn, event, timeout })
+    // What it printed is in a pipe of its own, which is read in the next turn.
+    await nextTurn()
+    environment.busy = false
+    if (this.#outgoing.includes(environment)) environment.process.kill()
+    return report(answer, environment.printed, id)
+  }
+
+  /** Asynchronous: failures are retried as the function's configuration says, then given up. */
+  queue(deployment: FunctionDeployment, event: unknown): void {
+    this.#parts.background(this.#deliver(deployment, event))
+  }
+
+  /** As after a change of configuration: new events go to new processes, those at work end their event first. */
+  renew(): void {
+    for (const environment of [...this.#environments.values()].flat()) {
+      if (environment.busy) this.#outgoing.push(environment)
+      else environment.process.kill()
+    }
+    this.#environments.clear()
+  }
+
+  /** Resolves when no process is left. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const processes = [...this.#environments.values(), this.#outgoing].flat().map(({ process }) => process)
+    for (const process of processes) process.kill()
+    await Promise.all(processes.map(({ ended }) => ended))
+  }
+
+  async #deliver(deployment: FunctionDeployment, event: unknown): Promise<void> {
+    for (let attempt = 0; attempt <= deployment.retryAttempts; attempt += 1) {
+      if (attempt > 0) await sleep(RETRY_DELAYS[attempt - 1] ?? 0, undefined, { ref: false })
+      const { functionError } = await this.invoke(deployment, event)
+      if (functionError === undefined) return
+    }
+    this.failedEvents.push({ source: deployment.name, event, at: this.#parts.account.now() })
+  }
+
+  #environment(deployment: FunctionDeployment): Environment {
+    const warm = (this.#environments.get(deployment.name) ?? []).filter(({ process }) => process.alive)
+    const idle = warm.find(({ busy }) => !busy)
+    if (idle) return idle
+    if (warm.length >= (deployment.reservedConcurrency ?? 1000)) {
+      throw new AwsError('TooManyRequestsException', 'Rate Exceeded.', 429)
+    }
+    const fresh = this.#start(deployment)
+    this.#environments.set(deployment.name, [...warm, fresh])
+    return fresh
+  }
+
+  #start(deployment: FunctionDeployment): Environment {
+    if (this.#closed) throw new AwsError('ServiceException', 'The loopback AWS is closed.', 500)
+    const { name, role, taskRoot, handler } = deployment
+    const { account, credentials, wrap } = this.#parts
+    const kill = () => environment.process.kill()
+    const principal = { ...roleSession(account, 'function', role, name), kill }
+    const session = credentials.issueSession(principal)
+    const environment: Environment = {
+      busy: false,
+      printed: '',
+      process: new FunctionProcess({
+        taskRoot,
+        handler,
+        environment: this.#variables(deployment, session),
+        wrap: (argv) => wrap?.(argv, name) ?? argv,
+        print: (stream, text) => {
+          environment.printed += text
+          this.#print(deployment, stream, text)
+        },
+      }),
+    }
+    this.#parts.background(this.#openLog(deployment, principal))
+    return environment
+  }
+
+  /** What Lambda sets for every function, and what the template sets for this one. */
+  #variables(
+    { name, handler, memory, taskRoot, environment, logGroup }: FunctionDeployment,
+    session: { accessKeyId: string; secretAccessKey: string; sessionToken: string },
+  ): Record<string, string> {
+    const { region } = this.#parts.account
+    return {
+      ...environment,
+      AWS_REGION: region,
+      AWS_DEFAULT_REGION: region,
+      AWS_ACCESS_KEY_ID: session.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: session.secretAccessKey,
+      AWS_SESSION_TOKEN: session.sessionToken,
+      AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+      AWS_LAMBDA_FUNCTION_NAME: name,
+      AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memory),
+      AWS_LAMBDA_LOG_GROUP_NAME: logGroup,
+      LAMBDA_TASK_ROOT: taskRoot,
+      _HANDLER: handler,
+      LANG: 'en_US.UTF-8',
+      TZ: ':UTC',
+      PATH: '/usr/local/bin:/usr/bin:/bin',
+      // No home, as in Lambda: the SDK must not find this machine's own profiles.
+      HOME: '/nonexistent',
+      AWS_ENDPOINT_URL: this.#parts.endpoint(),
+    }
+  }
+
+  #print({ name: functionName }: FunctionDeployment, stream: LogRecord['stream'], text: string): void {
+    this.logs.push({ functionName, stream, at: this.#parts.account.now(), text })
+    this.#parts.log(`${functionName} ${stream}: ${text.trimEnd()}`)
+  }
+
+  /** A function whose role may not write logs runs on in silence; here that is said. */
+  async #openLog(deployment: FunctionDeployment, principal: ReturnType<typeof roleSession>): Promise<void> {
+    const { account, calls } = this.#parts
+    const stream = arn(account, 'logs', `log-group:${deployment.logGroup}:log-stream:${deployment.name}`)
+    const { call, caller } = calls.open('logs', 'PutLogEvents', { ...principal, kind: 'service' })
+    const allowed = [
+      await caller.may('logs:CreateLogStream', stream),
+      await caller.may('logs:PutLogEvents', stream),
+    ]
+    if (allowed.every(Boolean)) return
+    call.error = 'AccessDeniedException'
+    this.#print(deployment, 'platform', `${deployment.role} may not write to ${deployment.logGroup}`)
+  }
+}
+
+function report(answer: Answer, logs: string, id: string): Invocation {
+  if ('payload' in answer) return { payload: answer.payload, logs }
+  const { errorType, errorMessage, trace } = answer.error
+  const message = errorType === 'Runtime.ExitError' ? `RequestId: ${id} Error: ${errorMessage}` : errorMessage
+  const payload = { errorType, errorMessage: message, ...(trace === undefined ? {} : { trace }) }
+  return { payload, functionError: 'Unhandled', logs }
+}

@@ -1,0 +1,117 @@
+import type { CallBook } from './caller.ts'
+import type { Instance, LoopbackAws, LoopbackOptions, Machine } from './contract.ts'
+import { type Principal, roleSession } from './credentials.ts'
+import { deploy } from './deployment.ts'
+import { ManagedNode } from './fleet.ts'
+import { type Foundation, foundation, front, type Services, services } from './machinery.ts'
+
+export type * from './contract.ts'
+export type * from './history.ts'
+
+/**
+ * Stands up an account from a synthesised template, on a free port of 127.0.0.1.
+ * @throws LoopbackError for a template that uses what is not modelled, or whose deployment AWS would refuse.
+ */
+export async function startLoopbackAws(options: LoopbackOptions): Promise<LoopbackAws> {
+  const base = foundation(options)
+  const { account, stack, calls, faults, pending } = base
+  let endpoint = ''
+  const parts = services(base, options, () => endpoint)
+  const { functions, fleet } = parts
+  const wire = front(base, parts)
+  const operator: Principal = {
+    kind: 'operator',
+    arn: `arn:aws:iam::${account.id}:user/operator`,
+    name: 'operator',
+  }
+  const { accessKeyId, secretAccessKey } = base.credentials.issueKey(operator)
+  endpoint = await wire.listen()
+  const schedules = await deploy(stack, {
+    ...base,
+    ...parts,
+    operator,
+    background: pending.add,
+    failedEvents: functions.failedEvents,
+    paused: options.schedules === 'paused',
+  }).catch(async (error: unknown) => {
+    await Promise.all([functions.close(), wire.close()])
+    throw error
+  })
+
+  return {
+    endpoint,
+    region: account.region,
+    account: account.id,
+    operator: { accessKeyId, secretAccessKey },
+    resources: stack,
+    schedules,
+    faults,
+    history: {
+      calls: calls.calls,
+      commands: parts.systemsManager.commands,
+      associations: parts.stateManager.executions,
+      rotations: parts.rotator.rotations,
+      logs: functions.logs,
+      failedEvents: functions.failedEvents,
+    },
+    join: (machine) => join(machine, endpoint, base, parts),
+    invoke: (name, event, how) => invokeAs(operator, name, event, how, base, parts),
+    secretVersions: (secretId) =>
+      [...parts.secrets.find(secretId).versions.values()].map(({ labels, ...version }) => ({
+        ...version,
+        labels: [...labels],
+      })),
+    retime: () => functions.renew(),
+    apiCalls: (principal) => countCalls(calls, principal),
+    statements: () => base.policies.uses(),
+    idle: () => pending.idle(),
+    async close() {
+      for (const schedule of schedules) schedule.pause()
+      await Promise.all([functions.close(), fleet.close(), wire.close()])
+    },
+  }
+}
+
+/** Registers a machine: its agent is there, and State Manager welcomes it. */
+function join(machine: Machine, endpoint: string, base: Foundation, parts: Services): Instance {
+  const { account, stack, credentials } = base
+  const role = stack.roles.find(({ logicalId }) => logicalId === machine.role)?.name ?? machine.role
+  const node = new ManagedNode({ ...machine, role }, machineEnvironment(machine, endpoint), () =>
+    credentials.issueSession(roleSession(account, 'instance', role, machine.id)),
+  )
+  parts.fleet.add(node)
+  parts.stateManager.welcome(node)
+  return node
+}
+
+/** A machine finds its Region's endpoint and its metadata service where the network puts them: here. */
+function machineEnvironment({ id, environment }: Machine, endpoint: string): Record<string, string> {
+  const metadata = id.startsWith('mi-') ? {} : { AWS_EC2_METADATA_SERVICE_ENDPOINT: `${endpoint}/imds/${id}` }
+  const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  return { PATH, AWS_ENDPOINT_URL: endpoint, ...metadata, ...environment }
+}
+
+async function invokeAs(
+  principal: Principal,
+  name: string,
+  event: unknown,
+  { asynchronous = false }: { asynchronous?: boolean } = {},
+  { calls }: Foundation,
+  { functions }: Services,
+) {
+  const deployment = functions.find(name)
+  const { caller } = calls.open('lambda', 'Invoke', principal)
+  await caller.need('lambda:InvokeFunction', deployment.arn)
+  if (!asynchronous) return functions.invoke(deployment, event)
+  functions.queue(deployment, event)
+  return { payload: null, logs: '' }
+}
+
+function countCalls({ calls }: CallBook, principal: string | undefined): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { operation, kind, principal: arn } of calls) {
+    const counted = principal === undefined ? kind === 'function' : arn.split(/[:/]/).includes(principal)
+    if (counted) counts[operation] = (counts[operation] ?? 0) + 1
+  }
+  return counts
+}

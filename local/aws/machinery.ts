@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto'
+import type { Account } from './account.ts'
+import { Authorisation } from './authorisation.ts'
+import { Background } from './background.ts'
+import { CallBook } from './caller.ts'
+import type { LoopbackOptions } from './contract.ts'
+import { CredentialStore } from './credentials.ts'
+import { FaultPlan } from './faults.ts'
+import { Fleet } from './fleet.ts'
+import { Functions } from './functions.ts'
+import { Metadata } from './metadata.ts'
+import { ParameterStore } from './parameter-store.ts'
+import { Rotator } from './rotation.ts'
+import { SecretStore } from './secret-store.ts'
+import { SecretsManager } from './secrets-manager.ts'
+import { readStack } from './stack.ts'
+import { readPolicies } from './stack-policies.ts'
+import { StateManager } from './state-manager.ts'
+import { SystemsManager } from './systems-manager.ts'
+import { readTemplate } from './template.ts'
+import { Wire } from './wire.ts'
+
+/** What every service stands on. @throws LoopbackError for a template that uses what is not modelled. */
+export function foundation(options: LoopbackOptions) {
+  const { clock = Date.now, random = randomBytes, log = () => {}, timing = {} } = options
+  const { account: id = '111122223333', region = 'us-east-1' } = options
+  const account: Account = { id, region, now: clock, random }
+  const resources = readTemplate(options.template, account, options.parameters)
+  const policies = readPolicies(resources, account)
+  return {
+    account,
+    stack: readStack(resources, { account, assembly: options.assembly, timing }),
+    policies,
+    log,
+    timing,
+    faults: new FaultPlan(),
+    credentials: new CredentialStore(account),
+    calls: new CallBook(new Authorisation(account, policies), clock),
+    pending: new Background(log),
+  }
+}
+
+export type Foundation = ReturnType<typeof foundation>
+
+/** Every service of the account, wired to one another; nothing runs yet. */
+export function services(base: Foundation, options: LoopbackOptions, endpoint: () => string) {
+  const { account, stack, pending } = base
+  const common = { ...base, background: pending.add }
+  const functions = new Functions(stack.functions, { ...common, endpoint, wrap: options.wrapFunction })
+  const fleet = new Fleet()
+  const rotator = new Rotator({
+    ...common,
+    invoke: (functionArn, event) => functions.invoke(functions.find(functionArn), event),
+    retry: options.rotationRetry ?? { times: 2, delay: 60_000 },
+  })
+  const secrets = new SecretStore()
+  // Durations that are declared short fall below Run Command's own minimum.
+  const minimumTimeout = options.timing === undefined ? 30 : 1
+  return {
+    functions,
+    fleet,
+    rotator,
+    secrets,
+    secretsManager: new SecretsManager(account, secrets, rotator),
+    parameters: new ParameterStore(account),
+    stateManager: new StateManager({ ...common, fleet, associations: stack.associations }),
+    systemsManager: new SystemsManager({ ...common, fleet, documents: stack.documents, minimumTimeout }),
+  }
+}
+
+export type Services = ReturnType<typeof services>
+
+/** The HTTP front of these services. */
+export function front(base: Foundation, { functions, fleet, secretsManager, ...others }: Services): Wire {
+  const { account, credentials } = base
+  const systemsManager = { ...others.systemsManager.operations, ...others.parameters.operations }
+  return new Wire({
+    ...base,
+    functions,
+    services: [
+      { name: 'secretsmanager', target: 'secretsmanager', operations: secretsManager.operations },
+      { name: 'ssm', target: 'AmazonSSM', operations: systemsManager },
+    ],
+    metadata: new Metadata(account, credentials, (id) => fleet.find(id)?.machine),
+  })
+}

@@ -1,0 +1,79 @@
+import { type Account, uuid } from './account.ts'
+import { bindParameters, type CommandDocument } from './document.ts'
+import type { Fleet, ManagedNode } from './fleet.ts'
+import { type Execution, pending, share } from './run-command.ts'
+
+/** A State Manager association as its template resource describes it. */
+export interface Association {
+  readonly logicalId: string
+  readonly name: string
+  readonly document: CommandDocument
+  readonly parameters: Readonly<Record<string, readonly string[]>>
+  readonly targets: readonly { readonly key: string; readonly values: readonly string[] }[]
+  /** A number or a percentage of the targets. */
+  readonly maxConcurrency: string
+  /** Seconds; none for one that runs only at creation and on new machines. */
+  readonly period: number | undefined
+}
+
+/** How long a new machine may take until its agent connects (ms). */
+const AGENT_PATIENCE = 600_000
+
+/** Runs associations: at once on a machine that joins, and on their schedule. */
+export class StateManager {
+  readonly executions: Execution[] = []
+  readonly #account: Account
+  readonly #associations: readonly Association[]
+  readonly #fleet: Fleet
+  readonly #background: (work: Promise<unknown>) => void
+
+  constructor(parts: {
+    account: Account
+    associations: readonly Association[]
+    fleet: Fleet
+    background: (work: Promise<unknown>) => void
+  }) {
+    this.#account = parts.account
+    this.#associations = parts.associations
+    this.#fleet = parts.fleet
+    this.#background = parts.background
+  }
+
+  /** A new machine does not wait for the interval; one whose agent is not connected yet is served once it is. */
+  welcome(node: ManagedNode): void {
+    for (const association of this.#associations) {
+      if (this.#members(association).includes(node))
+        this.#background(this.#runOnceReachable(association, node))
+    }
+  }
+
+  async #runOnceReachable(association: Association, node: ManagedNode): Promise<void> {
+    if (node.state === 'lost' && (await node.receive(Date.now() + AGENT_PATIENCE)) !== 'delivered') return
+    await this.#run(association, node)
+  }
+
+  /** As many targets together as the association allows; machines out of reach are left out until next time. */
+  async runAll(association: Association): Promise<void> {
+    const queue = this.#members(association).filter(({ state }) => state === 'online')
+    const lane = async () => {
+      for (let node = queue.shift(); node; node = queue.shift()) await this.#run(association, node)
+    }
+    const lanes = Math.max(1, share(association.maxConcurrency, queue.length))
+    await Promise.all(Array.from({ length: lanes }, lane))
+  }
+
+  #members({ targets }: Association): ManagedNode[] {
+    return this.#fleet.matching(targets)
+  }
+
+  async #run({ document, parameters }: Association, node: ManagedNode): Promise<void> {
+    const execution = pending(node.id, document.name)
+    this.executions.push(execution)
+    execution.startedAt = Date.now()
+    const result = await node.agent.run(uuid(this.#account), document, bindParameters(document, parameters))
+    const { timedOut, exitCode, stdout, stderr } = result
+    const status = timedOut ? 'TimedOut' : exitCode === 0 ? 'Success' : 'Failed'
+    const statusDetails = timedOut ? 'ExecutionTimedOut' : status
+    Object.assign(execution, { status, statusDetails, stdout, stderr, exitCode, endedAt: Date.now() })
+  }
+}

@@ -1,0 +1,163 @@
+import { z } from 'zod'
+import type { Account } from './account.ts'
+import { LoopbackError } from './aws-error.ts'
+import { type Identity, identify } from './resource-identity.ts'
+
+const TEMPLATE = z.object({
+  Parameters: z
+    .record(z.string(), z.object({ Type: z.string(), Default: z.string().optional() }))
+    .default({}),
+  Mappings: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
+  Resources: z.record(
+    z.string(),
+    z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()).default({}) }),
+  ),
+})
+type Template = z.infer<typeof TEMPLATE>
+
+/** A resource of the template with every intrinsic function worked out. */
+export interface TemplateResource {
+  readonly logicalId: string
+  readonly type: string
+  readonly identity: Identity
+  readonly properties: Record<string, unknown>
+}
+
+/** `AWS::NoValue`: the property that holds it does not exist. */
+const NO_VALUE = Symbol('AWS::NoValue')
+
+/**
+ * Reads a synthesised template as CloudFormation would create it.
+ * @throws LoopbackError for anything it does not know: a type, an attribute, an intrinsic function.
+ */
+export function readTemplate(
+  template: unknown,
+  account: Account,
+  parameters: Readonly<Record<string, string>> = {},
+): TemplateResource[] {
+  const parsed = TEMPLATE.safeParse(template)
+  if (!parsed.success) throw new LoopbackError(`not a template: ${z.prettifyError(parsed.error)}`)
+  const resolver = new Resolver(parsed.data, account, parameters)
+  return Object.entries(parsed.data.Resources).map(([logicalId, { Type, Properties }]) => ({
+    logicalId,
+    type: Type,
+    identity: resolver.identity(logicalId),
+    properties: resolver.resolve(Properties, logicalId) as Record<string, unknown>,
+  }))
+}
+
+class Resolver {
+  readonly #template: Template
+  readonly #account: Account
+  readonly #parameters: Readonly<Record<string, string>>
+  readonly #identities = new Map<string, Identity>()
+
+  constructor(template: Template, account: Account, parameters: Readonly<Record<string, string>>) {
+    this.#template = template
+    this.#account = account
+    this.#parameters = parameters
+  }
+
+  /** Names may refer to other resources, so each is worked out when first asked for. */
+  identity(logicalId: string): Identity {
+    const known = this.#identities.get(logicalId)
+    if (known) return known
+    const resource = this.#template.Resources[logicalId]
+    if (!resource) throw new LoopbackError(`the template has no resource ${logicalId}`)
+    const property = (name: string) => {
+      const value = resource.Properties[name]
+      return value === undefined ? undefined : this.resolve(value, `${logicalId}.${name}`)
+    }
+    const identity = identify({ type: resource.Type, logicalId, property }, this.#account)
+    this.#identities.set(logicalId, identity)
+    return identity
+  }
+
+  resolve(value: unknown, where: string): unknown {
+    if (Array.isArray(value)) {
+      return value.map((item) => this.resolve(item, where)).filter((item) => item !== NO_VALUE)
+    }
+    if (typeof value !== 'object' || value === null) return value
+    const [name, ...others] = Object.keys(value)
+    if (name !== undefined && others.length === 0 && (name === 'Ref' || name.startsWith('Fn::'))) {
+      return this.#call(name, (value as Record<string, unknown>)[name], where)
+    }
+    const entries = Object.entries(value).map(([key, item]) => [key, this.resolve(item, where)] as const)
+    return Object.fromEntries(entries.filter(([, item]) => item !== NO_VALUE))
+  }
+
+  #call(name: string, argument: unknown, where: string): unknown {
+    switch (name) {
+      case 'Ref':
+        return this.#ref(String(argument), where)
+      case 'Fn::GetAtt':
+        return this.#attribute(argument)
+      case 'Fn::Join': {
+        const [separator, items] = this.#list(argument, where)
+        return this.#list(items, where).map(String).join(String(separator))
+      }
+      case 'Fn::Sub':
+        return this.#substitute(argument, where)
+      case 'Fn::Select': {
+        const [index, items] = this.#list(argument, where)
+        return this.#list(items, where)[Number(index)]
+      }
+      case 'Fn::Split': {
+        const [separator, text] = this.#list(argument, where)
+        return String(text).split(String(separator))
+      }
+      case 'Fn::FindInMap': {
+        const [map, first, second] = this.#list(argument, where).map(String)
+        const found = this.#template.Mappings[map ?? '']?.[first ?? '']?.[second ?? '']
+        if (found === undefined) throw new LoopbackError(`${where}: no mapping ${map}.${first}.${second}`)
+        return found
+      }
+      default:
+        throw new LoopbackError(`${where}: ${name} is not modelled here`)
+    }
+  }
+
+  #list(value: unknown, where: string): unknown[] {
+    const list = this.resolve(value, where)
+    if (!Array.isArray(list)) throw new LoopbackError(`${where}: wanted a list, got ${JSON.stringify(list)}`)
+    return list
+  }
+
+  #ref(name: string, where: string): unknown {
+    const { region, id } = this.#account
+    const pseudo: Record<string, unknown> = {
+      'AWS::AccountId': id,
+      'AWS::Region': region,
+      'AWS::Partition': 'aws',
+      'AWS::URLSuffix': 'amazonaws.com',
+      'AWS::StackName': 'loopback',
+      'AWS::StackId': `arn:aws:cloudformation:${region}:${id}:stack/loopback/0`,
+      'AWS::NoValue': NO_VALUE,
+    }
+    if (name in pseudo) return pseudo[name]
+    const parameter = this.#template.Parameters[name]
+    if (!parameter) return this.identity(name).ref
+    const value = this.#parameters[name] ?? parameter.Default
+    if (value === undefined) throw new LoopbackError(`${where}: the parameter ${name} has no value`)
+    return value
+  }
+
+  #attribute(argument: unknown): unknown {
+    const path = Array.isArray(argument) ? argument.map(String) : String(argument).split('.')
+    const [logicalId = '', ...rest] = path
+    const attribute = rest.join('.')
+    const value = this.identity(logicalId).attributes[attribute]
+    if (value === undefined)
+      throw new LoopbackError(`the attribute ${logicalId}.${attribute} is not modelled here`)
+    return value
+  }
+
+  #substitute(argument: unknown, where: string): string {
+    const [text, variables] = Array.isArray(argument) ? argument : [argument, {}]
+    return String(text).replace(/\$\{(!?)([^}]+)\}/g, (_, literal: string, name: string) => {
+      if (literal) return `\${${name}}`
+      if (name in variables) return String(this.resolve(variables[name], where))
+      return String(name.includes('.') ? this.#attribute(name) : this.#ref(name, where))
+    })
+  }
+}

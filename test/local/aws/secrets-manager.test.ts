@@ -1,0 +1,254 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:net'
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  type GetSecretValueCommandInput,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { LoopbackAws } from '../../../local/aws/loopback.ts'
+import { clients, refusalOf, startAccount } from './fixture.ts'
+
+/** A secret with one version, `{}`, that is AWSCURRENT. */
+interface Target {
+  readonly client: SecretsManagerClient
+  readonly secret: string
+}
+
+/** The semantics of labels and versions, claim by claim, against whatever speaks Secrets Manager. */
+function labelSemantics(target: () => Target) {
+  const put = (id: string, value: string, labels?: string[]) => {
+    const { client, secret } = target()
+    const stages = labels === undefined ? {} : { VersionStages: labels }
+    return client.send(
+      new PutSecretValueCommand({ SecretId: secret, ClientRequestToken: id, SecretString: value, ...stages }),
+    )
+  }
+  const move = (label: string, to?: string, from?: string) => {
+    const { client, secret } = target()
+    const ends = { ...(to ? { MoveToVersionId: to } : {}), ...(from ? { RemoveFromVersionId: from } : {}) }
+    return client.send(
+      new UpdateSecretVersionStageCommand({ SecretId: secret, VersionStage: label, ...ends }),
+    )
+  }
+  const get = (which: Partial<GetSecretValueCommandInput> = {}) => {
+    const { client, secret } = target()
+    return client.send(new GetSecretValueCommand({ SecretId: secret, ...which }))
+  }
+  const labels = async (id: string) => {
+    const { client, secret } = target()
+    const { VersionIdsToStages } = await client.send(new DescribeSecretCommand({ SecretId: secret }))
+    return (VersionIdsToStages?.[id] ?? []).toSorted()
+  }
+  const holder = async () => (await get()).VersionId ?? ''
+
+  test('a put without stages moves AWSCURRENT at once and AWSPREVIOUS follows', async () => {
+    const [before, id] = [await holder(), randomUUID()]
+    await put(id, 'one')
+    expect(await labels(id)).toEqual(['AWSCURRENT'])
+    expect(await labels(before)).toEqual(['AWSPREVIOUS'])
+  })
+
+  test('a put with a stage takes that label from whichever version has it', async () => {
+    const [first, second] = [randomUUID(), randomUUID()]
+    await put(first, 'one', ['AWSPENDING'])
+    await put(second, 'two', ['AWSPENDING'])
+    expect(await labels(first)).toEqual([])
+    expect(await labels(second)).toEqual(['AWSPENDING'])
+  })
+
+  test('a repeated put of the same bytes changes nothing', async () => {
+    const id = randomUUID()
+    await put(id, 'one', ['AWSPENDING'])
+    await put(id, 'one', ['AWSPENDING'])
+    expect((await get({ VersionId: id })).SecretString).toBe('one')
+  })
+
+  test('a version without labels is kept and can be read by its id', async () => {
+    const [first, second] = [randomUUID(), randomUUID()]
+    await put(first, 'one', ['AWSPENDING'])
+    await put(second, 'two', ['AWSPENDING'])
+    expect((await get({ VersionId: first })).SecretString).toBe('one')
+  })
+
+  test('moving AWSCURRENT from its holder moves AWSPREVIOUS to that holder', async () => {
+    const [before, id] = [await holder(), randomUUID()]
+    await put(id, 'one', ['AWSPENDING'])
+    await move('AWSCURRENT', id, before)
+    expect(await labels(id)).toEqual(['AWSCURRENT', 'AWSPENDING'])
+    expect(await labels(before)).toEqual(['AWSPREVIOUS'])
+  })
+
+  test('AWSPREVIOUS can be taken off', async () => {
+    const before = await holder()
+    await put(randomUUID(), 'one')
+    await move('AWSPREVIOUS', undefined, before)
+    expect(await refusalOf(get({ VersionStage: 'AWSPREVIOUS' }))).toMatchObject({
+      name: 'ResourceNotFoundException',
+    })
+  })
+
+  test('an unknown version is not found, by its id', async () => {
+    const id = randomUUID()
+    expect(await refusalOf(get({ VersionId: id }))).toEqual({
+      name: 'ResourceNotFoundException',
+      message: `Secrets Manager can't find the specified secret value for VersionId: ${id}`,
+    })
+  })
+
+  return { put, move, get, labels, holder }
+}
+
+describe('the loopback Secrets Manager', () => {
+  let aws: LoopbackAws
+  beforeAll(async () => {
+    aws = await startAccount()
+  })
+  beforeEach(async () => {
+    await aws.close()
+    aws = await startAccount()
+  })
+  afterAll(() => aws.close())
+
+  const { put, move, get, labels, holder } = labelSemantics(() => ({
+    client: clients(aws).secrets,
+    secret: 'rings/edge',
+  }))
+
+  test('a repeated put of other bytes is refused and the first bytes stay', async () => {
+    const id = randomUUID()
+    await put(id, 'one', ['AWSPENDING'])
+    expect(await refusalOf(put(id, 'two', ['AWSPENDING']))).toMatchObject({ name: 'ResourceExistsException' })
+    expect((await get({ VersionId: id })).SecretString).toBe('one')
+  })
+
+  test('a stage that nobody holds is named in the refusal', async () => {
+    expect(await refusalOf(get({ VersionStage: 'AWSPENDING' }))).toEqual({
+      name: 'ResourceNotFoundException',
+      message: "Secrets Manager can't find the specified secret value for staging label: AWSPENDING",
+    })
+  })
+
+  test('of two movers from the same parent, one wins and the other is told who holds the label', async () => {
+    const [parent, first, second] = [await holder(), randomUUID(), randomUUID()]
+    await put(first, 'one', ['AWSPENDING'])
+    await put(second, 'two', ['AWSPENDING'])
+    const moves = [move('AWSCURRENT', first, parent), move('AWSCURRENT', second, parent)]
+    const outcomes = await Promise.allSettled(moves)
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    const winner = await holder()
+    const loser = winner === first ? second : first
+    const refusal = await refusalOf(move('AWSCURRENT', loser, parent))
+    expect(refusal.name).toBe('InvalidParameterException')
+    expect(refusal.message).toContain(`currently attached to version ${winner}`)
+  })
+
+  test('a label attached elsewhere does not move without naming its holder', async () => {
+    const id = randomUUID()
+    await put(id, 'one', ['AWSPENDING'])
+    expect(await refusalOf(move('AWSCURRENT', id))).toMatchObject({ name: 'InvalidParameterException' })
+  })
+
+  test('AWSCURRENT can be moved, never removed', async () => {
+    const refusal = await refusalOf(move('AWSCURRENT', undefined, await holder()))
+    expect(refusal.name).toBe('InvalidParameterException')
+    expect(refusal.message).toContain("can't be completely removed")
+  })
+
+  test('a label that nobody holds cannot be removed', async () => {
+    const refusal = await refusalOf(move('AWSPREVIOUS', undefined, await holder()))
+    expect(refusal.name).toBe('InvalidParameterException')
+  })
+
+  test('moving AWSCURRENT leaves AWSPENDING where it is', async () => {
+    const [before, id] = [await holder(), randomUUID()]
+    await put(id, 'one', ['AWSPENDING'])
+    await move('AWSCURRENT', id, before)
+    expect(await labels(id)).toContain('AWSPENDING')
+  })
+
+  test('an id and a stage that name different versions are refused', async () => {
+    const id = randomUUID()
+    await put(id, 'one', ['AWSPENDING'])
+    const refusal = await refusalOf(get({ VersionId: id, VersionStage: 'AWSCURRENT' }))
+    expect(refusal.name).toBe('InvalidRequestException')
+  })
+
+  test('the secret answers to its name, its ARN, and its ARN without the random end', async () => {
+    const { secrets } = clients(aws)
+    const { arn } = aws.resources.secrets[0] ?? { arn: '' }
+    for (const SecretId of ['rings/edge', arn, arn.slice(0, -7)]) {
+      expect((await secrets.send(new GetSecretValueCommand({ SecretId }))).ARN).toBe(arn)
+    }
+    expect(await refusalOf(secrets.send(new GetSecretValueCommand({ SecretId: 'rings/else' })))).toEqual({
+      name: 'ResourceNotFoundException',
+      message: "Secrets Manager can't find the specified secret.",
+    })
+  })
+
+  test('a token shorter than 32 characters or a value above 65,536 bytes is refused', async () => {
+    expect(await refusalOf(put('short', 'one'))).toMatchObject({ name: 'ValidationException' })
+    expect(await refusalOf(put(randomUUID(), 'x'.repeat(65_537)))).toMatchObject({
+      name: 'InvalidParameterException',
+    })
+    await put(randomUUID(), 'x'.repeat(65_536))
+  })
+
+  test('a member that is not modelled is refused, not ignored', async () => {
+    const { secrets } = clients(aws)
+    const bytes = { SecretString: 'one', SecretBinary: Buffer.from('two') }
+    const command = { SecretId: 'rings/edge', ClientRequestToken: randomUUID(), ...bytes }
+    const refusal = await refusalOf(secrets.send(new PutSecretValueCommand(command)))
+    expect(refusal.message).toContain('SecretBinary')
+  })
+
+  test('the 101st version of a day is refused', async () => {
+    for (let count = 1; count < 100; count += 1) await put(randomUUID(), String(count))
+    expect(await refusalOf(put(randomUUID(), 'more'))).toMatchObject({ name: 'LimitExceededException' })
+  })
+
+  test('a lagging reader sees what was, a writer is judged by what is', async () => {
+    const [parent, id] = [await holder(), randomUUID()]
+    aws.faults.secretsLag = 300
+    await put(id, 'one', ['AWSPENDING'])
+    expect(await refusalOf(get({ VersionId: id }))).toMatchObject({ name: 'ResourceNotFoundException' })
+    await move('AWSCURRENT', id, parent)
+    expect(await holder()).toBe(parent)
+    await expect.poll(holder, { interval: 50 }).toBe(id)
+  })
+})
+
+describe.runIf(spawnSync('sh', ['-c', 'command -v moto_server']).status === 0)('moto agrees', () => {
+  let moto: ChildProcess
+  let target: Target
+  beforeAll(async () => {
+    const port = await freePort()
+    moto = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
+    const credentials = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'example' }
+    const endpoint = `http://127.0.0.1:${port}`
+    target = { client: new SecretsManagerClient({ endpoint, region: 'us-east-1', credentials }), secret: '' }
+    await vi.waitFor(() => fetch(endpoint), { timeout: 30_000, interval: 200 })
+  })
+  beforeEach(async () => {
+    const secret = `rings/${randomUUID()}`
+    await target.client.send(new CreateSecretCommand({ Name: secret, SecretString: '{}' }))
+    target = { ...target, secret }
+  })
+  afterAll(() => {
+    moto.kill()
+  })
+  labelSemantics(() => target)
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}

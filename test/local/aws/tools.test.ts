@@ -1,0 +1,95 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { LoopbackAws } from '../../../local/aws/loopback.ts'
+import { joinMachine, removeFolders, startAccount } from './fixture.ts'
+
+const run = promisify(execFile)
+const installed = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+
+let aws: LoopbackAws
+let folder: string
+beforeAll(async () => {
+  aws = await startAccount()
+  folder = mkdtempSync(join(tmpdir(), 'loopback-tools-'))
+  joinMachine(aws, { id: 'i-1' })
+})
+afterAll(async () => {
+  await aws.close()
+  rmSync(folder, { recursive: true })
+  removeFolders()
+})
+
+describe.runIf(installed('curl'))('curl', () => {
+  test('reads AWSCURRENT with the credentials of the metadata service, as an instance does', async () => {
+    const metadata = `${aws.endpoint}/imds/i-1/latest`
+    const curl = async (...args: string[]) => (await run('curl', ['-sS', ...args])).stdout
+    const ttl = 'x-aws-ec2-metadata-token-ttl-seconds: 60'
+    const token = await curl('-X', 'PUT', '-H', ttl, `${metadata}/api/token`)
+    const path = `${metadata}/meta-data/iam/security-credentials/terminators`
+    const { AccessKeyId, SecretAccessKey, Token } = JSON.parse(
+      await curl('-H', `x-aws-ec2-metadata-token: ${token}`, path),
+    )
+    const answer = await curl(
+      ...['--aws-sigv4', 'aws:amz:us-east-1:secretsmanager', '--user', `${AccessKeyId}:${SecretAccessKey}`],
+      ...['-H', `x-amz-security-token: ${Token}`, '-H', 'content-type: application/x-amz-json-1.1'],
+      ...['-H', 'x-amz-target: secretsmanager.GetSecretValue'],
+      ...['--data', '{"SecretId":"rings/edge","VersionStage":"AWSCURRENT"}', `${aws.endpoint}/`],
+    )
+    expect(JSON.parse(answer).SecretString).toBe('{}')
+  })
+})
+
+describe.runIf(installed('aws'))('the AWS CLI', () => {
+  const cli = async (...args: string[]) => {
+    const env = {
+      PATH: process.env.PATH,
+      HOME: folder,
+      AWS_ENDPOINT_URL: aws.endpoint,
+      AWS_REGION: aws.region,
+      AWS_DEFAULT_REGION: aws.region,
+      AWS_ACCESS_KEY_ID: aws.operator.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: aws.operator.secretAccessKey,
+    }
+    const { stdout } = await run('aws', [...args, '--output', 'json'], { env })
+    return JSON.parse(stdout)
+  }
+
+  test('reads a secret, sends a command and sees what became of it', async () => {
+    const [secret, sent] = await Promise.all([
+      cli('secretsmanager', 'get-secret-value', '--secret-id', 'rings/edge'),
+      cli('ssm', 'send-command', '--document-name', 'apply-edge', '--targets', 'Key=tag:ring,Values=edge'),
+    ])
+    expect(secret.SecretString).toBe('{}')
+    await aws.idle()
+    const id = sent.Command.CommandId
+    const { CommandInvocations } = await cli(
+      'ssm',
+      'list-command-invocations',
+      '--details',
+      '--command-id',
+      id,
+    )
+    expect(CommandInvocations[0]).toMatchObject({ InstanceId: 'i-1', StatusDetails: 'Success' })
+  })
+
+  test('invokes a function', async () => {
+    const name = aws.resources.functions.find(({ logicalId }) => logicalId === 'Probe')?.name ?? ''
+    const payload = join(folder, 'payload.json')
+    writeFileSync(payload, '{"do":"print","text":"by hand"}')
+    const answer = await cli(
+      'lambda',
+      'invoke',
+      '--function-name',
+      name,
+      '--payload',
+      `file://${payload}`,
+      join(folder, 'out'),
+    )
+    expect(answer).toMatchObject({ StatusCode: 200, ExecutedVersion: '$LATEST' })
+    expect(aws.history.logs).toContainEqual(expect.objectContaining({ text: 'by hand\n' }))
+  })
+})
