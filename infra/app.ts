@@ -1,0 +1,16 @@
+import { isRefusal } from '../lambda/core/errors.ts'
+import { buildApp, createApp, summarise } from './build-app.ts'
+import { parseConfiguration } from './configuration.ts'
+
+try {
+  const app = createApp()
+  const configuration = parseConfiguration(app.node.tryGetContext('ticketring'))
+  const { stack } = buildApp(configuration, { app })
+  app.synth()
+  console.error(summarise(configuration, stack).join('\n'))
+} catch (error) {
+  // What somebody wrote wrongly is told in words, without a stack trace of ours.
+  if (!isRefusal(error)) throw error
+  console.error(error.message)
+  process.exitCode = 1
+}

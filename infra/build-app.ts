@@ -1,0 +1,141 @@
+import { App, CfnOutput, Stack, type StackProps, Validations } from 'aws-cdk-lib'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { Role } from 'aws-cdk-lib/aws-iam'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import { AwsSolutionsChecks } from 'cdk-nag'
+import type { Construct } from 'constructs'
+import { type Configuration, parseConfiguration, type RingConfiguration } from './configuration.ts'
+import { readContext } from './context.ts'
+import { functionName, recordName, secretName } from './names.ts'
+import { ringSummary, type SynthesisedRing } from './summary.ts'
+import { TicketKeyRing } from './ticket-key-ring.ts'
+
+export { readContext } from './context.ts'
+export type { SynthesisedRing } from './summary.ts'
+
+export interface Synthesis {
+  /** The CloudFormation template of the one stack. */
+  readonly template: { readonly Resources: Readonly<Record<string, unknown>> } & Readonly<
+    Record<string, unknown>
+  >
+  /** Path of the cloud assembly: the template, and the functions' bundles as `asset.<hash>` directories. */
+  readonly assembly: string
+  /** What each ring is and may touch, for a person. */
+  readonly summary: readonly string[]
+  readonly rings: readonly SynthesisedRing[]
+}
+
+export interface SynthesisOptions {
+  /** Whether to bundle the functions (the default): a test of the template alone does without. */
+  readonly bundle?: boolean
+}
+
+export const STACK_NAME = 'Ticketring'
+
+/** The stack with every configured ring. */
+export class TicketringStack extends Stack {
+  readonly rings: readonly SynthesisedRing[]
+
+  constructor(scope: Construct, configuration: Configuration) {
+    super(scope, STACK_NAME, stackProps(configuration))
+    const { rings, alarmTopic } = configuration
+    const alarmAction =
+      alarmTopic === undefined
+        ? {}
+        : { alarmAction: new SnsAction(Topic.fromTopicArn(this, 'Topic', alarmTopic)) }
+    this.rings = rings.map((ring) => this.#add(ring, alarmAction))
+  }
+
+  #add(
+    { fleetRoles, ...ring }: RingConfiguration,
+    alarmAction: { alarmAction?: SnsAction },
+  ): SynthesisedRing {
+    const id = pascal(ring.name)
+    const construct = new TicketKeyRing(this, id, { ...ring, ...alarmAction })
+    // Imported once for each ring, so that each gets a policy of its own: rings come and go apart from each other.
+    for (const name of fleetRoles)
+      construct.grantRead(Role.fromRoleName(construct, `FleetRole-${name}`, name))
+    new CfnOutput(this, `${id}Secret`, {
+      value: construct.secretArn,
+      description: `Secret of ring ${ring.name}`,
+    })
+    new CfnOutput(this, `${id}Function`, {
+      value: construct.function.functionName,
+      description: `Rotation function of ring ${ring.name}`,
+    })
+    return {
+      ...ring,
+      fleetRoles,
+      secretName: secretName(ring.name),
+      functionName: functionName(ring.name),
+      recordName: recordName(ring.name),
+      document: construct.document,
+    }
+  }
+}
+
+/** Builds the app from a parsed configuration, with cdk-nag's AwsSolutions rules: a finding fails the synthesis. */
+export function buildApp(
+  configuration: Configuration,
+  { app = createApp() } = {},
+): {
+  readonly app: App
+  readonly stack: TicketringStack
+} {
+  const stack = new TicketringStack(app, configuration)
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
+  return { app, stack }
+}
+
+/**
+ * Synthesises the app into `outdir`, as `npx cdk synth` does.
+ * @param configuration the context `ticketring`
+ * @throws TicketringError `configuration-invalid` that lists every problem
+ */
+export function synthesise(
+  configuration: unknown,
+  outdir: string,
+  { bundle = true }: SynthesisOptions = {},
+): Synthesis {
+  const parsed = parseConfiguration(configuration)
+  const { app, stack } = buildApp(parsed, { app: createApp({ outdir, bundle }) })
+  const assembly = app.synth()
+  return {
+    template: assembly.getStackByName(stack.stackName).template,
+    assembly: assembly.directory,
+    summary: summarise(parsed, stack),
+    rings: stack.rings,
+  }
+}
+
+/** What the app deploys, for a person. */
+export function summarise({ alarmTopic }: Configuration, { rings }: TicketringStack): readonly string[] {
+  const alarms =
+    alarmTopic === undefined ? 'alarms tell nobody: alarmTopic is not set' : `alarms tell ${alarmTopic}`
+  return [...rings.flatMap(ringSummary), alarms]
+}
+
+/** An app with the feature flags of cdk.json, whoever starts it. */
+export function createApp({
+  outdir,
+  bundle = true,
+}: {
+  readonly outdir?: string
+  readonly bundle?: boolean
+} = {}): App {
+  const { ticketring: _, ...flags } = readContext()
+  return new App({
+    analyticsReporting: false,
+    context: { ...flags, ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }) },
+    ...(outdir === undefined ? {} : { outdir }),
+  })
+}
+
+function stackProps({ regions: [region] }: Configuration): StackProps {
+  const description = 'TLS session-ticket keys: always fresh, on every machine, with proof'
+  return region === undefined ? { description } : { description, env: { region } }
+}
+
+function pascal(name: string): string {
+  return name.replace(/(^|-)([a-z0-9])/g, (_, __, letter: string) => letter.toUpperCase())
+}

@@ -1,0 +1,127 @@
+import type { IAlarmAction, Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { CfnAssociation, CfnDocument } from 'aws-cdk-lib/aws-ssm'
+import { Construct } from 'constructs'
+import type { ServersSettings } from '../lambda/core/server-settings.ts'
+import { parseRing, type RingConfiguration, type Rotation, type Targets } from './configuration.ts'
+import { groupName } from './names.ts'
+import { RingAlarms, type RingMetric, ringMetric } from './ring-alarms.ts'
+import { buildRingDocument, type RingDocument, readScript } from './ring-document.ts'
+import { RingSchedules, rotateBySecretsManager, windowSeconds } from './ring-schedules.ts'
+import { RingSecret } from './ring-secret.ts'
+import { RotationFunction } from './rotation-function.ts'
+
+export interface TicketKeyRingProps {
+  /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
+  readonly name: string
+  /** The machines that hold the ring. */
+  readonly targets: Targets
+  /** Which terminators run there and where their files are. */
+  readonly servers: ServersSettings
+  /** When keys change. */
+  readonly rotation: Rotation
+  /** Whom the alarms tell, such as an `SnsAction`. Without one they change colour and nothing else. */
+  readonly alarmAction?: IAlarmAction
+}
+
+/**
+ * A ring of three TLS session-ticket keys for one trust group of terminators: kept in Secrets Manager, turned by a
+ * function, delivered by Run Command, repaired by State Manager, watched by alarms. The secret, its KMS key and the
+ * log are retained when the construct goes.
+ * @throws TicketringError `configuration-invalid` that lists every problem of the props.
+ */
+export class TicketKeyRing extends Construct {
+  /** ARN of the secret that holds the ring. */
+  readonly secretArn: string
+  /** The rotation function: invoke it with `{"action":"status"}` and the like. */
+  readonly function: IFunction
+  /** What Run Command runs on the machines. */
+  readonly document: RingDocument
+  readonly #ring: RingConfiguration
+  readonly #secret: RingSecret
+
+  constructor(scope: Construct, id: string, { alarmAction, ...ring }: TicketKeyRingProps) {
+    super(scope, id)
+    this.#ring = parseRing(ring)
+    const { name, rotation } = this.#ring
+    this.#secret = new RingSecret(this, 'Ring', { ring: name })
+    this.secretArn = this.#secret.arn
+    this.document = buildRingDocument(this.#ring, readScript())
+    this.#deployDocument()
+    const { handler } = new RotationFunction(this, 'Rotation', {
+      ring: this.#ring,
+      secret: this.#secret,
+      document: this.document,
+      window: windowSeconds(rotation),
+    })
+    this.function = handler
+    const { undelivered } = new RingSchedules(this, 'Schedules', { ring: name, rotation, handler })
+    if (rotation.trigger === 'secrets-manager') {
+      rotateBySecretsManager(this, rotation, { secret: this.#secret, handler })
+    } else {
+      this.#secret.acknowledgeOtherSchedule()
+    }
+    const { maxKeyAge } = rotation
+    new RingAlarms(this, 'Alarms', { ring: name, maxKeyAge, handler, undelivered, action: alarmAction })
+  }
+
+  /** Lets the role of a fleet's machines read the ring that AWSCURRENT names, and nothing older or staged. */
+  grantRead(fleetRole: IGrantable): Grant {
+    return this.#secret.grantRead(fleetRole)
+  }
+
+  /** Seconds since the present key began to encrypt. */
+  metricKeyAge(): Metric {
+    return this.#metric('KeyAge')
+  }
+
+  /** 1 while a due rotation waits for the fleet. */
+  metricRotationHeld(): Metric {
+    return this.#metric('RotationHeld')
+  }
+
+  /** 1 when a rotation went ahead of machines that were behind. */
+  metricRotationForced(): Metric {
+    return this.#metric('RotationForced')
+  }
+
+  /** Machines of the roll call that have not confirmed the present generation. */
+  metricStragglers(): Metric {
+    return this.#metric('Stragglers')
+  }
+
+  /** Machines of the roll call. */
+  metricMembers(): Metric {
+    return this.#metric('Members')
+  }
+
+  #metric(metric: RingMetric): Metric {
+    return ringMetric(this.#ring.name, metric)
+  }
+
+  /** The document, and the association that brings new and drifted machines to the ring. */
+  #deployDocument(): void {
+    const { name, targets } = this.#ring
+    const document = new CfnDocument(this, 'Document', {
+      name: this.document.name,
+      documentType: 'Command',
+      documentFormat: 'JSON',
+      // EC2 instances and hybrid machines alike.
+      targetType: '/',
+      updateMethod: 'Replace',
+      content: this.document.content,
+    })
+    new CfnAssociation(this, 'Association', {
+      associationName: groupName(name),
+      name: document.ref,
+      documentVersion: this.document.version,
+      targets: [{ key: `tag:${targets.tag}`, values: [...targets.values] }],
+      scheduleExpression: 'rate(30 minutes)',
+      maxConcurrency: '25%',
+      // One bad machine must not stop the rest.
+      maxErrors: '100%',
+      complianceSeverity: 'MEDIUM',
+    })
+  }
+}

@@ -1,0 +1,47 @@
+import { runSimulation } from '@cloud-copilot/iam-simulate'
+
+const ACCOUNT = '123456789012'
+const SECRET = `arn:aws:secretsmanager:eu-west-1:${ACCOUNT}:secret:ticketring/edge-AbCdEf`
+
+interface Attempt {
+  /** A role of the account, such as `role/terminators`. */
+  readonly principal: string
+  readonly action: string
+  /** What the caller names: `secretsmanager:` context keys. */
+  readonly context: Readonly<Record<string, string>>
+}
+
+/** What a secret's policy says to somebody whose own policies allow everything. */
+export async function evaluate(
+  resourcePolicy: unknown,
+  { principal, action, context }: Attempt,
+): Promise<string> {
+  const arn = `arn:aws:iam::${ACCOUNT}:${principal}`
+  const allow = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] }
+  const outcome = await runSimulation(
+    {
+      request: {
+        principal: arn,
+        action,
+        resource: { resource: SECRET, accountId: ACCOUNT },
+        contextVariables: {
+          'aws:PrincipalArn': arn,
+          ...Object.fromEntries(
+            Object.entries(context).map(([key, value]) => [`secretsmanager:${key}`, value]),
+          ),
+        },
+      },
+      identityPolicies: [{ name: 'everything', policy: allow }],
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+      resourcePolicy: JSON.parse(
+        JSON.stringify(resourcePolicy)
+          .replaceAll('<AWS::Partition>', 'aws')
+          .replaceAll('<AWS::AccountId>', ACCOUNT),
+      ),
+    },
+    {},
+  )
+  if (outcome.resultType === 'error') throw new Error(JSON.stringify(outcome.errors))
+  return outcome.overallResult
+}

@@ -1,0 +1,226 @@
+import { describe, expect, it } from 'vitest'
+import { parseConfiguration, parseRing } from '../../infra/configuration.ts'
+import { readContext } from '../../infra/context.ts'
+import { isRefusal } from '../../lambda/core/errors.ts'
+import { exampleRing, HAPROXY, NGINX } from './example.ts'
+
+/** The lines of a refusal, each `path: wanted …; got …`. */
+function problemsOf(value: unknown): readonly string[] {
+  try {
+    parseConfiguration(value)
+    return []
+  } catch (error) {
+    if (!isRefusal(error, 'configuration-invalid')) throw error
+    return error.came
+      .split('\n  - ')
+      .slice(1)
+      .map((line) => line.replace('ticketring.rings[0].', ''))
+  }
+}
+
+const withRing = (replaced: object) => ({ rings: [{ ...exampleRing(), ...replaced }] })
+const withRotation = (rotation: object) => withRing({ rotation })
+const withHaproxy = (replaced: object) => withRing({ servers: { haproxy: { ...HAPROXY, ...replaced } } })
+const withNginx = (replaced: object) => withRing({ servers: { nginx: { ...NGINX, ...replaced } } })
+const withTargets = (replaced: object) => withRing({ targets: { ...exampleRing().targets, ...replaced } })
+
+describe('a sound configuration', () => {
+  it('is what cdk.json carries as the example', () => {
+    const { rings } = parseConfiguration(readContext().ticketring)
+    expect(rings).toMatchObject([
+      {
+        name: 'edge',
+        targets: { tag: 'ticketring', values: ['edge'], minInstances: 2 },
+        fleetRoles: ['terminators'],
+        rotation: { every: 14_400, ticketLifetime: 7200, maxKeyAge: 43_200, trigger: 'schedule' },
+      },
+    ])
+  })
+
+  it('defaults durations, sizes and the commands of nginx, all from T', () => {
+    const [ring] = parseConfiguration(withRotation({ every: '1h' })).rings
+    expect(ring?.rotation).toEqual({
+      every: 3600,
+      ticketLifetime: 1800,
+      maxKeyAge: 10_800,
+      trigger: 'schedule',
+    })
+    expect(ring?.servers.haproxy?.keySize).toBe(80)
+    expect(ring?.servers.nginx).toMatchObject({
+      keySize: 80,
+      test: 'nginx -t',
+      reload: 'systemctl reload nginx',
+    })
+  })
+
+  it('is frozen to the last field', () => {
+    const configuration = parseConfiguration(withRing({}))
+    const frozen = (value: unknown): boolean =>
+      typeof value !== 'object' ||
+      value === null ||
+      (Object.isFrozen(value) && Object.values(value).every(frozen))
+    expect(frozen(configuration)).toBe(true)
+  })
+
+  it('reads as itself again, ring by ring', () => {
+    for (const ring of parseConfiguration(withRing({})).rings) expect(parseRing(ring)).toEqual(ring)
+  })
+
+  it.each(['30m', '45m', '4h', '24h', '1d'])('takes T of %s', (every) => {
+    expect(problemsOf(withRotation({ every }))).toEqual([])
+  })
+})
+
+describe('one bent field', () => {
+  it.each<[string, object, string]>([
+    ['no rings', { rings: [] }, 'ticketring.rings: wanted a list of 1 or more rings; got []'],
+    ['an unknown field', withRing({ role: 'x' }), 'role: wanted no field but'],
+    ['a name in capitals', withRing({ name: 'Edge' }), 'name: wanted a name of 1 to 29'],
+    ['a name too long for its role', withRing({ name: 'e'.repeat(30) }), 'name: wanted a name of 1 to 29'],
+    [
+      "a name that looks like another ring's role",
+      withRing({ name: 'edge-rotation-x' }),
+      'without "-rotation"',
+    ],
+    ['no tag', withTargets({ tag: undefined }), 'targets.tag: wanted a tag key'],
+    ['a reserved tag', withTargets({ tag: 'aws:autoscaling:groupName' }), 'targets.tag: wanted a tag key'],
+    ['no tag values', withTargets({ values: [] }), 'targets.values: wanted a list of 1 to 5 tag values'],
+    ['six tag values', withTargets({ values: [...'abcdef'] }), 'targets.values: wanted a list of 1 to 5'],
+    ['a wildcard tag value', withTargets({ values: ['*'] }), 'targets.values[0]: wanted tag values without'],
+    ['no least number of machines', withTargets({ minInstances: undefined }), 'targets.minInstances: wanted'],
+    ['half a machine', withTargets({ minInstances: 1.5 }), 'targets.minInstances: wanted a whole number'],
+    ['no server', withRing({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy and nginx'],
+    [
+      'an unknown server',
+      withRing({ servers: { nginx: NGINX, apache: {} } }),
+      'servers.apache: wanted no field',
+    ],
+    ['a relative key file', withHaproxy({ keys: 'keys' }), 'servers.haproxy.keys: wanted an absolute path'],
+    [
+      'a climbing path',
+      withHaproxy({ keys: '/run/../etc/x' }),
+      'servers.haproxy.keys: wanted an absolute path',
+    ],
+    [
+      'a quote in a path',
+      withHaproxy({ socket: "/run/a'b" }),
+      'servers.haproxy.socket: wanted an absolute path',
+    ],
+    [
+      'a key size of neither kind',
+      withHaproxy({ keySize: 64 }),
+      'servers.haproxy.keySize: wanted one of 80, 48',
+    ],
+    [
+      'an owner with a space',
+      withHaproxy({ owner: 'the root' }),
+      'servers.haproxy.owner: wanted the user name',
+    ],
+    ['nothing to verify', withHaproxy({ verify: [] }), 'servers.haproxy.verify: wanted a list of 1 to 20'],
+    [
+      'a listener without a port',
+      withNginx({ verify: [{ address: '127.0.0.1', serverName: 'a' }] }),
+      'servers.nginx.verify[0].address: wanted address:port',
+    ],
+    [
+      'a listener without a name',
+      withNginx({ verify: [{ address: '127.0.0.1:1' }] }),
+      'servers.nginx.verify[0].serverName: wanted a server name; got nothing',
+    ],
+    [
+      'a command with a shell in it',
+      withNginx({ reload: 'nginx; rm' }),
+      'servers.nginx.reload: wanted words',
+    ],
+    ['a command with braces', withNginx({ test: 'nginx {{x}}' }), 'servers.nginx.test: wanted words'],
+    [
+      'T under half an hour',
+      withRotation({ every: '29m' }),
+      'rotation.every: wanted from 30m to 24h; got "29m"',
+    ],
+    ['T over a day', withRotation({ every: '25h' }), 'rotation.every: wanted from 30m to 24h'],
+    ['T in odd seconds', withRotation({ every: '1801s' }), 'rotation.every: wanted whole minutes'],
+    ['T as a word', withRotation({ every: 'daily' }), 'rotation.every: wanted a duration such as 90s'],
+    [
+      'three hours by Secrets Manager',
+      withRotation({ every: '3h', trigger: 'secrets-manager' }),
+      'rotation.every: wanted whole hours, 4 or more',
+    ],
+    [
+      'four and a half hours by Secrets Manager',
+      withRotation({ every: '270m', trigger: 'secrets-manager' }),
+      'rotation.every: wanted whole hours',
+    ],
+    [
+      'tickets that outlive half of T',
+      withRotation({ every: '4h', ticketLifetime: '121m' }),
+      'rotation.ticketLifetime: wanted at most half of every; got "121m"',
+    ],
+    [
+      'keys too old before the gate can open',
+      withRotation({ every: '4h', ticketLifetime: '2h', maxKeyAge: '6h' }),
+      'rotation.maxKeyAge: wanted more than every and ticketLifetime together',
+    ],
+    [
+      'an unknown trigger',
+      withRotation({ trigger: 'cron' }),
+      'rotation.trigger: wanted one of schedule, secrets-',
+    ],
+    [
+      'a role that is an ARN',
+      withRing({ fleetRoles: ['arn:aws:iam::1:role/x'] }),
+      'fleetRoles[0]: wanted names',
+    ],
+    ['a topic that is none', { ...withRing({}), alarmTopic: 'ops' }, 'ticketring.alarmTopic: wanted the ARN'],
+    [
+      'two Regions',
+      { ...withRing({}), regions: ['eu-west-1', 'eu-west-2'] },
+      'ticketring.regions: wanted a list of 1 Region: a ring that spans several, with a replicated secret, is not there',
+    ],
+    [
+      'a Region that is none',
+      { ...withRing({}), regions: ['Dublin'] },
+      'ticketring.regions[0]: wanted Region',
+    ],
+  ])('%s is refused by its path, and nothing else is', (_, configuration, problem) => {
+    const problems = problemsOf(configuration)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain(problem)
+  })
+
+  it('two rings of one name are refused at the second', () => {
+    expect(problemsOf({ rings: [exampleRing(), exampleRing()] })).toEqual([
+      'ticketring.rings[1].name: wanted a name other than that of ticketring.rings[0]; got "edge"',
+    ])
+  })
+
+  it.each([undefined, null, [], 'rings', 7])('%j is no configuration at all', (value) => {
+    expect(problemsOf(value)).toHaveLength(1)
+  })
+})
+
+it('every problem is named at once, in the order of the file', () => {
+  const problems = problemsOf({
+    rings: [
+      {
+        ...exampleRing(),
+        rotation: { every: '10m', ticketLifetime: '1h' },
+        targets: { tag: 'aws:x', values: [] },
+      },
+      exampleRing({ name: 'inner' }),
+      { ...exampleRing({ name: 'inner' }), servers: { nginx: { ...NGINX, keys: 'relative' } } },
+    ],
+    alarmTopic: 'ops',
+  })
+  expect(problems.map((problem) => problem.split(': wanted')[0])).toEqual([
+    'targets.tag',
+    'targets.values',
+    'targets.minInstances',
+    'rotation.every',
+    'rotation.ticketLifetime',
+    'rotation.maxKeyAge',
+    'ticketring.rings[2].servers.nginx.keys',
+    'ticketring.rings[2].name',
+    'ticketring.alarmTopic',
+  ])
+})

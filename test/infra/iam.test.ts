@@ -1,0 +1,261 @@
+import { describe, expect, it } from 'vitest'
+import { evaluate } from './access.ts'
+import { exampleRing } from './example.ts'
+import { flat, type Resource, synthesiseTemplate } from './synthesis.ts'
+
+interface Allowed {
+  readonly actions: readonly string[]
+  readonly on: readonly string[]
+  readonly when?: object
+  readonly because: string
+}
+
+const throughTheSecret = {
+  StringEquals: {
+    'kms:ViaService': 'secretsmanager.<AWS::Region>.amazonaws.com',
+    'kms:EncryptionContext:SecretARN': '<EdgeRingSecret>',
+  },
+}
+const HERE = '<AWS::Region>:<AWS::AccountId>'
+
+/** Everything that the template allows to anybody, and why. What is not here must not be there. */
+const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
+  'EdgeRotationRole/rotate': [
+    {
+      actions: ['DescribeSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecretVersionStage'].map(
+        (action) => `secretsmanager:${action}`,
+      ),
+      on: ['<EdgeRingSecret>'],
+      because: 'it reads labels and ring, stages the next ring and commits it by a label move',
+    },
+    {
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      on: ['<EdgeRingKey.Arn>'],
+      when: throughTheSecret,
+      because: 'Secrets Manager decrypts and encrypts the ring in its name',
+    },
+    {
+      actions: ['ssm:SendCommand'],
+      on: [`arn:<AWS::Partition>:ssm:${HERE}:document/<document>`],
+      because: 'it delivers with this document and no other: no AWS-RunShellScript',
+    },
+    {
+      actions: ['ssm:SendCommand'],
+      on: [
+        `arn:<AWS::Partition>:ec2:${HERE}:instance/*`,
+        `arn:<AWS::Partition>:ssm:${HERE}:managed-instance/*`,
+      ],
+      when: { StringEquals: { 'ssm:resourceTag/ticketring': ['edge'] } },
+      because: 'it delivers to the machines of the ring, EC2 and hybrid',
+    },
+    {
+      actions: ['ssm:ListCommands', 'ssm:ListCommandInvocations', 'ssm:DescribeInstanceInformation'],
+      on: ['*'],
+      because: 'it polls, reads results and calls the roll: these know no resource',
+    },
+    {
+      actions: ['ssm:GetParameter', 'ssm:PutParameter'],
+      on: [`arn:<AWS::Partition>:ssm:${HERE}:parameter/ticketring/edge/delivery`],
+      because: 'it keeps the delivery record',
+    },
+    {
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      on: ['<EdgeRotationLogs.Arn>'],
+      because: 'it logs',
+    },
+  ],
+  'EdgeSchedulesRole/wake': [
+    {
+      actions: ['lambda:InvokeFunction'],
+      on: ['<EdgeRotationFunction.Arn>'],
+      because: 'Scheduler wakes the function',
+    },
+    {
+      actions: ['sqs:SendMessage'],
+      on: ['<EdgeSchedulesUndelivered.Arn>'],
+      because: 'Scheduler keeps what it could not hand over',
+    },
+  ],
+  'terminators/fleet': [
+    {
+      actions: ['secretsmanager:GetSecretValue'],
+      on: ['<EdgeRingSecret>'],
+      when: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } },
+      because: 'a machine reads the ring that AWSCURRENT names',
+    },
+    {
+      actions: ['kms:Decrypt'],
+      on: ['<EdgeRingKey.Arn>'],
+      when: throughTheSecret,
+      because: 'Secrets Manager decrypts the ring in its name',
+    },
+  ],
+}
+
+const list = (value: unknown): readonly string[] => [value].flat() as string[]
+
+type Statement = Record<string, unknown>
+
+/** Every identity policy of the template, by role and policy name. */
+function policiesOf({
+  resources,
+}: ReturnType<typeof synthesiseTemplate>): Record<string, readonly Statement[]> {
+  const inline = resources
+    .entries()
+    .flatMap(([id, { Type, Properties }]) =>
+      Type === 'AWS::IAM::Role'
+        ? (Properties.Policies ?? []).map((policy: { PolicyName: string; PolicyDocument: unknown }) => [
+            `${id.slice(0, -8)}/${policy.PolicyName}`,
+            policy.PolicyDocument,
+          ])
+        : [],
+    )
+  const attached = resources
+    .all('AWS::IAM::Policy')
+    .map(({ Properties }) => [`${Properties.Roles.join('+')}/fleet`, Properties.PolicyDocument])
+  return Object.fromEntries(
+    [...inline, ...attached].map(([name, document]) => [name, flat(document.Statement) as Statement[]]),
+  )
+}
+
+const synthesis = synthesiseTemplate({ rings: [exampleRing()] })
+const { resources } = synthesis
+
+function allowedBy({ Action, Resource: resource, Condition, Effect }: Statement): Omit<Allowed, 'because'> {
+  expect(Effect).toBe('Allow')
+  return {
+    actions: list(Action),
+    on: list(resource).map((arn) => arn.replace(/ticketring-edge-[0-9a-f]{12}$/, '<document>')),
+    ...(Condition === undefined ? {} : { when: Condition as object }),
+  }
+}
+
+describe('every statement of every identity policy is expected, word for word', () => {
+  it.each(Object.keys(ALLOWED))('%s', (policy) => {
+    const expected = (ALLOWED[policy] ?? []).map(({ because: _, ...allowed }) => allowed)
+    expect((policiesOf(synthesis)[policy] ?? []).map(allowedBy)).toEqual(expected)
+  })
+
+  it('and there is no further policy, managed or not', () => {
+    expect(Object.keys(policiesOf(synthesis)).sort()).toEqual(Object.keys(ALLOWED).sort())
+    expect(resources.all('AWS::IAM::ManagedPolicy')).toEqual([])
+    for (const { Properties } of resources.all('AWS::IAM::Role')) {
+      expect(Properties.ManagedPolicyArns).toBeUndefined()
+    }
+  })
+})
+
+it('where Secrets Manager rotates, the function may ask for it, on this secret and this function alone', () => {
+  const hooked = synthesiseTemplate({ rings: [exampleRing({ rotation: { trigger: 'secrets-manager' } })] })
+  const withHook = (policiesOf(hooked)['EdgeRotationRole/rotate'] ?? []).map(allowedBy)
+  const without = (policiesOf(synthesis)['EdgeRotationRole/rotate'] ?? []).map(allowedBy)
+  const known = without.map((each) => JSON.stringify(each))
+  expect(withHook.filter((each) => !known.includes(JSON.stringify(each)))).toEqual([
+    {
+      actions: [...(without[0]?.actions ?? []), 'secretsmanager:RotateSecret'],
+      on: ['<EdgeRingSecret>'],
+    },
+    {
+      actions: ['lambda:InvokeFunction'],
+      on: [`arn:<AWS::Partition>:lambda:${HERE}:function:ticketring-edge-rotation`],
+    },
+  ])
+  expect(hooked.resources.one('AWS::Lambda::Function').Properties.FunctionName).toBe(
+    'ticketring-edge-rotation',
+  )
+})
+
+describe('who may take a role', () => {
+  const trustOf = (name: string) => {
+    const role = resources.entries().find(([id]) => id.startsWith(name))?.[1] as Resource
+    return flat(role.Properties.AssumeRolePolicyDocument.Statement)
+  }
+
+  it('the rotation role: Lambda', () => {
+    expect(trustOf('EdgeRotationRole')).toEqual([
+      { Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } },
+    ])
+  })
+
+  it("the schedules' role: Scheduler, for this ring's schedule group in this account", () => {
+    expect(trustOf('EdgeSchedulesRole')).toEqual([
+      {
+        Action: 'sts:AssumeRole',
+        Effect: 'Allow',
+        Principal: { Service: 'scheduler.amazonaws.com' },
+        Condition: {
+          StringEquals: {
+            'aws:SourceAccount': '<AWS::AccountId>',
+            'aws:SourceArn': `arn:<AWS::Partition>:scheduler:${HERE}:schedule-group/ticketring-edge`,
+          },
+        },
+      },
+    ])
+  })
+})
+
+describe("a key's policy", () => {
+  it('leaves access to the identity policies of the account and names nobody else', () => {
+    expect(flat(resources.one('AWS::KMS::Key').Properties.KeyPolicy.Statement)).toEqual([
+      {
+        Action: 'kms:*',
+        Effect: 'Allow',
+        Principal: { AWS: 'arn:<AWS::Partition>:iam::<AWS::AccountId>:root' },
+        Resource: '*',
+      },
+    ])
+  })
+})
+
+describe("the secret's policy", () => {
+  const document = flat(resources.one('AWS::SecretsManager::ResourcePolicy').Properties.ResourcePolicy)
+  const ROTATION = 'role/ticketring-edge-rotation-eu-west-1'
+  const read = (principal: string, context: Readonly<Record<string, string>>) =>
+    evaluate(document, { principal, action: 'secretsmanager:GetSecretValue', context })
+
+  it('only denies, in two statements, and refuses to become public', () => {
+    const { Statement: statements } = document as { Statement: Statement[] }
+    expect(statements.map(({ Effect }) => Effect)).toEqual(['Deny', 'Deny'])
+    expect(resources.one('AWS::SecretsManager::ResourcePolicy').Properties.BlockPublicPolicy).toBe(true)
+  })
+
+  it.each<[string, string, Readonly<Record<string, string>>, string]>([
+    ['a machine reads AWSCURRENT', 'role/terminators', { VersionStage: 'AWSCURRENT' }, 'Allowed'],
+    ['a machine that names nothing reads AWSCURRENT', 'role/terminators', {}, 'Allowed'],
+    [
+      'a machine never reads AWSPREVIOUS',
+      'role/terminators',
+      { VersionStage: 'AWSPREVIOUS' },
+      'ExplicitlyDenied',
+    ],
+    [
+      'a machine never reads AWSPENDING',
+      'role/terminators',
+      { VersionStage: 'AWSPENDING' },
+      'ExplicitlyDenied',
+    ],
+    ['nobody reads by VersionId', 'role/Admin', { VersionId: 'advance-1' }, 'ExplicitlyDenied'],
+    [
+      'nobody reads by VersionId and AWSCURRENT',
+      'role/Admin',
+      { VersionId: 'advance-1', VersionStage: 'AWSCURRENT' },
+      'ExplicitlyDenied',
+    ],
+    ['the rotation role reads by VersionId', ROTATION, { VersionId: 'advance-1' }, 'Allowed'],
+    ['the rotation role reads AWSPENDING', ROTATION, { VersionStage: 'AWSPENDING' }, 'Allowed'],
+    [
+      'so does a successor of it by name',
+      'role/ticketring-edge-rotation-eu-west-1-v2',
+      { VersionId: 'advance-1' },
+      'Allowed',
+    ],
+    [
+      "another ring's rotation role does not",
+      'role/ticketring-inner-rotation-eu-west-1',
+      { VersionId: 'advance-1' },
+      'ExplicitlyDenied',
+    ],
+  ])('%s', async (_, principal, context, result) => {
+    expect(await read(principal, context)).toBe(result)
+  })
+})

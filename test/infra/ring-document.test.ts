@@ -1,0 +1,148 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { parseConfiguration, type RingConfiguration } from '../../infra/configuration.ts'
+import { buildRingDocument, readScript, ringSettings } from '../../infra/ring-document.ts'
+import { type ExampleRing, exampleRing } from './example.ts'
+
+function ringOf(replaced: ExampleRing = {}): RingConfiguration {
+  const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
+  if (ring === undefined) throw new Error('no ring')
+  return ring
+}
+
+const SCRIPT = readScript()
+const PREAMBLE_END = "NGINX_VERIFY=127.0.0.1:8445=www.example.com'"
+
+function linesOf(replaced?: ExampleRing): readonly string[] {
+  return buildRingDocument(ringOf(replaced), SCRIPT).content.mainSteps[0].inputs.runCommand
+}
+
+describe('what a machine is given to run', () => {
+  it('is the script itself, verbatim, after the preamble', () => {
+    const lines = linesOf()
+    const start = lines.indexOf(PREAMBLE_END) + 1
+    expect(`${lines.slice(start).join('\n')}\n`).toBe(SCRIPT)
+  })
+
+  it('is valid sh as a whole', () => {
+    expect(() => execFileSync('sh', ['-n'], { input: linesOf().join('\n') })).not.toThrow()
+  })
+
+  it('names the script by its hash, so that a result line can be held to it', () => {
+    const hash = createHash('sha256').update(SCRIPT).digest('hex').slice(0, 12)
+    expect(buildRingDocument(ringOf(), SCRIPT).script).toBe(hash)
+    expect(linesOf()).toContain(`TICKETRING_SCRIPT='${hash}'`)
+  })
+
+  it('takes the generation from the variable of a new agent and from the text of an old one', () => {
+    const [first] = linesOf()
+    const print = (line: string | undefined, environment: Record<string, string>) =>
+      execFileSync('sh', ['-c', `${line}\nprintf %s "$SSM_Generation"`], {
+        env: environment,
+        encoding: 'utf8',
+      })
+    expect(print(first, { SSM_Generation: '7' })).toBe('7')
+    expect(print(first?.replace('{{Generation}}', '8'), {})).toBe('8')
+  })
+
+  it('carries every setting as a shell reads it back', () => {
+    const preamble = linesOf().slice(0, linesOf().indexOf(PREAMBLE_END) + 1)
+    const settings = execFileSync(
+      'sh',
+      ['-c', `${preamble.join('\n')}\nprintf '%s\\n' "$TICKETRING_SETTINGS"`],
+      {
+        env: {},
+        encoding: 'utf8',
+      },
+    )
+    expect(settings.trimEnd().split('\n')).toEqual([
+      'SECRET=ticketring/edge',
+      'TICKET_LIFETIME=7200',
+      'HAPROXY_KEYS=/run/ticketring/edge/haproxy.keys',
+      'HAPROXY_KEY_SIZE=80',
+      'HAPROXY_SOCKET=/run/haproxy/admin.sock',
+      'HAPROXY_OWNER=root',
+      'HAPROXY_VERIFY=127.0.0.1:8444=www.example.com',
+      'NGINX_KEYS=/run/ticketring/edge',
+      'NGINX_KEY_SIZE=80',
+      'NGINX_TEST=nginx -t',
+      'NGINX_RELOAD=systemctl reload nginx',
+      'NGINX_OWNER=root',
+      'NGINX_VERIFY=127.0.0.1:8445=www.example.com',
+    ])
+  })
+
+  it('runs on Linux only, for less than a tick', () => {
+    const [step] = buildRingDocument(ringOf(), SCRIPT).content.mainSteps
+    expect(step.precondition).toEqual({ StringEquals: ['platformType', 'Linux'] })
+    expect(Number(step.inputs.timeoutSeconds)).toBeLessThan(300)
+  })
+})
+
+describe('what a caller may say', () => {
+  const { content } = buildRingDocument(ringOf(), SCRIPT)
+
+  it('is a generation and nothing else', () => {
+    expect(Object.keys(content.parameters)).toEqual(['Generation'])
+    expect(JSON.stringify(content).match(/\{\{[^}]*\}\}/g)).toEqual(['{{Generation}}'])
+  })
+
+  it.each([
+    ['1', true],
+    ['123456789012', true],
+    ['0', false],
+    ['01', false],
+    ['7; reboot', false],
+    ['$(id)', false],
+    ["7'", false],
+    ['', false],
+    ['1234567890123', false],
+  ])('%j as a generation: %s', (generation, allowed) => {
+    expect(new RegExp(content.parameters.Generation?.allowedPattern ?? '').test(generation)).toBe(allowed)
+  })
+
+  it('arrives as a variable on agents that can', () => {
+    expect(content.parameters.Generation).toMatchObject({ interpolationType: 'ENV_VAR', default: '1' })
+  })
+})
+
+describe("the document's name", () => {
+  const nameOf = (replaced?: ExampleRing, script = SCRIPT) => buildRingDocument(ringOf(replaced), script).name
+
+  it('follows from the content', () => {
+    expect(nameOf()).toMatch(/^ticketring-edge-[0-9a-f]{12}$/)
+    expect(nameOf()).toBe(nameOf())
+  })
+
+  it('changes with the script, with a setting, and with the ring', () => {
+    const names = [
+      nameOf(),
+      nameOf({}, `${SCRIPT}# one comment more\n`),
+      nameOf({ rotation: { ticketLifetime: '1h' } }),
+      nameOf({ name: 'inner' }),
+    ]
+    expect(new Set(names).size).toBe(names.length)
+  })
+})
+
+describe('what cannot travel in a document is refused at synth', () => {
+  it('a script that Run Command would fill in', () => {
+    expect(() => buildRingDocument(ringOf(), 'echo\necho "{{x}}"\n')).toThrow(/without \{\{.*one in line 2/)
+  })
+
+  it('more than 64 kB', () => {
+    expect(() => buildRingDocument(ringOf(), `${'# far too long\n'.repeat(5000)}`)).toThrow(
+      /at most 64000 bytes/,
+    )
+    expect(Buffer.byteLength(JSON.stringify(buildRingDocument(ringOf(), SCRIPT).content))).toBeLessThan(
+      64_000,
+    )
+  })
+
+  it('a setting that would end its quotes, wherever it came from', () => {
+    const { servers, ...ring } = ringOf()
+    const haproxy = { ...(servers.haproxy as NonNullable<typeof servers.haproxy>), owner: "root'; reboot; '" }
+    expect(() => ringSettings({ ...ring, servers: { haproxy } })).toThrow(/HAPROXY_OWNER/)
+  })
+})

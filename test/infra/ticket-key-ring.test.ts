@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Stack } from 'aws-cdk-lib'
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { afterAll, describe, expect, it } from 'vitest'
+import { createApp } from '../../infra/build-app.ts'
+import { TicketKeyRing, type TicketKeyRingProps } from '../../infra/ticket-key-ring.ts'
+import { HAPROXY } from './example.ts'
+import { flat, Resources } from './synthesis.ts'
+
+const outdir = mkdtempSync(join(tmpdir(), 'ticketring-construct-'))
+afterAll(() => rmSync(outdir, { recursive: true }))
+
+const PROPS: TicketKeyRingProps = {
+  name: 'quay',
+  targets: { tag: 'fleet', values: ['quay'], minInstances: 1 },
+  servers: { haproxy: { ...HAPROXY, keySize: 48 } },
+  rotation: { every: 3600, ticketLifetime: 1800, maxKeyAge: 7200, trigger: 'schedule' },
+}
+
+function stackOf(name: string): Stack {
+  return new Stack(createApp({ outdir: join(outdir, name), bundle: false }), name)
+}
+
+describe("TicketKeyRing in somebody else's app", { timeout: 120_000 }, () => {
+  it('lets a role of that app read what AWSCURRENT names, through the key', () => {
+    const stack = stackOf('Granted')
+    const ring = new TicketKeyRing(stack, 'Quay', PROPS)
+    const role = new Role(stack, 'Fleet', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') })
+    ring.grantRead(role).assertSuccess()
+    const app = stack.node.root as ReturnType<typeof createApp>
+    const resources = new Resources(app.synth().getStackByName('Granted').template.Resources)
+    const { PolicyDocument } = resources.one('AWS::IAM::Policy').Properties
+    expect(flat(PolicyDocument.Statement)).toMatchObject([
+      {
+        Action: 'secretsmanager:GetSecretValue',
+        Condition: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } },
+      },
+      {
+        Action: 'kms:Decrypt',
+        Condition: { StringEquals: { 'kms:EncryptionContext:SecretARN': '<QuayRingSecret>' } },
+      },
+    ])
+  })
+
+  it('measures under the ring, by the names the function writes', () => {
+    const ring = new TicketKeyRing(stackOf('Measured'), 'Quay', PROPS)
+    const metrics = [
+      ring.metricKeyAge(),
+      ring.metricRotationHeld(),
+      ring.metricRotationForced(),
+      ring.metricStragglers(),
+      ring.metricMembers(),
+    ]
+    expect(metrics.map(({ metricName }) => metricName)).toEqual([
+      'KeyAge',
+      'RotationHeld',
+      'RotationForced',
+      'Stragglers',
+      'Members',
+    ])
+    for (const { namespace, dimensions } of metrics) {
+      expect({ namespace, dimensions }).toEqual({ namespace: 'Ticketring', dimensions: { Ring: 'quay' } })
+    }
+  })
+
+  it('holds its props to the rules of cdk.json and names every problem', () => {
+    const rotation = { ...PROPS.rotation, ticketLifetime: 3600 }
+    const targets = { ...PROPS.targets, values: [] }
+    expect(() => new TicketKeyRing(stackOf('Refused'), 'Quay', { ...PROPS, rotation, targets })).toThrow(
+      /3 problems:[\s\S]*ring\.targets\.values[\s\S]*ring\.rotation\.ticketLifetime[\s\S]*ring\.rotation\.maxKeyAge/,
+    )
+  })
+})
