@@ -1,0 +1,97 @@
+// What this project needs from the machine, and what to say where it is missing. Pure: it reads and runs nothing.
+// The syntax is old on purpose: an outdated Node must get as far as telling its user that it is outdated.
+
+/** Each command that is run, the Debian package that brings it, and who needs it. */
+export const REQUIREMENTS = [
+  { command: 'haproxy', package: 'haproxy', why: 'the terminators of the rehearsal and the tests' },
+  { command: 'nginx', package: 'nginx', why: 'the terminators of the rehearsal and the tests' },
+  { command: 'openssl', package: 'openssl', why: "the instance's script and the throwaway certificates" },
+  { command: 'curl', package: 'curl', why: "the instance's script fetches the ring with it" },
+  { command: 'python3', package: 'python3', why: "the instance's script where curl is too old to sign" },
+  {
+    command: 'socat',
+    package: 'socat',
+    why: "the instance's script talks to HAProxy's runtime socket with it",
+  },
+  { command: 'strace', package: 'strace', why: 'traces every exec of a rehearsal, to look for key bytes' },
+  { command: 'shellcheck', package: 'shellcheck', why: '`npm run check`' },
+  { command: 'flock', package: 'util-linux', why: "the instance's script runs one at a time" },
+  { command: 'timeout', package: 'coreutils', why: "the instance's script bounds each probe" },
+]
+
+/** Where each family of systems differs from Debian's package names. */
+const FAMILIES = [
+  { name: 'Debian, Ubuntu', install: 'apt-get install --no-install-recommends', names: {} },
+  { name: 'Fedora, RHEL', install: 'dnf install', names: { shellcheck: 'ShellCheck' } },
+  { name: 'openSUSE', install: 'zypper install', names: { shellcheck: 'ShellCheck' } },
+  { name: 'Arch', install: 'pacman -S', names: { python3: 'python' } },
+  { name: 'Alpine', install: 'apk add', names: {} },
+]
+
+/**
+ * @param {string} version as `process.versions.node`.
+ * @param {string} engines as package.json's `engines.node`: `>=major.minor`.
+ * @returns {string | undefined} what is wrong with it; nothing if it is recent enough.
+ */
+export function nodeProblem(version, engines) {
+  const [major, minor] = version.split('.').map(Number)
+  const [leastMajor, leastMinor] = engines.replace('>=', '').split('.').map(Number)
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return undefined
+  return `Node ${engines} is needed; this is ${version}. Install one from https://nodejs.org/`
+}
+
+/**
+ * @param {(command: string) => boolean} has whether the machine has a command.
+ * @returns the requirements that it does not meet.
+ */
+export function missingRequirements(has) {
+  return REQUIREMENTS.filter(({ command }) => !has(command))
+}
+
+/** The Debian packages that meet these requirements, each once. */
+export function packagesOf(requirements) {
+  return Array.from(new Set(requirements.map((requirement) => requirement.package)))
+}
+
+/** Says what is about to be installed and why, before it is. */
+export function announcement(missing) {
+  const lines = missing.map((each) => `  ${each.command} (package ${each.package}): ${each.why}`)
+  return ['Missing on this machine, installing with apt (no daemon is started):'].concat(lines).join('\n')
+}
+
+/**
+ * The one message for a machine on which nothing can be installed by us.
+ * @param missing the requirements that are not met.
+ * @param {string} obstacle why this program cannot install them itself.
+ */
+export function refusal(missing, obstacle) {
+  const wanted = missing.map((each) => `  ${each.command}: ${each.why}`)
+  const packages = packagesOf(missing)
+  const ways = FAMILIES.map(({ name, install, names }) => {
+    return `  ${name}: sudo ${install} ${packages.map((each) => names[each] || each).join(' ')}`
+  })
+  return [
+    `These commands are missing, and ${obstacle}:`,
+    ...wanted,
+    'Install them, then run the same command again:',
+    ...ways,
+    '  any other system with Docker: docker build -t ticketring . && docker run --rm -it ticketring',
+  ].join('\n')
+}
+
+/**
+ * Whether the installed packages are those of the lock file. npm writes its hidden lock file last, so one that is
+ * missing means that an installation was cut short.
+ * @param wanted package-lock.json, parsed.
+ * @param installed node_modules/.package-lock.json, parsed, or undefined where there is none.
+ */
+export function isInstalled(wanted, installed) {
+  if (installed === undefined) return false
+  return Object.entries(wanted.packages).every(([path, entry]) => {
+    if (path === '') return true
+    const there = installed.packages[path]
+    // Optional packages are those of other platforms: npm leaves them out.
+    if (there === undefined) return entry.optional === true || entry.devOptional === true
+    return there.version === entry.version && there.integrity === entry.integrity
+  })
+}

@@ -1,0 +1,88 @@
+import { Sha256 } from '@aws-crypto/sha256-js'
+import { HttpRequest } from '@smithy/protocol-http'
+import { SignatureV4 } from '@smithy/signature-v4'
+import { findRunning, type Running } from './rehearsal/running.ts'
+import { Setback } from './rehearsal/setback.ts'
+
+const USAGE = `Usage: npm run invoke -- <function> '<event JSON>'
+
+Invokes a function of the running rehearsal (npm start -- --keep) and prints its answer.
+<function> is rotate, staple, a function's name or its ARN, for example:
+  npm run invoke -- rotate '{"action":"status"}'`
+
+/** @throws Setback when nothing runs, the function or the event is not understood, or nobody answers. */
+async function invoke([target, text, ...extra]: readonly string[]): Promise<{
+  payload: string
+  failed: boolean
+}> {
+  if (target === undefined || text === undefined || extra.length > 0)
+    throw new Setback('Two arguments are wanted', USAGE)
+  requireJson(text)
+  const running = findRunning()
+  if (running === undefined)
+    throw new Setback('No rehearsal is running', 'Start one with npm start -- --keep')
+  const response = await send(running, nameOf(target, running), text)
+  const payload = await response.text()
+  if (response.ok) return { payload, failed: response.headers.has('x-amz-function-error') }
+  throw new Setback(`The loopback AWS answered ${response.status}: ${payload}`, USAGE)
+}
+
+function requireJson(text: string): void {
+  try {
+    JSON.parse(text)
+  } catch (error) {
+    throw new Setback(`The event is no JSON: ${(error as Error).message}`, USAGE)
+  }
+}
+
+/** The short key, the name or the ARN, as a name. */
+function nameOf(target: string, { functions }: Running): string {
+  const bare = target.replace(/^arn:[^:]+:lambda:[^:]*:\d*:function:/, '')
+  const name = Object.hasOwn(functions, bare)
+    ? functions[bare]
+    : Object.values(functions).find((each) => each === bare)
+  if (name !== undefined) return name
+  const known = Object.entries(functions).map(([key, value]) => `${key} (${value})`)
+  throw new Setback(`No function ${target} in this rehearsal`, `There is ${known.join(', ')}`)
+}
+
+/** Lambda's Invoke, signed as any AWS client does. */
+async function send({ aws }: Running, name: string, event: string): Promise<Response> {
+  const url = new URL(`/2015-03-31/functions/${encodeURIComponent(name)}/invocations`, aws.endpoint)
+  const request = new HttpRequest({
+    method: 'POST',
+    protocol: url.protocol,
+    hostname: url.hostname,
+    port: Number(url.port),
+    path: url.pathname,
+    headers: { host: url.host, 'content-type': 'application/json' },
+    body: event,
+  })
+  const { accessKeyId, secretAccessKey, region } = aws
+  const signer = new SignatureV4({
+    credentials: { accessKeyId, secretAccessKey },
+    region,
+    service: 'lambda',
+    sha256: Sha256,
+  })
+  const { headers } = await signer.sign(request)
+  try {
+    return await fetch(url, { method: 'POST', headers, body: event })
+  } catch (cause) {
+    throw new Setback(
+      `Nobody answers at ${aws.endpoint}`,
+      'The rehearsal may have ended: npm start -- --keep',
+      cause,
+    )
+  }
+}
+
+try {
+  const { payload, failed } = await invoke(process.argv.slice(2))
+  console.log(payload)
+  process.exitCode = failed ? 1 : 0
+} catch (error) {
+  if (!(error instanceof Setback)) throw error
+  console.error(`${error.message}\n${error.next}`)
+  process.exitCode = 1
+}

@@ -1,0 +1,82 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { FromClients, Host, ToClients } from './client-messages.ts'
+import type { RingView } from './promise.ts'
+import { Setback } from './setback.ts'
+import { emptyTally, type Tally } from './tally.ts'
+import type { TlsVersion } from './tls-client.ts'
+
+/** A ticket that a machine issued, the first under its key in that TLS version. */
+export interface Sample {
+  readonly host: string
+  readonly version: TlsVersion
+  readonly ticket: Buffer
+}
+
+/** The process in which TLS clients act, as the rehearsal sees it. */
+export class Clients {
+  /** As of the last word from the clients, at most a fifth of a second ago. */
+  tally: Tally = emptyTally()
+  readonly samples: Sample[] = []
+  /** What went wrong, in their own words. */
+  readonly incidents: string[] = []
+  readonly #process: ChildProcess
+  #done: ((tally: Tally) => void) | undefined
+  #failed: ((reason: Error) => void) | undefined
+
+  constructor() {
+    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+    const file = fileURLToPath(new URL('./client-process.ts', import.meta.url))
+    this.#process = fork(file, {
+      execArgv: ['--import', loader],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    this.#process.on('message', (message: FromClients) => this.#receive(message))
+    this.#process.once('exit', (code) =>
+      this.#failed?.(new Setback(`The clients ended (exit ${code})`, 'Run it again')),
+    )
+  }
+
+  /** @param lifetime L in ms. */
+  start(hosts: readonly Host[], authority: string, lifetime: number): void {
+    this.#tell({ type: 'start', hosts, authority, lifetime })
+  }
+
+  see(view: RingView): void {
+    this.#tell({ type: 'ring', view })
+  }
+
+  /** Lets them try what is retired, then end. */
+  finish(): Promise<Tally> {
+    return new Promise((resolve, reject) => {
+      this.#done = resolve
+      this.#failed = reject
+      this.#tell({ type: 'finish' })
+    })
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const exit = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await exit
+  }
+
+  #tell(message: ToClients): void {
+    if (this.#process.connected) this.#process.send(message)
+  }
+
+  #receive(message: FromClients): void {
+    if (message.type === 'sample') {
+      const { host, version, ticket } = message
+      this.samples.push({ host, version, ticket: Buffer.from(ticket, 'base64') })
+    } else if (message.type === 'incident') {
+      this.incidents.push(message.text)
+    } else {
+      this.tally = message.tally
+      if (message.type === 'done') this.#done?.(message.tally)
+    }
+  }
+}

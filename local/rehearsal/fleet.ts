@@ -1,0 +1,205 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { haproxy } from './haproxy.ts'
+import { SCRIPT } from './layout.ts'
+import type { Machine, Terminator } from './machine.ts'
+import { nginx } from './nginx.ts'
+import { KINDS, type Kind, type Options } from './options.ts'
+import type { Pki } from './pki.ts'
+import { freePorts } from './ports.ts'
+import { Setback } from './setback.ts'
+import type { ExecTrace } from './trace.ts'
+import type { Workspace } from './workspace.ts'
+
+const TERMINATORS: Readonly<Record<Kind, Terminator>> = { haproxy, nginx }
+
+export function terminatorOf(machine: Machine): Terminator {
+  return TERMINATORS[machine.server]
+}
+
+/** What the machines know of their ring. */
+export interface RingOfFleet {
+  readonly name: string
+  /** Seconds. */
+  readonly ticketLifetime: number
+}
+
+/** Plans the machines and writes their configuration: nothing runs yet. */
+export async function planFleet(
+  counts: Options['fleet'],
+  ring: RingOfFleet,
+  pki: Pki,
+  workspace: Workspace,
+): Promise<readonly Machine[]> {
+  const machines: Machine[] = []
+  for (const server of KINDS) {
+    for (let index = 0; index < counts[server]; index += 1) {
+      // The last of two or more stands behind PROXY protocol.
+      const proxyProtocol = index > 0 && index === counts[server] - 1
+      const machine = await planMachine(server, {
+        proxyProtocol,
+        pki,
+        workspace,
+        agent: index === 1 ? 'old' : 'current',
+      })
+      equip(machine, ring)
+      machines.push(machine)
+    }
+  }
+  return machines
+}
+
+interface Plan {
+  readonly proxyProtocol: boolean
+  readonly agent: Machine['agent']
+  readonly pki: Pki
+  readonly workspace: Workspace
+}
+
+async function planMachine(server: Kind, { proxyProtocol, agent, pki, workspace }: Plan): Promise<Machine> {
+  const id = `i-0${randomBytes(8).toString('hex')}`
+  const [publicPort, besidePort] = (await freePorts(2)) as [number, number]
+  return {
+    id,
+    server,
+    agent,
+    proxyProtocol,
+    publicPort,
+    plainPort: proxyProtocol ? besidePort : publicPort,
+    directory: join(workspace.disk, id),
+    memory: join(workspace.memory, id),
+    pki,
+    owner: userInfo().username,
+  }
+}
+
+/** Makes a machine's folders, its server's configuration and /etc/ticketring of its own. */
+function equip(machine: Machine, { name, ticketLifetime }: RingOfFleet): void {
+  mkdirSync(confDirectory(machine), { recursive: true })
+  mkdirSync(machine.memory, { recursive: true, mode: 0o700 })
+  const terminator = terminatorOf(machine)
+  terminator.configure(machine)
+  const settings = {
+    SECRET: `ticketring/${name}`,
+    TICKET_LIFETIME: String(ticketLifetime),
+    RUN_DIR: join(machine.memory, 'run'),
+    SERVER: machine.server,
+    ...terminator.settings(machine),
+  }
+  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`)
+  writeFileSync(join(confDirectory(machine), `${name}.conf`), lines.join(''))
+}
+
+function confDirectory(machine: Machine): string {
+  return join(machine.directory, 'etc')
+}
+
+/** What the machine's scripts find in their environment, apart from what Systems Manager adds. */
+export function environmentOf(machine: Machine): Readonly<Record<string, string>> {
+  return {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    HOME: machine.directory,
+    TICKETRING_CONF_DIR: confDirectory(machine),
+  }
+}
+
+/**
+ * What the boot unit does: puts the ring in place before the terminator starts.
+ * @throws Setback with the script's result line if it failed.
+ */
+export async function boot(
+  machine: Machine,
+  ring: string,
+  environment: Readonly<Record<string, string>>,
+  trace: ExecTrace,
+): Promise<void> {
+  const argv = trace.wrap(['sh', SCRIPT, '--boot', ring], `boot of ${machine.id}`)
+  const { code, output } = await run(machine, argv, environment, 'boot.log')
+  if (code === 0) return
+  throw new Setback(
+    `${machine.id} (${machine.server}) could not boot: ${output.trim().slice(-600)}`,
+    `Its log is ${join(machine.directory, 'boot.log')}`,
+  )
+}
+
+async function run(
+  machine: Machine,
+  argv: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  log: string,
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  const [command, ...words] = argv as [string, ...string[]]
+  const file = join(machine.directory, log)
+  const handle = openSync(file, 'a')
+  try {
+    const child = spawn(command, words, { env: environment, stdio: ['ignore', handle, handle] })
+    const [code] = (await once(child, 'exit')) as [number | null]
+    return { code, output: readFileSync(file, 'utf8') }
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** A running terminator. */
+export interface RunningServer {
+  readonly machine: Machine
+  readonly process: ChildProcess
+}
+
+/** Starts the terminator, whose key files must be there; resolves when its listeners take connections. */
+export async function startServer(machine: Machine, trace: ExecTrace): Promise<RunningServer> {
+  const argv = trace.wrap(terminatorOf(machine).command(machine), `${machine.server} of ${machine.id}`)
+  const [command, ...words] = argv as [string, ...string[]]
+  const log = join(machine.directory, `${machine.server}.log`)
+  const handle = openSync(log, 'a')
+  const process = spawn(command, words, {
+    env: serverEnvironment(machine),
+    stdio: ['ignore', handle, handle],
+  })
+  closeSync(handle)
+  for (const port of new Set([machine.publicPort, machine.plainPort])) await listening(port, process, log)
+  return { machine, process }
+}
+
+function serverEnvironment(machine: Machine): Record<string, string> {
+  return { PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`, HOME: machine.directory }
+}
+
+async function listening(port: number, server: ChildProcess, log: string): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await takesConnections(port))) {
+    if (server.exitCode === null && Date.now() < deadline) {
+      await pause(25)
+      continue
+    }
+    throw new Setback(
+      `A server did not start: ${readFileSync(log, 'utf8').trim().slice(-600)}`,
+      `Its log is ${log}`,
+    )
+  }
+}
+
+function takesConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: '127.0.0.1', port })
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}
+
+/** Stops a server for good; one that does not listen is killed. */
+export async function stopServer({ machine, process }: RunningServer): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return
+  const gone = once(process, 'exit')
+  terminatorOf(machine).stop(process)
+  const inTime = await Promise.race([gone.then(() => true), pause(2_000, false, { ref: false })])
+  if (inTime) return
+  process.kill('SIGKILL')
+  await gone
+}

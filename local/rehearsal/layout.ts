@@ -1,0 +1,11 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The project's root. */
+export const HOME = fileURLToPath(new URL('../../', import.meta.url))
+/** The configuration files that the README shows. */
+export const EXAMPLES = join(HOME, 'docs', 'examples')
+/** What the boot unit and Run Command execute on an instance. */
+export const SCRIPT = join(HOME, 'fleet', 'apply-ring.sh')
+/** Where a rehearsal that stays up says how to reach it. */
+export const RUNNING = join(HOME, 'local', '.run', 'rehearsal.json')

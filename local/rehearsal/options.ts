@@ -1,0 +1,91 @@
+import { parseArgs } from 'node:util'
+import { TicketringError } from '../../lambda/core/errors.ts'
+
+export const KINDS = ['haproxy', 'nginx'] as const
+export type Kind = (typeof KINDS)[number]
+
+/** What the command line asks for. */
+export interface Options {
+  readonly rotations: number
+  /** Machines of each kind. */
+  readonly fleet: Readonly<Record<Kind, number>>
+  /** Where the JSON report goes, if anywhere. */
+  readonly report?: string
+  /** Stay up after the rotations. */
+  readonly keep: boolean
+}
+
+export const USAGE = `Usage: npm start -- [options]
+
+Rehearses ticket-key rotation on this machine: the synthesised stack on a loopback AWS, real HAProxy and nginx, real
+TLS clients. Exit code 0 only if no resumption was lost, no retired ticket accepted and no key byte found.
+
+  --rotations N             advances to go through, 1 to 1000 (default 5)
+  --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default); the last of two or more is behind PROXY protocol
+  --report FILE             write the result as JSON
+  --keep                    stay up afterwards, until Ctrl-C, for \`npm run invoke\`
+  --help                    this text
+`
+
+/**
+ * Reads the command line.
+ * @returns the options, or `help` where that was asked for.
+ * @throws TicketringError `request-invalid` naming the option.
+ */
+export function parseOptions(words: readonly string[]): Options | 'help' {
+  const values = readWords(words)
+  if (values.help === true) return 'help'
+  return {
+    rotations: parseCount('--rotations', values.rotations ?? '5', 1, 1000),
+    fleet: parseFleet(values.fleet ?? 'haproxy=3,nginx=2'),
+    keep: values.keep === true,
+    ...(values.report === undefined ? {} : { report: parseFile(values.report) }),
+  }
+}
+
+function readWords(words: readonly string[]) {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean' } as const
+  const options = { rotations: text, fleet: text, report: text, keep: flag, help: flag }
+  try {
+    return parseArgs({ args: [...words], options, strict: true, allowPositionals: false }).values
+  } catch (error) {
+    const came = error instanceof Error ? error.message.split('. ')[0] : String(error)
+    throw refuse('the options --rotations N, --fleet KINDS, --report FILE, --keep, --help', `${came}`)
+  }
+}
+
+function parseFleet(text: string): Record<Kind, number> {
+  const fleet: Partial<Record<Kind, number>> = {}
+  for (const part of text.split(',')) {
+    const [word, count] = part.split('=')
+    const kind = KINDS.find((each) => each === word)
+    if (kind === undefined || count === undefined || part.split('=').length !== 2) {
+      throw refuse('--fleet as kind=count pairs of haproxy and nginx, such as haproxy=3,nginx=2', quote(part))
+    }
+    if (fleet[kind] !== undefined) throw refuse('--fleet with each kind once', `${kind} twice`)
+    fleet[kind] = parseCount(`--fleet ${kind}`, count, 0, 20)
+  }
+  const { haproxy = 0, nginx = 0 } = fleet
+  if (haproxy + nginx === 0) throw refuse('--fleet with at least one machine', quote(text))
+  return { haproxy, nginx }
+}
+
+function parseCount(option: string, text: string, least: number, most: number): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
+  if (count >= least && count <= most) return count
+  throw refuse(`${option} as a whole number from ${least} to ${most}`, quote(text))
+}
+
+function parseFile(text: string): string {
+  if (text === '') throw refuse('--report with the name of a file', 'an empty name')
+  return text
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 64))
+}
+
+function refuse(wanted: string, came: string): TicketringError {
+  return new TicketringError('request-invalid', { wanted, came, fix: 'See npm start -- --help' })
+}

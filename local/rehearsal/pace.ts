@@ -1,0 +1,89 @@
+import {
+  parseRotationConfiguration,
+  ROTATION_VARIABLE,
+  type RotationConfiguration,
+  serialiseRotationConfiguration,
+} from '../../lambda/core/rotation-configuration.ts'
+import type { DurationOverride } from '../aws/contract.ts'
+
+/** The durations of the show, in seconds: the one thing that differs from what is deployed. */
+export interface Pace {
+  /** T */
+  readonly every: number
+  /** L */
+  readonly ticketLifetime: number
+  readonly tick: number
+  /** From one run of State Manager's association to the next. */
+  readonly association: number
+}
+
+export const SHOW: Pace = { every: 8, ticketLifetime: 3, tick: 2, association: 30 }
+
+/** Shortens durations for the show; {@link Override.settle} gives the functions their own interval back. */
+export class Override implements DurationOverride {
+  /** What the template configures, by function name. */
+  readonly configured = new Map<string, RotationConfiguration>()
+  readonly #pace: Pace
+  readonly #bend: (configuration: RotationConfiguration) => RotationConfiguration
+  #settled = false
+
+  /** @param bend what a test does to a function's durations beyond that. */
+  constructor(
+    pace: Pace,
+    bend: (configuration: RotationConfiguration) => RotationConfiguration = (same) => same,
+  ) {
+    this.#pace = pace
+    this.#bend = bend
+  }
+
+  /** From now on functions rotate as seldom as configured: what is due by hand alone happens. */
+  settle(): void {
+    this.#settled = true
+  }
+
+  period(seconds: number, { kind }: { readonly kind: 'schedule' | 'association' | 'rotation' }): number {
+    if (kind === 'association') return this.#pace.association
+    // The reconcile tick is the schedule that fires more often than any ring may rotate.
+    return seconds < LEAST_INTERVAL ? this.#pace.tick : this.#pace.every
+  }
+
+  environment(
+    variables: Readonly<Record<string, string>>,
+    { name }: { readonly name: string },
+  ): Readonly<Record<string, string>> {
+    if (variables[ROTATION_VARIABLE] === undefined) return variables
+    const configuration = parseRotationConfiguration(variables[ROTATION_VARIABLE])
+    if (!this.configured.has(name)) this.configured.set(name, configuration)
+    const timing = { ...configuration.timing, ...this.#timing() }
+    const shortened = this.#bend({ ...configuration, timing })
+    return { ...variables, [ROTATION_VARIABLE]: serialiseRotationConfiguration(shortened) }
+  }
+
+  #timing(): Partial<RotationConfiguration['timing']> {
+    const { every, ticketLifetime, tick } = this.#pace
+    if (this.#settled) return { ticketLifetime, tick }
+    return { every, ticketLifetime, tick, maxKeyAge: PATIENT * every, window: 0 }
+  }
+}
+
+/** maxKeyAge in intervals: a processor that has too much to do must not pass for a machine that is gone. */
+const PATIENT = 15
+
+/** The shortest interval that a ring may have (design: 30 minutes), in seconds. */
+const LEAST_INTERVAL = 1800
+
+/** The override in a sentence, for the summary. */
+export function paceInWords(pace: Pace, configured: RotationConfiguration | undefined): string {
+  const was = (seconds: number | undefined) =>
+    seconds === undefined ? '' : ` (configured: ${inWords(seconds)})`
+  const timing = configured?.timing
+  return (
+    `T ${pace.every} s${was(timing?.every)}, L ${pace.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
+    `tick ${pace.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * pace.every} s${was(timing?.maxKeyAge)}, associations every ${pace.association} s`
+  )
+}
+
+function inWords(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`
+}

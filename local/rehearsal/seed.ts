@@ -1,0 +1,20 @@
+import type { Synthesis } from '../../infra/build-app.ts'
+import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
+import type { Stage } from './stage.ts'
+import type { Tally } from './tally.ts'
+
+/** What a test breaks, to see that the rehearsal notices. The command line has no way to ask for any of it. */
+export interface Seed {
+  /** A stack that was synthesised before, as {@link synthesiseFor} does. */
+  readonly synthesis?: Synthesis
+  /** Ends the rotations before their number is reached: what there is, is judged. */
+  readonly isEnough?: (tally: Tally) => boolean
+  /** Another template than the one synthesised. */
+  readonly template?: (template: unknown) => unknown
+  /** Other durations for a function, on top of the override. */
+  readonly durations?: (configuration: RotationConfiguration) => RotationConfiguration
+  /** Once the fleet is up. */
+  readonly onStart?: (stage: Stage) => unknown
+  /** Each time the fleet has confirmed a generation. */
+  readonly onConverged?: (stage: Stage, generation: number) => unknown
+}

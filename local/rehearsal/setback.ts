@@ -1,0 +1,17 @@
+/** The rehearsal could not go on: what failed, and what its user can do next. */
+export class Setback extends Error {
+  override readonly name = 'Setback'
+
+  constructor(
+    what: string,
+    readonly next: string = 'Run it again',
+    cause?: unknown,
+  ) {
+    super(what, cause === undefined ? {} : { cause })
+  }
+
+  /** The same, with where the logs are. */
+  at(logs: string): Setback {
+    return new Setback(this.message, `${this.next}\nLogs: ${logs}`, this.cause)
+  }
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect, type TLSSocket } from 'node:tls'
+
+export const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
+export type TlsVersion = (typeof TLS_VERSIONS)[number]
+
+/** A listener as a client sees it. */
+export interface Target {
+  readonly port: number
+  readonly serverName: string
+  /** Whether it asks for a PROXY protocol header. */
+  readonly proxyProtocol: boolean
+}
+
+/** What one connection showed. */
+export interface Visit {
+  readonly reused: boolean
+  /** The server's last session, if it gave one, and the ticket in it. */
+  readonly session: Buffer | undefined
+  readonly ticket: Buffer | undefined
+}
+
+export interface Visiting {
+  readonly authority: string
+  readonly version: TlsVersion
+  /** A session to resume. */
+  readonly session?: Buffer
+}
+
+/** How long a visit may take: far more than one needs on loopback. */
+const PATIENCE = 5_000
+
+/**
+ * Connects, asks for a page and reads the answer and, unless a session is being resumed, a ticket: TLS 1.3 sends
+ * it after the handshake (RFC 8446 §4.6.1).
+ * @throws Error when the connection, the handshake or the request fails: what a user would see as an error.
+ */
+export async function visit(target: Target, visiting: Visiting): Promise<Visit> {
+  const socket = await open(target, visiting)
+  try {
+    return await converse(socket, visiting.session === undefined)
+  } finally {
+    socket.destroy()
+  }
+}
+
+async function open(target: Target, { authority, version, session }: Visiting): Promise<TLSSocket> {
+  const tcp = connectTcp({ host: '127.0.0.1', port: target.port, noDelay: true })
+  tcp.setTimeout(PATIENCE, () => tcp.destroy(new Error(`no answer for ${PATIENCE} ms`)))
+  if (target.proxyProtocol) await introduce(tcp)
+  return connect({
+    socket: tcp,
+    servername: target.serverName,
+    ca: authority,
+    minVersion: version,
+    maxVersion: version,
+    ...(session === undefined ? {} : { session }),
+  })
+}
+
+/** What a balancer in front says of its client (PROXY protocol, version 1, in text). */
+async function introduce(tcp: Socket): Promise<void> {
+  await once(tcp, 'connect')
+  tcp.write(`PROXY TCP4 127.0.0.1 127.0.0.1 ${tcp.localPort} ${tcp.remotePort}\r\n`)
+}
+
+function converse(socket: TLSSocket, wantsTicket: boolean): Promise<Visit> {
+  return new Promise((resolve, reject) => {
+    let session: Buffer | undefined
+    let ticket: Buffer | undefined
+    let answered = false
+    const settle = (force: boolean) => {
+      if (!answered || (!force && wantsTicket && ticket === undefined)) return
+      resolve({ reused: socket.isSessionReused(), session, ticket })
+    }
+    socket.once('secureConnect', () => socket.write('GET / HTTP/1.0\r\n\r\n'))
+    socket.on('session', (given) => {
+      session = given
+      ticket = socket.getTLSTicket()
+      settle(false)
+    })
+    socket.on('data', (data) => {
+      if (!answered && !data.subarray(0, 15).toString('latin1').startsWith('HTTP/1.1 200')) {
+        reject(new Error('an answer other than 200'))
+      }
+      answered = true
+      settle(false)
+    })
+    socket.once('error', reject)
+    socket.once('close', () => {
+      settle(true)
+      reject(new Error('closed before it answered'))
+    })
+  })
+}

@@ -1,0 +1,95 @@
+import type { Finding } from './key-search.ts'
+import type { HostReport } from './report.ts'
+import { deliveryShare, type Tally, totalOf } from './tally.ts'
+import { TLS_VERSIONS } from './tls-client.ts'
+
+/** All that decides whether a rehearsal went well. */
+export interface Evidence {
+  readonly wanted: { readonly rotations: number; readonly members: number }
+  readonly rotations: number
+  readonly generation: number
+  readonly hosts: readonly HostReport[]
+  readonly tally: Tally
+  /** Ordered pairs of machines of one kind, a machine with itself included, in both TLS versions. */
+  readonly pairs: readonly string[]
+  /** Machines whose tickets do not verify under the ring's key: the key's bytes are in another order. */
+  readonly misread: readonly string[]
+  /** Tickets whose MAC was checked. */
+  readonly proved: number
+  /** What the rotation function itself says at the end, if it answers. */
+  readonly status: { readonly members: number; readonly confirmed: number } | undefined
+  readonly findings: readonly Finding[]
+  readonly execs: number
+  /** Function failures and events that were given up. */
+  readonly failures: readonly string[]
+}
+
+/** During deliveries tickets are in danger: this part of all tries must be made then. */
+export const LEAST_DELIVERY_SHARE = 0.3
+
+/** Every reason why this rehearsal is no success: none means it is. */
+export function problemsOf(evidence: Evidence): readonly string[] {
+  return [
+    ...lossProblems(evidence),
+    ...ringProblems(evidence),
+    ...effortProblems(evidence),
+    ...evidence.findings.map(({ kind, where }) => `key bytes in a ${kind}: ${where}`),
+    ...evidence.failures,
+  ]
+}
+
+function lossProblems({ tally, misread }: Evidence): readonly string[] {
+  const { lost, failed } = totalOf(tally)
+  return [
+    ...when(lost > 0, `${lost} resumptions were lost`),
+    ...when(failed > 0, `${failed} connections failed twice`),
+    ...when(tally.retired.accepted > 0, `${tally.retired.accepted} retired tickets were accepted`),
+    ...when(tally.tickets.missing > 0, `${tally.tickets.missing} handshakes brought no ticket`),
+    ...misread.map((host) => `${host} reads the key in another byte order: its tickets' MAC does not verify`),
+  ]
+}
+
+function ringProblems({ wanted, rotations, generation, hosts, status }: Evidence): readonly string[] {
+  const behind = hosts.filter((host) => host.generation !== generation)
+  return [
+    ...when(rotations < wanted.rotations, `the ring advanced ${rotations} times, not ${wanted.rotations}`),
+    ...behind.map(
+      (host) => `${host.id} (${host.server}) encrypts with generation ${host.generation}, not ${generation}`,
+    ),
+    ...when(
+      hosts.length < wanted.members,
+      `${hosts.length} of ${wanted.members} machines could be looked at`,
+    ),
+    ...when(
+      status === undefined || status.members !== wanted.members || status.confirmed !== wanted.members,
+      `the function says that ${status?.confirmed ?? 'no'} of ${status?.members ?? 'no'} machines confirmed`,
+    ),
+  ]
+}
+
+function effortProblems({ wanted, tally, pairs, execs, proved, hosts }: Evidence): readonly string[] {
+  const untried = pairs.filter((pair) => (tally.pairs[pair] ?? 0) === 0)
+  const share = deliveryShare(tally)
+  const silent = TLS_VERSIONS.filter((version) => tally.resumption[version].tried === 0)
+  return [
+    ...silent.map((version) => `nothing was tried in ${version}`),
+    ...when(untried.length > 0, `${untried.length} of ${pairs.length} pairs of machines were never tried`),
+    ...when(share < LEAST_DELIVERY_SHARE, `only ${percent(share)} of all tries fell into a delivery`),
+    ...when(
+      tally.moments['after the next advance'] === 0,
+      'no ticket was tried after its key was superseded',
+    ),
+    // A key leaves the ring two generations after it encrypted.
+    ...when(wanted.rotations > 1 && tally.retired.tried === 0, 'no retired ticket was tried'),
+    ...when(execs === 0, 'no exec was traced'),
+    ...when(proved < hosts.length, "too few tickets' MACs were checked"),
+  ]
+}
+
+function when(condition: boolean, problem: string): readonly string[] {
+  return condition ? [problem] : []
+}
+
+export function percent(part: number): string {
+  return `${Math.round(part * 100)} %`
+}

@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { parseOptions } from '../../local/rehearsal/options.ts'
+
+describe('the command line', () => {
+  it('asks for five rotations over three HAProxy and two nginx where it says nothing', () => {
+    expect(parseOptions([])).toEqual({ rotations: 5, fleet: { haproxy: 3, nginx: 2 }, keep: false })
+  })
+
+  it('takes every option', () => {
+    const words = ['--rotations', '20', '--fleet', 'nginx=3', '--report', 'r.json', '--keep']
+    expect(parseOptions(words)).toEqual({
+      rotations: 20,
+      fleet: { haproxy: 0, nginx: 3 },
+      report: 'r.json',
+      keep: true,
+    })
+    expect(parseOptions(['--rotations=7'])).toMatchObject({ rotations: 7 })
+  })
+
+  it('gives help when asked', () => {
+    expect(parseOptions(['--rotations', '7', '--help'])).toBe('help')
+  })
+
+  it.each([
+    ['--rotations 0', '--rotations as a whole number from 1 to 1000; got "0"'],
+    ['--rotations -3', '--rotations'],
+    ['--rotations many', 'got "many"'],
+    ['--fleet haproxy', 'kind=count pairs'],
+    ['--fleet apache=2', 'got "apache=2"'],
+    ['--fleet haproxy=1,haproxy=2', 'haproxy twice'],
+    ['--fleet haproxy=21', 'from 0 to 20'],
+    ['--fleet haproxy=0,nginx=0', 'at least one machine'],
+    ['--fleet=', 'kind=count pairs'],
+    ['--report=', '--report with the name of a file'],
+    ['--rotation 3', "Unknown option '--rotation'"],
+    ['haproxy=3', "Unexpected argument 'haproxy=3'"],
+    ['--keep=yes', '--keep'],
+  ])('refuses %s and says why', (line, why) => {
+    expect(() => parseOptions(line.split(' '))).toThrow(why)
+    expect(() => parseOptions(line.split(' '))).toThrow(/^request-invalid: /)
+  })
+
+  it('a bad option ends npm start with exit code 1 and one message, before anything is started', () => {
+    const run = spawnSync('npx', ['tsx', 'local/rehearsal/main.ts', '--fleet', 'apache=2'], {
+      encoding: 'utf8',
+    })
+    expect(run.status).toBe(1)
+    expect(run.stderr).toMatch(/request-invalid: .*apache=2.*--help/)
+    expect(run.stderr).not.toMatch(/\n\s+at /)
+  })
+})

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import type { Host } from '../../local/rehearsal/client-messages.ts'
+import { isPromised, isRetired, type RingView, SETTLING } from '../../local/rehearsal/promise.ts'
+import { type Ticket, TicketPool } from '../../local/rehearsal/ticket-pool.ts'
+
+const LIFETIME = 3_000
+const view: RingView = { committed: 5, confirmed: 5, confirmedAt: 0, delivering: false, encryptsIn: {} }
+const promised = (generation: number | undefined, age: number) =>
+  isPromised({ generation, issuedAt: 0 }, view, age, LIFETIME)
+const retired = (generation: number | undefined, bent: Partial<RingView> = {}, now = SETTLING) =>
+  isRetired({ generation, issuedAt: 0 }, { ...view, ...bent }, now)
+
+describe('the ring promises a ticket', () => {
+  it('for L whatever its key, for that is what the gate is for', () => {
+    expect(promised(3, LIFETIME)).toBe(true)
+    expect(promised(undefined, LIFETIME)).toBe(true)
+  })
+
+  it('after L for as long as its key is in every machine’s ring', () => {
+    expect(promised(5, 60_000)).toBe(true)
+    expect(promised(4, 60_000)).toBe(true)
+    expect(promised(3, LIFETIME + 1)).toBe(false)
+    expect(promised(undefined, LIFETIME + 1)).toBe(false)
+  })
+})
+
+describe('a ticket is retired', () => {
+  it('once every machine has confirmed a ring two generations on, and had time to settle', () => {
+    expect(retired(3)).toBe(true)
+    expect(retired(4)).toBe(false)
+    expect(retired(3, { confirmed: 4 })).toBe(false)
+    expect(retired(3, {}, SETTLING - 1)).toBe(false)
+  })
+
+  it('never while a delivery runs, nor under a key that nobody knows', () => {
+    expect(retired(3, { delivering: true })).toBe(false)
+    expect(retired(undefined)).toBe(false)
+  })
+})
+
+describe('the pool of tickets', () => {
+  const from: Host = { id: 'a', server: 'nginx', port: 1, proxyProtocol: false, serverName: 'x' }
+  const ticket = (generation: number, proven = true): Ticket => ({
+    from,
+    version: 'TLSv1.3',
+    session: Buffer.alloc(1),
+    generation,
+    issuedAt: 0,
+    proven,
+  })
+  const draw = (pool: TicketPool, chance: number) => pool.draw(view, 60_000, LIFETIME, () => chance)
+
+  it('draws only what is promised, each generation as often however many tickets it has', () => {
+    const pool = new TicketPool()
+    for (const generation of [3, 4, 5, 5, 5, 5]) pool.add(ticket(generation))
+    expect(draw(pool, 0.4)?.generation).toBe(4)
+    expect(draw(pool, 0.6)?.generation).toBe(5)
+    expect(new TicketPool().draw(view, 0, LIFETIME, () => 0)).toBeUndefined()
+  })
+
+  it('hands out retired tickets once, and only those that were accepted before', () => {
+    const pool = new TicketPool()
+    for (const each of [ticket(3), ticket(3, false), ticket(4)]) pool.add(each)
+    expect(pool.takeRetired(view, SETTLING)).toHaveLength(1)
+    expect(pool.takeRetired(view, SETTLING)).toEqual([])
+  })
+
+  it('keeps old tickets of every key however many young ones come', () => {
+    const pool = new TicketPool()
+    pool.add(ticket(3))
+    for (let count = 0; count < 50; count += 1) pool.add(ticket(5))
+    expect(pool.takeRetired(view, SETTLING).map(({ generation }) => generation)).toEqual([3])
+  })
+})

@@ -1,0 +1,135 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
+import type { Seed } from '../../local/rehearsal/seed.ts'
+import type { Stage } from '../../local/rehearsal/stage.ts'
+import { deliveryShare, type Tally, totalOf } from '../../local/rehearsal/tally.ts'
+import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
+
+let stack: ReturnType<typeof synthesiseOnce>
+beforeAll(() => {
+  stack = synthesiseOnce()
+})
+afterAll(() => stack.forget())
+
+const withSome = (tally: Tally) => totalOf(tally).lost > 0
+const timed =
+  (timing: Partial<RotationConfiguration['timing']>) =>
+  (configuration: RotationConfiguration): RotationConfiguration => ({
+    ...configuration,
+    timing: { ...configuration.timing, ...timing },
+  })
+
+/** A rehearsal that ends as soon as something was lost. */
+const spoil = (seed: Seed, rotations: number, pace = QUICK) =>
+  rehearseWith({ synthesis: stack.synthesis, isEnough: withSome, ...seed }, rotations, pace)
+
+/** Once the fleet is up: other durations for the function, and one machine that gets each command late. */
+function fromStartOn(timing: Partial<RotationConfiguration['timing']>, milliseconds: number): Seed {
+  let started = false
+  return {
+    durations: (configuration) => (started ? timed(timing)(configuration) : configuration),
+    onStart: ({ aws, instances }) => {
+      started = true
+      aws.retime()
+      // The last one: nobody else's confirmation is waited for after its own.
+      instances.at(-1)?.delay(milliseconds)
+    },
+  }
+}
+
+/** What an unguarded repetition of a delivery does: the ring shifts once more, and its oldest key is gone. */
+function pushAgain({ machines, watch }: Stage): void {
+  const machine = machines[0]
+  const file = `${machine?.memory}/haproxy.keys`
+  const command = `set ssl tls-key ${file} ${watch.current?.next.serialise()}\n`
+  execFileSync('socat', ['-', `UNIX-CONNECT:${machine?.directory}/admin.sock`], { input: command })
+}
+
+/** nginx gets the halves of each key in HAProxy's order. */
+function swapHalves(template: unknown): unknown {
+  const right = '$name$hmac$hmac_rest$aes$aes_rest'
+  const text = JSON.stringify(template)
+  if (!text.includes(right)) throw new Error('The script renders the layout nginx-80 in other words now')
+  return JSON.parse(text.replace(right, () => '$name$aes$aes_rest$hmac$hmac_rest'))
+}
+
+it.concurrent('two rotations over two HAProxy and two nginx, one of them slow, lose nothing and retire every old ticket', async () => {
+  const seed = {
+    synthesis: stack.synthesis,
+    // Its commands arrive late: the gate has to wait for it, and for the tickets it issued meanwhile.
+    onStart: ({ instances }: { instances: readonly { delay(ms: number): void }[] }) =>
+      instances[1]?.delay(1_500),
+  }
+  const { report, problems, tally, incidents, execs, stage } = await rehearseWith(seed, 2)
+
+  expect(problems).toEqual([])
+  expect(incidents).toEqual([])
+  expect(report).toMatchObject({ ok: true, rotations: 2, generation: 3, keyBytesFound: 0 })
+  expect(report.hosts.map(({ generation }) => generation)).toEqual([3, 3, 3, 3])
+  expect(new Set(report.hosts.map(({ encryptsWith }) => encryptsWith)).size).toBe(1)
+  expect(totalOf(tally)).toMatchObject({ lost: 0, failed: 0 })
+  expect(deliveryShare(tally)).toBeGreaterThanOrEqual(0.3)
+  expect(report.retired.accepted).toBe(0)
+  expect(report.retired.tried).toBeGreaterThanOrEqual(2 * 2 * (FLEET.haproxy + FLEET.nginx))
+  expect(tally.crossKind.tried).toBeGreaterThan(0)
+  expect(execs).toBeGreaterThan(100)
+  expect(report.apiCalls.SendCommand).toBeGreaterThan(0)
+  expect(Object.keys(report)).toEqual([
+    'ok',
+    'rotations',
+    'generation',
+    'hosts',
+    'resumption',
+    'retired',
+    'apiCalls',
+    'keyBytesFound',
+  ])
+
+  // Nothing is left behind: no key on tmpfs, no process.
+  expect(existsSync(stage.workspace.memory)).toBe(false)
+  for (const { process } of stage.servers) expect(process.exitCode ?? process.signalCode).not.toBeNull()
+}, 120_000)
+
+describe.concurrent('a rehearsal turns red when', () => {
+  it('the gate is skipped: the ring advances though a machine lags', async () => {
+    const seed = fromStartOn({ every: 2, ticketLifetime: 1, maxKeyAge: 3 }, 9_000)
+    const { report, problems } = await spoil(seed, 9)
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/resumptions were lost/)
+  }, 120_000)
+
+  it('L is ignored: the ring advances before the tickets of its last straggler have lived their lives', async () => {
+    const seed = fromStartOn({ every: 4, ticketLifetime: 1, maxKeyAge: 60 }, 4_000)
+    const { report, problems } = await spoil(seed, 3, { ...QUICK, every: 24, ticketLifetime: 12 })
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/resumptions were lost/)
+  }, 120_000)
+
+  it('the layouts are swapped, although every machine shows the right key name and resumes its kind', async () => {
+    const { report, problems, stage } = await spoil({ template: swapHalves }, 1)
+    expect(report.ok).toBe(false)
+    const nginx = stage.machines.filter(({ server }) => server === 'nginx').map(({ id }) => id)
+    for (const id of nginx) expect(problems.join('\n')).toContain(`${id} reads the key in another byte order`)
+  }, 120_000)
+
+  it('HAProxy is pushed twice', async () => {
+    const onConverged = (stage: Stage, generation: number) => generation === 2 && pushAgain(stage)
+    const { report, problems } = await spoil({ onConverged }, 3)
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/resumptions were lost/)
+  }, 120_000)
+
+  it('the ring never changes', async () => {
+    const pace = { ...QUICK, every: 2, ticketLifetime: 1 }
+    const { report, problems } = await spoil(
+      { durations: timed({ every: 3_600, maxKeyAge: 7_200 }) },
+      2,
+      pace,
+    )
+    expect(report).toMatchObject({ ok: false, rotations: 0 })
+    expect(problems).toContain('the ring advanced 0 times, not 2')
+    expect(problems).toContain('no retired ticket was tried')
+  }, 120_000)
+})

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readContext } from '../../infra/build-app.ts'
+import { toLayout } from '../../lambda/core/layouts.ts'
+import { genesis, keysOf, type Ring } from '../../lambda/core/ring.ts'
+import type { TicketKey } from '../../lambda/core/ticket-key.ts'
+import {
+  planFleet,
+  type RunningServer,
+  startServer,
+  stopServer,
+  terminatorOf,
+} from '../../local/rehearsal/fleet.ts'
+import type { Machine } from '../../local/rehearsal/machine.ts'
+import { makePki, type Pki } from '../../local/rehearsal/pki.ts'
+import { isUnderKey, keyNameOf } from '../../local/rehearsal/ticket.ts'
+import { TLS_VERSIONS, type TlsVersion, visit } from '../../local/rehearsal/tls-client.ts'
+import { ExecTrace } from '../../local/rehearsal/trace.ts'
+import { forgetDisk, forgetMemory, openWorkspace } from '../../local/rehearsal/workspace.ts'
+
+const workspace = openWorkspace(`test-${process.pid}-servers`)
+const trace = new ExecTrace(workspace.traces)
+const ring = genesis('edge', '00000000-0000-4000-8000-000000000000', {
+  parent: 'p',
+  now: new Date(0),
+  random: randomBytes,
+})
+const servers: RunningServer[] = []
+let pki: Pki
+let machines: readonly Machine[]
+
+/** What the instance's script does: the files that a server reads its keys from. */
+function placeKeys(machine: Machine, { previous, current, next }: Ring): void {
+  const files = terminatorOf(machine).keyFiles(machine)
+  for (const file of files) mkdirSync(dirname(file), { recursive: true })
+  const lines = keysOf(ring).map((key) => `${toLayout(key, 'haproxy-80').toString('base64')}\n`)
+  const raw = [current, next, previous].map((key) => toLayout(key, 'nginx-80'))
+  const contents = machine.server === 'haproxy' ? [lines.join('')] : raw
+  for (const [at, content] of contents.entries()) writeFileSync(files[at] as string, content)
+}
+
+beforeAll(async () => {
+  pki = makePki(workspace.disk)
+  machines = await planFleet({ haproxy: 2, nginx: 2 }, { name: 'edge', ticketLifetime: 7200 }, pki, workspace)
+  for (const machine of machines) {
+    placeKeys(machine, ring)
+    servers.push(await startServer(machine, trace))
+  }
+})
+
+afterAll(async () => {
+  await Promise.all(servers.map(stopServer))
+  forgetMemory(workspace)
+  forgetDisk(workspace)
+})
+
+const target = (machine: Machine, plain = false) => ({
+  port: plain ? machine.plainPort : machine.publicPort,
+  proxyProtocol: plain ? false : machine.proxyProtocol,
+  serverName: pki.serverName,
+})
+const come = (machine: Machine, version: TlsVersion, session?: Buffer) =>
+  visit(target(machine), { authority: pki.authority, version, ...(session === undefined ? {} : { session }) })
+const isMac = (ticket: Buffer | undefined, key: TicketKey) => ticket !== undefined && isUnderKey(ticket, key)
+
+describe.each(TLS_VERSIONS)('a client in %s', (version) => {
+  it('gets from every machine a ticket whose name and MAC are those of the current key', async () => {
+    for (const machine of machines) {
+      const { ticket, reused } = await come(machine, version)
+      expect(reused).toBe(false)
+      expect(keyNameOf(ticket as Buffer)).toBe(ring.current.name)
+      expect(isMac(ticket, ring.current)).toBe(true)
+      expect(isMac(ticket, ring.previous)).toBe(false)
+    }
+  })
+
+  it('resumes on every machine of the kind, behind PROXY protocol or not, and on none of the other kind', async () => {
+    for (const from of machines) {
+      const { session } = await come(from, version)
+      for (const to of machines) {
+        const { reused } = await come(to, version, session)
+        expect(reused, `${from.server} to ${to.server}`).toBe(from.server === to.server)
+      }
+    }
+  })
+
+  it('fails without the PROXY header where one is wanted, and sees the same key on the plain listener beside it', async () => {
+    for (const machine of machines.filter(({ proxyProtocol }) => proxyProtocol)) {
+      const bare = { ...target(machine), proxyProtocol: false }
+      await expect(visit(bare, { authority: pki.authority, version })).rejects.toThrow()
+      const { ticket } = await visit(target(machine, true), { authority: pki.authority, version })
+      expect(isMac(ticket, ring.current)).toBe(true)
+    }
+  })
+})
+
+it('of each kind the last machine is behind PROXY protocol and one has an old agent', () => {
+  expect(machines.map(({ server, proxyProtocol, agent }) => `${server} ${proxyProtocol} ${agent}`)).toEqual([
+    'haproxy false current',
+    'haproxy true old',
+    'nginx false current',
+    'nginx true old',
+  ])
+})
+
+it('the execs of the servers were traced with their arguments', () => {
+  const texts = trace.collect(true).map(({ text }) => text.toString())
+  expect(texts).toContain('haproxy')
+  expect(texts).toContain('nginx')
+  expect(texts.some((text) => text.startsWith('PATH='))).toBe(true)
+})
+
+it('the example configurations name the files and listeners of the example in cdk.json', () => {
+  const [{ servers }] = (readContext() as unknown as Example).ticketring.rings
+  const haproxy = readFileSync('docs/examples/haproxy.cfg', 'utf8')
+  const nginx = readFileSync('docs/examples/nginx.conf', 'utf8')
+  expect(haproxy).toContain(`tls-ticket-keys ${servers.haproxy.keys}\n`)
+  expect(haproxy).toContain(`stats socket ${servers.haproxy.socket} `)
+  expect(haproxy).toContain(`bind ${servers.haproxy.verify[0].address} ssl`)
+  expect(nginx).toContain(`${servers.nginx.keys}/nginx.current.key;`)
+  expect(nginx).toContain(`listen ${servers.nginx.verify[0].address} ssl;`)
+  expect(nginx).toContain(`server_name ${servers.nginx.verify[0].serverName};`)
+})
+
+interface Example {
+  ticketring: {
+    rings: [
+      {
+        servers: Record<
+          'haproxy' | 'nginx',
+          { keys: string; socket: string; verify: [Record<string, string>] }
+        >
+      },
+    ]
+  }
+}

@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import {
+  announcement,
+  isInstalled,
+  type LockFile,
+  missingRequirements,
+  nodeProblem,
+  packagesOf,
+  REQUIREMENTS,
+  refusal,
+} from '../../bin/requirements.mjs'
+
+const has =
+  (...commands: string[]) =>
+  (command: string) =>
+    commands.includes(command)
+
+describe('system packages', () => {
+  it('a machine with every command misses nothing', () => {
+    expect(missingRequirements(() => true)).toEqual([])
+  })
+
+  it('names exactly the commands that are missing, with the package of each once', () => {
+    const without = (command: string) => command !== 'flock' && command !== 'haproxy'
+    const missing = missingRequirements(without)
+    expect(missing.map(({ command }) => command)).toEqual(['haproxy', 'flock'])
+    expect(packagesOf([...missing, ...missing])).toEqual(['haproxy', 'util-linux'])
+  })
+
+  it('says which commands it installs, from which package and for what, before it does', () => {
+    const said = announcement(missingRequirements((command) => command !== 'flock'))
+    expect(said).toContain('flock (package util-linux): ')
+    expect(said).toContain('no daemon is started')
+    expect(said).not.toContain('haproxy')
+  })
+
+  it('where it cannot install, one message holds the obstacle, every missing command and a way for each system', () => {
+    const missing = missingRequirements(has('openssl', 'curl'))
+    const said = refusal(missing, 'this system has no apt')
+    expect(said).toContain('this system has no apt')
+    for (const { command } of missing) expect(said).toContain(`  ${command}: `)
+    expect(said).not.toContain('  curl: ')
+    expect(said).toMatch(/Debian, Ubuntu: sudo apt-get install .*haproxy nginx .*shellcheck/)
+    expect(said).toMatch(/Fedora, RHEL: sudo dnf install .*ShellCheck/)
+    expect(said).toMatch(/Arch: sudo pacman -S .*\bpython\b/)
+    expect(said).toContain('docker build')
+  })
+
+  it('every requirement says who needs it', () => {
+    for (const { why } of REQUIREMENTS) expect(why).not.toBe('')
+  })
+})
+
+describe('Node', () => {
+  it.each(['20.12.0', '20.20.2', '22.0.0', '24.1.0'])('%s is recent enough', (version) => {
+    expect(nodeProblem(version, '>=20.12')).toBeUndefined()
+  })
+
+  it.each(['20.11.9', '18.20.0', '8.0.0'])('%s is refused with the version that is needed', (version) => {
+    expect(nodeProblem(version, '>=20.12')).toMatch(/Node >=20\.12 is needed; this is /)
+  })
+})
+
+describe('npm packages', () => {
+  const wanted: LockFile = {
+    packages: {
+      '': { version: '0.1.0' },
+      'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' },
+      'node_modules/elsewhere': { version: '1.0.0', integrity: 'sha512-e', optional: true },
+    },
+  }
+  const installed = (version: string): LockFile => ({
+    packages: { 'node_modules/a': { version, integrity: 'sha512-a' } },
+  })
+
+  it('are complete when all but other platforms’ packages are there', () => {
+    expect(isInstalled(wanted, installed('1.0.0'))).toBe(true)
+  })
+
+  it('are outdated when one has another version, is missing, or the installation was cut short', () => {
+    expect(isInstalled(wanted, installed('0.9.0'))).toBe(false)
+    expect(isInstalled(wanted, { packages: {} })).toBe(false)
+    expect(isInstalled(wanted, undefined)).toBe(false)
+  })
+})
+
+describe('bin/setup.mjs', () => {
+  it('prints nothing with --quiet where everything is there', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/setup.mjs', '--quiet'], {
+      encoding: 'utf8',
+    })
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' })
+  })
+
+  it('refuses an option it does not know', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['bin/setup.mjs', '--force'], { encoding: 'utf8' })
+    expect(status).toBe(1)
+    expect(stderr).toContain('Unknown option --force')
+  })
+})

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, describe, expect, it } from 'vitest'
+import { ExecTrace, isFinished, stringsOf } from '../../local/rehearsal/trace.ts'
+
+const directories: string[] = []
+afterAll(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true })
+})
+
+function newTrace(): ExecTrace {
+  const directory = mkdtempSync('/dev/shm/ticketring-test-')
+  directories.push(directory)
+  return new ExecTrace(directory)
+}
+
+async function run(trace: ExecTrace, argv: readonly string[], env: Record<string, string> = {}) {
+  const [command, ...words] = trace.wrap(argv, 'the test') as [string, ...string[]]
+  const child = spawn(command, words, { env: { PATH: process.env.PATH, ...env }, stdio: 'ignore' })
+  const [code] = await once(child, 'exit')
+  // The tracer writes its last line after the process has gone.
+  await pause(100)
+  return { code, pid: child.pid }
+}
+
+describe('a traced process', () => {
+  it('shows the arguments and the environment of its descendants, byte for byte', async () => {
+    const trace = newTrace()
+    const odd = 'a "quoted"\nline\twith \\ and \u00e9'
+    await run(trace, ['sh', '-c', 'env INNER="$ODD" true "$ODD"; :'], { ODD: odd })
+    const texts = trace.collect().map(({ text }) => text.toString())
+    expect(texts).toContain(odd)
+    expect(texts).toContain(`INNER=${odd}`)
+    expect(texts).toContain(`ODD=${odd}`)
+    expect(trace.execs).toBeGreaterThanOrEqual(3)
+  })
+
+  it('is the child of whoever spawned it, and keeps its exit code', async () => {
+    expect(await run(newTrace(), ['sh', '-c', 'exit 7'])).toMatchObject({ code: 7 })
+  })
+
+  it('that still runs is read when everything is, and only then', async () => {
+    const trace = newTrace()
+    const [command, ...words] = trace.wrap(['sleep', '5.125'], 'sleeper') as [string, ...string[]]
+    const child = spawn(command, words, { stdio: 'ignore' })
+    await pause(300)
+    expect(trace.collect()).toEqual([])
+    expect(trace.collect(true).map(({ text }) => text.toString())).toContain('5.125')
+    child.kill('SIGKILL')
+  })
+})
+
+describe('what strace prints', () => {
+  it('is unescaped', () => {
+    const line = '12 execve("/bin/x", ["x", "a\\n\\"b\\"\\\\", "\\303\\251\\0"], ["K=v"]) = 0'
+    expect(stringsOf(line)).toEqual(['/bin/x', 'x', 'a\n"b"\\', '\u00c3\u00a9\0', 'K=v'])
+  })
+
+  it('is finished when every process in it has ended', () => {
+    const lines = [
+      '1 execve("/bin/x", ["x"], []) = 0',
+      '2 execve("/bin/y", ["y"], []) = 0',
+      '2 +++ exited with 0 +++',
+    ]
+    expect(isFinished(lines.join('\n'))).toBe(false)
+    expect(isFinished([...lines, '1 +++ killed by SIGTERM +++', ''].join('\n'))).toBe(true)
+    expect(isFinished('')).toBe(false)
+  })
+})
