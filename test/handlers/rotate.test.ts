@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { parseRing, type Ring, sharesNoKey } from '../../lambda/core/ring.ts'
+import type { Fault } from '../../local/aws/loopback.ts'
+import { Stage, synthesiseFor } from '../../local/rehearsal/stage.ts'
+import { forgetDisk } from '../../local/rehearsal/workspace.ts'
+
+const FLEET = { haproxy: 1, nginx: 0 }
+/** A long interval and a short ticket life: the ring turns when it is asked to, and may at once. */
+const PACE = { every: 600, ticketLifetime: 1, tick: 1, association: 600 }
+
+let directory: string
+let stage: Stage
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'ticketring-handler-'))
+  const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
+  stage = await Stage.build(`test-${process.pid}`, FLEET, PACE, { synthesis })
+  await stage.tickOnce()
+  await stage.aws.idle()
+  for (const machine of stage.machines) await stage.bringUp(machine)
+})
+afterAll(async () => {
+  await stage?.strike(true)
+  forgetDisk(stage.workspace)
+  rmSync(directory, { recursive: true, force: true })
+})
+beforeEach(async () => {
+  stage.aws.faults.clear()
+  await converge()
+})
+
+async function invoke(event: object) {
+  return stage.aws.invoke(stage.ring.functionName, event)
+}
+
+/** Ticks until the fleet has confirmed and its tickets have lived: the gate is open. */
+async function converge(): Promise<void> {
+  await expect
+    .poll(async () => (await invoke({ action: 'reconcile' })).payload, { timeout: 20_000, interval: 100 })
+    .toMatchObject({ decision: { action: 'rest' }, fleet: { members: 1, confirmed: 1 } })
+  await pause(PACE.ticketLifetime * 1000 + 50)
+}
+
+function ring(): Ring {
+  const current = stage.aws
+    .secretVersions(stage.secret.arn)
+    .find(({ labels }) => labels.includes('AWSCURRENT'))
+  const found = parseRing(current?.value ?? '', stage.ring.name)
+  if (found === undefined) throw new Error('no ring')
+  return found
+}
+
+describe('the rotation function, as deployed, in a process of its own', () => {
+  it('answers status with what is, and no key', async () => {
+    const { payload, logs } = await invoke({ action: 'status' })
+    expect(payload).toMatchObject({ action: 'status', ring: 'edge', generation: ring().generation })
+    for (const key of [ring().previous, ring().current, ring().next]) {
+      expect(JSON.stringify(payload) + logs).not.toContain(key.serialise().slice(24, 60))
+    }
+  })
+
+  it('fails an invocation it does not understand, and names what it does', async () => {
+    const { functionError, payload } = await invoke({ action: 'explode' })
+    expect(functionError).toBe('Unhandled')
+    expect(JSON.stringify(payload)).toContain('status, rotate, deliver, revoke, reconcile')
+  })
+
+  it('advances once for ten rotations and five ticks at once', async () => {
+    const before = ring()
+    const events = [...Array(10).fill({ action: 'rotate' }), ...Array(5).fill({ action: 'reconcile' })]
+    const answers = await Promise.all(events.map((event) => invoke(event)))
+    expect(answers.filter(({ functionError }) => functionError)).toEqual([])
+    expect(ring().generation).toBe(before.generation + 1)
+    expect(ring().previous.name).toBe(before.current.name)
+  })
+
+  it('revokes with proof: the machine refuses a ticket from before', async () => {
+    const before = ring()
+    const { payload } = await invoke({ action: 'revoke', reason: 'drill' })
+    expect(payload).toMatchObject({ proof: { refused: 1, stillAccepting: [], unproven: 0 } })
+    expect(sharesNoKey(ring(), before)).toBe(true)
+    const notes = stage.aws.history.commands.at(-1)?.invocations[0]?.stderr
+    expect(notes).toContain(`keeping a ticket under ${before.current.name}`)
+  })
+
+  it('takes no more AWS calls for a rotation than the design allows', async () => {
+    const count = () => Object.values(stage.aws.apiCalls()).reduce((sum, n) => sum + n, 0)
+    const before = { all: count(), ...stage.aws.apiCalls() }
+    await invoke({ action: 'rotate' })
+    const calls = stage.aws.apiCalls()
+    const pages = ['ListCommands', 'ListCommandInvocations', 'DescribeInstanceInformation']
+    const paged = pages.reduce((sum, name) => sum + (calls[name] ?? 0) - (before[name as 'all'] ?? 0), 0)
+    expect(count() - before.all - paged).toBeLessThanOrEqual(12)
+  })
+})
+
+describe.each([
+  [{ operation: 'PutSecretValue', when: 'before', effect: 'kill' }],
+  [{ operation: 'PutSecretValue', when: 'after', effect: 'kill' }],
+  [{ operation: 'UpdateSecretVersionStage', when: 'after', effect: 'kill' }],
+  [{ operation: 'UpdateSecretVersionStage', when: 'after', effect: 'drop' }],
+  [{ operation: 'SendCommand', when: 'after', effect: 'kill' }],
+  [{ operation: 'PutParameter', when: 'before', effect: 'kill' }],
+] satisfies [Fault][])('a function that meets %o', (fault) => {
+  it.each(['rotate', 'revoke'] as const)(
+    'during a %s reaches the same end when run again',
+    async (action) => {
+      const before = ring()
+      stage.aws.faults.add(fault)
+      const { functionError } = await invoke({ action, token: `${action}-${before.generation}` })
+      stage.aws.faults.clear()
+      // A client that got no answer asks again with its token.
+      if (functionError !== undefined) await invoke({ action, token: `${action}-${before.generation}` })
+      await converge()
+      expect(ring().generation).toBe(before.generation + 1)
+      expect(sharesNoKey(ring(), before)).toBe(action === 'revoke')
+      const labels = stage.aws.secretVersions(stage.secret.arn).flatMap((version) => version.labels)
+      expect(labels).toEqual(['AWSCURRENT'])
+    },
+  )
+})
