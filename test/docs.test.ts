@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../lambda/core/errors.ts'
 import { INSTANCE_ERRORS } from '../lambda/core/result-line.ts'
+import { STAPLE_ERRORS } from '../lambda/core/staple-line.ts'
 
 const PAGES = [
   'README.md',
@@ -28,13 +29,20 @@ describe('the documentation', () => {
   it('has a heading for each error code, and none for a code that is gone', () => {
     const wanted = [
       ...ERROR_CODES,
-      // Both lists have these two; the instance's have headings of their own.
-      ...INSTANCE_ERRORS.map((code) =>
+      // Some are in both lists; the instance's have headings of their own.
+      ...[...new Set<string>([...INSTANCE_ERRORS, ...STAPLE_ERRORS])].map((code) =>
         ERROR_CODES.some((ours) => ours === code) ? `${code}-on-instance` : code,
       ),
     ]
     const codes = headings('docs/errors.md').filter((heading) => /^[a-z-]+$/.test(heading))
     expect(codes.sort()).toEqual([...wanted].sort())
+  })
+
+  it('shows the very configuration files that the rehearsal runs', () => {
+    const readme = readFileSync('README.md', 'utf8')
+    for (const name of readdirSync('docs/examples')) {
+      expect(readme, name).toContain(readFileSync(`docs/examples/${name}`, 'utf8'))
+    }
   })
 
   it('links only to what is there', () => {

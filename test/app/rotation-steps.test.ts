@@ -66,6 +66,16 @@ describe("Secrets Manager's rotation", () => {
     expect(world.fleet.orders).toHaveLength(2)
   })
 
+  it('advances once when hook, overdue tick and manual rotate meet', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every + 2 * TIMING.tick)
+    await Promise.allSettled([world.secret.start(TOKEN), world.reconcile(), world.rotate(), world.rotate()])
+    await world.pass(2 * TIMING.tick)
+    expect(world.ring().generation).toBe(2)
+    expect(world.secret.history).toHaveLength(3)
+  })
+
   it('is refused by createSecret while the gate is closed, and nothing is staged', async () => {
     const world = hooked()
     await world.reconcile()
