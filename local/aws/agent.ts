@@ -23,6 +23,8 @@ const ERROR_CUT = '\n---Error truncated----'
 export class Agent {
   readonly #machine: Machine
   readonly #environment: Readonly<Record<string, string>>
+  /** Powered off: nothing starts any more. */
+  #stopped = false
   readonly #running = new Map<ChildProcess, Promise<unknown>>()
 
   constructor(machine: Machine, environment: Readonly<Record<string, string>>) {
@@ -38,6 +40,7 @@ export class Agent {
   ): Promise<AgentResult> {
     let result: AgentResult = { stdout: '', stderr: '', exitCode: 0, timedOut: false }
     for (const [index, step] of document.content.mainSteps.entries()) {
+      if (this.#stopped) return { ...result, exitCode: 137 }
       if (!applies(step)) continue
       const folder = join(this.#machine.workdir, runId, step.name, `${index}.awsrunShellScript`)
       const ran = await this.#runStep(folder, step, document, parameters)
@@ -49,6 +52,7 @@ export class Agent {
 
   /** Power off: whatever runs is killed. Resolves when it is gone. */
   async stop(): Promise<void> {
+    this.#stopped = true
     for (const child of this.#running.keys()) killGroup(child)
     await Promise.all(this.#running.values())
   }

@@ -77,6 +77,8 @@ export class ManagedNode implements Instance {
     }
     if (this.#late === 0) return 'delivered'
     await sleep(Math.min(this.#late, deadline - Date.now()), undefined, { ref: false })
+    // It may have been terminated meanwhile.
+    if (this.state === 'gone') return 'gone'
     return Date.now() >= deadline ? 'expired' : 'delivered'
   }
 

@@ -10,6 +10,8 @@ interface Parameter {
   readonly value: string
   readonly version: number
   readonly modifiedAt: number
+  /** Values of all versions, oldest first. */
+  readonly history: readonly string[]
 }
 
 const NAME = z.string().min(1).max(2048)
@@ -33,15 +35,24 @@ export class ParameterStore {
 
   /** CloudFormation's own: no checks. */
   create(name: string, type: string, value: string): void {
-    this.#parameters.set(name, { name, type, value, version: 1, modifiedAt: this.#account.now() })
+    const modifiedAt = this.#account.now()
+    this.#parameters.set(name, { name, type, value, version: 1, modifiedAt, history: [value] })
   }
 
   async #get(input: unknown, caller: Caller) {
     const { Name } = parseInput({ Name: NAME, WithDecryption: z.boolean().optional() }, input)
-    await caller.need('ssm:GetParameter', this.#arn(Name))
-    const parameter = this.#parameters.get(this.#bare(Name))
+    const { name, version } = selected(this.#bare(Name))
+    await caller.need('ssm:GetParameter', this.#arn(name))
+    const parameter = this.#parameters.get(name)
     if (!parameter) throw new AwsError('ParameterNotFound', '')
-    return { Parameter: this.#describe(parameter) }
+    if (version === undefined) return { Parameter: this.#describe(parameter) }
+    const value = parameter.history[version - 1]
+    if (value === undefined)
+      throw new AwsError(
+        'ParameterVersionNotFound',
+        `Systems Manager could not find version ${version} of ${name}.`,
+      )
+    return { Parameter: { ...this.#describe({ ...parameter, value, version }), Selector: `:${version}` } }
   }
 
   async #getMany(input: unknown, caller: Caller) {
@@ -104,7 +115,9 @@ export class ParameterStore {
     }
     const version = (present?.version ?? 0) + 1
     const type = present?.type ?? 'String'
-    this.#parameters.set(Name, { name: Name, type, value: Value, version, modifiedAt: this.#account.now() })
+    const history = [...(present?.history ?? []), Value]
+    const modifiedAt = this.#account.now()
+    this.#parameters.set(Name, { name: Name, type, value: Value, version, modifiedAt, history })
     return {
       Version: version,
       Tier: Tier === 'Advanced' || Value.length > STANDARD_LIMIT ? 'Advanced' : 'Standard',
@@ -126,6 +139,12 @@ export class ParameterStore {
     if (name.startsWith('arn:')) return name
     return arn(this.#account, 'ssm', `parameter${name.startsWith('/') ? '' : '/'}${name}`)
   }
+}
+
+/** A version may be named behind the parameter: `/name:3`. */
+function selected(name: string): { name: string; version?: number } {
+  const [, bare = name, version] = /^(.*):(\d+)$/.exec(name) ?? []
+  return { name: bare, ...(version === undefined ? {} : { version: Number(version) }) }
 }
 
 /** A page of a list and the token of the next one, which is a position. */

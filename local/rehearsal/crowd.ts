@@ -64,10 +64,11 @@ export class Crowd {
   async #act(): Promise<void> {
     while (!this.#ended) {
       await this.#tryRetired()
+      // Taken before the visit: lanes that counted after it would all read the same turn, and stay in step.
+      const turn = this.#turn++
       // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
-      if (this.#turn % 4 === 0) await this.#arrive()
-      else await this.#comeBack()
-      this.#turn += 1
+      if (turn % 4 === 0) await this.#arrive(turn / 4)
+      else await this.#comeBack(turn)
       await pause(this.#restingTime())
     }
   }
@@ -77,9 +78,8 @@ export class Crowd {
     return deliveryShare(this.tally) < DELIVERY_SHARE ? WATCHFUL : CALM
   }
 
-  async #arrive(): Promise<void> {
+  async #arrive(turn: number): Promise<void> {
     const { hosts } = this.#options
-    const turn = Math.floor(this.#turn / 4)
     const from = hosts[turn % hosts.length] as Host
     const version = TLS_VERSIONS[Math.floor(turn / hosts.length) % TLS_VERSIONS.length] as TlsVersion
     const ticket = await this.#take(from, version)
@@ -92,9 +92,9 @@ export class Crowd {
     if (stranger !== undefined) await this.#resumeElsewhere(ticket, stranger)
   }
 
-  async #comeBack(): Promise<void> {
+  async #comeBack(turn: number): Promise<void> {
     const ticket = this.#pool.draw(this.#view, Date.now(), this.#options.lifetime, Math.random)
-    if (ticket === undefined) return this.#arrive()
+    if (ticket === undefined) return this.#arrive(turn)
     const peers = this.#options.hosts.filter((host) => host.server === ticket.from.server)
     await this.#resume(ticket, peers[Math.floor(Math.random() * peers.length)] as Host, 'in between')
   }

@@ -154,7 +154,9 @@ export interface RunningServer {
 
 /** Starts the terminator, whose key files must be there; resolves when its listeners take connections. */
 export async function startServer(machine: Machine, trace: ExecTrace): Promise<RunningServer> {
-  const argv = trace.wrap(terminatorOf(machine).command(machine), `${machine.server} of ${machine.id}`)
+  // A rehearsal that is killed takes its servers with it: the kernel tells them.
+  const mortal = ['setpriv', '--pdeathsig', 'TERM', '--', ...terminatorOf(machine).command(machine)]
+  const argv = trace.wrap(mortal, `${machine.server} of ${machine.id}`)
   const [command, ...words] = argv as [string, ...string[]]
   const log = join(machine.directory, `${machine.server}.log`)
   const handle = openSync(log, 'a')

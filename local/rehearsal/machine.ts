@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import type { Host } from './client-messages.ts'
 import type { Kind } from './options.ts'
 import type { Pki } from './pki.ts'
 
@@ -21,6 +22,11 @@ export interface Machine {
   readonly pki: Pki
   /** The user of the server's master process. */
   readonly owner: string
+}
+
+/** The machine as its clients know it. */
+export function hostOf({ id, server, publicPort, proxyProtocol, pki }: Machine): Host {
+  return { id, server, port: publicPort, proxyProtocol, serverName: pki.serverName }
 }
 
 /** How one kind of terminator is configured and run. */

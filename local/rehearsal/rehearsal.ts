@@ -1,25 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { keysOf } from '../../lambda/core/ring.ts'
-import type { Host } from './client-messages.ts'
 import { Clients } from './clients.ts'
-import { type Finding, KeySearch } from './key-search.ts'
-import { HOME } from './layout.ts'
-import type { Machine } from './machine.ts'
+import { judge, type Result } from './judge.ts'
+import { hostOf } from './machine.ts'
 import type { Options } from './options.ts'
 import { type Pace, SHOW } from './pace.ts'
-import { placesOf } from './places.ts'
 import type { Progress } from './progress.ts'
 import { type RingView, SETTLING } from './promise.ts'
-import type { HostReport, Report } from './report.ts'
 import { announce, withdraw } from './running.ts'
 import type { Seed } from './seed.ts'
 import { Setback } from './setback.ts'
 import { Stage } from './stage.ts'
-import { type Tally, totalOf } from './tally.ts'
-import { isUnderKey, keyNameOf } from './ticket.ts'
-import { TLS_VERSIONS, visit } from './tls-client.ts'
-import { type Evidence, problemsOf } from './verdict.ts'
+import { totalOf } from './tally.ts'
 
 export interface Rehearsing extends Options {
   readonly progress: Progress
@@ -29,19 +21,6 @@ export interface Rehearsing extends Options {
   readonly seed?: Seed
   /** Told the result as soon as there is one: with `keep` the rehearsal goes on. */
   readonly onResult?: (result: Result) => void
-}
-
-export interface Result {
-  readonly report: Report
-  /** Why the rehearsal is no success; empty where it is one. */
-  readonly problems: readonly string[]
-  /** What went wrong at the clients, one by one. */
-  readonly incidents: readonly string[]
-  readonly tally: Tally
-  readonly findings: readonly Finding[]
-  /** Execs whose arguments and environment were looked at. */
-  readonly execs: number
-  readonly stage: Stage
 }
 
 /** How often we look at what the loopback AWS knows (ms). */
@@ -68,11 +47,11 @@ export async function rehearse(options: Rehearsing): Promise<Result> {
     if (options.keep) await stayUp(stage, options)
     return result
   } catch (error) {
-    if (error instanceof Setback) throw error.at(stage.workspace.disk)
+    if (error instanceof Setback && !options.signal.aborted) throw error.at(stage.workspace.disk)
     throw error
   } finally {
     await clients.stop()
-    await stage.strike(!ok)
+    await stage.strike(!ok && !options.signal.aborted)
     process.off('exit', abandon)
   }
 }
@@ -116,7 +95,8 @@ class Rehearsal {
     await this.#comeToRest()
     progress.state('trying every retired ticket')
     const tally = await this.#clients.finish()
-    const result = await this.#judge(tally)
+    const seen = { tally, clients: this.#clients, startedAt: this.#startedAt }
+    const result = await judge(this.#stage, { ...this.#options, ...seen })
     progress.end()
     return result
   }
@@ -149,15 +129,19 @@ class Rehearsal {
   }
 
   async #rotate(rotations: number): Promise<void> {
-    const { pace = SHOW, seed } = this.#options
+    const { pace = SHOW } = this.#options
     const generation = () => this.#stage.watch.current?.generation ?? 0
     const target = rotations + 1
     const isStalled = () => Date.now() - this.#committedAt > STALLED * pace.every * 1000
-    while (generation() < target && !isStalled() && seed?.isEnough?.(this.#clients.tally) !== true) {
+    while (generation() < target && !isStalled() && !this.#isEnough()) {
       await this.#step(
         () => `generation ${generation()} of ${target}${this.#view?.delivering ? ', delivering' : ''}`,
       )
     }
+  }
+
+  #isEnough(): boolean {
+    return this.#options.seed?.isEnough?.(this.#clients.tally) === true
   }
 
   /** The functions get their configured interval back, and the last generation its convergence. */
@@ -166,7 +150,8 @@ class Rehearsal {
     this.#stage.comeToRest()
     const deadline = Date.now() + 60_000
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
-    while (isMoving() && Date.now() < deadline) await this.#step(() => 'waiting for the last confirmation')
+    while (isMoving() && !this.#isEnough() && Date.now() < deadline)
+      await this.#step(() => 'waiting for the last confirmation')
     const settled = Date.now() + SETTLING + 200
     while (Date.now() < settled) await this.#step(() => 'letting old worker processes leave')
   }
@@ -215,7 +200,7 @@ class Rehearsal {
   }
 
   #stopIfAsked(): void {
-    if (this.#options.signal.aborted) throw new Setback('Interrupted')
+    if (this.#options.signal.aborted) throw new Setback('Interrupted', 'Nothing is left behind')
   }
 
   /** What the functions and the instances said last, to explain a stall. */
@@ -227,120 +212,4 @@ class Rehearsal {
     })
     return [...said, ...results].join('\n')
   }
-
-  async #judge(tally: Tally): Promise<Result> {
-    const { progress, rotations, fleet } = this.#options
-    const { watch, trace, machines, aws } = this.#stage
-    const generation = watch.current?.generation ?? 0
-    progress.state('looking at each machine')
-    const hosts = await this.#lookAtHosts()
-    const status = await this.#askStatus()
-    progress.state('searching for key bytes')
-    const traced = trace.collect(true)
-    const findings = this.#search(traced)
-    const evidence: Evidence = {
-      wanted: { rotations, members: fleet.haproxy + fleet.nginx },
-      rotations: generation - 1,
-      generation,
-      hosts,
-      tally,
-      pairs: pairsOf(machines),
-      ...this.#proveLayouts(),
-      status,
-      findings,
-      execs: trace.execs,
-      failures: failuresOf(aws),
-    }
-    const problems = problemsOf(evidence)
-    const { resumption, retired } = tally
-    const report: Report = {
-      ok: problems.length === 0,
-      rotations: evidence.rotations,
-      generation,
-      hosts,
-      resumption,
-      retired,
-      apiCalls: aws.apiCalls(),
-      keyBytesFound: findings.length,
-    }
-    return {
-      report,
-      problems,
-      incidents: this.#clients.incidents,
-      tally,
-      findings,
-      execs: trace.execs,
-      stage: this.#stage,
-    }
-  }
-
-  #search(traced: Parameters<typeof placesOf>[1]): readonly Finding[] {
-    const { aws, workspace, watch } = this.#stage
-    const folders = [workspace.disk, ...new Set([HOME, process.cwd()])]
-    return new KeySearch(watch.rings.values()).findings(placesOf(aws, traced, folders, this.#startedAt))
-  }
-
-  async #lookAtHosts(): Promise<readonly HostReport[]> {
-    const { machines, watch } = this.#stage
-    const generations = watch.look(this.#stage.ids).encryptsIn
-    return Promise.all(
-      machines.map(async (machine) => {
-        const names = await Promise.all(TLS_VERSIONS.map((version) => this.#keyNameAt(machine, version)))
-        const [encryptsWith = ''] = names
-        const generation = new Set(names).size === 1 ? (generations[encryptsWith] ?? 0) : 0
-        const { id, server, plainPort } = machine
-        return { id, server, address: `127.0.0.1:${plainPort}`, generation, encryptsWith }
-      }),
-    )
-  }
-
-  /** Empty where the machine gives no ticket. */
-  async #keyNameAt(machine: Machine, version: (typeof TLS_VERSIONS)[number]): Promise<string> {
-    const target = { ...hostOf(machine), port: machine.plainPort, proxyProtocol: false }
-    const { ticket } = await visit(target, { authority: this.#stage.pki.authority, version }).catch(() => ({
-      ticket: undefined,
-    }))
-    return ticket === undefined ? '' : keyNameOf(ticket)
-  }
-
-  async #askStatus(): Promise<Evidence['status']> {
-    const { aws, ring } = this.#stage
-    const { payload, functionError } = await aws.invoke(ring.functionName, { action: 'status' })
-    if (functionError !== undefined) return undefined
-    return (payload as { fleet?: { members: number; confirmed: number } }).fleet
-  }
-
-  /** The MAC of each machine's tickets, under the keys as the secret holds them. */
-  #proveLayouts(): Pick<Evidence, 'misread' | 'proved'> {
-    const rings = [...this.#stage.watch.rings.values()]
-    const keys = new Map(rings.flatMap(keysOf).map((key) => [key.name, key]))
-    const misread = this.#clients.samples.filter(({ ticket }) => {
-      const key = keys.get(keyNameOf(ticket))
-      return key === undefined || !isUnderKey(ticket, key)
-    })
-    return { misread: [...new Set(misread.map(({ host }) => host))], proved: this.#clients.samples.length }
-  }
-}
-
-function hostOf({ id, server, publicPort, proxyProtocol, pki }: Machine): Host {
-  return { id, server, port: publicPort, proxyProtocol, serverName: pki.serverName }
-}
-
-/** Every ordered pair of machines of one kind, each with itself too, as the tally names them. */
-function pairsOf(machines: readonly Machine[]): readonly string[] {
-  return machines.flatMap((from) =>
-    machines
-      .filter((to) => to.server === from.server)
-      .flatMap((to) => TLS_VERSIONS.map((version) => `${from.id} ${to.id} ${version}`)),
-  )
-}
-
-function failuresOf({ history }: Stage['aws']): readonly string[] {
-  const denied = history.calls
-    .filter(
-      ({ kind, error }) => (kind === 'function' || kind === 'instance') && error === 'AccessDeniedException',
-    )
-    .map(({ operation, principal }) => `${principal} was denied ${operation}`)
-  const given = history.failedEvents.map(({ source }) => `an event of ${source} failed and was given up`)
-  return [...new Set([...denied, ...given])]
 }

@@ -13,6 +13,8 @@ export class RingWatch {
   readonly #ring: string
   readonly #secret: string
   readonly #clock: () => number
+  /** Results that were read before. */
+  readonly #heard = new Set<string>()
   #current: Ring | undefined
   #confirmed = 0
   #confirmedAt = 0
@@ -81,9 +83,11 @@ export class RingWatch {
       ...commands.flatMap((each) => each.invocations),
       ...associations,
     ]) {
-      if (exitCode !== 0) continue
+      const said = `${instance} ${stdout}`
+      if (exitCode !== 0 || this.#heard.has(said)) continue
       const line = readLine(stdout)
       if (line === undefined || line.lineage !== lineage) continue
+      this.#heard.add(said)
       this.confirmedBy.set(instance, Math.max(line.generation, this.confirmedBy.get(instance) ?? 0))
     }
   }

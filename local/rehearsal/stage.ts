@@ -69,6 +69,7 @@ export class Stage {
       return new Stage({ workspace, pki, ring, aws, override, pace, trace, machines })
     } catch (error) {
       forgetMemory(workspace)
+      forgetDisk(workspace)
       throw error
     }
   }

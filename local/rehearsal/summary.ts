@@ -1,5 +1,5 @@
+import type { Result } from './judge.ts'
 import { type Pace, paceInWords } from './pace.ts'
-import type { Result } from './rehearsal.ts'
 import { deliveryShare } from './tally.ts'
 import { TLS_VERSIONS } from './tls-client.ts'
 import { percent } from './verdict.ts'

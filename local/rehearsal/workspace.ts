@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Setback } from './setback.ts'
@@ -15,7 +15,10 @@ export interface Workspace {
   readonly traces: string
 }
 
-/** @throws Setback where there is no tmpfs: keys must not touch a disk. */
+/**
+ * @param run the process id, a hyphen and something unique.
+ * @throws Setback where there is no tmpfs: keys must not touch a disk.
+ */
 export function openWorkspace(run: string): Workspace {
   if (statfsSync(SHARED_MEMORY, { bigint: false }).type !== TMPFS) {
     throw new Setback(
@@ -23,6 +26,7 @@ export function openWorkspace(run: string): Workspace {
       `Mount a tmpfs at ${SHARED_MEMORY}`,
     )
   }
+  forgetTheDead()
   const memory = join(SHARED_MEMORY, `ticketring-${run}`)
   const traces = join(memory, 'traces')
   mkdirSync(traces, { recursive: true, mode: 0o700 })
@@ -35,4 +39,13 @@ export function forgetMemory({ memory }: Workspace): void {
 
 export function forgetDisk({ disk }: Workspace): void {
   rmSync(disk, { recursive: true, force: true })
+}
+
+/** Removes what rehearsals left that were killed: their keys are of no use to anybody. */
+function forgetTheDead(): void {
+  for (const name of readdirSync(SHARED_MEMORY)) {
+    const pid = /^ticketring-(\d+)-[0-9a-f]{6}$/.exec(name)?.[1]
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue
+    rmSync(join(SHARED_MEMORY, name), { recursive: true, force: true })
+  }
 }

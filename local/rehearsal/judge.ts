@@ -1,0 +1,142 @@
+import { keysOf } from '../../lambda/core/ring.ts'
+import type { Clients, Sample } from './clients.ts'
+import { type Finding, KeySearch } from './key-search.ts'
+import { HOME } from './layout.ts'
+import { hostOf, type Machine } from './machine.ts'
+import type { Options } from './options.ts'
+import { placesOf } from './places.ts'
+import type { Progress } from './progress.ts'
+import type { HostReport, Report } from './report.ts'
+import type { Stage } from './stage.ts'
+import type { Tally } from './tally.ts'
+import { isUnderKey, keyNameOf } from './ticket.ts'
+import { TLS_VERSIONS, type TlsVersion, visit } from './tls-client.ts'
+import { type Evidence, problemsOf } from './verdict.ts'
+
+export interface Result {
+  readonly report: Report
+  /** Why the rehearsal is no success; empty where it is one. */
+  readonly problems: readonly string[]
+  /** What went wrong at the clients, one by one. */
+  readonly incidents: readonly string[]
+  readonly tally: Tally
+  readonly findings: readonly Finding[]
+  /** Execs whose arguments and environment were looked at. */
+  readonly execs: number
+  readonly stage: Stage
+}
+
+/** What the run left to judge by. */
+export interface Judging extends Pick<Options, 'rotations' | 'fleet'> {
+  readonly tally: Tally
+  readonly clients: Pick<Clients, 'samples' | 'incidents'>
+  /** When the run began (ms): older files cannot hold its keys. */
+  readonly startedAt: number
+  readonly progress: Progress
+}
+
+/** Looks at every machine, asks the function, searches for key bytes, and says what all of it amounts to. */
+export async function judge(stage: Stage, judging: Judging): Promise<Result> {
+  const { tally, clients } = judging
+  const evidence = await gather(stage, judging)
+  const { rotations, generation, hosts, findings, execs } = evidence
+  const problems = problemsOf(evidence)
+  const report: Report = {
+    ok: problems.length === 0,
+    rotations,
+    generation,
+    hosts,
+    resumption: tally.resumption,
+    retired: tally.retired,
+    apiCalls: stage.aws.apiCalls(),
+    keyBytesFound: findings.length,
+  }
+  return { report, problems, incidents: clients.incidents, tally, findings, execs, stage }
+}
+
+async function gather(
+  stage: Stage,
+  { rotations, fleet, tally, clients, startedAt, progress }: Judging,
+): Promise<Evidence> {
+  const generation = stage.watch.current?.generation ?? 0
+  progress.state('looking at each machine')
+  const hosts = await lookAtHosts(stage)
+  const status = await askStatus(stage)
+  progress.state('searching for key bytes')
+  return {
+    wanted: { rotations, members: fleet.haproxy + fleet.nginx },
+    rotations: generation - 1,
+    generation,
+    hosts,
+    tally,
+    pairs: pairsOf(stage.machines),
+    misread: misreadersOf(stage, clients.samples),
+    proved: clients.samples.length,
+    status,
+    findings: searchForKeys(stage, startedAt),
+    execs: stage.trace.execs,
+    failures: failuresOf(stage.aws),
+  }
+}
+
+async function lookAtHosts({ machines, watch, ids }: Stage): Promise<readonly HostReport[]> {
+  const generations = watch.look(ids).encryptsIn
+  return Promise.all(
+    machines.map(async (machine) => {
+      const names = await Promise.all(TLS_VERSIONS.map((version) => keyNameAt(machine, version)))
+      const [encryptsWith = ''] = names
+      const generation = new Set(names).size === 1 ? (generations[encryptsWith] ?? 0) : 0
+      const { id, server, plainPort } = machine
+      return { id, server, address: `127.0.0.1:${plainPort}`, generation, encryptsWith }
+    }),
+  )
+}
+
+/** Empty where the machine gives no ticket. */
+async function keyNameAt(machine: Machine, version: TlsVersion): Promise<string> {
+  const target = { ...hostOf(machine), port: machine.plainPort, proxyProtocol: false }
+  const nothing = { ticket: undefined }
+  const { ticket } = await visit(target, { authority: machine.pki.authority, version }).catch(() => nothing)
+  return ticket === undefined ? '' : keyNameOf(ticket)
+}
+
+async function askStatus({ aws, ring }: Stage): Promise<Evidence['status']> {
+  const { payload, functionError } = await aws.invoke(ring.functionName, { action: 'status' })
+  if (functionError !== undefined) return undefined
+  return (payload as { fleet?: { members: number; confirmed: number } }).fleet
+}
+
+/** Traces are read to their ends here, those of processes that still run too. */
+function searchForKeys({ aws, trace, workspace, watch }: Stage, startedAt: number): readonly Finding[] {
+  const folders = [workspace.disk, ...new Set([HOME, process.cwd()])]
+  return new KeySearch(watch.rings.values()).findings(placesOf(aws, trace.collect(true), folders, startedAt))
+}
+
+/** Machines with a ticket whose MAC does not verify under the key of that name in the secret. */
+function misreadersOf({ watch }: Stage, samples: readonly Sample[]): readonly string[] {
+  const keys = new Map([...watch.rings.values()].flatMap(keysOf).map((key) => [key.name, key]))
+  const misread = samples.filter(({ ticket }) => {
+    const key = keys.get(keyNameOf(ticket))
+    return key === undefined || !isUnderKey(ticket, key)
+  })
+  return [...new Set(misread.map(({ host }) => host))]
+}
+
+/** Every ordered pair of machines of one kind, each with itself too, as the tally names them. */
+function pairsOf(machines: readonly Machine[]): readonly string[] {
+  return machines.flatMap((from) =>
+    machines
+      .filter((to) => to.server === from.server)
+      .flatMap((to) => TLS_VERSIONS.map((version) => `${from.id} ${to.id} ${version}`)),
+  )
+}
+
+function failuresOf({ history }: Stage['aws']): readonly string[] {
+  const denied = history.calls
+    .filter(
+      ({ kind, error }) => (kind === 'function' || kind === 'instance') && error === 'AccessDeniedException',
+    )
+    .map(({ operation, principal }) => `${principal} was denied ${operation}`)
+  const given = history.failedEvents.map(({ source }) => `an event of ${source} failed and was given up`)
+  return [...new Set([...denied, ...given])]
+}

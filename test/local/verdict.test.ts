@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import { emptyTally, type Tally } from '../../local/rehearsal/tally.ts'
+import { type Evidence, problemsOf } from '../../local/rehearsal/verdict.ts'
+
+const counts = { tried: 100, reused: 100, lost: 0, failed: 0 }
+const tally: Tally = {
+  ...emptyTally(),
+  resumption: { 'TLSv1.2': counts, 'TLSv1.3': counts },
+  moments: { 'at once': 50, 'during a delivery': 80, 'after the next advance': 50, 'in between': 20 },
+  retired: { tried: 8, accepted: 0 },
+  pairs: { 'a a TLSv1.2': 100, 'a a TLSv1.3': 100 },
+}
+const host = { id: 'a', server: 'nginx', address: '127.0.0.1:1', generation: 3, encryptsWith: 'ff' } as const
+const good: Evidence = {
+  wanted: { rotations: 2, members: 1 },
+  rotations: 2,
+  generation: 3,
+  hosts: [host],
+  tally,
+  pairs: ['a a TLSv1.2', 'a a TLSv1.3'],
+  misread: [],
+  proved: 6,
+  status: { members: 1, confirmed: 1 },
+  findings: [],
+  execs: 100,
+  failures: [],
+}
+
+const resumption = (bent: Partial<typeof counts>) => ({
+  tally: { ...tally, resumption: { ...tally.resumption, 'TLSv1.3': { ...counts, ...bent } } },
+})
+
+describe('a rehearsal', () => {
+  it('is a success when nothing was lost, nothing found and enough was tried', () => {
+    expect(problemsOf(good)).toEqual([])
+  })
+
+  it.each<[string, Partial<Evidence>]>([
+    ['1 resumptions were lost', resumption({ lost: 1 })],
+    ['2 connections failed twice', resumption({ failed: 2 })],
+    ['nothing was tried in TLSv1.3', resumption({ tried: 0, reused: 0 })],
+    ['1 retired tickets were accepted', { tally: { ...tally, retired: { tried: 8, accepted: 1 } } }],
+    ['no retired ticket was tried', { tally: { ...tally, retired: { tried: 0, accepted: 0 } } }],
+    ['3 handshakes brought no ticket', { tally: { ...tally, tickets: { taken: 9, missing: 3 } } }],
+    ['1 of 2 pairs of machines', { tally: { ...tally, pairs: { 'a a TLSv1.2': 100 } } }],
+    [
+      'only 10 % of all tries fell into a delivery',
+      { tally: { ...tally, moments: { ...tally.moments, 'during a delivery': 20 } } },
+    ],
+    [
+      'no ticket was tried after its key was superseded',
+      { tally: { ...tally, moments: { ...tally.moments, 'after the next advance': 0 } } },
+    ],
+    ['the ring advanced 1 times, not 2', { rotations: 1 }],
+    ['a (nginx) encrypts with generation 2, not 3', { hosts: [{ ...host, generation: 2 }] }],
+    ['0 of 1 machines could be looked at', { hosts: [] }],
+    ['the function says that 0 of 1 machines confirmed', { status: { members: 1, confirmed: 0 } }],
+    ['the function says that no of no machines confirmed', { status: undefined }],
+    ['a reads the key in another byte order', { misread: ['a'] }],
+    ["too few tickets' MACs were checked", { proved: 0 }],
+    ['key bytes in a log: line 1', { findings: [{ kind: 'log', where: 'line 1' }] }],
+    ['no exec was traced', { execs: 0 }],
+    ['somebody was denied GetSecretValue', { failures: ['somebody was denied GetSecretValue'] }],
+  ])('is none: %s', (problem, bent) => {
+    expect(problemsOf({ ...good, ...bent })).toEqual([expect.stringContaining(problem)])
+  })
+
+  it('of a single rotation can have no retired ticket: its keys are still in the ring', () => {
+    const bent = {
+      wanted: { rotations: 1, members: 1 },
+      tally: { ...tally, retired: { tried: 0, accepted: 0 } },
+    }
+    expect(problemsOf({ ...good, ...bent })).toEqual([])
+  })
+})
