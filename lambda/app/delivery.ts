@@ -4,6 +4,7 @@ import { type Delivery, MOST_COMMANDS, type SentCommand } from '../core/delivery
 import { later } from '../core/gate.ts'
 import { stragglersOf, weigh } from '../core/judgement.ts'
 import { callRoll, type RotationPorts, saveRecord } from './observation.ts'
+import type { CommonEntry, Courier, Journal } from './ports.ts'
 
 type Delivering = Situation & { readonly delivery: Delivery }
 
@@ -45,21 +46,33 @@ export async function awaitCommands(
   situation: Delivering,
 ): Promise<Situation | undefined> {
   const open = situation.delivery.commands.filter(({ judged }) => !judged)
+  return (await pollUntilEnded(ports, open)) ? judgeFleet(ports, situation) : undefined
+}
+
+/** What polling needs: of whichever story. */
+export interface PollingPorts extends Pick<RotationPorts, 'clock' | 'chance'> {
+  readonly courier: Pick<Courier, 'progress'>
+  readonly journal: Journal<CommonEntry>
+  readonly configuration: { readonly timing: { readonly delivery: number; readonly execution: number } }
+}
+
+/** @returns false where this invocation ran out of time before the commands had ended. */
+export async function pollUntilEnded(ports: PollingPorts, open: readonly SentCommand[]): Promise<boolean> {
   for (let pause = FIRST_POLL; ; pause = Math.min(pause * 1.5, SLOWEST_POLL)) {
-    if (await allEnded(ports, open)) return judgeFleet(ports, situation)
+    if (await allEnded(ports, open)) return true
     const jittered = pause * (0.8 + (ports.chance.random(1)[0] ?? 0) / 640)
-    if (ports.clock.remaining() < jittered + RESERVE) return undefined
+    if (ports.clock.remaining() < jittered + RESERVE) return false
     await ports.clock.sleep(jittered)
   }
 }
 
-async function allEnded(ports: RotationPorts, open: readonly SentCommand[]): Promise<boolean> {
+async function allEnded(ports: PollingPorts, open: readonly SentCommand[]): Promise<boolean> {
   const ended = await Promise.all(open.map((command) => hasEnded(ports, command)))
   return ended.every(Boolean)
 }
 
 async function hasEnded(
-  { courier, clock, journal, configuration }: RotationPorts,
+  { courier, clock, journal, configuration }: PollingPorts,
   command: SentCommand,
 ): Promise<boolean> {
   const { state, targets, completed } = await courier.progress(command.id)

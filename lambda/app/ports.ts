@@ -48,21 +48,25 @@ export interface RollCall {
   members(): Promise<readonly Member[]>
 }
 
-/** What is to reach the fleet. */
-export interface Order {
-  readonly generation: number
+/** Whom an order is for. */
+export interface Address {
   readonly to: 'all' | readonly string[]
   /** Ramped so that a bad machine shows before all have it, or to all at once. */
   readonly ramp: boolean
 }
 
+/** Which generation is to reach the fleet. */
+export interface Order extends Address {
+  readonly generation: number
+}
+
 /** Brings an order to the instances. */
-export interface Courier {
+export interface Courier<O extends Address = Order> {
   /**
    * @returns an opaque reference for each command sent: one for each Region that the fleet lives in.
    * @throws TicketringError `access-denied`, `document-unknown`.
    */
-  send(order: Order): Promise<readonly string[]>
+  send(order: O): Promise<readonly string[]>
   /** One call, whatever the fleet's size. `unknown` while (or because) Systems Manager does not list the command. */
   progress(command: string): Promise<Progress>
   /** What each instance said: one call for every 50. */
@@ -90,23 +94,28 @@ export interface Chance {
 }
 
 /** What is worth a line in the log. Never key material. */
-export interface Journal {
-  record(entry: JournalEntry): void
+export interface Journal<E = JournalEntry> {
+  record(entry: E): void
 }
 
-export type JournalEntry =
+/** What every story may have to say. */
+export type CommonEntry =
   | { readonly kind: 'decided'; readonly action: string; readonly reason: string; readonly page: boolean }
-  | {
-      readonly kind: 'committed'
-      readonly version: string
-      readonly generation: number
-      readonly encryptsWith: string
-    }
   | {
       readonly kind: 'progress'
       readonly command: string
       readonly targets: number
       readonly completed: number
+    }
+  | { readonly kind: 'trouble'; readonly during: string; readonly detail: string }
+
+export type JournalEntry =
+  | CommonEntry
+  | {
+      readonly kind: 'committed'
+      readonly version: string
+      readonly generation: number
+      readonly encryptsWith: string
     }
   | {
       readonly kind: 'held-by'
@@ -116,7 +125,6 @@ export type JournalEntry =
       readonly encryptsWith: string
       readonly since: string
     }
-  | { readonly kind: 'trouble'; readonly during: string; readonly detail: string }
   | { readonly kind: 'measured'; readonly metrics: Metrics }
 
 /** Published once an invocation. */

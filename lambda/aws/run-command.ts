@@ -6,9 +6,12 @@ import {
   SendCommandCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import type { Courier, Order, Progress } from '../app/ports.ts'
+import type { Address, Courier, Order, Progress } from '../app/ports.ts'
+import type { StapleOrder } from '../app/staple-ports.ts'
 import type { Invocation } from '../core/confirmation.ts'
 import type { RotationConfiguration } from '../core/rotation-configuration.ts'
+import type { StapleConfiguration } from '../core/staple-configuration.ts'
+import { wordsOf } from '../core/staple-delivery.ts'
 import { isNamed, refusal } from './refusal.ts'
 
 /** How much of the fleet runs the script at the same time: a bad machine shows before all have the command. */
@@ -19,28 +22,44 @@ const ALL_MAY_FAIL = '100%'
 const PAGE = 50
 const TERMINAL = new Set(['Success', 'Cancelled', 'Failed', 'TimedOut'])
 
-/** Run Command of AWS Systems Manager, in one Region. */
-export class RunCommand implements Courier {
-  readonly #client: SSMClient
-  readonly #configuration: RotationConfiguration
+/** Which document runs where, and how long a command may wait for a machine: seconds. */
+export interface Channel extends Pick<RotationConfiguration, 'document' | 'target'> {
+  readonly timing: { readonly delivery: number }
+}
 
-  constructor(client: SSMClient, configuration: RotationConfiguration) {
+/** An order in the document's own words. */
+export interface Wording {
+  readonly parameters: Readonly<Record<string, readonly string[]>>
+  /** At most 100 characters, for whoever reads the command history. */
+  readonly comment: string
+}
+
+/** Run Command of AWS Systems Manager, in one Region, for whatever is to be brought. */
+export class CommandCourier<O extends Address> implements Courier<O> {
+  readonly #client: SSMClient
+  readonly #channel: Channel
+  readonly #word: (order: O) => Wording
+
+  constructor(client: SSMClient, channel: Channel, word: (order: O) => Wording) {
     this.#client = client
-    this.#configuration = configuration
+    this.#channel = channel
+    this.#word = word
   }
 
-  async send({ generation, to, ramp }: Order): Promise<readonly string[]> {
-    const { document, target, timing, ring } = this.#configuration
+  async send(order: O): Promise<readonly string[]> {
+    const { document, target, timing } = this.#channel
+    const { to, ramp } = order
+    const { parameters, comment } = this.#word(order)
     const tagged = { Key: `tag:${target.tag}`, Values: [...target.values] }
     const command = new SendCommandCommand({
       DocumentName: document.name,
       DocumentVersion: document.version,
       Targets: [to === 'all' ? tagged : { Key: 'InstanceIds', Values: [...to] }],
-      Parameters: { Generation: [String(generation)] },
+      Parameters: Object.fromEntries(Object.entries(parameters).map(([name, values]) => [name, [...values]])),
       MaxConcurrency: ramp ? RAMP : ALL_MAY_FAIL,
       MaxErrors: ALL_MAY_FAIL,
       TimeoutSeconds: timing.delivery,
-      Comment: `ticketring: ${ring}, generation ${generation} or later`,
+      Comment: comment,
     })
     try {
       const { Command } = await this.#client.send(command)
@@ -95,6 +114,26 @@ export class RunCommand implements Courier {
       if (isNamed(error, 'InvalidCommandId')) return NO_PAGE
       throw refusal(error, `the results of command ${command}`)
     }
+  }
+}
+
+/** Brings generations of a ring. */
+export class RunCommand extends CommandCourier<Order> {
+  constructor(client: SSMClient, configuration: Channel & Pick<RotationConfiguration, 'ring'>) {
+    super(client, configuration, ({ generation }) => ({
+      parameters: { Generation: [String(generation)] },
+      comment: `ticketring: ${configuration.ring}, generation ${generation} or later`,
+    }))
+  }
+}
+
+/** Brings staples to the machines of a set. */
+export class StapleCommand extends CommandCourier<StapleOrder> {
+  constructor(client: SSMClient, configuration: Channel & Pick<StapleConfiguration, 'set'>) {
+    super(client, configuration, ({ told }) => ({
+      parameters: { Staples: [wordsOf(told)] },
+      comment: `ticketring: staples of ${configuration.set}, ${told === 'all' ? 'all' : told.length}`,
+    }))
   }
 }
 

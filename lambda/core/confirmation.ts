@@ -27,22 +27,32 @@ export type Verdict =
       readonly changed: boolean
       readonly since?: Date
     }
-  | {
-      readonly confirmed: false
-      readonly reason: string
-      /** True if the instance itself spoke: that outweighs what it said before. */
-      readonly spoke: boolean
-    }
+  | Unconfirmed
+
+export interface Unconfirmed {
+  readonly confirmed: false
+  readonly reason: string
+  /** True if the instance itself spoke: that outweighs what it said before. */
+  readonly spoke: boolean
+}
 
 /**
  * Judges one instance by its own evidence. An aggregate Success proves nothing: an instance counts if it says, in
  * one well-formed line, that a handshake showed the `current` key of this generation or a later one.
  */
 export function judge(invocation: Invocation, wanted: Expectation): Verdict {
+  return hear(invocation, (line) => judgeLine(parseResultLine(line), wanted, invocation.finishedAt))
+}
+
+/**
+ * Lets an instance speak, if it had the chance to.
+ * @param judgeOutput judges what it left on standard output; may throw `result-line-malformed`.
+ */
+export function hear<V>(invocation: Invocation, judgeOutput: (stdout: string) => V): V | Unconfirmed {
   const silence = SILENT[normalise(invocation.status)]
   if (silence !== undefined) return { confirmed: false, reason: silence, spoke: false }
   try {
-    return judgeLine(parseResultLine(standardOutput(invocation.output)), wanted, invocation.finishedAt)
+    return judgeOutput(standardOutput(invocation.output))
   } catch (error) {
     if (!isRefusal(error, 'result-line-malformed')) throw error
     return { confirmed: false, reason: `${invocation.status}: its answer was ${error.came}`, spoke: true }
@@ -101,10 +111,13 @@ const SILENT: Readonly<Record<string, string>> = {
 }
 
 /** What the instances said of one or more commands. */
-export type Evidence = ReadonlyMap<string, Verdict>
+export type Evidence<V extends Heard = Verdict> = ReadonlyMap<string, V>
+
+/** The least that every verdict on an instance says. */
+export type Heard = { readonly confirmed: true } | Unconfirmed
 
 /** Adds older evidence: the last time an instance spoke counts, and silence takes nothing back. */
-export function withOlder(newer: Evidence, older: Evidence): Evidence {
+export function withOlder<V extends Heard>(newer: Evidence<V>, older: Evidence<V>): Evidence<V> {
   const joined = new Map(older)
   for (const [id, verdict] of newer) {
     const silent = !verdict.confirmed && !verdict.spoke

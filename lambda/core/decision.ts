@@ -1,4 +1,4 @@
-import { type Carried, type Delivery, membershipOf } from './delivery-record.ts'
+import type { Carried, Delivery } from './delivery-record.ts'
 import {
   ageOf,
   askGate,
@@ -11,6 +11,7 @@ import {
   rollCallOf,
   type WaitsFor,
 } from './gate.ts'
+import { backOff, redeliveryTargets } from './redelivery.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
 import { requestMark, tokenFor } from './tokens.ts'
 
@@ -61,12 +62,8 @@ export type Decision = { readonly reason: string } & (
 
 type Plain<A extends string> = A extends string ? { readonly action: A } : never
 
-/** InstanceIds a single command may name. Source: SendCommand. */
-export const MOST_NAMED = 50
 /** An AWSPENDING this old belongs to nobody who is still working. */
 const PENDING_LIFE = 30 * 60
-/** Redelivery waits at most this many ticks. */
-const LONGEST_BACKOFF = 8
 
 /**
  * Decides one action from what is. Called again after each action until it says `hold` or `rest`, so that it can
@@ -204,25 +201,11 @@ function converge(known: Known, intent: Intent, configuration: RotationConfigura
 function redeliver(known: Known, { timing }: RotationConfiguration): Decision {
   const { delivery, now } = known
   const last = delivery.commands.at(-1)
-  const due = later(last?.sentAt ?? now, backOff(delivery, timing.tick))
+  const due = later(last?.sentAt ?? now, backOff(delivery.attempts, delivery.version, timing.tick))
   const reason = missingOf(delivery)
   if (now >= due) return { action: 'deliver', to: redeliveryTargets(delivery), reason }
   const page = now >= later(delivery.rotatedAt, timing.every)
   return { action: 'hold', waitsFor: 'convergence', until: due, page, reason }
-}
-
-/** Doubles from tick to tick, up to {@link LONGEST_BACKOFF} ticks, less up to a tenth told by the version itself. */
-function backOff({ attempts, version }: Delivery, tick: number): number {
-  const ticks = Math.min(2 ** Math.max(attempts - 1, 0), LONGEST_BACKOFF)
-  const jitter = Number.parseInt(membershipOf([version, String(attempts)]).slice(0, 4), 16) / 0xffff
-  return tick * ticks * (1 - jitter / 10)
-}
-
-/** Names the missing while they are few and all known; otherwise everybody with the tag. */
-function redeliveryTargets({ members, confirmed, stragglers }: Delivery): 'all' | readonly string[] {
-  const missing = members - confirmed
-  const allNamed = stragglers.length === missing && missing > 0 && missing <= MOST_NAMED
-  return allNamed ? stragglers.map(({ id }) => id) : 'all'
 }
 
 /** Erases what the labels still hold of the old ring, once nobody can need it. */

@@ -28,11 +28,11 @@ export interface Straggler {
   readonly reason: string
 }
 
-/** How far one version of the ring has got in the fleet. */
-export interface Delivery extends RingFacts {
-  /** The latest deliveries of this version, newest last. */
+/** How far something has got in the fleet. */
+export interface Delivered {
+  /** The latest commands that brought it, newest last. */
   readonly commands: readonly SentCommand[]
-  /** How many commands were ever sent for this version. */
+  /** How many commands were ever sent for it. */
   readonly attempts: number
   readonly members: number
   readonly confirmed: number
@@ -43,6 +43,9 @@ export interface Delivery extends RingFacts {
   /** When the last member that had to change its keys confirmed; stays when others join that need not. */
   readonly convergedAt?: Date
 }
+
+/** How far one version of the ring has got in the fleet. */
+export interface Delivery extends RingFacts, Delivered {}
 
 /** What outlives a version. */
 export interface Carried {
@@ -114,10 +117,19 @@ export function parseRecord(text: string): DeliveryRecord {
 /** The inverse of {@link parseRecord}; drops reasons, then stragglers, until the text fits a parameter. */
 export function serialiseRecord(record: DeliveryRecord): string {
   const { delivery } = record
+  if (delivery === undefined) return JSON.stringify({ v: 1, ...record })
+  return fitStragglers(delivery.stragglers, (stragglers) =>
+    JSON.stringify({ v: 1, ...record, delivery: { ...delivery, stragglers } }),
+  )
+}
+
+/** Leaves out reasons' ends, then stragglers, until what `write` makes of them fits a standard parameter. */
+export function fitStragglers(
+  all: readonly Straggler[],
+  write: (stragglers: readonly Straggler[]) => string,
+): string {
   for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
-    const stragglers = delivery?.stragglers.slice(0, most).map(shorten)
-    const fitted = delivery === undefined ? record : { ...record, delivery: { ...delivery, stragglers } }
-    const text = JSON.stringify({ v: 1, ...fitted })
+    const text = write(all.slice(0, most).map(shorten))
     if (Buffer.byteLength(text) < PARAMETER_LIMIT) return text
   }
   throw new RangeError('a delivery record without stragglers exceeds a parameter')
@@ -137,13 +149,7 @@ function parseDelivery(value: unknown): Delivery {
     'parent',
     'encryptsWith',
     'rotatedAt',
-    'commands',
-    'attempts',
-    'members',
-    'confirmed',
-    'stragglers',
-    'membership',
-    'convergedAt',
+    ...DELIVERED_FIELDS,
   ])
   return {
     version: fields.string('version'),
@@ -152,6 +158,23 @@ function parseDelivery(value: unknown): Delivery {
     parent: fields.string('parent'),
     encryptsWith: fields.string('encryptsWith', /^[0-9a-f]{32}$/, '32 hex digits'),
     rotatedAt: fields.time('rotatedAt'),
+    ...parseDelivered(fields),
+  }
+}
+
+/** Fields of {@link Delivered}, for whoever names them as allowed. */
+export const DELIVERED_FIELDS = [
+  'commands',
+  'attempts',
+  'members',
+  'confirmed',
+  'stragglers',
+  'membership',
+  'convergedAt',
+] as const
+
+export function parseDelivered(fields: Fields): Delivered {
+  return {
     commands: fields.list('commands', parseCommand),
     attempts: fields.integer('attempts', 0),
     members: fields.integer('members', 0),
@@ -185,7 +208,7 @@ function parseCarried(value: unknown): Carried {
   }
 }
 
-function parseBaseline(fields: Fields) {
+export function parseBaseline(fields: Fields) {
   return { members: fields.integer('members', 0), at: fields.time('at') }
 }
 

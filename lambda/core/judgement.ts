@@ -1,15 +1,21 @@
-import type { Evidence } from './confirmation.ts'
-import { type Carried, type Delivery, membershipOf, type Straggler } from './delivery-record.ts'
+import type { Evidence, Heard } from './confirmation.ts'
+import {
+  type Carried,
+  type Delivered,
+  type Delivery,
+  membershipOf,
+  type Straggler,
+} from './delivery-record.ts'
 import { type Fleet, fleetTrouble, type Member } from './gate.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
 
-export interface Judgement {
-  readonly delivery: Delivery
-  readonly carried: Carried
+export interface Judgement<D extends Delivered = Delivery, C extends Pick<Carried, 'baseline'> = Carried> {
+  readonly delivery: D
+  readonly carried: C
 }
 
 /** Members of the roll call that have not confirmed, each with its reason. */
-export function stragglersOf(members: readonly Member[], evidence: Evidence): readonly Straggler[] {
+export function stragglersOf(members: readonly Member[], evidence: Evidence<Heard>): readonly Straggler[] {
   return members.flatMap(({ id, online }) => {
     const verdict = evidence.get(id)
     if (verdict?.confirmed === true) return []
@@ -22,12 +28,12 @@ export function stragglersOf(members: readonly Member[], evidence: Evidence): re
  * @param changed whether any instance had to change its keys since the fleet was last judged: tickets that it
  * issued before have to live their life from now on.
  */
-export function weigh(
-  { delivery, carried }: Judgement,
-  { fleet, evidence, changed }: { fleet: Fleet; evidence: Evidence; changed: boolean },
+export function weigh<D extends Delivered, C extends Pick<Carried, 'baseline'>>(
+  { delivery, carried }: Judgement<D, C>,
+  { fleet, evidence, changed }: { fleet: Fleet; evidence: Evidence<Heard>; changed: boolean },
   target: RotationConfiguration['target'],
   now: Date,
-): Judgement {
+): Judgement<D, C> {
   if (!fleet.known) return { delivery, carried }
   const { members } = fleet
   const stragglers = stragglersOf(members, evidence)

@@ -1,25 +1,46 @@
-import type { Journal, JournalEntry, Metrics } from '../app/ports.ts'
+import type { CommonEntry, Journal, JournalEntry, Metrics } from '../app/ports.ts'
+import type { StapleJournalEntry } from '../app/staple-ports.ts'
+import type { StapleMetrics } from '../core/staple-report.ts'
+
+type Write = (line: string) => void
 
 /**
  * Writes each entry as one JSON line. Metrics go in CloudWatch's embedded metric format, which costs no call.
  * @param ring the ring's name, the one dimension.
  * @param write takes a line without its end.
  */
-export function logJournal(ring: string, now: () => Date, write: (line: string) => void): Journal {
+export function logJournal(ring: string, now: () => Date, write: Write): Journal {
   return {
     record(entry) {
       const time = now()
-      const { kind, ...rest } = entry
-      const line = { level: levelOf(entry), kind, ring, at: time.toISOString() }
-      write(
-        JSON.stringify(entry.kind === 'measured' ? embed(entry.metrics, ring, time) : { ...line, ...rest }),
-      )
+      if (entry.kind === 'measured') write(embed({ Ring: ring }, entry.metrics, UNITS, time))
+      else write(lineOf(entry, { ring }, time))
     },
   }
 }
 
-function levelOf(entry: JournalEntry): 'info' | 'error' {
-  return entry.kind === 'trouble' || (entry.kind === 'decided' && entry.page) ? 'error' : 'info'
+/** The same for a set of staples; what fails is also counted by its reason. */
+export function logStapleJournal(set: string, now: () => Date, write: Write): Journal<StapleJournalEntry> {
+  return {
+    record(entry) {
+      const time = now()
+      if (entry.kind === 'measured') write(embed({ Set: set }, entry.metrics, STAPLE_UNITS, time))
+      else if (entry.kind === 'failing') {
+        const counted = { StapleFailures: entry.certificates }
+        write(embed({ Set: set, Reason: entry.reason }, counted, { StapleFailures: 'Count' }, time))
+      } else write(lineOf(entry, { set }, time))
+    },
+  }
+}
+
+function lineOf(entry: JournalEntry | StapleJournalEntry, scope: object, time: Date): string {
+  const { kind, ...rest } = entry
+  return JSON.stringify({ level: levelOf(entry), kind, ...scope, at: time.toISOString(), ...rest })
+}
+
+function levelOf(entry: { readonly kind: string } | CommonEntry): 'info' | 'error' {
+  if (entry.kind === 'trouble' || entry.kind === 'refused') return 'error'
+  return 'page' in entry && entry.page ? 'error' : 'info'
 }
 
 const UNITS: Readonly<Record<keyof Metrics, string>> = {
@@ -30,9 +51,23 @@ const UNITS: Readonly<Record<keyof Metrics, string>> = {
   RotationForced: 'Count',
 }
 
+const STAPLE_UNITS: Readonly<Record<keyof StapleMetrics, string>> = {
+  StapleLifeLeft: 'Percent',
+  StapleFailures: 'Count',
+  StaplesRevoked: 'Count',
+  StaplesUndelivered: 'Count',
+  StaplesWithdrawn: 'Count',
+  MustStaplesMissing: 'Count',
+  WithdrawalHeld: 'Count',
+}
+
 /** Source: CloudWatch user guide, embedded metric format specification. */
-function embed(metrics: Metrics, ring: string, time: Date): object {
-  const Metrics = Object.entries(UNITS).map(([Name, Unit]) => ({ Name, Unit }))
-  const definition = { Namespace: 'Ticketring', Dimensions: [['Ring']], Metrics }
-  return { _aws: { Timestamp: time.getTime(), CloudWatchMetrics: [definition] }, Ring: ring, ...metrics }
+function embed(scope: Readonly<Record<string, string>>, metrics: object, units: object, time: Date): string {
+  const Metrics = Object.entries(units).map(([Name, Unit]) => ({ Name, Unit }))
+  const definition = { Namespace: 'Ticketring', Dimensions: [Object.keys(scope)], Metrics }
+  return JSON.stringify({
+    _aws: { Timestamp: time.getTime(), CloudWatchMetrics: [definition] },
+    ...scope,
+    ...metrics,
+  })
 }

@@ -11,12 +11,8 @@ import { RunCommand } from '../aws/run-command.ts'
 import { RingSecret } from '../aws/secrets-manager.ts'
 import { parseRotationRequest } from '../core/request.ts'
 import { parseRotationConfiguration, ROTATION_VARIABLE } from '../core/rotation-configuration.ts'
+import type { InvocationContext } from './context.ts'
 import { logJournal } from './journal.ts'
-
-/** What this handler uses of Lambda's context. */
-export interface InvocationContext {
-  getRemainingTimeInMillis(): number
-}
 
 const configuration = parseRotationConfiguration(process.env[ROTATION_VARIABLE])
 // Throttling is waited out: nothing here is in a hurry that a few retries would spoil.

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type {
   Courier,
-  Order,
   Records,
   RingCommits,
   RingVersions,
@@ -25,7 +24,7 @@ interface Outside {
   readonly secret: RingVersions & RingCommits & Rotations
   readonly records: Records
   readonly rollCall: RollCall
-  readonly courier: Courier<Order>
+  readonly courier: Courier
   join(id: string): { lose(): void; leave(): void }
 }
 
@@ -64,10 +63,7 @@ function onLoopback(aws: LoopbackAws): Outside {
     secret: new RingSecret(secrets, aws.resources.secrets[0]?.arn ?? ''),
     records: new ParameterRecord(ssm, '/ticketring/edge/delivery'),
     rollCall: new TaggedInstances(ssm, configuration.target),
-    courier: new RunCommand<Order>(ssm, configuration, ({ generation }) => ({
-      parameters: { Generation: [String(generation)] },
-      comment: 'contract',
-    })),
+    courier: new RunCommand(ssm, configuration),
     join: (id) => joinMachine(aws, { id }),
   }
 }

@@ -30,8 +30,21 @@ export function parseCertificates(
   bytes: Uint8Array,
   labels = CERTIFICATE_LABELS,
 ): [Certificate, ...Certificate[]] {
-  const ders = looksLikeDer(bytes) ? [bytes] : decodePem(Buffer.from(bytes).toString('latin1'), labels)
-  const [first, ...rest] = ders.map(parseCertificate)
+  const [first, ...rest] = certificateBlocks(bytes, labels)
+  return [parseCertificate(first), ...rest.map(parseCertificate)]
+}
+
+/**
+ * DER of the certificates of a file, as {@link parseCertificates} finds them.
+ * @throws TicketringError `certificate-malformed` where there is none.
+ */
+export function certificateBlocks(
+  bytes: Uint8Array,
+  labels = CERTIFICATE_LABELS,
+): [Uint8Array, ...Uint8Array[]] {
+  const [first, ...rest] = looksLikeDer(bytes)
+    ? [bytes]
+    : decodePem(Buffer.from(bytes).toString('latin1'), labels)
   if (first !== undefined) return [first, ...rest]
   throw new TicketringError('certificate-malformed', {
     wanted: 'a certificate in PEM or DER',

@@ -1,0 +1,130 @@
+import type { StapleEntry } from '../core/staple.ts'
+import { decideStaple } from '../core/staple-decision.ts'
+import { holdingOf } from '../core/staple-record.ts'
+import { measureStaples, reportOn, type StapleReport } from '../core/staple-report.ts'
+import type { StapleAction, StapleRequest } from '../core/staple-request.ts'
+import type { Brought, Course } from './staple-bringing.ts'
+import type { Kept, StapleSituation } from './staple-observation.ts'
+import type { StaplePorts } from './staple-ports.ts'
+import type { Refreshed } from './staple-refresh.ts'
+
+/** What an invocation answers, as JSON. */
+export interface StapleAnswer {
+  readonly action: StapleAction
+  readonly set: string
+  /** What was done, in order. */
+  readonly did: readonly string[]
+  /** Of `status` all; else those that something was done about, or that need an eye. */
+  readonly certificates: readonly StapleReport[]
+  /** The last decision on delivery, or, of `status`, the one that would be taken now. */
+  readonly delivery: { readonly action: string; readonly reason: string; readonly until?: string }
+  readonly fleet: {
+    readonly members: number
+    readonly confirmed: number
+    readonly stragglers: readonly { readonly id: string; readonly reason: string }[]
+  }
+  /** Withdrawals that were held because so many were due at once. */
+  readonly held?: readonly string[]
+}
+
+/** What an invocation comes to, as JSON. */
+export function answer(
+  ports: StaplePorts,
+  { lost, kept: before }: StapleSituation,
+  { action, certificate }: StapleRequest,
+  done: Refreshed,
+  { course, decision, did }: Brought,
+): StapleAnswer {
+  const { members, confirmed, stragglers } = course.delivery
+  const until = decision.action === 'hold' ? decision.until : undefined
+  const shown = done.kept.filter(
+    (kept, index) =>
+      action === 'status' ||
+      kept.setting.name === certificate ||
+      kept.entry !== before[index]?.entry ||
+      kept.entry.failures > 0,
+  )
+  return {
+    action,
+    set: ports.configuration.set,
+    did: [...done.did, ...did],
+    certificates: [
+      ...shown.map((kept) => reportOn(kept, reasonOf(ports, kept), ports.clock.now())),
+      ...lost.map(reportLost),
+    ],
+    delivery: {
+      action: decision.action,
+      reason: decision.reason,
+      ...(until === undefined ? {} : { until: until.toISOString() }),
+    },
+    fleet: { members, confirmed, stragglers },
+    ...(done.held.length === 0
+      ? {}
+      : { held: done.held.map(({ name, reason }) => `${name}: ${reason ?? ''}`) }),
+  }
+}
+
+function reportLost({ setting, trouble }: StapleSituation['lost'][number]): StapleReport {
+  return { name: setting.name, state: 'unreadable', reason: trouble.message }
+}
+
+/** What would be done about a certificate now, in a sentence. */
+export function reasonOf({ clock, configuration }: StaplePorts, kept: Kept): string {
+  const moment = { now: clock.now(), timing: configuration.timing, forced: false, mayAsk: true }
+  return decideStaple(kept, moment).reason
+}
+
+/** Names in one line of the log. */
+const MOST_NAMES = 20
+
+/** Publishes how the set stands. */
+export function measure(
+  ports: StaplePorts,
+  { lost }: StapleSituation,
+  done: Refreshed,
+  { delivery, fleet }: Course,
+): void {
+  const { journal, clock } = ports
+  for (const { setting, trouble } of lost)
+    journal.record({
+      kind: 'trouble',
+      during: `reading the certificate ${setting.name}`,
+      detail: trouble.message,
+    })
+  const held = done.held.length > 0
+  if (held) {
+    const names = done.held.slice(0, MOST_NAMES).map(({ name }) => name)
+    const reason = `${done.held.length} staples would go at once, more than a fifth: all stay. ${names.join(', ')}`
+    journal.record({ kind: 'decided', action: 'hold-withdrawals', reason, page: true })
+  }
+  // Nobody has confirmed what was never sent.
+  const members = delivery.attempts === 0 && fleet.known ? fleet.members.length : delivery.members
+  const undelivered = holdingFrom(done.kept).size === 0 ? 0 : Math.max(0, members - delivery.confirmed)
+  const leaving = new Map(done.held.map((entry) => [entry.id, entry]))
+  const seen = done.kept.map((kept) => ({ ...kept, entry: seenAs(kept.entry, leaving.get(kept.entry.id)) }))
+  const metrics = measureStaples(seen, { now: clock.now(), lost: lost.length, undelivered, held })
+  journal.record({ kind: 'measured', metrics })
+  for (const [reason, certificates] of reasonsOf(done.kept, lost.length))
+    journal.record({ kind: 'failing', reason, certificates })
+}
+
+/** A revocation whose withdrawal is held is a revocation all the same. */
+function seenAs(entry: StapleEntry, leaving: StapleEntry | undefined): StapleEntry {
+  const { response } = leaving ?? {}
+  return response?.status === 'revoked' ? { ...entry, response } : entry
+}
+
+/** How many certificates fail, by the rule that refused or else the error. */
+function reasonsOf(all: readonly Kept[], lost: number): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>(lost === 0 ? [] : [['unreadable', lost]])
+  for (const { entry } of all) {
+    if (entry.failures === 0 || entry.lastFailure === undefined) continue
+    const reason = entry.lastFailure.rule ?? entry.lastFailure.code
+    counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  }
+  return counts
+}
+
+export function holdingFrom(all: readonly Kept[]) {
+  return holdingOf(all.map(({ entry }) => entry))
+}

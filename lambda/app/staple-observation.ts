@@ -1,0 +1,139 @@
+import { isRefusal, TicketringError } from '../core/errors.ts'
+import type { Fleet } from '../core/gate.ts'
+import { type Certificate, parseCertificate } from '../core/ocsp/certificate.ts'
+import { certificateBlocks } from '../core/ocsp/pem.ts'
+import { certificateIdOf, parseEntry, type StapleEntry } from '../core/staple.ts'
+import { unborn } from '../core/staple-change.ts'
+import type { CertificateSetting } from '../core/staple-configuration.ts'
+import type { Candidate } from '../core/staple-decision.ts'
+import { parseStapleRecord, type StapleRecord } from '../core/staple-record.ts'
+import { callRoll } from './observation.ts'
+import type { StaplePorts } from './staple-ports.ts'
+
+/** One certificate of the set, with what the store holds of it. */
+export interface Kept extends Candidate {
+  readonly certificate: Certificate
+  /** The rest of its chain file, in DER. */
+  readonly others: readonly Uint8Array[]
+  readonly entry: StapleEntry
+  /** Of the stored entry; 0 where nothing is stored. */
+  readonly version: number
+}
+
+/** A certificate that cannot be looked after, and why. */
+export interface Lost {
+  readonly setting: CertificateSetting
+  readonly trouble: TicketringError
+}
+
+/** What is, when a run begins. */
+export interface StapleSituation {
+  readonly kept: readonly Kept[]
+  readonly lost: readonly Lost[]
+  readonly record: StapleRecord
+  readonly fleet: Fleet
+}
+
+type Read = {
+  readonly setting: CertificateSetting
+  readonly certificate: Certificate
+  readonly others: readonly Uint8Array[]
+  readonly id: string
+}
+
+/** Looks at the certificates, at what is stored of them, at the delivery record and at the fleet. */
+export async function observeStaples(ports: StaplePorts): Promise<StapleSituation> {
+  const { configuration, rollCall } = ports
+  const [{ read, lost }, record, fleet] = await Promise.all([
+    readInventory(ports),
+    readStapleRecord(ports),
+    callRoll(rollCall),
+  ])
+  const stored = await ports.store.read(read.map(({ id }) => id))
+  const kept = read.map(({ setting, certificate, others, id }): Kept => {
+    const found = stored.get(id)
+    const identity = { name: setting.name, id, mustStaple: certificate.mustStaple }
+    const entry = found === undefined ? undefined : readEntry(ports, found.text, id)
+    return {
+      setting,
+      certificate,
+      others,
+      urls: setting.url === undefined ? certificate.ocspUrls : [setting.url],
+      notAfter: certificate.notAfter,
+      mustStaple: certificate.mustStaple,
+      entry: entry === undefined ? unborn(identity) : { ...entry, ...identity },
+      version: found?.version ?? 0,
+    }
+  })
+  return { kept, lost, fleet, record: record ?? { set: configuration.set, carried: {} } }
+}
+
+async function readInventory({ chains, configuration }: StaplePorts) {
+  const texts = await chains.read(configuration.certificates.map(({ chain }) => chain))
+  const read = new Map<string, Read>()
+  const lost: Lost[] = []
+  for (const [index, setting] of configuration.certificates.entries()) {
+    const found = identify(setting, texts[index])
+    const twin = found instanceof TicketringError ? undefined : read.get(found.id)
+    if (found instanceof TicketringError) lost.push({ setting, trouble: found })
+    else if (twin !== undefined) lost.push({ setting, trouble: repeated(setting, twin.setting) })
+    else read.set(found.id, found)
+  }
+  return { read: [...read.values()], lost }
+}
+
+function identify(
+  setting: CertificateSetting,
+  text: string | TicketringError | undefined,
+): Read | TicketringError {
+  if (text instanceof TicketringError) return text
+  try {
+    const [first, ...others] = certificateBlocks(Buffer.from(text ?? ''))
+    const certificate = parseCertificate(first)
+    return { setting, certificate, others, id: certificateIdOf(certificate) }
+  } catch (error) {
+    if (isRefusal(error)) return error
+    const cause = {
+      wanted: `a public key in the certificate ${setting.name} that OpenSSL knows`,
+      came: 'another',
+    }
+    return new TicketringError('certificate-malformed', { ...cause, cause: error })
+  }
+}
+
+function repeated({ name }: CertificateSetting, twin: CertificateSetting): TicketringError {
+  return new TicketringError('configuration-invalid', {
+    wanted: `another certificate under ${name} than under ${twin.name}`,
+    came: 'the same one',
+    fix: 'Leave one of the two names out',
+  })
+}
+
+/** A garbled entry is as good as none: the responder is asked again. */
+function readEntry({ journal }: StaplePorts, text: string, id: string): StapleEntry | undefined {
+  try {
+    const entry = parseEntry(text)
+    return entry.id === id ? entry : undefined
+  } catch (error) {
+    if (!isRefusal(error, 'staple-malformed')) throw error
+    journal.record({ kind: 'trouble', during: `reading the staple ${id}`, detail: error.message })
+    return undefined
+  }
+}
+
+async function readStapleRecord({
+  records,
+  configuration,
+  journal,
+}: StaplePorts): Promise<StapleRecord | undefined> {
+  const text = await records.read()
+  if (text === undefined) return undefined
+  try {
+    const record = parseStapleRecord(text)
+    return record.set === configuration.set ? record : undefined
+  } catch (error) {
+    if (!isRefusal(error, 'record-malformed')) throw error
+    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: error.message })
+    return undefined
+  }
+}

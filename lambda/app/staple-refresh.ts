@@ -1,0 +1,153 @@
+import { isRefusal } from '../core/errors.ts'
+import type { Pace } from '../core/ocsp/schedule.ts'
+import type { StapleEntry } from '../core/staple.ts'
+import { withdrawn, withFailure, withResponse } from '../core/staple-change.ts'
+import type { StapleTiming } from '../core/staple-configuration.ts'
+import { decideStaple, isLandslide, type StapleDecision } from '../core/staple-decision.ts'
+import type { TryFailure } from '../core/staple-failure.ts'
+import { askAbout, RunMemory } from './staple-asking.ts'
+import { inParallel } from './staple-crew.ts'
+import type { Kept } from './staple-observation.ts'
+import type { StaplePorts } from './staple-ports.ts'
+import { saveEntry } from './staple-saving.ts'
+
+/** Certificates in work at the same time. */
+const HANDS = 64
+/** Milliseconds kept back for withdrawals and delivery: no responder is asked any more. */
+const RESERVE = 60_000
+
+/** What a run wants: everything that is due, or, of those named, also what is not. */
+export interface Wish {
+  readonly forced: boolean
+  /** Past the guard against a landslide. */
+  readonly releaseHeld: boolean
+  readonly concerns: (kept: Kept) => boolean
+}
+
+/** What refreshing came to. */
+export interface Refreshed {
+  readonly kept: readonly Kept[]
+  readonly did: readonly string[]
+  /** Entries as they would be, had their withdrawal not been held back. */
+  readonly held: readonly StapleEntry[]
+}
+
+/** One certificate after it was asked about. */
+interface Turn {
+  readonly kept: Kept
+  /** What remains to be done: to withdraw, in this state. */
+  readonly leaving?: StapleEntry
+  readonly did?: string
+}
+
+/** Asks about whatever is due, stores what came, and withdraws what is at its end. */
+export async function refresh(ports: StaplePorts, all: readonly Kept[], wish: Wish): Promise<Refreshed> {
+  const memory = new RunMemory()
+  const turns = await inParallel(nearestEndFirst(all), HANDS, (kept) =>
+    wish.concerns(kept) ? takeTurn(ports, kept, wish.forced, memory) : leftAlone(kept),
+  )
+  const withdrawals = await withdrawAll(ports, turns, wish.releaseHeld)
+  const after = new Map(withdrawals.kept.map((kept) => [kept.entry.id, kept]))
+  return {
+    kept: all.map((kept) => after.get(kept.entry.id) ?? kept),
+    did: [...turns.flatMap(({ did }) => did ?? []), ...withdrawals.did],
+    held: withdrawals.held,
+  }
+}
+
+async function leftAlone(kept: Kept): Promise<Turn> {
+  return { kept }
+}
+
+/** Where time is short, it goes to those who need it most. */
+function nearestEndFirst(all: readonly Kept[]): readonly Kept[] {
+  const endOf = ({ entry }: Kept) => (entry.state === 'staple' ? (entry.response?.end.getTime() ?? 0) : 0)
+  return all.toSorted((one, other) => endOf(one) - endOf(other))
+}
+
+async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory: RunMemory): Promise<Turn> {
+  const mayAsk = ports.clock.remaining() > RESERVE
+  const decision = decide(ports, kept, forced, mayAsk)
+  if (decision.action !== 'fetch') return leaving(kept, decision)
+  const asked = await askAbout(ports, kept, memory)
+  if (asked.kind === 'deferred') return leaving(kept, decide(ports, kept, forced, false))
+  if (asked.kind === 'failure') return failed(ports, kept, asked.failure)
+  const { response, freshUntil } = asked
+  const entry = withResponse(
+    kept.entry,
+    response,
+    kept.setting,
+    paceOf(ports.configuration.timing),
+    freshUntil,
+  )
+  const changed = entry.response !== kept.entry.response || entry.state !== kept.entry.state
+  const { name, mustStaple } = entry
+  const { status, source } = response
+  const end = (entry.response ?? response).end.toISOString()
+  ports.journal.record({ kind: 'fetched', certificate: name, status, end, source, changed, mustStaple })
+  if (entry.state === 'withdrawn' && kept.entry.state === 'staple') return { kept, leaving: entry }
+  const saved = await save(ports, kept, entry)
+  return changed ? { kept: saved, did: `${name}: ${status} until ${end}` } : { kept: saved }
+}
+
+async function failed(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Turn> {
+  const after = await saveFailure(ports, kept, failure)
+  const turn = leaving(after, decide(ports, after, false, false))
+  return { ...turn, did: `${kept.entry.name}: ${failure.code}: ${failure.detail}` }
+}
+
+async function saveFailure(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Kept> {
+  const { code, rule, detail } = failure
+  const entry = withFailure(kept.entry, failure, ports.clock.now())
+  const { name, mustStaple, failures } = entry
+  const facts = { code, detail, failures, mustStaple, ...(rule === undefined ? {} : { rule }) }
+  ports.journal.record({ kind: 'refused', certificate: name, ...facts })
+  return saveEntry(ports, kept, entry)
+}
+
+/** A response that no parameter can hold is a failure like any other: what is stored stays. */
+async function save(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Kept> {
+  try {
+    return await saveEntry(ports, kept, entry)
+  } catch (error) {
+    if (!isRefusal(error, 'staple-too-large')) throw error
+    const { code, came: detail } = error
+    return saveFailure(ports, kept, { code, detail, kind: 'lasting', remedy: 'none' })
+  }
+}
+
+function decide(
+  { clock, configuration }: StaplePorts,
+  kept: Kept,
+  forced: boolean,
+  mayAsk: boolean,
+): StapleDecision {
+  return decideStaple(kept, { now: clock.now(), timing: configuration.timing, forced, mayAsk })
+}
+
+function leaving(kept: Kept, { action, reason }: StapleDecision): Turn {
+  return action === 'withdraw' ? { kept, leaving: withdrawn(kept.entry, reason, false) } : { kept }
+}
+
+function paceOf({ least, most }: StapleTiming): Pace {
+  return { least, most }
+}
+
+/** Withdraws, unless so many would go at once that something else must be wrong: then all stay, and somebody is woken. */
+async function withdrawAll(ports: StaplePorts, turns: readonly Turn[], release: boolean): Promise<Refreshed> {
+  const goers = turns.flatMap(({ kept, leaving: entry }) => (entry === undefined ? [] : [{ kept, entry }]))
+  const inPlace = turns.filter(({ kept }) => kept.entry.state === 'staple').length
+  if (!release && isLandslide(inPlace, goers.length))
+    return { kept: turns.map(({ kept }) => kept), did: [], held: goers.map(({ entry }) => entry) }
+  const gone = await inParallel(goers, HANDS, async ({ kept, entry }) => {
+    const { name, mustStaple, reason = '' } = entry
+    ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple })
+    return saveEntry(ports, kept, entry)
+  })
+  const after = new Map(gone.map((kept) => [kept.entry.id, kept]))
+  return {
+    kept: turns.map(({ kept }) => after.get(kept.entry.id) ?? kept),
+    did: goers.map(({ entry }) => `${entry.name}: withdrawn: ${entry.reason ?? 'at its end'}`),
+    held: [],
+  }
+}

@@ -1,0 +1,31 @@
+import http, { type RequestOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import { TicketringError } from '../core/errors.ts'
+import { bare } from './responder-url.ts'
+
+/** CONNECT to the origin through the proxy (RFC 9110 §9.3.6). */
+export function openTunnel(proxy: URL, { hostname, port }: URL, signal: AbortSignal): Promise<Socket> {
+  const authority = `${hostname}:${port || 443}`
+  const options: RequestOptions = {
+    host: bare(proxy.hostname),
+    port: proxy.port || 80,
+    method: 'CONNECT',
+    path: authority,
+    headers: { Host: authority },
+    signal,
+  }
+  return new Promise((resolve, reject) => {
+    const request = http.request({ ...options, agent: false })
+    request.on('connect', ({ statusCode }, socket) => {
+      if (statusCode === 200) return resolve(socket)
+      socket.destroy()
+      const wanted = `a tunnel to ${authority} through ${proxy.host}`
+      reject(new TicketringError('responder-unreachable', { wanted, came: `HTTP status ${statusCode}` }))
+    })
+    request.on('response', ({ statusCode }) => {
+      request.destroy(new Error(`the proxy answered CONNECT with status ${statusCode}`))
+    })
+    request.on('error', reject)
+    request.end()
+  })
+}

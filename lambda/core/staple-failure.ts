@@ -1,0 +1,135 @@
+import { type ErrorCode, isRefusal, type TicketringError } from './errors.ts'
+import { type Approach, type Failure, kindOfFailure, retryAfterOf } from './ocsp/exchange.ts'
+import type { ResponderStatus } from './ocsp/response.ts'
+import { brokenRules, type Rule, type Verdict } from './ocsp/verdict.ts'
+import type { FailedTry } from './staple.ts'
+
+/** Why one try brought no staple. */
+export interface TryFailure extends Omit<FailedTry, 'at'> {
+  readonly kind: 'passing' | 'lasting'
+  /** When the responder said it may be asked again. */
+  readonly retryAfter?: Date
+  /** Whether the same responder may answer better to another approach: past its cache, or to a POST. */
+  readonly remedy: 'fresh' | 'post' | 'none'
+}
+
+/** What an HTTP exchange brought, as far as a judgement needs it. */
+export interface Exchanged {
+  readonly status: number
+  readonly contentType: string | undefined
+  readonly length: number
+  readonly retryAfter: string | undefined
+}
+
+/** Failures on the way to a responder that no change at the certificate or in the settings is needed to end. */
+const NETWORK: readonly ErrorCode[] = [
+  'responder-unresolved',
+  'responder-unreachable',
+  'responder-reset',
+  'responder-timeout',
+  'responder-not-http',
+]
+
+/** @returns the failure that an error of the way to a responder amounts to; anything else is thrown again. */
+export function failureOnTheWay(error: unknown): TryFailure {
+  if (!isRefusal(error)) throw error
+  const failure: Failure = NETWORK.includes(error.code)
+    ? { at: 'network', reason: error.code }
+    : { at: 'setup', reason: error.code }
+  return { code: error.code, detail: detailOf(error), kind: kindOfFailure(failure), remedy: 'none' }
+}
+
+/** True for a failure that says nothing about the certificate, but that its responder cannot be reached. */
+export function isOutage({ code }: Pick<TryFailure, 'code'>): boolean {
+  return NETWORK.includes(code)
+}
+
+/** What is wrong with an answer; `undefined` where it is a sound status, good or revoked. */
+export function failureOfAnswer(exchanged: Exchanged, verdict: Verdict, now: Date): TryFailure | undefined {
+  if (exchanged.status !== 200) return failureOfHttp(exchanged, now)
+  const { responderStatus } = verdict
+  const [broken] = brokenRules(verdict)
+  if (verdict.verdict === 'good' || verdict.verdict === 'revoked' || broken === undefined) return undefined
+  const { detail } = broken
+  if (broken.rule === 'V3' && responderStatus !== undefined && responderStatus !== 'successful') {
+    const failure: Failure = { at: 'responder', status: responderStatus }
+    const remedy = responderStatus === 'malformedRequest' ? 'post' : 'none'
+    return { code: RESPONDER_CODES[responderStatus], detail, kind: kindOfFailure(failure), remedy }
+  }
+  const kind = kindOfFailure({ at: 'rule', rule: broken.rule })
+  return { code: RULE_CODES[broken.rule], rule: broken.rule, detail, kind, remedy: remedyOf(broken.rule) }
+}
+
+function failureOfHttp({ status, retryAfter }: Exchanged, now: Date): TryFailure {
+  const until = retryAfterOf(retryAfter, now)
+  return {
+    code: 'responder-http-error',
+    rule: 'V1',
+    detail: `HTTP status ${status}`,
+    kind: kindOfFailure({ at: 'http', status }),
+    remedy: status >= 400 && status < 500 ? 'post' : 'none',
+    ...(until === undefined ? {} : { retryAfter: until }),
+  }
+}
+
+const RESPONDER_CODES: Readonly<Record<Exclude<ResponderStatus, 'successful'>, ErrorCode>> = {
+  malformedRequest: 'responder-malformed-request',
+  internalError: 'responder-internal-error',
+  tryLater: 'responder-try-later',
+  sigRequired: 'responder-sig-required',
+  unauthorized: 'responder-unauthorized',
+}
+
+/** One code for each way a response can be wrong. V7, V13 and V17 never refuse here. */
+const RULE_CODES: Readonly<Record<Rule, ErrorCode>> = {
+  V1: 'responder-content-type',
+  V2: 'response-malformed',
+  V3: 'response-not-basic',
+  V4: 'response-of-another-certificate',
+  V5: 'response-of-another-certificate',
+  V6: 'response-signer',
+  V7: 'response-signer',
+  V8: 'response-signature',
+  V9: 'response-critical-extension',
+  V10: 'response-nonce',
+  V11: 'response-without-end',
+  V12: 'response-out-of-time',
+  V13: 'response-out-of-time',
+  V14: 'response-older',
+  V15: 'response-unknown',
+  V16: 'certificate-expired',
+  V17: 'response-of-another-certificate',
+}
+
+/** What is old may be a cache's; what is no response may be a front that only knows one method (RFC 9919 §5). */
+function remedyOf(rule: Rule): TryFailure['remedy'] {
+  if (rule === 'V12' || rule === 'V14') return 'fresh'
+  return rule === 'V1' || rule === 'V2' || rule === 'V3' ? 'post' : 'none'
+}
+
+/** A sound response that would end before it is worth its delivery (S5): a cache's, perhaps. */
+export function failureOfShort(detail: string): TryFailure {
+  return { code: 'response-short', rule: 'V12', detail, kind: 'passing', remedy: 'fresh' }
+}
+
+/** The next way to ask the same responder after a failure (S7); `undefined` where none would help. */
+export function nextApproach(
+  approaches: readonly Approach[],
+  at: number,
+  { remedy }: Pick<TryFailure, 'remedy'>,
+): number | undefined {
+  if (remedy === 'none') return undefined
+  const next = approaches.findIndex(
+    (approach, index) => index > at && (remedy === 'fresh' || approach.method === 'POST'),
+  )
+  return next < 0 ? undefined : next
+}
+
+/** Of the failures of several responders, the one to act on: a passing one if there is any, for then asking soon helps. */
+export function mostHopeful(failures: readonly TryFailure[]): TryFailure | undefined {
+  return failures.find(({ kind }) => kind === 'passing') ?? failures[0]
+}
+
+function detailOf({ wanted, came }: TicketringError): string {
+  return `wanted ${wanted}; got ${came}`
+}

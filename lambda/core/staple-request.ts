@@ -1,0 +1,49 @@
+import { Fields } from './fields.ts'
+
+export const STAPLE_ACTIONS = ['refresh', 'status', 'explain', 'deliver', 'withdraw'] as const
+export type StapleAction = (typeof STAPLE_ACTIONS)[number]
+
+/** A scheduled or manual invocation of the staple function. */
+export interface StapleRequest {
+  readonly action: StapleAction
+  /** The owner's name of one certificate; without it all are meant. */
+  readonly certificate?: string
+  /** `refresh`: ask now, due or not. `withdraw`: also where so many are due that a run alone would hold. */
+  readonly force: boolean
+  /** `explain`: judge this response instead of the stored one. */
+  readonly response?: Uint8Array
+}
+
+const CODE = 'request-invalid'
+
+/** @throws TicketringError `request-invalid` naming what is allowed. */
+export function parseStapleRequest(event: unknown): StapleRequest {
+  const fields = Fields.of(event, 'the event', CODE, ['action', 'certificate', 'force', 'response'])
+  const action = fields.oneOf('action', STAPLE_ACTIONS)
+  if (fields.has('force') && action !== 'refresh' && action !== 'withdraw')
+    fields.refuse('force', 'absent: only refresh and withdraw take it')
+  if (fields.has('response') && action !== 'explain')
+    fields.refuse('response', 'absent: only explain takes one')
+  if (action === 'deliver' && fields.has('certificate'))
+    fields.refuse('certificate', 'absent: deliver brings everything')
+  if (action === 'explain' && !fields.has('certificate'))
+    fields.refuse('certificate', 'the name of the certificate to explain')
+  const force = fields.has('force') && fields.boolean('force')
+  if (action === 'withdraw' && !fields.has('certificate') && !force)
+    fields.refuse(
+      'certificate',
+      'the name of the certificate to withdraw, or "force" for all that are at their end',
+    )
+  return {
+    action,
+    ...(fields.has('certificate') ? { certificate: fields.string('certificate') } : {}),
+    force,
+    ...(fields.has('response') ? { response: parseBase64(fields) } : {}),
+  }
+}
+
+/** An OCSP response in base64; line breaks are let through. */
+function parseBase64(fields: Fields): Uint8Array {
+  const text = fields.string('response', /^[A-Za-z0-9+/\s]+={0,2}\s*$/, 'an OCSP response in base64')
+  return Buffer.from(text, 'base64')
+}

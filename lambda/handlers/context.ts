@@ -1,0 +1,4 @@
+/** What handlers use of Lambda's context. */
+export interface InvocationContext {
+  getRemainingTimeInMillis(): number
+}

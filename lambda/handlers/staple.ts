@@ -1,0 +1,60 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import type { StapleAnswer } from '../app/staple-answer.ts'
+import type { Responders, StaplePorts } from '../app/staple-ports.ts'
+import { type ExplainAnswer, runStaples } from '../app/staples.ts'
+import { ParameterRecord } from '../aws/parameter-store.ts'
+import { HttpResponders } from '../aws/responder.ts'
+import { TaggedInstances } from '../aws/roll-call.ts'
+import { StapleCommand } from '../aws/run-command.ts'
+import { AwsChains } from '../aws/staple-chains.ts'
+import { ParameterStaples } from '../aws/staple-store.ts'
+import { parseStapleConfiguration, STAPLES_VARIABLE } from '../core/staple-configuration.ts'
+import { parseStapleRequest } from '../core/staple-request.ts'
+import type { InvocationContext } from './context.ts'
+import { logStapleJournal } from './journal.ts'
+
+const configuration = parseStapleConfiguration(process.env[STAPLES_VARIABLE])
+const patience = { retryMode: 'adaptive', maxAttempts: 8 }
+const systemsManager = new SSMClient(patience)
+const secretsManager = new SecretsManagerClient(patience)
+
+/**
+ * The staple function: for EventBridge Scheduler and by hand.
+ * @throws TicketringError or the SDK's error: what could not be looked at fails the invocation.
+ */
+export async function handler(
+  event: unknown,
+  context: InvocationContext,
+): Promise<StapleAnswer | ExplainAnswer> {
+  const request = parseStapleRequest(event)
+  // For this invocation alone: connections do not outlive the pause until the next one.
+  const responders = new HttpResponders({ allow: configuration.allow })
+  try {
+    return await runStaples(portsOf(context, responders), request)
+  } finally {
+    responders.close()
+  }
+}
+
+function portsOf(context: InvocationContext, responders: Responders): StaplePorts {
+  const now = () => new Date()
+  return {
+    configuration,
+    chains: new AwsChains(systemsManager, secretsManager),
+    store: new ParameterStaples(systemsManager, configuration.store),
+    responders,
+    records: new ParameterRecord(systemsManager, configuration.record),
+    rollCall: new TaggedInstances(systemsManager, configuration.target),
+    courier: new StapleCommand(systemsManager, configuration),
+    clock: {
+      now,
+      sleep: (milliseconds) => sleep(milliseconds),
+      remaining: () => context.getRemainingTimeInMillis(),
+    },
+    chance: { random: randomBytes, uuid: randomUUID },
+    journal: logStapleJournal(configuration.set, now, (line) => process.stdout.write(`${line}\n`)),
+  }
+}

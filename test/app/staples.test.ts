@@ -1,0 +1,605 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../lambda/core/staple.ts'
+import { UNKNOWN } from '../core/ocsp/forge.ts'
+import { RESPONDER } from '../fakes/staple-authority.ts'
+import { StapleWorld } from '../fakes/staple-world.ts'
+
+const HOUR = 3600
+const DAY = 24 * HOUR
+
+let world: StapleWorld
+beforeEach(() => {
+  world = new StapleWorld()
+})
+
+const heldBy = (machine: number, name: string) => world.fleet.machines[machine]?.held.get(world.id(name))
+const digest = (name: string) => digestOf(world.entry(name)?.response?.der ?? new Uint8Array())
+const asked = () => world.authority.questions.length
+
+describe('a certificate with a responder', () => {
+  it('is asked about once, and every machine holds the response that was stored', async () => {
+    world.add('www')
+    const answer = await world.refresh()
+    expect(world.entry('www')).toMatchObject({
+      state: 'staple',
+      failures: 0,
+      response: { status: 'good', haproxy: null },
+    })
+    expect(world.entry('www')?.response?.source).toBe(RESPONDER)
+    expect([heldBy(0, 'www'), heldBy(1, 'www')]).toEqual([digest('www'), digest('www')])
+    expect(answer.fleet).toEqual({ members: 2, confirmed: 2, stragglers: [] })
+    expect(asked()).toBe(1)
+  })
+
+  it('is left alone until it is due, and costs no command then', async () => {
+    world.add('www')
+    await world.refresh()
+    const [orders, writes] = [world.fleet.orders.length, world.store.writes]
+    await world.pass(6 * HOUR)
+    expect(asked()).toBe(1)
+    expect(world.fleet.orders).toHaveLength(orders)
+    expect(world.store.writes).toBe(writes)
+  })
+
+  it('is asked again within a day, and what is newer reaches the machines by its digest', async () => {
+    world.add('www')
+    world.add('api')
+    await world.refresh()
+    const first = digest('www')
+    await world.pass(1.1 * DAY)
+    expect(digest('www')).not.toBe(first)
+    expect(heldBy(1, 'www')).toBe(digest('www'))
+    const named = world.fleet.orders.flatMap(({ told }) => (told === 'all' ? [] : told))
+    expect(named).toContainEqual([world.id('www'), digest('www')])
+  })
+
+  it('is not delivered again where the responder has nothing newer', async () => {
+    world.add('www')
+    await world.refresh()
+    const { thisUpdate, nextUpdate } = world.entry('www')?.response ?? {}
+    const first = digest('www')
+    // Signed anew, so of other bytes, but no later: no news (V14).
+    const dates = { ...(thisUpdate ? { thisUpdate } : {}), ...(nextUpdate ? { nextUpdate } : {}) }
+    world.authority.manner = () => world.authority.say('www', { singles: [dates] })
+    const orders = world.fleet.orders.length
+    world.clock.advance(1.1 * DAY)
+    await world.refresh()
+    expect(asked()).toBe(2)
+    expect(digest('www')).toBe(first)
+    expect(world.fleet.orders).toHaveLength(orders)
+    expect(world.entry('www')).toMatchObject({ failures: 0, state: 'staple' })
+  })
+
+  it('is asked at once by force, and only the one that is named', async () => {
+    world.add('www')
+    world.add('api')
+    await world.refresh()
+    world.clock.advance(60)
+    const answer = await world.refresh({ certificate: 'www', force: true })
+    expect(asked()).toBe(3)
+    expect(answer.certificates.map(({ name }) => name)).toEqual(['www'])
+  })
+
+  it('is asked where the owner says instead, who need not be reachable for certificates', async () => {
+    world.add('www', { url: 'http://10.0.0.9:8080/ocsp', proxy: 'http://proxy.internal:3128' })
+    await world.refresh()
+    expect(world.authority.questions).toMatchObject([{ trusted: true, proxy: 'http://proxy.internal:3128' }])
+    expect(world.authority.questions[0]?.url).toMatch(/^http:\/\/10\.0\.0\.9:8080\/ocsp/)
+  })
+
+  it('is asked about with SHA-256 where the owner says so, which HAProxy would not take', async () => {
+    world.add('www', { hash: 'sha256' })
+    await world.refresh()
+    const [question] = world.authority.questions
+    // The longer request makes the longer URL (RFC 9919 §5): what matters is that it was understood.
+    expect(question).toBeDefined()
+    expect(world.entry('www')?.state).toBe('staple')
+  })
+})
+
+describe('a certificate without an OCSP URL', () => {
+  it('is a quiet state: nobody is asked, nothing is stored, nothing is measured against it', async () => {
+    world.add('www', {}, { ocsp: [] })
+    await world.refresh()
+    expect(asked()).toBe(0)
+    expect(world.store.writes).toBe(0)
+    expect(world.fleet.orders).toHaveLength(0)
+    expect(world.metrics()).toMatchObject({ StapleFailures: 0, StapleLifeLeft: 100, StaplesUndelivered: 0 })
+    const { certificates } = await world.invoke({ action: 'status' })
+    expect(certificates).toMatchObject([{ name: 'www', state: 'no-responder' }])
+  })
+})
+
+describe('several responders', () => {
+  it('are asked in turn, the next one first after a failure', async () => {
+    world.add('www', {}, { ocsp: ['http://one.example/', 'http://two.example/'] })
+    const ask = world.authority.ask.bind(world.authority)
+    const down = { wanted: 'an answer', came: 'HTTP status 500' }
+    const hosts: string[] = []
+    world.responders = {
+      ask: async (question) => {
+        hosts.push(new URL(question.url).host)
+        return question.url.includes('one.') ? { status: 500, body: Buffer.from(down.came) } : ask(question)
+      },
+    }
+    await world.refresh()
+    expect(hosts).toEqual(['one.example', 'two.example'])
+    expect(world.entry('www')).toMatchObject({ state: 'staple', response: { source: 'http://two.example/' } })
+  })
+
+  it('each get the request past their cache, then by POST, where the answer was old', async () => {
+    world.add('www')
+    const ancient = world.authority.say('www', {
+      singles: [
+        { thisUpdate: new Date('2026-11-01T00:00:00Z'), nextUpdate: new Date('2026-11-02T00:00:00Z') },
+      ],
+    })
+    let turn = 0
+    world.authority.manner = () => (turn++ < 2 ? ancient : world.authority.say('www'))
+    await world.refresh()
+    const ways = world.authority.questions.map(({ method, fresh }) => `${method}${fresh ? ' fresh' : ''}`)
+    expect(ways).toEqual(['GET', 'GET fresh', 'POST'])
+    expect(world.entry('www')?.state).toBe('staple')
+  })
+
+  it('get a POST at once where they do not know GET', async () => {
+    world.add('www')
+    const ask = world.authority.ask.bind(world.authority)
+    world.responders = {
+      ask: (question) =>
+        question.method === 'GET' ? Promise.resolve({ status: 405, body: new Uint8Array() }) : ask(question),
+    }
+    await world.refresh()
+    expect(world.authority.questions.map(({ method }) => method)).toEqual(['POST'])
+    expect(world.entry('www')?.state).toBe('staple')
+  })
+})
+
+describe('a responder that is down', () => {
+  it('leaves the good response in place, is asked again with back-off, and is heard once it is back', async () => {
+    world.add('www')
+    await world.refresh()
+    const first = digest('www')
+    world.authority.manner = 'down'
+    await world.pass(1.5 * DAY)
+    expect(heldBy(0, 'www')).toBe(first)
+    expect(world.entry('www')).toMatchObject({
+      state: 'staple',
+      lastFailure: { code: 'responder-unreachable' },
+    })
+    expect(world.entry('www')?.failures).toBeGreaterThan(3)
+    expect(world.metrics()?.StapleFailures).toBe(1)
+    world.authority.manner = 'good'
+    await world.pass(2 * HOUR)
+    expect(world.entry('www')?.failures).toBe(0)
+    expect(heldBy(0, 'www')).toBe(digest('www'))
+    expect(digest('www')).not.toBe(first)
+  })
+
+  it('is asked less than once in a minute, and more often as the end nears', async () => {
+    world.add('www')
+    await world.refresh()
+    world.authority.manner = 'down'
+    const times: number[] = []
+    const ask = world.authority.ask.bind(world.authority)
+    world.responders = {
+      ask: (question) => {
+        times.push(world.clock.now().getTime())
+        return ask(question)
+      },
+    }
+    await world.pass(3.9 * DAY)
+    const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(60_000)
+    expect(times.length).toBeGreaterThan(40)
+  })
+
+  it('leads to a withdrawal before the response ends, after one last try, on every machine', async () => {
+    world.add('www')
+    await world.refresh()
+    const end = world.entry('www')?.response?.end.getTime() ?? 0
+    world.authority.manner = 'down'
+    while (world.entry('www')?.state === 'staple') await world.pass(900)
+    const gone = world.clock.now().getTime()
+    expect(gone).toBeLessThan(end)
+    expect(gone).toBeGreaterThan(end - 2 * HOUR * 1000)
+    expect([heldBy(0, 'www'), heldBy(1, 'www')]).toEqual([undefined, undefined])
+    expect(world.journal.of('withdrawn')).toMatchObject([{ certificate: 'www', mustStaple: false }])
+    expect(world.metrics()).toMatchObject({ StaplesWithdrawn: 1, StapleLifeLeft: 0 })
+    const lastTry = world.entry('www')?.lastFailure?.at.getTime() ?? 0
+    expect(gone - lastTry).toBeLessThan(900_000)
+  })
+
+  it('does not hold up the rest of a run once it is known', async () => {
+    for (let n = 0; n < 200; n++) world.add(`c${n}`)
+    world.authority.manner = 'down'
+    await world.refresh()
+    expect(asked()).toBeLessThan(200)
+    expect(asked()).toBeGreaterThan(0)
+  })
+
+  it('says when it may be asked again, and is not asked before', async () => {
+    world.add('www')
+    world.authority.manner = () => ({ status: 503, body: new Uint8Array(), retryAfter: '7200' })
+    await world.refresh()
+    await world.pass(1.5 * HOUR)
+    expect(asked()).toBe(1)
+    await world.pass(HOUR)
+    expect(asked()).toBe(2)
+  })
+})
+
+describe('a must-staple certificate', () => {
+  it('is named as such, and keeps its staple until the very end where the owner wants that', async () => {
+    world.add('early', {}, { mustStaple: true })
+    world.add('late', { mustStaple: 'keep-until-end' }, { mustStaple: true })
+    for (let n = 0; n < 12; n++) world.add(`other${n}`)
+    await world.refresh()
+    world.authority.manners.set('early', 'down').set('late', 'down')
+    const end = world.entry('late')?.response?.end.getTime() ?? 0
+    while (world.entry('early')?.state === 'staple') await world.pass(900)
+    expect(world.entry('late')?.state).toBe('staple')
+    expect(world.journal.of('withdrawn')[0]?.mustStaple).toBe(true)
+    expect(world.journal.of('withdrawn')[0]?.reason).toContain('must-staple')
+    while (world.entry('late')?.state === 'staple') await world.pass(900)
+    expect(world.clock.now().getTime()).toBeGreaterThanOrEqual(end)
+    const { certificates } = await world.invoke({ action: 'status' })
+    expect(certificates.find(({ name }) => name === 'late')?.mustStaple).toBe(true)
+  })
+})
+
+describe('a revoked certificate', () => {
+  it('raises the metric, and its response is stapled where the owner says so', async () => {
+    world.add('www')
+    await world.refresh()
+    world.authority.manner = 'revoked'
+    await world.pass(1.1 * DAY)
+    expect(world.entry('www')).toMatchObject({ state: 'staple', response: { status: 'revoked' } })
+    expect(heldBy(0, 'www')).toBe(digest('www'))
+    expect(world.metrics()?.StaplesRevoked).toBe(1)
+  })
+
+  it('has nothing stapled where the owner withholds it, and is still reported', async () => {
+    world.add('www', { revoked: 'withhold' })
+    await world.refresh()
+    world.authority.manner = 'revoked'
+    await world.pass(1.1 * DAY)
+    expect(world.entry('www')).toMatchObject({ state: 'withdrawn', response: { status: 'revoked' } })
+    expect(heldBy(0, 'www')).toBeUndefined()
+    expect(world.metrics()).toMatchObject({ StaplesRevoked: 1, StaplesWithdrawn: 0 })
+  })
+
+  it('is put back once it is good again, as after a certificate hold', async () => {
+    world.add('www', { revoked: 'withhold' })
+    world.authority.manner = 'revoked'
+    await world.refresh()
+    expect(world.entry('www')?.state).toBe('withdrawn')
+    world.authority.manner = 'good'
+    await world.pass(1.1 * DAY)
+    expect(world.entry('www')?.state).toBe('staple')
+    expect(heldBy(1, 'www')).toBe(digest('www'))
+  })
+})
+
+describe('unknown', () => {
+  it('is never delivered, and never takes the place of a good one', async () => {
+    world.add('www')
+    world.add('new')
+    world.authority.manners.set('new', () => world.authority.say('new', { singles: [{ status: UNKNOWN }] }))
+    await world.refresh()
+    expect(world.entry('new')).toMatchObject({
+      state: 'none',
+      lastFailure: { code: 'response-unknown', rule: 'V15' },
+    })
+    expect(heldBy(0, 'new')).toBeUndefined()
+    const first = digest('www')
+    world.authority.manner = () => world.authority.say('www', { singles: [{ status: UNKNOWN }] })
+    await world.pass(1.1 * DAY)
+    expect(heldBy(0, 'www')).toBe(first)
+  })
+})
+
+describe('many withdrawals at once', () => {
+  it('are held, and somebody is woken: the staples stay', async () => {
+    for (let n = 0; n < 5; n++) world.add(`c${n}`)
+    await world.refresh()
+    world.authority.manner = 'down'
+    await world.pass(3.999 * DAY)
+    expect(world.journal.of('withdrawn')).toEqual([])
+    expect(world.metrics()?.WithdrawalHeld).toBe(1)
+    expect(world.journal.of('decided').find(({ action }) => action === 'hold-withdrawals')?.page).toBe(true)
+    expect(heldBy(0, 'c0')).toBe(digest('c0'))
+    const released = await world.invoke({ action: 'withdraw', force: true })
+    expect(released.held).toBeUndefined()
+    expect(world.journal.of('withdrawn')).toHaveLength(5)
+    expect(heldBy(0, 'c0')).toBeUndefined()
+  })
+
+  it('by revocation are held as well, and the revocations still reported', async () => {
+    for (let n = 0; n < 5; n++) world.add(`c${n}`, { revoked: 'withhold' })
+    await world.refresh()
+    world.authority.manner = 'revoked'
+    world.clock.advance(1.1 * DAY)
+    const answer = await world.refresh()
+    expect(answer.held).toHaveLength(5)
+    expect(world.metrics()).toMatchObject({ WithdrawalHeld: 1, StaplesRevoked: 5 })
+    expect(heldBy(0, 'c0')).toBe(digest('c0'))
+  })
+
+  it('are not many where it is one, or a fifth', async () => {
+    for (let n = 0; n < 10; n++) world.add(`c${n}`)
+    await world.refresh()
+    for (const name of ['c0', 'c1']) world.authority.manners.set(name, 'down')
+    await world.pass(4 * DAY)
+    expect(
+      world.journal
+        .of('withdrawn')
+        .map(({ certificate }) => certificate)
+        .sort(),
+    ).toEqual(['c0', 'c1'])
+    expect(world.metrics()?.WithdrawalHeld).toBe(0)
+  })
+})
+
+describe('withdrawing by hand', () => {
+  it('stays until a refresh by its name, by force, puts it back', async () => {
+    world.add('www')
+    await world.refresh()
+    await world.invoke({ action: 'withdraw', certificate: 'www' })
+    expect(heldBy(0, 'www')).toBeUndefined()
+    await world.pass(2 * DAY)
+    await world.refresh({ force: true })
+    expect(world.entry('www')).toMatchObject({ state: 'withdrawn', byHand: true })
+    expect(world.metrics()?.StaplesWithdrawn).toBe(0)
+    await world.refresh({ certificate: 'www', force: true })
+    expect(heldBy(0, 'www')).toBe(digest('www'))
+    expect(world.entry('www')?.byHand).toBeUndefined()
+  })
+})
+
+describe('delivery', () => {
+  it('is judged by what each machine says, and repeated with back-off to who is missing, with everything', async () => {
+    world.add('www')
+    const [, lost] = world.fleet.machines
+    if (lost) lost.conduct = { fail: 'reload-failed' }
+    const answer = await world.refresh()
+    expect(answer.fleet).toEqual({
+      members: 2,
+      confirmed: 1,
+      stragglers: [{ id: 'i-2', reason: 'reload-failed' }],
+    })
+    expect(answer.delivery.action).toBe('hold')
+    expect(world.metrics()?.StaplesUndelivered).toBe(1)
+    await world.pass(1800)
+    expect(world.fleet.orders.at(-1)).toMatchObject({ to: ['i-2'], told: 'all' })
+    expect(world.fleet.orders.length).toBeLessThan(4)
+    if (lost) lost.conduct = 'apply'
+    await world.pass(4 * HOUR)
+    expect(heldBy(1, 'www')).toBe(digest('www'))
+    expect(world.metrics()?.StaplesUndelivered).toBe(0)
+  })
+
+  it.each([
+    ['another set', { staples: 'other' }],
+    ['another script', { script: '000000000000' }],
+    ['no line', undefined],
+  ])('does not count a machine that reports %s', async (_, change) => {
+    world.add('www')
+    const line = {
+      v: 1,
+      staples: 'edge',
+      server: 'nginx',
+      result: 'applied',
+      installed: 1,
+      withdrawn: 0,
+      held: 1,
+      verified: 'handshake',
+      ms: 1,
+      script: 'ba9876543210',
+    }
+    const [machine] = world.fleet.machines
+    if (machine)
+      machine.conduct = { say: change === undefined ? 'hello' : JSON.stringify({ ...line, ...change }) }
+    expect((await world.refresh()).fleet.confirmed).toBe(1)
+  })
+
+  it('tells everybody to look at the store where somebody had missed the last change', async () => {
+    world.add('www')
+    world.add('api')
+    const [, lost] = world.fleet.machines
+    if (lost) lost.conduct = 'lose'
+    await world.refresh()
+    await world.refresh({ certificate: 'www', force: true })
+    world.clock.advance(7 * 60)
+    if (lost) lost.conduct = 'apply'
+    await world.refresh({ certificate: 'api', force: true })
+    expect(world.fleet.orders.at(-1)?.told).toBe('all')
+    expect(heldBy(1, 'www')).toBe(digest('www'))
+  })
+
+  it('of more than 25 changes names none', async () => {
+    for (let n = 0; n < 30; n++) world.add(`c${n}`)
+    await world.refresh()
+    await world.pass(1.2 * DAY)
+    for (const { told } of world.fleet.orders) expect(told === 'all' || told.length <= 25).toBe(true)
+    expect(heldBy(0, 'c29')).toBe(digest('c29'))
+  })
+
+  it('finds out who joins, and brings them everything', async () => {
+    world.add('www')
+    await world.refresh()
+    const machine = world.join('i-3')
+    await world.pass(1800)
+    expect(machine.held.get(world.id('www'))).toBe(digest('www'))
+  })
+
+  it('by hand goes to everybody', async () => {
+    world.add('www')
+    await world.refresh()
+    world.fleet.machines[0]?.held.clear()
+    const answer = await world.invoke({ action: 'deliver' })
+    expect(heldBy(0, 'www')).toBe(digest('www'))
+    expect(answer.did).toEqual(['delivered: asked for by hand'])
+  })
+
+  it('holds and pages where the fleet is gone', async () => {
+    world.add('www')
+    await world.refresh()
+    for (const machine of world.fleet.machines) machine.present = false
+    const answer = await world.refresh()
+    expect(answer.delivery).toMatchObject({ action: 'hold' })
+    expect(world.journal.of('decided').at(-1)).toMatchObject({ page: true })
+  })
+
+  it('that was killed after the store, or after the sending, is finished by the next run', async () => {
+    for (const victim of ['send', 'results', 'progress'] as const) {
+      world = new StapleWorld()
+      world.add('www')
+      const ports = world.ports()
+      const dies = async () => Promise.reject(new Error('killed'))
+      const broken = {
+        send: ports.courier.send,
+        progress: ports.courier.progress,
+        results: ports.courier.results,
+      }
+      const courier = Object.fromEntries(
+        Object.entries(broken).map(([name, call]) => [name, name === victim ? dies : call.bind(world.fleet)]),
+      ) as unknown as typeof ports.courier
+      await expect(world.invoke({ action: 'refresh' }, { ...ports, courier })).rejects.toThrow('killed')
+      await world.refresh()
+      expect(heldBy(0, 'www')).toBe(digest('www'))
+      expect(world.metrics()?.StaplesUndelivered).toBe(0)
+      expect(asked()).toBe(1)
+    }
+  })
+})
+
+describe('status', () => {
+  it('names state, end, life left, next try and the last failure with its rule, and writes nothing', async () => {
+    world.add('www')
+    await world.refresh()
+    const [writes, text] = [world.store.writes, world.record.text]
+    world.clock.advance(2 * DAY)
+    const { certificates, did } = await world.invoke({ action: 'status' })
+    expect(certificates).toMatchObject([
+      {
+        name: 'www',
+        state: 'staple',
+        status: 'good',
+        failures: 0,
+        mustStaple: false,
+        lifeLeft: 2 * DAY - 60,
+      },
+    ])
+    expect(certificates[0]?.lifeLeftPercent).toBeCloseTo(50, 0)
+    expect(certificates[0]?.nextTry).toMatch(/^2026-/)
+    expect(did).toEqual([])
+    expect([world.store.writes, world.record.text]).toEqual([writes, text])
+    expect(asked()).toBe(1)
+  })
+
+  it('names a certificate that cannot be read, without keeping the others from being looked after', async () => {
+    world.add('www')
+    world.add('gone')
+    world.chains.delete('/tls/gone/chain')
+    world.add('garbled')
+    world.chains.set('/tls/garbled/chain', 'no certificate')
+    world.add('twin')
+    world.chains.set('/tls/twin/chain', world.chains.get('/tls/www/chain') ?? '')
+    await world.refresh()
+    expect(heldBy(0, 'www')).toBe(digest('www'))
+    const { certificates } = await world.invoke({ action: 'status' })
+    const reasons = Object.fromEntries(certificates.map(({ name, reason }) => [name, reason]))
+    expect(reasons.gone).toMatch(/^chain-missing/)
+    expect(reasons.garbled).toMatch(/^certificate-malformed/)
+    expect(reasons.twin).toMatch(/^configuration-invalid/)
+    expect(world.metrics()?.StapleFailures).toBe(3)
+    await expect(world.refresh({ certificate: 'gone' })).rejects.toMatchObject({ code: 'chain-missing' })
+    await expect(world.refresh({ certificate: 'nobody' })).rejects.toMatchObject({
+      code: 'certificate-unknown',
+    })
+  })
+})
+
+describe('explain', () => {
+  it('prints each rule of the stored response, in the shape of the command line', async () => {
+    world.add('www')
+    await world.refresh()
+    const answer = JSON.parse(JSON.stringify(await world.explain('www')))
+    expect(answer).toMatchObject({ certificate: 'www', state: 'staple', verdict: 'good' })
+    expect(answer.rules).toHaveLength(17)
+    expect(answer.rules[3]).toEqual({ rule: 'V4', ok: true, detail: expect.any(String) })
+    expect(answer.effectiveEnd).toBe(world.entry('www')?.response?.end.toISOString())
+    expect(answer).not.toHaveProperty('outcomes')
+  })
+
+  it('judges a response that is given, and names the rule it breaks', async () => {
+    world.add('www')
+    world.add('api')
+    const answer = await world.explain('www', world.authority.say('api'))
+    expect(answer.verdict).toBe('refused')
+    expect(answer.rules.find(({ ok }) => ok === false)?.rule).toBe('V4')
+  })
+
+  it('says why there is nothing to explain', async () => {
+    world.add('www')
+    world.authority.manner = 'down'
+    await world.refresh()
+    await expect(world.explain('www')).rejects.toMatchObject({
+      code: 'staple-missing',
+      came: expect.stringContaining('responder-unreachable'),
+    })
+  })
+})
+
+describe('the issuer', () => {
+  it('is fetched through caIssuers where the chain lacks it, once for all, and verified', async () => {
+    const issuers = 'http://ca.example/ca.cer'
+    for (const name of ['www', 'api']) world.add(name, {}, { bare: true, caIssuers: [issuers] })
+    let fetched = 0
+    world.responders = {
+      ask: async (question) => {
+        if (question.url !== issuers) return world.authority.ask(question)
+        fetched += 1
+        return { status: 200, body: world.authority.issuer.certificate.der }
+      },
+    }
+    await world.refresh()
+    expect(fetched).toBe(1)
+    expect([world.entry('www')?.state, world.entry('api')?.state]).toEqual(['staple', 'staple'])
+  })
+
+  it('that another CA poses as is not taken, and none at all is an error of its own', async () => {
+    const stranger = new StapleWorld().authority.issuer.certificate.der
+    world.add('www', {}, { bare: true, caIssuers: ['http://ca.example/ca.cer'] })
+    world.add('api', {}, { bare: true })
+    world.responders = { ask: async () => ({ status: 200, body: stranger }) }
+    await world.refresh()
+    for (const name of ['www', 'api'])
+      expect(world.entry(name)).toMatchObject({ state: 'none', lastFailure: { code: 'issuer-missing' } })
+    expect(asked()).toBe(0)
+  })
+})
+
+describe('the certificate itself', () => {
+  it('is not asked about once it has expired, and has no staple then', async () => {
+    world.add('www', {}, { to: new Date(world.clock.now().getTime() + 2 * DAY * 1000) })
+    await world.refresh()
+    // Clamped to the certificate's own end (V13).
+    expect(world.entry('www')?.response?.end).toEqual(world.authority.leaves.get('www')?.notAfter)
+    await world.pass(3 * DAY)
+    expect(world.entry('www')?.state).toBe('withdrawn')
+    const before = asked()
+    await world.pass(DAY)
+    expect(asked()).toBe(before)
+  })
+
+  it('that is renewed has a staple of its own at once', async () => {
+    world.add('www')
+    await world.refresh()
+    world.chains.set('/tls/www/chain', world.authority.issue('www'))
+    await world.refresh()
+    expect(heldBy(0, 'www')).toBe(digest('www'))
+    expect(world.store.versions.size).toBe(2)
+  })
+})

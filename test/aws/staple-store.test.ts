@@ -1,0 +1,100 @@
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { PutParameterCommand } from '@aws-sdk/client-ssm'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { StapleStore } from '../../lambda/app/staple-ports.ts'
+import { AwsChains } from '../../lambda/aws/staple-chains.ts'
+import { ParameterStaples } from '../../lambda/aws/staple-store.ts'
+import type { LoopbackAws } from '../../local/aws/loopback.ts'
+import { MemoryStaples } from '../fakes/staple-store.ts'
+import { clients, removeFolders, startAccount } from '../local/aws/fixture.ts'
+
+let aws: LoopbackAws
+beforeAll(async () => {
+  aws = await startAccount()
+})
+afterAll(async () => {
+  await aws.close()
+  removeFolders()
+})
+
+const id = (n: number) => n.toString(16).padStart(32, '0')
+
+describe.each<[string, () => StapleStore]>([
+  ['in memory', () => new MemoryStaples()],
+  [
+    'the real adapter over the wire',
+    () => new ParameterStaples(clients(aws).ssm, '/ticketring/staples/edge'),
+  ],
+])('a store of staples: %s', (_, make) => {
+  let store: StapleStore
+  beforeAll(() => {
+    store = make()
+  })
+
+  it('begins with nothing', async () => {
+    expect(await store.read([id(1), id(2)])).toEqual(new Map())
+    expect(await store.earlier(id(1), 1)).toBeUndefined()
+  })
+
+  it('creates once, and tells who comes second', async () => {
+    expect(await store.write(id(1), 'one', 0)).toBe(1)
+    await expect(store.write(id(1), 'two', 0)).rejects.toMatchObject({ code: 'staple-contended' })
+    expect(await store.read([id(1)])).toEqual(new Map([[id(1), { text: 'one', version: 1 }]]))
+  })
+
+  it('numbers each write, so that a writer sees another one in between', async () => {
+    expect(await store.write(id(1), 'theirs', 1)).toBe(2)
+    expect(await store.write(id(1), 'ours', 1)).toBe(3)
+    expect(await store.earlier(id(1), 2)).toBe('theirs')
+    expect(await store.earlier(id(1), 9)).toBeUndefined()
+    expect(await store.read([id(1)])).toEqual(new Map([[id(1), { text: 'ours', version: 3 }]]))
+  })
+
+  it('reads more than one call takes, and leaves out what is not there', async () => {
+    for (let n = 10; n < 35; n++) await store.write(id(n), `text ${n}`, 0)
+    const found = await store.read(Array.from({ length: 40 }, (_, n) => id(n + 10)))
+    expect(found.size).toBe(25)
+    expect(found.get(id(34))?.text).toBe('text 34')
+  })
+
+  it('holds what only an advanced parameter can, and a short one after it', async () => {
+    await store.write(id(50), 'x'.repeat(8000), 0)
+    expect(await store.write(id(50), 'short', 1)).toBe(2)
+    expect((await store.read([id(50)])).get(id(50))?.text).toBe('short')
+  })
+})
+
+describe('chains', () => {
+  it('come from parameters and secrets, each on its own', async () => {
+    const { ssm, secrets } = clients(aws)
+    for (let n = 0; n < 12; n++) {
+      const parameter = { Name: `/tls/${n}`, Value: `chain ${n}`, Type: 'String' } as const
+      await ssm.send(new PutParameterCommand(parameter))
+    }
+    const secret = aws.resources.secrets[0]?.arn ?? ''
+    await secrets.send(
+      new PutSecretValueCommand({
+        SecretId: secret,
+        SecretString: '{"key":"PRIVATE","chain":"chain of the secret"}',
+      }),
+    )
+    const read = await new AwsChains(ssm, secrets).read([
+      ...Array.from({ length: 12 }, (_, n) => ({ parameter: `/tls/${n}` })),
+      { parameter: '/tls/none' },
+      { secret, field: 'chain' },
+      { secret, field: 'absent' },
+    ])
+    expect(read.slice(0, 12)).toEqual(Array.from({ length: 12 }, (_, n) => `chain ${n}`))
+    expect(read[12]).toMatchObject({ code: 'chain-missing' })
+    expect(read[13]).toBe('chain of the secret')
+    expect(read[14]).toMatchObject({ code: 'chain-missing' })
+    expect(JSON.stringify([read[14], String(read[14])])).not.toContain('PRIVATE')
+  })
+
+  it('of a secret that is not there is missing; nothing else is', async () => {
+    const { ssm, secrets } = clients(aws)
+    const secret = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:none-AbCdEf'
+    const [read] = await new AwsChains(ssm, secrets).read([{ secret }])
+    expect(['chain-missing', 'access-denied']).toContain((read as { code: string }).code)
+  })
+})

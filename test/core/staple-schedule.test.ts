@@ -1,0 +1,146 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { StapleEntry } from '../../lambda/core/staple.ts'
+import { unborn, withdrawn, withFailure, withResponse } from '../../lambda/core/staple-change.ts'
+import { decideStaple, isLandslide, leadOf } from '../../lambda/core/staple-decision.ts'
+import { STAPLE_TIMING, settingOf } from '../fakes/staple-world.ts'
+
+const START = Date.UTC(2026, 10, 21)
+const DAY = 86_400
+const at = (seconds: number) => new Date(START + seconds * 1000)
+const setting = settingOf('www')
+const pace = { least: STAPLE_TIMING.least, most: STAPLE_TIMING.most }
+
+interface Run {
+  readonly asked: readonly number[]
+  readonly entries: readonly StapleEntry[]
+  /** Seconds at which a tick found a response past its end still stapled. */
+  readonly late: readonly number[]
+}
+
+/**
+ * Ticks for as long as this, over a responder that is up or not.
+ * @param life seconds that a response lives; a new one is signed at each tenth of that.
+ */
+function simulate(id: string, life: number, seconds: number, isUp: (time: number) => boolean): Run {
+  let entry = unborn({ name: 'www', id, mustStaple: false })
+  const asked: number[] = []
+  const entries: StapleEntry[] = []
+  const late: number[] = []
+  for (let time = 0; time <= seconds; time += STAPLE_TIMING.tick) {
+    const now = at(time)
+    if (entry.state === 'staple' && entry.response !== undefined && entry.response.end <= now) late.push(time)
+    const candidate = { setting, urls: ['http://ocsp.example/'], notAfter: at(1e9), mustStaple: false }
+    const moment = { now, timing: STAPLE_TIMING, forced: false }
+    if (decideStaple({ ...candidate, entry }, { ...moment, mayAsk: true }).action === 'fetch') {
+      asked.push(time)
+      entry = isUp(time) ? succeed(entry, life, time) : fail(entry, now)
+    }
+    const after = decideStaple({ ...candidate, entry }, { ...moment, mayAsk: false })
+    if (after.action === 'withdraw') entry = withdrawn(entry, after.reason, false)
+    entries.push(entry)
+  }
+  return { asked, entries, late }
+}
+
+function succeed(entry: StapleEntry, life: number, time: number): StapleEntry {
+  const signed = Math.floor(time / (life / 10)) * (life / 10)
+  const dates = { thisUpdate: at(signed), end: at(signed + life), fetchedAt: at(time) }
+  const response = { der: Buffer.of(1), status: 'good', haproxy: null, source: 'x', ...dates } as const
+  return withResponse(entry, response, setting, pace)
+}
+
+function fail(entry: StapleEntry, now: Date): StapleEntry {
+  return withFailure(entry, { code: 'responder-timeout', detail: 'x', kind: 'passing', remedy: 'none' }, now)
+}
+
+const ids = fc.stringMatching(/^[0-9a-f]{32}$/)
+const lives = fc.integer({ min: DAY / 2, max: 14 * DAY })
+
+describe('the schedule, tick by tick', () => {
+  it('always refreshes a response before its end while the responder answers', () => {
+    fc.assert(
+      fc.property(ids, lives, (id, life) => {
+        const { entries, late } = simulate(id, life, 3 * life, () => true)
+        expect(late).toEqual([])
+        expect(entries.every(({ state }) => state === 'staple')).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('finds a responder that comes back within the second half of the life, before the staple has to go', () => {
+    fc.assert(
+      fc.property(ids, lives, fc.double({ min: 0.55, max: 0.8, noNaN: true }), (id, life, back) => {
+        const up = (time: number) => time < 1 || time >= life * back
+        const { entries } = simulate(id, life, 1.5 * life, up)
+        expect(entries.every(({ state }) => state === 'staple')).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('never asks twice in a minute, never staples past the end, and withdraws what nobody renews', () => {
+    fc.assert(
+      fc.property(ids, lives, fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), (id, life, ups) => {
+        const up = (time: number) => ups[Math.floor(time / 7000) % ups.length] === true
+        const { asked, late } = simulate(id, life, 2 * life, up)
+        expect(late).toEqual([])
+        asked.slice(1).forEach((time, index) => {
+          expect(time - (asked[index] ?? 0)).toBeGreaterThanOrEqual(60)
+        })
+        const dead = simulate(id, life, 2 * life, (time) => time < 1)
+        expect(dead.late).toEqual([])
+        expect(dead.entries.at(-1)?.state).toBe('withdrawn')
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('leaves time for the machines to hear of a withdrawal', () => {
+    const { entries } = simulate('0'.repeat(32), 4 * DAY, 5 * DAY, (time) => time < 1)
+    const gone = entries.findIndex(({ state }) => state === 'withdrawn') * STAPLE_TIMING.tick
+    expect(gone).toBeLessThanOrEqual(4 * DAY - STAPLE_TIMING.delivery - STAPLE_TIMING.execution)
+    expect(gone).toBeGreaterThan(4 * DAY - leadOf(STAPLE_TIMING) - 2 * STAPLE_TIMING.tick)
+  })
+})
+
+describe('a staple at its end', () => {
+  const held = succeed(unborn({ name: 'www', id: 'a'.repeat(32), mustStaple: false }), 4 * DAY, 0)
+  const late = 4 * DAY - 600
+  const decideAt = (entry: StapleEntry, time: number, mayAsk = true, urls = ['http://ocsp.example/']) =>
+    decideStaple(
+      { setting, urls, notAfter: at(1e9), mustStaple: false, entry },
+      { now: at(time), timing: STAPLE_TIMING, forced: false, mayAsk },
+    ).action
+
+  it('goes only once its responder has had a last chance, whatever it said of when to come back', () => {
+    const patient = { ...held, nextTry: at(9 * DAY) }
+    expect(decideAt(patient, late - 3600)).toBe('keep')
+    expect(decideAt(patient, late)).toBe('fetch')
+    expect(decideAt(patient, late, false)).toBe('withdraw')
+    const refused = { ...fail(patient, at(late)), nextTry: at(9 * DAY) }
+    expect(decideAt(refused, late + 30)).toBe('withdraw')
+    expect(decideAt(refused, late + 61)).toBe('fetch')
+  })
+
+  it('goes without asking where the certificate names no responder any more', () => {
+    expect(decideAt(held, late, true, [])).toBe('withdraw')
+    expect(decideAt(held, DAY, true, [])).toBe('keep')
+  })
+})
+
+describe('a landslide', () => {
+  it.each([
+    [1, 1, false],
+    [5, 1, false],
+    [2, 2, true],
+    [10, 2, false],
+    [10, 3, true],
+    [9, 2, true],
+    [1000, 200, false],
+    [1000, 201, true],
+  ])('of %i staples, %i leaving: %s', (held, leaving, is) => {
+    expect(isLandslide(held, leaving)).toBe(is)
+  })
+})

@@ -1,0 +1,101 @@
+import type { Courier, Progress, RollCall } from '../../lambda/app/ports.ts'
+import type { StapleOrder } from '../../lambda/app/staple-ports.ts'
+import type { Invocation } from '../../lambda/core/confirmation.ts'
+import type { Member } from '../../lambda/core/gate.ts'
+import { digestOf, parseEntry } from '../../lambda/core/staple.ts'
+import { type StapleError, serialiseStapleLine } from '../../lambda/core/staple-line.ts'
+import type { MemoryStaples } from './staple-store.ts'
+
+export const STAPLE_SCRIPT = 'ba9876543210'
+
+/** A machine that runs the staple script, in memory: holds what the store says, and says whether that is what it was told. */
+export class StapleMachine {
+  readonly id: string
+  /** Digest of what it staples, by certificate id. */
+  readonly held = new Map<string, string>()
+  present = true
+  online = true
+  conduct: 'apply' | 'lose' | { readonly fail: StapleError } | { readonly say: string } = 'apply'
+  readonly #store: MemoryStaples
+  readonly #has: (certificate: string) => boolean
+
+  constructor(id: string, store: MemoryStaples, has: (certificate: string) => boolean = () => true) {
+    this.id = id
+    this.#store = store
+    this.#has = has
+  }
+
+  run(told: StapleOrder['told']): Invocation {
+    const { id, conduct } = this
+    if (!this.online || conduct === 'lose') return { id, status: 'Delivery Timed Out', output: '' }
+    if (conduct !== 'apply' && 'say' in conduct) return { id, status: 'Success', output: conduct.say }
+    if (conduct !== 'apply') return this.#answer('failed', 0, 0, conduct.fail)
+    const named = told === 'all' ? [...this.#store.versions.keys()] : told.map(([certificate]) => certificate)
+    const wanted = new Map(told === 'all' ? [] : told)
+    let [installed, withdrawn] = [0, 0]
+    for (const certificate of named.filter(this.#has)) {
+      const stored = this.#stored(certificate)
+      if (wanted.has(certificate) && wanted.get(certificate) !== (stored ?? 'withdrawn'))
+        return this.#answer('failed', installed, withdrawn, 'staple-mismatch')
+      if (stored === this.held.get(certificate)) continue
+      if (stored === undefined) {
+        this.held.delete(certificate)
+        withdrawn += 1
+      } else {
+        this.held.set(certificate, stored)
+        installed += 1
+      }
+    }
+    return this.#answer(installed + withdrawn > 0 ? 'applied' : 'unchanged', installed, withdrawn)
+  }
+
+  #stored(certificate: string): string | undefined {
+    const text = this.#store.versions.get(certificate)?.at(-1)
+    const entry = text === undefined ? undefined : parseEntry(text)
+    return entry?.state === 'staple' && entry.response ? digestOf(entry.response.der) : undefined
+  }
+
+  #answer(
+    result: 'applied' | 'unchanged' | 'failed',
+    installed: number,
+    withdrawn: number,
+    error?: StapleError,
+  ) {
+    const line = { staples: 'edge', server: 'nginx', result, installed, withdrawn, held: this.held.size }
+    const rest = { verified: 'handshake', ms: 30, script: STAPLE_SCRIPT } as const
+    const output = serialiseStapleLine({ ...line, ...rest, ...(error === undefined ? {} : { error }) })
+    return { id: this.id, status: result === 'failed' ? 'Failed' : 'Success', output }
+  }
+}
+
+/** Systems Manager and its machines in memory. */
+export class StapleFleet implements RollCall, Courier<StapleOrder> {
+  readonly machines: StapleMachine[] = []
+  readonly orders: StapleOrder[] = []
+  readonly #results: (readonly Invocation[])[] = []
+
+  async members(): Promise<readonly Member[]> {
+    return this.machines.filter(({ present }) => present).map(({ id, online }) => ({ id, online }))
+  }
+
+  async send(order: StapleOrder): Promise<readonly string[]> {
+    const { to, told } = order
+    const targets = this.machines.filter(({ present, id }) => present && (to === 'all' || to.includes(id)))
+    this.orders.push(order)
+    this.#results.push(targets.map((machine) => machine.run(told)))
+    return [`command-${this.#results.length}`]
+  }
+
+  async progress(id: string): Promise<Progress> {
+    const results = this.#of(id)
+    return { state: 'ended', targets: results.length, completed: results.length }
+  }
+
+  async results(id: string): Promise<readonly Invocation[]> {
+    return this.#of(id)
+  }
+
+  #of(id: string): readonly Invocation[] {
+    return this.#results[Number(id.slice('command-'.length)) - 1] ?? []
+  }
+}
