@@ -1,0 +1,145 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import type { RotationPorts } from '../lambda/app/observation.ts'
+import { run } from '../lambda/app/rotation.ts'
+import { runStep } from '../lambda/app/rotation-steps.ts'
+import { ParameterRecord } from '../lambda/aws/parameter-store.ts'
+import { TaggedInstances } from '../lambda/aws/roll-call.ts'
+import { RunCommand } from '../lambda/aws/run-command.ts'
+import { RingSecret } from '../lambda/aws/secrets-manager.ts'
+import { parseRecord } from '../lambda/core/delivery-record.ts'
+import { parseRotationRequest, STEPS } from '../lambda/core/request.ts'
+import type { RotationConfiguration } from '../lambda/core/rotation-configuration.ts'
+import { ManualClock } from '../test/fakes/clock.ts'
+import { ListedJournal } from '../test/fakes/record.ts'
+import { configurationOf, SECRET_ARN, TIMING } from '../test/fakes/world.ts'
+import { COMMAND, LoopbackFleet, PAGE } from './loopback-fleet.ts'
+import { type Bench, type Measurement, size } from './measurement.ts'
+import type { Row, Target } from './table.ts'
+
+type Trigger = RotationConfiguration['trigger']
+/** Calls of a rotation in which everybody confirms, beside polls and pages. */
+const BUDGETS: Readonly<Record<Trigger, number>> = { schedule: 12, 'secrets-manager': 18 }
+/** Milliseconds of one invocation. */
+const INVOCATION = 300_000
+
+export const calls: Measurement = {
+  name: 'calls',
+  about: 'AWS calls per rotation with 1, 100 and 10,000 machines, over the real SDK clients',
+  async measure(bench) {
+    const rows: Row[] = []
+    for (const trigger of Object.keys(BUDGETS) as Trigger[]) {
+      for (const machines of [1, 100, size(bench, 10_000, 200)]) {
+        bench.progress.say(`calls: trigger ${trigger}, ${inMachines(machines)}`)
+        rows.push(rowOf(trigger, machines, await countCalls(trigger, machines, bench)))
+      }
+    }
+    return rows
+  },
+}
+
+function rowOf(trigger: Trigger, machines: number, counts: Counts): Row {
+  const polls = counts.get('ListCommands') ?? 0
+  const rollCall = pagesOf(counts, 'DescribeInstanceInformation')
+  const results = pagesOf(counts, 'ListCommandInvocations')
+  const rest = [...counts.values()].reduce((sum, count) => sum + count, 0) - polls - rollCall - results
+  const each = [...counts].filter(([operation]) => !PAGED.test(operation))
+  return {
+    what: `calls of a rotation, trigger ${trigger}, ${inMachines(machines)}, a command of ${COMMAND / 1000} s`,
+    ours: `${rest}; polls ${polls}; pages: roll call ${rollCall}, results ${results}`,
+    others: [`of which ${each.map(([operation, count]) => `${operation} ${count}`).join(', ')}`],
+    target: within(BUDGETS[trigger], machines, rest + rollCall + results),
+  }
+}
+
+/** Beside the budget, one call per 50 machines for the roll call and one for the results. */
+function within(budget: number, machines: number, spent: number): Target {
+  const pages = 2 * Math.ceil(machines / PAGE)
+  return { text: `<= ${budget} + polls + ${pages} pages`, met: spent <= budget + pages }
+}
+
+const PAGED = /^(ListCommands|DescribeInstanceInformation|ListCommandInvocations)\b/
+type Counts = ReadonlyMap<string, number>
+
+function pagesOf(counts: Counts, operation: string): number {
+  return (counts.get(operation) ?? 0) + (counts.get(`${operation}, further page`) ?? 0)
+}
+
+/** Counts from the rotation's beginning until its ring is confirmed by all and the old one is erased. */
+async function countCalls(trigger: Trigger, machines: number, { scope, progress }: Bench): Promise<Counts> {
+  const clock = new ManualClock()
+  const aws = new LoopbackFleet(machines, clock)
+  scope.defer(() => aws.close())
+  aws.secret.rotationEnabled = trigger === 'secrets-manager'
+  const ports = portsOf(await aws.listen(), configurationOf({ trigger }), clock)
+  const ticker = setInterval(() => progress.state(`calls: ${inWords(aws.counts)}`), 1_000)
+  scope.defer(() => clearInterval(ticker))
+  await invoke(ports, clock, { action: 'reconcile' })
+  clock.advance(TIMING.every)
+  aws.counts.clear()
+  if (trigger === 'schedule')
+    await invoke(ports, clock, { action: 'rotate', scheduledTime: clock.now().toISOString() })
+  else await rotateByHook(ports, clock, aws)
+  clearInterval(ticker)
+  const counted = [...aws.counts]
+  await insistOnEnd(ports, machines)
+  return new Map(counted)
+}
+
+function portsOf(endpoint: string, configuration: RotationConfiguration, clock: ManualClock): RotationPorts {
+  const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' }
+  const account = { endpoint, region: 'eu-central-1', credentials }
+  const systemsManager = new SSMClient(account)
+  const secret = new RingSecret(new SecretsManagerClient(account), SECRET_ARN)
+  return {
+    configuration,
+    versions: secret,
+    commits: secret,
+    rotations: secret,
+    records: new ParameterRecord(systemsManager, configuration.record),
+    rollCall: new TaggedInstances(systemsManager, configuration.target),
+    courier: new RunCommand(systemsManager, configuration),
+    clock,
+    chance: { random: randomBytes, uuid: randomUUID },
+    journal: new ListedJournal(),
+  }
+}
+
+async function invoke(ports: RotationPorts, clock: ManualClock, event: unknown): Promise<void> {
+  clock.allow(INVOCATION)
+  const request = parseRotationRequest(event)
+  await (request.kind === 'action' ? run(ports, request) : runStep(ports, request))
+}
+
+/** Secrets Manager's own schedule: it stages a token, calls the four steps, and the next tick confirms. */
+async function rotateByHook(
+  ports: RotationPorts,
+  clock: ManualClock,
+  { secret }: LoopbackFleet,
+): Promise<void> {
+  const token = randomUUID()
+  await secret.start(token)
+  for (const Step of STEPS)
+    await invoke(ports, clock, { Step, SecretId: SECRET_ARN, ClientRequestToken: token })
+  clock.advance(TIMING.tick)
+  await invoke(ports, clock, { action: 'reconcile' })
+}
+
+/** @throws Error where the rotation is not over: its calls would be a part of what it takes. */
+async function insistOnEnd({ records, versions }: RotationPorts, machines: number): Promise<void> {
+  const { delivery } = parseRecord((await records.read()) ?? '')
+  const { previous } = await versions.labels()
+  if (delivery?.generation === 2 && delivery.confirmed === machines && previous === undefined) return
+  throw new Error(
+    `after the rotation, generation ${delivery?.generation} is confirmed by ${delivery?.confirmed}`,
+  )
+}
+
+function inMachines(count: number): string {
+  return count === 1 ? '1 machine' : `${count.toLocaleString('en')} machines`
+}
+
+function inWords(counts: Counts): string {
+  return `${[...counts.values()].reduce((sum, count) => sum + count, 0)} calls`
+}

@@ -1,0 +1,119 @@
+import { parseArgs } from 'node:util'
+import { type Progress, progressOn } from '../local/rehearsal/progress.ts'
+import { apply } from './apply.ts'
+import { bundle } from './bundle.ts'
+import { calls } from './calls.ts'
+import type { Measurement } from './measurement.ts'
+import { resumptions } from './resumptions.ts'
+import { Scope } from './scope.ts'
+import { stapleBurst } from './staple-burst.ts'
+import { stapleRequests } from './staple-requests.ts'
+import { stapleValidation } from './staple-validation.ts'
+import { type Row, renderTable } from './table.ts'
+
+const MEASUREMENTS: readonly Measurement[] = [
+  resumptions,
+  apply,
+  calls,
+  bundle,
+  stapleValidation,
+  stapleRequests,
+  stapleBurst,
+]
+
+const USAGE = `Usage: npm run bench -- [options]
+
+Measures, on loopback and with real servers, and prints a table at the end. Numbers are of this machine and this run:
+compare within the table. Nothing is asserted: exit code 0 also where a target was missed.
+
+  --only NAME   one measurement; may be given several times
+  --quick       tiny sizes, to see that it works
+  --help        this text
+
+Measurements:
+${MEASUREMENTS.map(({ name, about }) => `  ${name.padEnd(19)} ${about}`).join('\n')}
+`
+
+interface Options {
+  readonly chosen: readonly Measurement[]
+  readonly quick: boolean
+}
+
+// The functions run on the newest Node; which one this machine has is no news of a measurement.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(words: readonly string[]): Promise<number> {
+  const options = parseOptions(words)
+  if (typeof options === 'string') {
+    process.stdout.write(options)
+    return options === USAGE ? 0 : 2
+  }
+  const scope = new Scope()
+  closeOnTheWayOut(scope)
+  const rows: Row[] = []
+  const failures: string[] = []
+  const progress = progressOn(process.stdout, Date.now)
+  for (const each of options.chosen) {
+    try {
+      rows.push(...(await measured(each, progress, scope, options.quick)))
+    } catch (error) {
+      failures.push(
+        `${each.name} could not be measured: ${error instanceof Error ? error.message : String(error)}`,
+      )
+    }
+  }
+  progress.end()
+  const closing = options.quick
+    ? 'Taken with tiny sizes: not to be believed.'
+    : 'All taken in this run, on this machine.'
+  process.stdout.write(['', renderTable(rows), closing, ...failures, ''].join('\n'))
+  return failures.length === 0 ? 0 : 1
+}
+
+/** Nothing that was started outlives the bench, whatever ends it. */
+function closeOnTheWayOut(scope: Scope): void {
+  const leave = (code: number) => void scope.close().finally(() => process.exit(code))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => leave(130))
+  process.once('uncaughtException', (error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`)
+    leave(1)
+  })
+}
+
+async function measured(
+  { name, about, measure }: Measurement,
+  progress: Progress,
+  scope: Scope,
+  quick: boolean,
+): Promise<readonly Row[]> {
+  progress.say(`${name}: ${about}`)
+  try {
+    return await measure({ progress, scope, quick })
+  } finally {
+    await scope.close()
+  }
+}
+
+/** @returns the options, or the text to print instead. */
+function parseOptions(words: readonly string[]): Options | string {
+  const only = { type: 'string', multiple: true } as const
+  const flag = { type: 'boolean' } as const
+  try {
+    const options = { only, quick: flag, help: flag }
+    const { values } = parseArgs({ args: [...words], options, strict: true, allowPositionals: false })
+    if (values.help === true) return USAGE
+    const chosen = values.only?.map(named) ?? MEASUREMENTS
+    return { chosen, quick: values.quick === true }
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`
+  }
+}
+
+function named(name: string): Measurement {
+  const found = MEASUREMENTS.find((each) => each.name === name)
+  if (found !== undefined) return found
+  const names = MEASUREMENTS.map((each) => each.name).join(', ')
+  throw new Error(`--only takes one of ${names}; it was given ${JSON.stringify(name)}`)
+}
