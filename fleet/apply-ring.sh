@@ -1,23 +1,15 @@
 #!/bin/sh
 # Puts the ticket-key ring that Secrets Manager names AWSCURRENT into the TLS terminator of this machine, proves by a
 # real handshake that the server encrypts with it, and prints one result line. Whatever fails, the server keeps
-# running what it ran before. `apply-ring.sh --help` tells how to run it by hand.
-#
-# Rules of this file: key bytes travel through builtins, pipes and variables only, never through arguments, the
-# environment, here-documents (bash writes those to disk) or messages. Nothing is printed on standard output but the
-# result line. What a server or AWS answers is matched exactly: anything unknown is a failure.
+# running what it ran before. `apply-ring.sh --help` tells how to run it by hand. The rules stand in instance.sh.
 
-# Where an expansion stands unquoted it is to be split, and -f keeps it from becoming file names.
-# Tracing and exporting would carry secrets to the log or into every child.
-set +ax
-set -euf
-umask 077
-LC_ALL=C
-export LC_ALL
-PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
-SPACE=' '
-LF='
-'
+# In a document the lines of instance.sh stand above these.
+if ! command -v read_settings >/dev/null; then
+  TICKETRING_INSTANCE=$(readlink -f "$0")
+  TICKETRING_INSTANCE=${TICKETRING_INSTANCE%/*}/instance.sh
+  # shellcheck source=fleet/instance.sh
+  . "$TICKETRING_INSTANCE"
+fi
 
 usage() {
   printf '%s\n' \
@@ -47,258 +39,47 @@ usage() {
     'Credentials: the environment, the shared credentials file, or the instance metadata (IMDSv2).'
 }
 
-# A variable that the caller exported stays exported, and names in lower case will hold secrets here.
-forget_exports() {
-  exported=$(export -p)
-  IFS=$LF
-  for line in $exported; do
-    name=${line#export }
-    name=${name#declare -x }
-    name=${name%%=*}
-    case $name in
-      *[!A-Za-z0-9_]* | *_proxy) ;;
-      [a-z]*) unset "$name" ;;
-    esac
-  done
-  unset IFS exported line name
-}
-
-# keep NAME VALUE: assigns to a variable whose name is computed.
-keep() {
-  eval "$1=\$2"
-}
-
 # ---- The one result line
 
-note() {
-  printf 'ticketring %s: %s\n' "${ring:-}" "$1" >&2
-}
-
-# fail CODE DETAIL: stops with an error of the closed list in docs/errors.md.
-fail() {
-  result=failed error=$1 detail=$2
-  exit 1
-}
-
-# Leaves printable ASCII that needs no escaping in JSON, at most 300 characters.
-printable() {
-  printable=
-  rest=$1
-  while [ -n "$rest" ] && [ "${#printable}" -lt 300 ]; do
-    chunk=${rest%%[!\ \!#-\[\]-~]*}
-    printable=$printable$chunk
-    rest=${rest#"$chunk"}
-    case $rest in
-      '"'*) printable=$printable\' ;;
-      ?*) printable=$printable$SPACE ;;
-    esac
-    rest=${rest#?}
-  done
-  while [ "${#printable}" -gt 300 ]; do printable=${printable%?}; done
-}
-
-now() {
-  read -r uptime _ </proc/uptime
-  now=${uptime%.*}${uptime#*.}
-}
-
-emit() {
-  now
-  line="{\"v\":1,\"ring\":\"$ring\",\"lineage\":\"$told_lineage\",\"generation\":${told_generation:-0}"
-  line="$line,\"server\":\"$server\",\"result\":\"$result\",\"encryptsWith\":\"$seen\",\"verified\":\"$verified\""
-  line="$line,\"ms\":$(((now - started) * 10)),\"script\":\"$script\""
-  if [ "$result" = failed ]; then
-    printable "$detail"
-    line="$line,\"error\":\"$error\",\"detail\":\"$printable\""
-    note "$error: $printable"
-  fi
-  printf '%s}\n' "$line" >&3
-}
-
-# Runs on every exit, so that a run cannot end without its line or without undoing what it began.
-finish() {
-  trap '' INT TERM HUP
-  trap - EXIT
-  set +e
-  [ -n "$result" ] || result=failed
-  if [ "$result" = failed ]; then
-    verified=none
-    : "${error:=interrupted}"
-    : "${detail:=stopped before the end, status $1}"
-    undo
-  fi
-  emit
-  case $result in
-    applied | unchanged | reset) exit 0 ;;
-  esac
-  exit 1
+describe() {
+  subject="\"ring\":\"$ring\",\"lineage\":\"$told_lineage\",\"generation\":${told_generation:-0}"
+  findings="\"encryptsWith\":\"$seen\""
 }
 
 # ---- Settings
 
-need() {
-  command -v "$1" >/dev/null || fail tool-missing "wanted $1, found none in PATH$2"
+OWN_SETTINGS='SECRET TICKET_LIFETIME ALLOW_DISK HAPROXY_KEYS HAPROXY_KEY_SIZE NGINX_KEYS NGINX_KEY_SIZE'
+
+default_own_settings() {
+  conf_SECRET='' conf_TICKET_LIFETIME='' conf_ALLOW_DISK=no conf_RUN_DIR=/run/ticketring/$ring
+  conf_HAPROXY_KEYS='' conf_HAPROXY_KEY_SIZE=80 conf_NGINX_KEYS='' conf_NGINX_KEY_SIZE=80
 }
 
-# read_settings ORIGIN TEXT: KEY=value lines; a later one overrides an earlier one.
-read_settings() {
-  IFS=$LF
-  # shellcheck disable=SC2086
-  set -- "$1" $2
-  unset IFS
-  origin=$1
-  shift
-  for setting; do
-    case $setting in
-      '#'* | *[!\ ]*) ;;
-      *) continue ;;
-    esac
-    key=${setting%%=*}
-    case $setting in
-      '#'*) continue ;;
-      *=*) ;;
-      *) fail config-invalid "wanted KEY=value in $origin, found a line without =" ;;
-    esac
-    value=${setting#*=}
-    case $value in
-      *[!A-Za-z0-9\ _./:=@,+-]*) fail config-invalid "wanted letters, digits and _./:=@,+- in $key of $origin, found others" ;;
-    esac
-    case $key in
-      SECRET | REGION | TICKET_LIFETIME | RUN_DIR | ALLOW_DISK | SERVER | LOCK_WAIT | VERIFY_WAIT | \
-        HAPROXY_KEYS | HAPROXY_KEY_SIZE | HAPROXY_SOCKET | HAPROXY_OWNER | HAPROXY_VERIFY | \
-        NGINX_KEYS | NGINX_KEY_SIZE | NGINX_TEST | NGINX_RELOAD | NGINX_OWNER | NGINX_VERIFY)
-        keep "conf_$key" "$value"
-        ;;
-      *) fail config-invalid "wanted a known setting in $origin, found $key" ;;
-    esac
-  done
-}
-
-default_settings() {
-  conf_SECRET='' conf_REGION=${AWS_REGION:-${AWS_DEFAULT_REGION:-${AWS_SSM_REGION_NAME:-}}} conf_TICKET_LIFETIME='' conf_ALLOW_DISK=no
-  conf_RUN_DIR=/run/ticketring/$ring conf_SERVER='' conf_LOCK_WAIT=30 conf_VERIFY_WAIT=10
-  conf_HAPROXY_KEYS='' conf_HAPROXY_KEY_SIZE=80 conf_HAPROXY_SOCKET='' conf_HAPROXY_OWNER=root conf_HAPROXY_VERIFY=''
-  conf_NGINX_KEYS='' conf_NGINX_KEY_SIZE=80 conf_NGINX_TEST='nginx -t' conf_NGINX_RELOAD='systemctl reload nginx'
-  conf_NGINX_OWNER=root conf_NGINX_VERIFY=''
-}
-
-load_settings() {
-  default_settings
-  read_settings 'the document' "${TICKETRING_SETTINGS:-}"
-  conf=${TICKETRING_CONF_DIR:-/etc/ticketring}/$ring.conf
-  if [ -e "$conf" ]; then
-    [ -r "$conf" ] || fail config-invalid "wanted to read $conf, not permitted"
-    text=
-    while IFS= read -r setting || [ -n "$setting" ]; do text=$text$setting$LF; done <"$conf"
-    read_settings "$conf" "$text"
-  fi
-  want_setting SECRET "$conf_SECRET" '[!A-Za-z0-9_./:=@+-]'
-  want_number TICKET_LIFETIME "$conf_TICKET_LIFETIME"
-  want_number LOCK_WAIT "$conf_LOCK_WAIT"
-  want_number VERIFY_WAIT "$conf_VERIFY_WAIT"
-  want_path RUN_DIR "$conf_RUN_DIR"
-  run_dir=$conf_RUN_DIR
-}
-
-# want_setting KEY VALUE PATTERN: refuses an empty value and one with a character that matches PATTERN.
-want_setting() {
-  [ -n "$2" ] || fail config-invalid "wanted $1 in the document or in $conf, found none"
-  # shellcheck disable=SC2254 # a pattern
-  case $2 in
-    *$3*) fail config-invalid "wanted $1 without such characters, found $2" ;;
-  esac
-}
-
-want_path() {
-  want_setting "$1" "$2" '[!A-Za-z0-9_./@+-]'
-  case $2 in
-    /?*) ;;
-    *) fail config-invalid "wanted $1 as an absolute path, found $2" ;;
-  esac
-}
-
-want_number() {
-  case $2 in
-    '' | *[!0-9]* | 0* | ???????*) fail config-invalid "wanted $1 as a number of seconds, found '$2'" ;;
-  esac
-}
-
-choose_server() {
-  server=$conf_SERVER
-  case $server in
-    haproxy | nginx) ;;
-    '') choose_only_server ;;
-    *)
-      server=
-      fail config-invalid "wanted SERVER as haproxy or nginx, found $conf_SERVER"
-      ;;
-  esac
+choose_files() {
   case $server in
     haproxy)
-      keys=$conf_HAPROXY_KEYS key_size=$conf_HAPROXY_KEY_SIZE owner=$conf_HAPROXY_OWNER listeners=$conf_HAPROXY_VERIFY
+      keys=$conf_HAPROXY_KEYS key_size=$conf_HAPROXY_KEY_SIZE
       want_path HAPROXY_KEYS "$keys"
       want_path HAPROXY_SOCKET "$conf_HAPROXY_SOCKET"
       keys_dir=${keys%/*}
       ;;
     nginx)
-      keys=${conf_NGINX_KEYS%/} key_size=$conf_NGINX_KEY_SIZE owner=$conf_NGINX_OWNER listeners=$conf_NGINX_VERIFY
+      keys=${conf_NGINX_KEYS%/} key_size=$conf_NGINX_KEY_SIZE
       want_path NGINX_KEYS "$keys"
       keys_dir=$keys
       ;;
   esac
-  want_setting OWNER "$owner" '[!A-Za-z0-9_.-]'
-  want_listeners
   case $key_size in
     80 | 48) ;;
     *) fail config-invalid "wanted a key size of 80 or 48, found $key_size" ;;
   esac
 }
 
-choose_only_server() {
-  if [ -n "$conf_HAPROXY_KEYS" ] && [ -n "$conf_NGINX_KEYS" ]; then
-    choose_running_server
-  elif [ -n "$conf_HAPROXY_KEYS" ]; then
-    server=haproxy
-  elif [ -n "$conf_NGINX_KEYS" ]; then
-    server=nginx
-  else
-    fail config-invalid 'wanted HAPROXY_KEYS or NGINX_KEYS, found neither'
-  fi
-}
-
-# A ring may serve machines of both kinds: the runtime socket tells which one this is.
-choose_running_server() {
-  [ "$boot" = no ] || fail config-invalid 'wanted SERVER in the settings, since at boot neither server runs'
-  server=nginx
-  [ ! -S "$conf_HAPROXY_SOCKET" ] || server=haproxy
-}
-
-want_listeners() {
-  [ -n "$listeners" ] || fail config-invalid 'wanted a listener to verify as address:port=servername, found none'
-  for listener in $listeners; do
-    address=${listener%=*}
-    case $listener in
-      *[!A-Za-z0-9_.:=-]* | *=*=* | *= | [:=]*) bad_listener ;;
-      *:*=*) ;;
-      *) bad_listener ;;
-    esac
-    case ${address##*:} in
-      '' | *[!0-9]*) bad_listener ;;
-    esac
-  done
-}
-
-bad_listener() {
-  fail config-invalid "wanted a listener as address:port=servername, found $listener"
-}
-
-# ---- Directory and lock
+# ---- Directory
 
 prepare_directories() {
-  for directory in "$run_dir" "$keys_dir"; do
-    # A server that drops its privileges before it reads must get through to its files.
-    [ -d "$directory" ] || (umask 022 && mkdir -p "$directory") || fail write-failed "cannot make $directory"
-  done
+  make_directory "$run_dir"
+  make_directory "$keys_dir"
   [ "$conf_ALLOW_DISK" = yes ] || refuse_disk
   warn_of_swap
 }
@@ -328,271 +109,21 @@ warn_of_swap() {
   done </proc/swaps
 }
 
-# The lock lies on its own open file, so it goes away with this process, however that ends.
-lock() {
-  [ -w "$run_dir" ] || fail write-failed "cannot write into $run_dir"
-  exec 9>"$run_dir/lock"
-  flock -w "$conf_LOCK_WAIT" 9 || fail busy "another run held $run_dir/lock for $conf_LOCK_WAIT seconds"
-}
-
-# ---- Fetching
-
-# Speaks the few words of curl's configuration that are used below, for machines whose curl is missing or too old to
-# sign (before 7.86 it signs too few headers). Ends with curl's exit status for the same fault.
-PYTHON_REQUEST='
-import datetime, hashlib, hmac, sys, urllib.error, urllib.parse, urllib.request
-urls, headers, given = [], {}, {}
-for text in sys.stdin:
-    key, _, value = text.strip().partition(" = ")
-    value = value[1:-1].replace("\\\"", "\"")
-    if key == "url": urls.append(value)
-    elif key == "header": headers.__setitem__(*value.split(": ", 1))
-    else: given[key] = value
-body = given["data"].encode() if "data" in given else None
-def digest(key, text): return hmac.new(key, text.encode(), hashlib.sha256)
-def sha256(text): return hashlib.sha256(text).hexdigest()
-def sign(url):
-    identity, secret = given["user"].split(":", 1)
-    region, service = given["aws-sigv4"].split(":")[2:]
-    stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    signed = {name.lower(): value for name, value in headers.items()}
-    signed.update({"host": urllib.parse.urlsplit(url).netloc, "x-amz-date": stamp})
-    names = ";".join(sorted(signed))
-    lines = ["POST", "/", ""] + ["%s:%s" % item for item in sorted(signed.items())] + ["", names, sha256(body)]
-    scope = [stamp[:8], region, service, "aws4_request"]
-    text = "\n".join(["AWS4-HMAC-SHA256", stamp, "/".join(scope), sha256("\n".join(lines).encode())])
-    key = ("AWS4" + secret).encode()
-    for part in scope: key = digest(key, part).digest()
-    headers["X-Amz-Date"] = stamp
-    headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (
-        identity, "/".join(scope), names, digest(key, text).hexdigest())
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({} if "noproxy" in given else None))
-for url in urls:
-    if "aws-sigv4" in given: sign(url)
-    call = urllib.request.Request(url, body, headers, method=given["request"])
-    try: answer = opener.open(call, timeout=float(given["max-time"]))
-    except urllib.error.HTTPError as error: answer = error
-    except OSError as error: sys.exit(sys.stderr.write("%s\n" % error) and 7)
-    sys.stdout.write(answer.read().decode("utf-8", "replace"))
-    sys.stdout.write("\n%d %s\n" % (answer.getcode(), answer.headers.get("date")))
-'
-
-choose_client() {
-  client=python3
-  if command -v curl >/dev/null; then
-    version=$(curl --version)
-    version=${version#curl }
-    minor=${version#*.}
-    minor=${minor%%.*}
-    case ${version%%.*} in
-      7) [ "$minor" -lt 86 ] || client=curl ;;
-      [89] | ??) client=curl ;;
-    esac
-  fi
-  [ "$client" = curl ] || need python3 ' (nor a curl of 7.86 or later)'
-}
-
-# Sends the request in $request: curl's configuration syntax, through a pipe, because it holds credentials. The
-# answer is the body, a newline, then the status and the Date header. It may hold the ring, cut off or whole: nothing
-# may repeat it but what is known to be an error of AWS.
-send() {
-  client_status=0
-  if [ "$client" = curl ]; then
-    answer=$(printf '%swrite-out = "\\n%%{http_code} %%header{date}\\n"\n' "$request" | curl -q -sS -K -) ||
-      client_status=$?
-    # Built without SigV4.
-    case $client_status in 2 | 4) client=python3 ;; esac
-  fi
-  if [ "$client" = python3 ]; then
-    client_status=0
-    answer=$(printf '%s' "$request" | python3 -I -c "$PYTHON_REQUEST") || client_status=$?
-  fi
-}
-
-# json_value NAME: sets $value to the string called NAME in the JSON text $answer, or to nothing.
-json_value() {
-  value=
-  case $answer in
-    *"\"$1\""*) ;;
-    *) return 0 ;;
-  esac
-  IFS='"'
-  # shellcheck disable=SC2086
-  set -- "$1" ${answer#*"\"$1\""}
-  unset IFS
-  value=${3:-}
-}
-
-find_credentials() {
-  access_key=${AWS_ACCESS_KEY_ID:-} secret_key=${AWS_SECRET_ACCESS_KEY:-} session_token=${AWS_SESSION_TOKEN:-}
-  credentials_from='the environment'
-  have_credentials || read_credentials_file
-  have_credentials || ask_metadata
-  [ -n "$conf_REGION" ] || ask_metadata
-  case $access_key$secret_key$session_token in
-    *[!A-Za-z0-9/+=_.,:%~-]*) fail no-credentials "the credentials from $credentials_from hold characters that none can" ;;
-  esac
-  case $conf_REGION in
-    '' | *[!a-z0-9-]*) fail config-invalid "wanted REGION such as eu-central-1, found '$conf_REGION'" ;;
-  esac
-}
-
-have_credentials() {
-  [ -n "$access_key" ] && [ -n "$secret_key" ]
-}
-
-# A hybrid machine's agent leaves its role's credentials in root's file.
-read_credentials_file() {
-  credentials=${AWS_SHARED_CREDENTIALS_FILE:-${HOME:-/root}/.aws/credentials}
-  [ -r "$credentials" ] || return 0
-  access_key='' secret_key='' session_token='' section=''
-  while read -r setting || [ -n "$setting" ]; do
-    case $setting in
-      '['*) section=$setting ;;
-      *=*) [ "$section" != "[${AWS_PROFILE:-default}]" ] || keep_credential "${setting%%=*}" "${setting#*=}" ;;
-    esac
-  done <"$credentials"
-  credentials_from=$credentials
-}
-
-keep_credential() {
-  value=${2#"${2%%[! ]*}"}
-  case ${1%% *} in
-    aws_access_key_id) access_key=$value ;;
-    aws_secret_access_key) secret_key=$value ;;
-    aws_session_token) session_token=$value ;;
-  esac
-}
-
-# add NAME VALUE: a line of the request, in curl's configuration syntax.
-add() {
-  request="$request$1 = \"$2\"$LF"
-}
-
-# metadata METHOD HEADER PATH...: sets $answer; fails where the service does not answer.
-metadata() {
-  request=
-  add request "$1"
-  add header "$2"
-  add noproxy '*'
-  add connect-timeout 2
-  add max-time 4
-  shift 2
-  for path; do add url "$metadata/latest/$path"; done
-  send
-  [ "$client_status" = 0 ] || no_metadata "none answers at $metadata"
-}
-
-no_metadata() {
-  fail no-credentials "wanted some in the environment, a credentials file or the instance metadata; $1"
-}
-
-# Cuts $answer into the first body and what follows its status line.
-first_answer() {
-  body=${answer%%"${LF}200 "*}
-  case $answer in
-    *"${LF}200 "*) ;;
-    *) fail no-credentials "wanted $1 from the instance metadata, got ${answer##*"$LF"}" ;;
-  esac
-  answer=${answer#*"${LF}200 "}
-  answer=${answer#*"$LF"}
-}
-
-ask_metadata() {
-  metadata=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
-  metadata=${metadata%/}
-  [ "${AWS_EC2_METADATA_DISABLED:-false}" != true ] || no_metadata 'AWS_EC2_METADATA_DISABLED is true'
-  metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 60' api/token
-  first_answer 'a token'
-  metadata_token="X-aws-ec2-metadata-token: $body"
-  metadata GET "$metadata_token" meta-data/placement/region meta-data/iam/security-credentials/
-  first_answer 'the region'
-  : "${conf_REGION:=$body}"
-  [ -z "$access_key" ] || return 0
-  first_answer 'a role name'
-  role=${body%%"$LF"*}
-  metadata GET "$metadata_token" "meta-data/iam/security-credentials/$role"
-  first_answer "the credentials of $role"
-  answer=$body
-  credentials_from="the instance role $role"
-  json_value AccessKeyId
-  access_key=$value
-  json_value SecretAccessKey
-  secret_key=$value
-  json_value Token
-  session_token=$value
-  have_credentials || fail no-credentials "the instance metadata gave none for $role"
-}
-
-secrets_endpoint() {
-  endpoint=${AWS_ENDPOINT_URL_SECRETS_MANAGER:-${AWS_ENDPOINT_URL:-}}
-  [ -z "$endpoint" ] || return 0
-  case $conf_REGION in
-    cn-*) endpoint=https://secretsmanager.$conf_REGION.amazonaws.com.cn ;;
-    *) endpoint=https://secretsmanager.$conf_REGION.amazonaws.com ;;
-  esac
-}
+# ---- The ring
 
 # The stage is named because the policy permits only what AWSCURRENT names.
-ask_secret() {
-  request=
-  add url "${endpoint%/}/"
-  add request POST
-  add connect-timeout 3
-  add max-time 10
-  add user "$access_key:$secret_key"
-  add aws-sigv4 "aws:amz:$conf_REGION:secretsmanager"
-  add header 'Content-Type: application/x-amz-json-1.1'
-  add header 'X-Amz-Target: secretsmanager.GetSecretValue'
-  [ -z "$session_token" ] || add header "X-Amz-Security-Token: $session_token"
-  add data "{\\\"SecretId\\\":\\\"$conf_SECRET\\\",\\\"VersionStage\\\":\\\"AWSCURRENT\\\"}"
-  send
-}
-
 fetch_secret() {
-  tries=0
-  while :; do
-    ask_secret
-    http_status=${answer##*"$LF"}
-    http_date=${http_status#* }
-    http_status=${http_status%% *}
-    tries=$((tries + 1))
-    case $client_status/$http_status in
-      0/200) break ;;
-      0/429 | 0/5* | 0/[!0-9]* | 0/) ;;
-      0/*) case $answer in *ThrottlingException*) ;; *) refuse_answer ;; esac ;;
-      7/*) http_status='no connection' ;;
-      28/*) http_status='no answer in time' ;;
-      *) http_status="no whole answer ($client exit status $client_status)" ;;
-    esac
-    [ "$tries" -lt "$patience" ] || fail endpoint-unreachable "wanted GetSecretValue from $endpoint, got $http_status"
-    sleep "$tries"
-  done
-  secret_text=${answer%"$LF"*}
-  unset answer request
+  endpoint_of secretsmanager "${AWS_ENDPOINT_URL_SECRETS_MANAGER:-}"
+  fetch secretsmanager.GetSecretValue "{\\\"SecretId\\\":\\\"$conf_SECRET\\\",\\\"VersionStage\\\":\\\"AWSCURRENT\\\"}"
 }
 
-# Says what AWS said: its messages name the action and the resource, never the value.
-refuse_answer() {
-  json_value __type
-  kind=${value##*#}
-  json_value message
-  [ -n "$value" ] || json_value Message
-  said="$kind: $value (credentials from $credentials_from)"
+refuse_own() {
   case $kind/$value in
-    *RequestTimeTooSkewed* | *'Signature expired'* | *'Signature not yet current'* | *RequestExpired*)
-      fail clock-skew "the clock here says $(date -u), AWS says $http_date; $said"
+    ResourceNotFoundException/* | InvalidRequestException/*delet*)
+      fail secret-missing "wanted $conf_SECRET at AWSCURRENT in $conf_REGION; $said"
       ;;
-    ResourceNotFoundException/*) fail secret-missing "wanted $conf_SECRET at AWSCURRENT in $conf_REGION; $said" ;;
-    InvalidRequestException/*delet*) fail secret-missing "wanted $conf_SECRET at AWSCURRENT in $conf_REGION; $said" ;;
-    ExpiredToken*/* | UnrecognizedClient*/* | InvalidClientTokenId*/* | InvalidSignature*/* | SignatureDoesNotMatch*/* | \
-      MissingAuthenticationToken*/* | IncompleteSignature*/*) fail no-credentials "wanted credentials that AWS accepts; $said" ;;
-    AccessDenied*/* | DecryptionFailure*/* | KMSAccessDenied*/*) fail access-denied "$said" ;;
   esac
-  fail endpoint-unreachable "wanted GetSecretValue from $endpoint, got $http_status $said"
 }
-
-# ---- The ring
 
 invalid() {
   fail ring-invalid "wanted a ring of schema 1 in $conf_SECRET, found $1"
@@ -609,14 +140,14 @@ name_only() {
 # Reads SecretString out of the answer. It is JSON inside JSON: every inner quote arrives as \", so that the first quote
 # without a backslash ends the value, and an even cutting at quotes gives punctuation and strings in turn.
 parse_secret() {
-  case $secret_text in
+  case $body in
     *'"SecretString"'*) ;;
     *) invalid 'no SecretString' ;;
   esac
   IFS='"'
   # shellcheck disable=SC2086
-  set -- ${secret_text#*'"SecretString"'}
-  unset IFS secret_text
+  set -- ${body#*'"SecretString"'}
+  unset IFS body
   case ${1:-} in
     : | ': ' | ' :' | ' : ') ;;
     *) invalid 'a SecretString that is no string' ;;
@@ -804,25 +335,6 @@ commit_state() {
   told_lineage=$ring_lineage told_generation=$ring_generation
 }
 
-# write_new FILE WRITER...: FILE.new, readable for its owner alone. The writer is a builtin: its words may be a key.
-write_new() {
-  target=$1.new
-  shift
-  [ ! -e "$target" ] || rm -f "$target"
-  umask 0377
-  complaint=$({ "$@" >"$target"; } 2>&1) || refuse_write "$target"
-  umask 077
-}
-
-refuse_write() {
-  room=$(stat -f -c '%a blocks, %d inodes' "${1%/*}" 2>/dev/null) || room=unknown
-  rm -f "$1"
-  case $room/$complaint in
-    '0 '* | *' 0 inodes'* | *'No space left'*) fail disk-full "wanted room for $1, found $room free" ;;
-  esac
-  fail write-failed "cannot write $1: ${complaint##*: }"
-}
-
 # ---- Key files
 
 key_files() {
@@ -831,7 +343,7 @@ key_files() {
     # previous first: whatever the moment, the old current and the new one are both among the three.
     nginx) set -- "$keys/nginx.previous.key" "$keys/nginx.current.key" "$keys/nginx.next.key" ;;
   esac
-  key_files=$*
+  files=$*
 }
 
 # Sets $wanted to what the files should hold, in the form in which read_files gives what they hold.
@@ -845,22 +357,19 @@ render() {
 
 read_files() {
   found=
-  for file in $key_files; do
+  for file in $files; do
     [ -r "$file" ] || return 0
   done
   if [ "$server" = haproxy ]; then
     while IFS= read -r text || [ -n "$text" ]; do found=$found${found:+$LF}$text; done <"$keys"
   else
     # shellcheck disable=SC2086
-    found=$(od -An -v -to1 "-w$key_size" $key_files)
+    found=$(od -An -v -to1 "-w$key_size" $files)
   fi
 }
 
-# Writes every file beside its place first, so that a full file system is noticed while nothing has changed yet.
 write_files() {
-  new_files=
-  for file in $key_files; do new_files="$new_files $file.new"; done
-  stage="$stage$new_files"
+  stage_files
   case $server in
     haproxy) write_new "$keys" printf '%s\n' "$wanted" ;;
     nginx)
@@ -869,93 +378,14 @@ write_files() {
       write_new "$keys/nginx.next.key" bytes_of "$octal_next"
       ;;
   esac
-  # shellcheck disable=SC2086
-  chown "$owner" $new_files || fail write-failed "cannot give $keys to $owner"
-  # shellcheck disable=SC2086
-  sync -d $new_files || fail write-failed "cannot flush $keys"
-  created=
-  for file in $key_files; do
-    if [ ! -e "$file" ]; then created="$created $file "; else ln -f "$file" "$file.old"; fi
-  done
-  undo_files=yes
-  for file in $key_files; do mv -f "$file.new" "$file"; done
-  label_files
-}
-
-label_files() {
-  [ -e /sys/fs/selinux/enforce ] || return 0
-  command -v restorecon >/dev/null || return 0
-  # shellcheck disable=SC2086
-  restorecon $key_files || note "warning: no SELinux label for $key_files"
-}
-
-restore_files() {
-  for file in $key_files; do
-    case $created in
-      *" $file "*) rm -f "$file" ;;
-      *) [ ! -e "$file.old" ] || mv -f "$file.old" "$file" ;;
-    esac
-  done
-  forget_old_files
-}
-
-forget_old_files() {
-  old=
-  for file in $key_files; do
-    [ ! -e "$file.old" ] || old="$old $file.old"
-  done
-  # shellcheck disable=SC2086
-  [ -z "$old" ] || rm -f $old
+  put_in_place "$keys"
 }
 
 # ---- HAProxy
 
-PYTHON_SOCKET='
-import socket, sys
-try:
-    link = socket.socket(socket.AF_UNIX)
-    link.settimeout(5)
-    link.connect(sys.argv[1])
-    link.sendall(sys.stdin.buffer.read())
-    while True:
-        piece = link.recv(65536)
-        if not piece: break
-        sys.stdout.buffer.write(piece)
-except OSError as error: sys.exit("socket: E %s" % error)
-'
-
-# ask COMMANDS: sets $response. The commands and the response hold keys: pipes only.
-ask() {
-  if command -v socat >/dev/null; then
-    response=$(printf '%s\n' "$1" | socat -t5 -T5 - "UNIX-CONNECT:$conf_HAPROXY_SOCKET" 2>&1) || socket_fault
-  else
-    need python3 ' (nor socat)'
-    response=$(printf '%s\n' "$1" | python3 -I -c "$PYTHON_SOCKET" "$conf_HAPROXY_SOCKET" 2>&1) || socket_fault
-  fi
-}
-
-not_admin() {
-  fail socket-not-admin "wanted level admin on $conf_HAPROXY_SOCKET, found $1"
-}
-
-unexpected() {
-  fail socket-unexpected "wanted $1 from $conf_HAPROXY_SOCKET, got something else"
-}
-
-socket_fault() {
-  case $response in
-    *'Connection refused'*) ! nobody_listens || server_not_running "nobody serves $conf_HAPROXY_SOCKET" ;;
-    *'Permission denied'*) fail socket-refused "wanted to connect to $conf_HAPROXY_SOCKET, not permitted" ;;
-  esac
-  fail socket-refused "wanted a whole answer from $conf_HAPROXY_SOCKET, got none"
-}
-
 # Sets $held to the three keys of the process, oldest first, as its file has them.
 look_into_haproxy() {
-  if [ ! -S "$conf_HAPROXY_SOCKET" ]; then
-    ! nobody_listens || server_not_running "no socket $conf_HAPROXY_SOCKET"
-    fail socket-refused "wanted the runtime socket $conf_HAPROXY_SOCKET, found none, though a listener answers"
-  fi
+  want_socket
   ask "show cli level;show tls-keys $keys"
   case $response in
     '') fail socket-refused "$conf_HAPROXY_SOCKET closed without an answer" ;;
@@ -1040,39 +470,14 @@ restore_haproxy() {
   [ "$held" = "$before" ] || push 3 "$before"
 }
 
-# ---- nginx
-
-# run WORDS: a configured command, split into words, no shell; $response is what it said.
-run() {
-  # shellcheck disable=SC2086
-  response=$(timeout 20 $1 2>&1 3>&- 9>&-)
-}
-
-load_nginx() {
-  run "$conf_NGINX_TEST" || fail config-test-failed "$conf_NGINX_TEST: $(last_alert)"
-  undo_reload=yes
-  run "$conf_NGINX_RELOAD" || fail reload-failed "$conf_NGINX_RELOAD: $(last_alert)"
-}
-
-# nginx ends with "configuration file ... test failed"; the reason stands in a line above.
-last_alert() {
-  case $response in
-    *'[emerg]'*) printf '%s' "${response##*"[emerg]"}" ;;
-    *) printf '%s' "$response" ;;
-  esac
-}
-
 # ---- Handshakes
 
 # handshake LISTENER [OPTION...]: sets $outcome, $seen_name (32 hex digits), $hint (seconds) and $alert. A TLS 1.3
 # server sends its ticket after the handshake, so standard input stays open until it came: the reader of the output
 # opens the FIFO when it has seen enough, and only then does standard input end.
 handshake() {
-  address=${1%=*} server_name=${1##*=}
+  split_listener "$1"
   shift
-  case $address in
-    *:*:*) address="[${address%:*}]:${address##*:}" ;;
-  esac
   saw=$(
     # Whatever outlives a killed script must hold neither its lock nor its output.
     exec 3>&- 9>&-
@@ -1096,14 +501,8 @@ handshake() {
 watch_handshake() {
   outcome=mute seen_name='' hint=0 alert='' asked=no modern=no
   while IFS= read -r line; do
+    read_client_line "$line"
     case $line in
-      *'connect:errno='*) outcome=refused ;;
-      *' alert '*:*) alert=${line%:SSL alert*} alert=${alert%:*:*} alert=${alert##*:} ;;
-      *':wrong version number:'*) alert='an answer that is no TLS' ;;
-      'Acceptable client certificate'* | 'Client Certificate Types'* | 'Requested Signature Algorithms'*) asked=yes ;;
-      'SSL handshake has read 0 bytes'*) outcome=silent ;;
-      'New, TLSv1.3'*) outcome=none modern=yes ;;
-      'New, TLS'*) outcome=none ;;
       'Reused, '*)
         outcome=reused
         break
@@ -1145,10 +544,7 @@ judge() {
   case $outcome in
     ticket) judge_ticket ;;
     short | none) problem=tickets-off problem_detail="$problem_detail, got none: session tickets are off" ;;
-    certificate) problem=verify-client-certificate problem_detail="$problem_detail, it wants a client certificate" ;;
-    silent) problem=verify-proxy-protocol problem_detail="$problem_detail, it closed without a byte, as PROXY protocol does" ;;
-    refused) problem=verify-unreachable problem_detail="$problem_detail, connection refused" ;;
-    *) problem=verify-unreachable problem_detail="$problem_detail, got ${alert:-no TLS answer}" ;;
+    *) judge_silence ;;
   esac
 }
 
@@ -1181,41 +577,6 @@ look_at_listeners() {
     esac
   done
   [ -z "$mendable" ] || problem=verify-wrong-key problem_detail=$mendable
-}
-
-nobody_listens() {
-  for listener in $listeners; do
-    handshake "$listener"
-    [ "$outcome" = refused ] || return 1
-  done
-}
-
-# HAProxy changes keys at once. After a reload of nginx old workers take connections for a moment yet, so there the key
-# counts as seen when it was seen three times in a row.
-be_patient() {
-  now
-  deadline=$((now + 100)) enough=1
-  [ "$server" = haproxy ] || deadline=$((now + conf_VERIFY_WAIT * 100)) enough=3
-}
-
-verify() {
-  be_patient
-  sightings=0
-  while :; do
-    look_at_listeners
-    sightings=$((sightings + 1))
-    [ -z "$problem" ] || sightings=0
-    [ "$sightings" -lt "$enough" ] || break
-    wait_or_fail "$problem" "$problem_detail"
-  done
-  verified=handshake
-}
-
-# wait_or_fail CODE DETAIL: a moment of patience, but no problem after the deadline.
-wait_or_fail() {
-  now
-  if [ -n "$1" ] && [ "$now" -ge "$deadline" ]; then fail "$1" "$2"; fi
-  sleep 0.05
 }
 
 # ---- Proof of a revocation
@@ -1321,13 +682,13 @@ fetch_ring() {
     read_state
     compare
     looks=$((looks + 1))
-    if [ "$ring_generation" -ge "$asked_generation" ] || [ "$looks" -ge 3 ]; then break; fi
+    if [ "$ring_generation" -ge "$order" ] || [ "$looks" -ge 3 ]; then break; fi
     sleep 1
   done
   unset access_key secret_key session_token metadata_token
   [ "$relation" != older ] || refuse_older
-  [ "$ring_generation" -ge "$asked_generation" ] || fail generation-behind \
-    "wanted generation $asked_generation or later, $conf_SECRET holds $ring_generation"
+  [ "$ring_generation" -ge "$order" ] || fail generation-behind \
+    "wanted generation $order or later, $conf_SECRET holds $ring_generation"
 }
 
 apply_to_running_server() {
@@ -1385,68 +746,24 @@ apply() {
 
 # ---- Beginning
 
-parse_arguments() {
-  boot=no patience=3
-  while [ "$#" -gt 0 ]; do
-    case $1 in
-      --help | -h)
-        usage
-        exit 0
-        ;;
-      --boot) boot=yes patience=6 ;;
-      -*) wrong_usage "unknown option $1" ;;
-      *) break ;;
-    esac
-    shift
-  done
-  [ "$#" -le 2 ] || wrong_usage 'too many arguments'
-  ring=${1:-${TICKETRING_RING:-}} asked_generation=${2:-${SSM_Generation:-1}}
-  case $ring in
-    '' | [!a-z0-9]* | *[!a-z0-9-]*) wrong_usage "a ring name is lower-case letters, digits and hyphens, not '$ring'" ;;
-  esac
-  [ "${#ring}" -le 64 ] || wrong_usage 'a ring name has at most 64 characters'
-  case $asked_generation in
-    0* | *[!0-9]* | ?????????????*) wrong_usage "a generation is a positive number, not '$asked_generation'" ;;
-  esac
-}
-
-wrong_usage() {
-  printf 'apply-ring.sh: %s\n' "$1" >&2
-  usage >&2
-  exit 2
-}
-
-script_version() {
-  script=${TICKETRING_SCRIPT:-}
-  if [ -z "$script" ] && [ -r "$0" ]; then script=$(sha256sum "$0" 2>/dev/null) || script=; fi
-  script=${script%"${script#????????????}"}
-  case $script in
-    *[!0-9a-f]* | '') script=000000000000 ;;
-  esac
-}
-
 main() {
   forget_exports
+  program=apply-ring.sh boot_patience=6 scope=${TICKETRING_RING:-} order=${SSM_Generation:-1}
   parse_arguments "$@"
-  exec 3>&1 1>&2
-  now
-  started=$now result='' error='' detail='' server='' seen='' verified=none told_lineage='' told_generation=0
-  undo_files='' undo_push='' undo_reload='' stay='' stage='' old_tickets='' found='' wanted=''
-  script=000000000000 key_files=''
-  trap 'finish "$?"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
-  trap 'exit 129' HUP
-  script_version
-  for tool in base64 chown flock ln mkfifo mv od openssl rm stat stdbuf sync timeout; do need "$tool" ''; done
-  load_settings
-  choose_server
+  case $order in
+    0* | *[!0-9]* | ?????????????*) wrong_usage "a generation is a positive number, not '$order'" ;;
+  esac
+  ring=$scope seen='' told_lineage='' told_generation=0 undo_push='' old_tickets='' found='' wanted='' aside='' mask=0377
+  begin base64 mkfifo od stdbuf
+  load_settings "$ring"
+  want_setting SECRET "$conf_SECRET" '[!A-Za-z0-9_./:=@+-]'
+  want_number TICKET_LIFETIME "$conf_TICKET_LIFETIME"
+  choose_server HAPROXY_KEYS NGINX_KEYS
   prepare_directories
   lock
   [ -p "$run_dir/hold" ] || mkfifo "$run_dir/hold" || fail write-failed "cannot make $run_dir/hold"
   choose_client
   find_credentials
-  secrets_endpoint
   fetch_ring
   apply
 }

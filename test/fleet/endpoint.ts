@@ -1,4 +1,4 @@
-/** A loopback Secrets Manager (GetSecretValue alone, SigV4 verified) and instance metadata service (IMDSv2). */
+/** A loopback Secrets Manager and Parameter Store (what machines ask alone, SigV4 verified) and metadata service (IMDSv2). */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { HttpRequest } from '@smithy/protocol-http'
@@ -9,6 +9,12 @@ export const CREDENTIALS = {
   secretAccessKey: 'test/secret+access/key0123456789abcdefgh',
   sessionToken: 'IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJ+test/token==',
 } as const
+/** An environment that leaves a script to find credentials elsewhere. */
+export const NO_CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: undefined,
+  AWS_SECRET_ACCESS_KEY: undefined,
+  AWS_SESSION_TOKEN: undefined,
+}
 const REGION = 'eu-central-1'
 const METADATA_TOKEN = 'AQAEtesttoken=='
 const ROLE = 'terminator'
@@ -21,7 +27,9 @@ export interface Answer {
 export class Endpoint {
   /** What GetSecretValue answers with: a SecretString, or a whole answer such as an error. */
   secret: string | Answer = '{}'
-  /** Called on every GetSecretValue, before it is answered: to hold a script at this point. */
+  /** What GetParameters answers from, or a whole answer such as an error. */
+  parameters: Map<string, string> | Answer = new Map()
+  /** Called on every request for either, before it is answered: to hold a script at this point. */
   onFetch: () => void | Promise<void> = () => {}
   readonly faults: string[] = []
   fetches = 0
@@ -58,13 +66,34 @@ export class Endpoint {
     if (request.method !== 'POST' || request.url !== '/') return { status: 404, body: 'no such thing' }
     this.fetches += 1
     await this.onFetch()
-    const fault = (await signatureFault(request, body)) ?? bodyFault(body)
+    const service = serviceOf(request)
+    const fault = (await signatureFault(request, body, service)) ?? bodyFault(body, service)
     if (fault !== undefined) {
       this.faults.push(fault)
       return refusal('InvalidSignatureException', fault)
     }
+    if (service === 'ssm') return parametersAnswer(this.parameters, body)
     return typeof this.secret === 'string' ? secretValue(this.secret) : this.secret
   }
+}
+
+type Service = 'secretsmanager' | 'ssm'
+
+function serviceOf(request: IncomingMessage): Service {
+  return request.headers['x-amz-target'] === 'AmazonSSM.GetParameters' ? 'ssm' : 'secretsmanager'
+}
+
+function parametersAnswer(parameters: Map<string, string> | Answer, body: string): Answer {
+  if (!(parameters instanceof Map)) return parameters
+  const { Names } = JSON.parse(body) as { Names: readonly string[] }
+  const Parameters = Names.flatMap((Name) => {
+    const Value = parameters.get(Name)
+    return Value === undefined
+      ? []
+      : [{ ARN: `arn:aws:ssm:${REGION}:111122223333:parameter${Name}`, Name, Value }]
+  }).map((each) => ({ ...each, DataType: 'text', LastModifiedDate: 1.795e9, Type: 'String', Version: 3 }))
+  const InvalidParameters = Names.filter((name) => !parameters.has(name))
+  return { status: 200, body: JSON.stringify({ InvalidParameters, Parameters }) }
 }
 
 /** An error as AWS sends one. */
@@ -122,7 +151,11 @@ function roleCredentials(): Record<string, string> {
 }
 
 /** Signs the request again as its sender should have, and compares. */
-async function signatureFault(request: IncomingMessage, body: string): Promise<string | undefined> {
+async function signatureFault(
+  request: IncomingMessage,
+  body: string,
+  service: Service,
+): Promise<string | undefined> {
   const given = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/.*, ?SignedHeaders=([^,]+), ?Signature=(\w+)$/.exec(
     request.headers.authorization ?? '',
   )
@@ -134,7 +167,7 @@ async function signatureFault(request: IncomingMessage, body: string): Promise<s
   if (unsigned.length > 0) return `unsigned headers: ${unsigned.join(', ')}`
   if (request.headers['x-amz-security-token'] !== CREDENTIALS.sessionToken) return 'another session token'
   if (given[1] !== CREDENTIALS.accessKeyId) return 'another access key'
-  const expected = await sign(request, names, body)
+  const expected = await sign(request, names, body, service)
   return expected === given[3] ? undefined : 'The request signature we calculated does not match'
 }
 
@@ -142,6 +175,7 @@ async function sign(
   request: IncomingMessage,
   names: readonly string[],
   body: string,
+  service: Service,
 ): Promise<string | undefined> {
   const headers = Object.fromEntries(
     names.filter((name) => name !== 'x-amz-date').map((name) => [name, String(request.headers[name])]),
@@ -160,7 +194,7 @@ async function sign(
   const signer = new SignatureV4({
     credentials,
     region: REGION,
-    service: 'secretsmanager',
+    service,
     sha256: Sha256,
     applyChecksum: false,
   })
@@ -170,8 +204,9 @@ async function sign(
   return /Signature=(\w+)/.exec(signed.headers.authorization ?? '')?.[1]
 }
 
-function bodyFault(body: string): string | undefined {
-  const { SecretId, VersionStage } = JSON.parse(body) as Record<string, unknown>
+function bodyFault(body: string, service: Service): string | undefined {
+  const { SecretId, VersionStage, Names } = JSON.parse(body) as Record<string, unknown>
+  if (service === 'ssm') return Array.isArray(Names) && Names.length <= 10 ? undefined : 'more than ten names'
   if (SecretId !== 'ticketring/edge') return 'another secret'
   return VersionStage === 'AWSCURRENT' ? undefined : 'no VersionStage: the policy would refuse this'
 }

@@ -11,7 +11,8 @@ import { parseResultLine, type ResultLine } from '../../lambda/core/result-line.
 import { advance, genesis, keysOf, type Ring, serialiseRing } from '../../lambda/core/ring.ts'
 import type { TicketKey } from '../../lambda/core/ticket-key.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
-import { SERVER_NAME, startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
+import { SERVER_NAME } from './identity.ts'
+import { startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
 import { groupFile } from './tool-shims.ts'
 
 export const SCRIPT = fileURLToPath(new URL('../../fleet/apply-ring.sh', import.meta.url))
@@ -100,8 +101,8 @@ export class Instance {
   }
 
   /** The machine's own settings file, which overrides the document. */
-  writeConf(text: string): void {
-    writeFileSync(join(this.#confDirectory, `${RING}.conf`), text)
+  writeConf(text: string, name = RING): void {
+    writeFileSync(join(this.#confDirectory, `${name}.conf`), text)
   }
 
   publish(ring: Ring): void {

@@ -1,18 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { CREDENTIALS } from './endpoint.ts'
+import { readScript } from '../../infra/ring-document.ts'
+import { CREDENTIALS, NO_CREDENTIALS } from './endpoint.ts'
 import { advanced, Instance, ringOf, SCRIPT } from './instance.ts'
 import { tmpfsDirectory } from './terminators.ts'
 import { pathWith, pathWithout } from './tool-shims.ts'
-
-const NO_CREDENTIALS = {
-  AWS_ACCESS_KEY_ID: undefined,
-  AWS_SECRET_ACCESS_KEY: undefined,
-  AWS_SESSION_TOKEN: undefined,
-}
 
 let instance: Instance
 afterEach(() => instance?.stop())
@@ -40,7 +35,7 @@ describe('shells', () => {
     await oneBehind()
     const document = join(instance.terminator.directory, '_script.sh')
     const preamble = `if [ -z "\${SSM_Generation+x}" ]; then SSM_Generation='${text}'; fi\n`
-    writeFileSync(document, preamble + readFileSync(SCRIPT, 'utf8'))
+    writeFileSync(document, preamble + readScript())
     const { line } = await instance.run({ script: document, environment })
     expect(line).toMatchObject({ result: 'applied', generation: 2 })
   })
@@ -116,11 +111,11 @@ describe('tools', () => {
 })
 
 describe('by hand', () => {
-  test('the ring and the generation are arguments, and the version is the hash of the file', async () => {
+  test('the ring and the generation are arguments, and the version is the hash of what a document carries', async () => {
     await oneBehind()
     const environment = { TICKETRING_RING: undefined, TICKETRING_SCRIPT: undefined }
     const { line } = await instance.run({ arguments: ['edge', '2'], environment })
-    const hash = createHash('sha256').update(readFileSync(SCRIPT)).digest('hex')
+    const hash = createHash('sha256').update(readScript()).digest('hex')
     expect(line).toMatchObject({ result: 'applied', generation: 2, script: hash.slice(0, 12) })
   })
 
@@ -132,8 +127,9 @@ describe('by hand', () => {
 
   test('--help names every setting and exits 0', () => {
     const help = execFileSync('dash', [SCRIPT, '--help'], { encoding: 'utf8' })
-    const known = readFileSync(SCRIPT, 'utf8').match(/^ +SECRET \|[^)]*\)/m)?.[0] ?? ''
-    const settings = known.match(/[A-Z][A-Z_]+/g) ?? []
+    const settings = [...readScript().matchAll(/^(?:OWN|COMMON)_SETTINGS=.*$/gm)].flatMap(
+      ([line]) => line.replace(/\$?\w+_SETTINGS=?/g, '').match(/[A-Z][A-Z_]+/g) ?? [],
+    )
     expect(settings.length).toBeGreaterThan(15)
     for (const setting of settings) expect(help).toContain(setting)
   })
@@ -150,7 +146,7 @@ describe('by hand', () => {
 
 describe('the files', () => {
   test('the script fits a document of 64 kB: as JSON below 58,000 bytes, and no double braces', () => {
-    const text = readFileSync(SCRIPT, 'utf8')
+    const text = readScript()
     expect(text).not.toContain('{{')
     expect(JSON.stringify(text.split('\n')).length).toBeLessThan(58_000)
   })

@@ -4,15 +4,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { InstanceError } from '../../lambda/core/result-line.ts'
 import { type Ring, serialiseRing } from '../../lambda/core/ring.ts'
-import { refusal } from './endpoint.ts'
+import { NO_CREDENTIALS, refusal } from './endpoint.ts'
 import { advanced, Instance, type RunOptions, ringOf } from './instance.ts'
 import { pathWithout } from './tool-shims.ts'
 
-const NO_CREDENTIALS = {
-  AWS_ACCESS_KEY_ID: undefined,
-  AWS_SECRET_ACCESS_KEY: undefined,
-  AWS_SESSION_TOKEN: undefined,
-}
 const CLOSED = 'http://127.0.0.1:1'
 
 let ring: Ring

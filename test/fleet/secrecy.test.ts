@@ -2,17 +2,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { readScript } from '../../infra/ring-document.ts'
 import type { Ring } from '../../lambda/core/ring.ts'
-import { CREDENTIALS } from './endpoint.ts'
-import { Instance, type Run, type RunOptions, ringOf, SCRIPT } from './instance.ts'
+import { CREDENTIALS, NO_CREDENTIALS } from './endpoint.ts'
+import { Instance, type Run, type RunOptions, ringOf } from './instance.ts'
 import { findKeyBytes } from './key-bytes.ts'
 import { pathWithout } from './tool-shims.ts'
-
-const NO_CREDENTIALS = {
-  AWS_ACCESS_KEY_ID: undefined,
-  AWS_SECRET_ACCESS_KEY: undefined,
-  AWS_SESSION_TOKEN: undefined,
-}
 
 let instance: Instance
 afterEach(() => instance.stop())
@@ -40,7 +35,7 @@ function decoded(log: string): Buffer {
 
 /** Every variable that the script assigns, exported to it by a careless caller. */
 function exportedByName(): Record<string, string> {
-  const names = readFileSync(SCRIPT, 'utf8').matchAll(/(?<![\w$])([a-z][a-z_]*)=/g)
+  const names = readScript().matchAll(/(?<![\w$])([a-z][a-z_]*)=/g)
   return Object.fromEntries([...names].map(([, name]) => [name ?? '', '7']))
 }
 

@@ -1,10 +1,11 @@
 /** Real HAProxy and nginx processes on free loopback ports, with a throwaway certificate. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Identity, makeCertificate, SERVER_NAME } from './identity.ts'
 
 /** What a listener does beyond plain TLS with our keys. */
 export type ListenerKind =
@@ -24,17 +25,19 @@ const KINDS: readonly ListenerKind[] = [
   'client-certificate',
   'other',
 ]
-export const SERVER_NAME = 'edge.test'
 
 export interface Terminator {
   readonly server: 'haproxy' | 'nginx'
   readonly directory: string
+  readonly identity: Identity
   /** Port of each kind of listener, all on 127.0.0.1. `other` uses keys that are not ours. */
   readonly ports: Readonly<Record<ListenerKind, number>>
   /** The key files that the script writes. */
   readonly keyFiles: readonly string[]
   /** Lines of the instance's settings, without the listeners to verify. */
   readonly settings: readonly string[]
+  /** Process id of its master. */
+  pid(): number
   /** Ends the server and leaves its files. */
   halt(): Promise<void>
   /** Starts it again with the same configuration. */
@@ -51,27 +54,6 @@ export function tmpfsDirectory(): string {
 /** `address:port=servername` of one listener. */
 export function verifyListener(terminator: Terminator, kind: ListenerKind = 'plain'): string {
   return `127.0.0.1:${terminator.ports[kind]}=${SERVER_NAME}`
-}
-
-/** Writes `cert.pem` (certificate and key) and `key.pem` for {@link SERVER_NAME} into `directory`. */
-export function makeCertificate(directory: string): { certificate: string; key: string } {
-  const [certificate, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
-  const request = [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '2',
-  ]
-  const names = ['-subj', `/CN=${SERVER_NAME}`, '-addext', `subjectAltName=DNS:${SERVER_NAME}`]
-  execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
-  // HAProxy wants the certificate and its key in one file.
-  writeFileSync(`${certificate}.both`, execFileSync('cat', [certificate, key]), { mode: 0o600 })
-  return { certificate, key }
 }
 
 /** Ports that were free a moment ago: held open together, so that no two are the same. */
@@ -91,19 +73,20 @@ async function portsOfEachKind(): Promise<Record<ListenerKind, number>> {
 /** Starts HAProxy with these keys (base64 lines, oldest first) in its key file. */
 export async function startHaproxy(keys: readonly string[], keySize: 80 | 48 = 80): Promise<Terminator> {
   const directory = tmpfsDirectory()
-  const { certificate } = makeCertificate(directory)
+  const identity = makeCertificate(directory)
   const ports = await portsOfEachKind()
   const keyFile = join(directory, 'keys', 'haproxy.keys')
   mkdirSync(join(directory, 'keys'))
   writeFileSync(keyFile, `${keys.join('\n')}\n`, { mode: 0o400 })
   writeFileSync(join(directory, 'other.keys'), keys.map(flipFirstByte).join('\n'))
   const configuration = join(directory, 'haproxy.cfg')
-  writeFileSync(configuration, haproxyConfiguration(directory, keyFile, certificate, ports))
-  const server = new ServerProcess('haproxy', ['-db', '-f', configuration], ports.plain)
+  writeFileSync(configuration, haproxyConfiguration(directory, keyFile, identity, ports))
+  const server = new ServerProcess('haproxy', ['-W', '-f', configuration], ports.plain)
   await server.start()
   return {
     server: 'haproxy',
     directory,
+    identity,
     ports,
     keyFiles: [keyFile],
     settings: [
@@ -119,11 +102,11 @@ export async function startHaproxy(keys: readonly string[], keySize: 80 | 48 = 8
 function haproxyConfiguration(
   directory: string,
   keyFile: string,
-  certificate: string,
+  { site, certificate }: Identity,
   ports: Readonly<Record<ListenerKind, number>>,
 ): string {
   const bind = (kind: ListenerKind, words: string, keys = keyFile) =>
-    `  bind 127.0.0.1:${ports[kind]} ssl crt ${certificate}.both tls-ticket-keys ${keys} ${words}`
+    `  bind 127.0.0.1:${ports[kind]} ssl crt ${site} tls-ticket-keys ${keys} ${words}`
   return `global
   stats socket ${directory}/admin.sock mode 600 level admin
   stats socket ${directory}/operator.sock mode 600 level operator
@@ -147,7 +130,7 @@ ${bind('other', '', `${directory}/other.keys`)}
 /** Starts nginx with these keys (bytes: current, next, previous) in its key files. */
 export async function startNginx(keys: readonly Buffer[]): Promise<Terminator> {
   const directory = tmpfsDirectory()
-  const { certificate, key } = makeCertificate(directory)
+  const identity = makeCertificate(directory)
   const ports = await portsOfEachKind()
   const keyDirectory = join(directory, 'keys')
   const keyFiles = ['current', 'next', 'previous'].map((name) => join(keyDirectory, `nginx.${name}.key`))
@@ -156,12 +139,13 @@ export async function startNginx(keys: readonly Buffer[]): Promise<Terminator> {
     writeFileSync(file, keys[index] ?? Buffer.alloc(0), { mode: 0o400 })
   writeFileSync(join(directory, 'other.key'), Buffer.from(keys[0] ?? []).reverse())
   const configuration = join(directory, 'nginx.conf')
-  writeFileSync(configuration, nginxConfiguration(directory, keyFiles, certificate, key, ports))
+  writeFileSync(configuration, nginxConfiguration(directory, keyFiles, identity, ports))
   const server = new ServerProcess('nginx', ['-c', configuration], ports.plain)
   await server.start()
   return {
     server: 'nginx',
     directory,
+    identity,
     ports,
     keyFiles,
     settings: [
@@ -178,8 +162,7 @@ export async function startNginx(keys: readonly Buffer[]): Promise<Terminator> {
 function nginxConfiguration(
   directory: string,
   keyFiles: readonly string[],
-  certificate: string,
-  key: string,
+  { certificate, key }: Identity,
   ports: Readonly<Record<ListenerKind, number>>,
 ): string {
   const server = (kind: ListenerKind, words: string, lines = '') =>
@@ -196,6 +179,7 @@ ${scratch.map((name) => `  ${name}_temp_path ${directory}/scratch;`).join('\n')}
   ssl_certificate ${certificate};
   ssl_certificate_key ${key};
   ssl_protocols TLSv1.2 TLSv1.3;
+  include ${directory}/staples/site.ocsp[.]conf;
 ${keyFiles.map((file) => `  ssl_session_ticket_key ${file};`).join('\n')}
 ${server('plain', '')}
 ${server('tls12', '', 'ssl_protocols TLSv1.2;')}
@@ -237,6 +221,10 @@ class ServerProcess {
     throw new Error(`${this.#command} does not listen on port ${this.#port}`)
   }
 
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
   async end(): Promise<void> {
     const child = this.#process
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
@@ -246,8 +234,12 @@ class ServerProcess {
   }
 }
 
-function lifeOf(server: ServerProcess, directory: string): Pick<Terminator, 'halt' | 'restart' | 'stop'> {
+function lifeOf(
+  server: ServerProcess,
+  directory: string,
+): Pick<Terminator, 'pid' | 'halt' | 'restart' | 'stop'> {
   return {
+    pid: () => server.pid,
     halt: () => server.end(),
     restart: () => server.start(),
     stop: async () => {

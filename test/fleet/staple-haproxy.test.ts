@@ -1,0 +1,177 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { certificateIdOf } from '../../lambda/core/staple.ts'
+import { certify } from '../core/ocsp/forge.ts'
+import { pemOf } from './identity.ts'
+import { ask } from './instance.ts'
+import { SocketRelay } from './socket-relay.ts'
+import { StapleInstance } from './staple-instance.ts'
+
+let instance: StapleInstance
+afterEach(() => instance?.stop())
+
+/** A HAProxy that staples a fresh response. */
+async function stapling(hours?: { from?: number; to?: number }): Promise<Buffer> {
+  instance = await StapleInstance.start('haproxy')
+  return await instance.staple(hours)
+}
+
+async function throughRelay(): Promise<SocketRelay> {
+  const { directory } = instance.machine.terminator
+  const relay = await SocketRelay.start(join(directory, 'relay.sock'), join(directory, 'admin.sock'))
+  instance.set(`HAPROXY_SOCKET=${relay.path}`)
+  return relay
+}
+const verbs = (relay: SocketRelay) =>
+  relay.commands.map((command) => /^(set|commit|abort) ssl [\w-]+/.exec(command)?.[0]).filter(Boolean)
+
+test('a certificate that was loaded with its .ocsp file takes the next one in one command', async () => {
+  instance = await StapleInstance.start('haproxy')
+  const { terminator } = instance.machine
+  await terminator.halt()
+  writeFileSync(instance.file, '')
+  await terminator.restart()
+  const der = instance.publish()
+  const relay = await throughRelay()
+  expect((await instance.run()).line).toMatchObject({ result: 'applied', installed: 1 })
+  expect(verbs(relay)).toEqual(['set ssl ocsp-response'])
+  expect(await instance.stapled()).toEqual(der)
+  relay.stop()
+})
+
+test('one that was loaded without is given both in a transaction, and no reload', async () => {
+  instance = await StapleInstance.start('haproxy')
+  instance.publish()
+  const relay = await throughRelay()
+  const [name, keys] = [await instance.machine.encryptsWith(), await instance.machine.holds()]
+  expect((await instance.run()).line).toMatchObject({ result: 'applied', installed: 1 })
+  expect(verbs(relay)).toEqual(['set ssl ocsp-response', 'set ssl cert', 'commit ssl cert'])
+  expect([await instance.machine.encryptsWith(), await instance.machine.holds()]).toEqual([name, keys])
+  relay.stop()
+})
+
+test('a HAProxy that takes neither keeps what it had, and the detail says what to do', async () => {
+  instance = await StapleInstance.start('haproxy')
+  instance.publish()
+  const relay = await throughRelay()
+  relay.answer = (line) => (line.startsWith('set ssl cert') ? "Can't allocate memory!\n\n" : undefined)
+  const before = await instance.condition()
+  const { line } = await instance.run()
+  expect(line).toMatchObject({ error: 'staple-refused', installed: 0, held: 0 })
+  expect(line.detail).toMatch(/allocate memory.*restart it with one/)
+  expect(await instance.condition()).toEqual(before)
+  relay.stop()
+})
+
+test('what it holds is read back: an answer that says updated and is not so is not believed', async () => {
+  const der = await stapling({ from: -9 })
+  instance.publish()
+  const relay = await throughRelay()
+  relay.answer = (line) => (line.startsWith('set ssl ocsp') ? 'OCSP Response updated!\n\n' : undefined)
+  expect((await instance.run()).line).toMatchObject({ error: 'socket-unexpected', installed: 0, held: 1 })
+  expect(instance.installed()).toEqual(der)
+  relay.stop()
+})
+
+test('it cannot forget without a reload: said with the time, until which it staples on', async () => {
+  const der = await stapling()
+  instance.withdraw()
+  const { line } = await instance.run()
+  expect(line).toMatchObject({ error: 'verify-still-stapled', withdrawn: 1, held: 0 })
+  expect(line.detail).toMatch(/until \w+ \d+ .*HAPROXY_RELOAD/)
+  expect(instance.installed()).toBeNull()
+  expect(await instance.stapled()).toEqual(der)
+})
+
+test('a withdrawal that was left to HAProxy is made up for once a reload is permitted', async () => {
+  await stapling()
+  instance.withdraw()
+  await instance.run()
+  instance.set(`HAPROXY_RELOAD=kill -USR2 ${instance.machine.terminator.pid()}`)
+  expect((await instance.run()).line).toMatchObject({ result: 'applied', verified: 'handshake', held: 0 })
+  expect(await instance.stapled()).toBeNull()
+})
+
+test('a response that HAProxy would not take is not tried', async () => {
+  instance = await StapleInstance.start('haproxy')
+  instance.publish({}, {}, 'its CertID is of sha256, HAProxy looks for SHA-1')
+  const { line } = await instance.run()
+  expect(line).toMatchObject({ error: 'staple-refused', held: 0 })
+  expect(line.detail).toContain('looks for SHA-1')
+  expect(instance.installed()).toBeNull()
+})
+
+test('beside a PEM file without its issuer no .ocsp is put: HAProxy would not start', async () => {
+  instance = await StapleInstance.start('haproxy')
+  instance.publish()
+  const { site } = instance.machine.terminator.identity
+  const [leaf = '', , key = ''] = readFileSync(site, 'utf8').split(/(?<=-----END [A-Z ]+-----\n)/)
+  writeFileSync(site, leaf + key)
+  const { line } = await instance.run()
+  expect(line).toMatchObject({ error: 'staple-refused', installed: 0 })
+  expect(line.detail).toContain('lacks its issuer')
+  expect(instance.installed()).toBeNull()
+})
+
+test('a directory of certificates: each is known by its content, other files are left alone', async () => {
+  instance = await StapleInstance.start('haproxy')
+  const der = instance.publish()
+  const folder = dirname(instance.file)
+  writeFileSync(join(folder, 'dh.pem'), 'no certificate')
+  writeFileSync(join(folder, 'odd name.pem'), 'no certificate')
+  instance.set(`HAPROXY_CERTS=${folder}`)
+  const { line, stderr } = await instance.run()
+  expect(line).toMatchObject({ result: 'applied', installed: 1, held: 1 })
+  expect(stderr).toMatch(/leaving out .*dh\.pem/)
+  expect(instance.installed()).toEqual(der)
+  expect((await instance.condition()).left).toEqual(['dh.pem', 'odd name.pem', 'site.pem', 'site.pem.ocsp'])
+})
+
+test('twelve certificates are asked for in two calls, and a bad entry of one does not hold up the others', async () => {
+  instance = await StapleInstance.start('haproxy')
+  const { fetches } = instance.machine.endpoint
+  const der = instance.publish()
+  const folder = dirname(instance.file)
+  const others = Array.from({ length: 11 }, (_, index) =>
+    certify(new Date(), { serial: Buffer.of(7, index), extensions: [] }),
+  )
+  for (const [index, party] of others.entries()) writeFileSync(join(folder, `${index}.pem`), pemOf(party))
+  const [bad] = others
+  if (bad !== undefined) instance.store('{}', certificateIdOf(bad.certificate))
+  instance.set(`HAPROXY_CERTS=${folder}`)
+  const { line } = await instance.run()
+  expect(line).toMatchObject({ result: 'failed', error: 'staple-malformed', installed: 1, held: 1 })
+  expect(instance.machine.endpoint.fetches - fetches).toBe(2)
+  expect(await instance.stapled()).toEqual(der)
+})
+
+test('a renewed certificate that HAProxy does not run yet: its staple waits beside it', async () => {
+  instance = await StapleInstance.start('haproxy')
+  instance.renew()
+  const der = instance.publish()
+  const { line, stderr } = await instance.run()
+  expect(line).toMatchObject({ result: 'applied', installed: 1, verified: 'none' })
+  expect(stderr).toMatch(/for its next start[\s\S]*no listener of/)
+  expect(instance.installed()).toEqual(der)
+  expect((await instance.run()).line).toMatchObject({ result: 'unchanged', verified: 'none' })
+  await instance.machine.terminator.halt()
+  await instance.machine.terminator.restart()
+  expect(await instance.stapled()).toEqual(der)
+})
+
+test('the socket of an operator is told apart', async () => {
+  instance = await StapleInstance.start('haproxy')
+  instance.publish()
+  instance.set(`HAPROXY_SOCKET=${instance.machine.terminator.directory}/operator.sock`)
+  expect((await instance.run()).line).toMatchObject({ error: 'socket-not-admin' })
+  const shown = await ask(join(instance.machine.terminator.directory, 'admin.sock'), 'show ssl cert')
+  expect(shown).not.toContain('transaction')
+})
+
+test('a file that cannot be written is write-failed, and no failed run counts as a success', async () => {
+  instance = await StapleInstance.start('haproxy')
+  instance.publish()
+  mkdirSync(join(dirname(instance.file), '.site.pem.ocsp.new'))
+  expect((await instance.run()).line).toMatchObject({ result: 'failed', installed: 0, held: 0 })
+})
