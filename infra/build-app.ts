@@ -4,14 +4,17 @@ import { Role } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import type { Construct } from 'constructs'
-import { type Configuration, parseConfiguration, type RingConfiguration } from './configuration.ts'
+import { type Configuration, parseConfiguration } from './configuration.ts'
 import { readContext } from './context.ts'
-import { functionName, recordName, secretName } from './names.ts'
-import { ringSummary, type SynthesisedRing } from './summary.ts'
+import { functionName, recordName, secretName, stapleRecordName, staplesName, storePath } from './names.ts'
+import { OcspStapling } from './ocsp-stapling.ts'
+import type { RingConfiguration } from './ring-configuration.ts'
+import type { StaplingConfiguration } from './stapling-configuration.ts'
+import { ringSummary, type SynthesisedRing, type SynthesisedSet, setSummary } from './summary.ts'
 import { TicketKeyRing } from './ticket-key-ring.ts'
 
 export { readContext } from './context.ts'
-export type { SynthesisedRing } from './summary.ts'
+export type { SynthesisedRing, SynthesisedSet } from './summary.ts'
 
 export interface Synthesis {
   /** The CloudFormation template of the one stack. */
@@ -20,9 +23,10 @@ export interface Synthesis {
   >
   /** Path of the cloud assembly: the template, and the functions' bundles as `asset.<hash>` directories. */
   readonly assembly: string
-  /** What each ring is and may touch, for a person. */
+  /** What each ring and each set is and may touch, for a person. */
   readonly summary: readonly string[]
   readonly rings: readonly SynthesisedRing[]
+  readonly stapling: readonly SynthesisedSet[]
 }
 
 export interface SynthesisOptions {
@@ -32,29 +36,31 @@ export interface SynthesisOptions {
 
 export const STACK_NAME = 'Ticketring'
 
-/** The stack with every configured ring. */
+/** Whom the alarms of a construct tell. */
+interface Telling {
+  readonly alarmAction?: SnsAction
+}
+
+/** The stack with every configured ring and every configured set of certificates. */
 export class TicketringStack extends Stack {
   readonly rings: readonly SynthesisedRing[]
+  readonly stapling: readonly SynthesisedSet[]
 
   constructor(scope: Construct, configuration: Configuration) {
     super(scope, STACK_NAME, stackProps(configuration))
-    const { rings, alarmTopic } = configuration
-    const alarmAction =
+    const { rings, stapling, alarmTopic } = configuration
+    const telling: Telling =
       alarmTopic === undefined
         ? {}
         : { alarmAction: new SnsAction(Topic.fromTopicArn(this, 'Topic', alarmTopic)) }
-    this.rings = rings.map((ring) => this.#add(ring, alarmAction))
+    this.rings = rings.map((ring) => this.#addRing(ring, telling))
+    this.stapling = stapling.map((set) => this.#addSet(set, telling))
   }
 
-  #add(
-    { fleetRoles, ...ring }: RingConfiguration,
-    alarmAction: { alarmAction?: SnsAction },
-  ): SynthesisedRing {
+  #addRing({ fleetRoles, ...ring }: RingConfiguration, telling: Telling): SynthesisedRing {
     const id = pascal(ring.name)
-    const construct = new TicketKeyRing(this, id, { ...ring, ...alarmAction })
-    // Imported once for each ring, so that each gets a policy of its own: rings come and go apart from each other.
-    for (const name of fleetRoles)
-      construct.grantRead(Role.fromRoleName(construct, `FleetRole-${name}`, name))
+    const construct = new TicketKeyRing(this, id, { ...ring, ...telling })
+    letRead(construct, fleetRoles)
     new CfnOutput(this, `${id}Secret`, {
       value: construct.secretArn,
       description: `Secret of ring ${ring.name}`,
@@ -72,6 +78,29 @@ export class TicketringStack extends Stack {
       document: construct.document,
     }
   }
+
+  #addSet(configuration: StaplingConfiguration, telling: Telling): SynthesisedSet {
+    const { name, targets, servers, certificates, fleetRoles, ...asking } = configuration
+    const id = `${pascal(name)}Staples`
+    const construct = new OcspStapling(this, id, { name, targets, servers, certificates, asking, ...telling })
+    letRead(construct, fleetRoles)
+    new CfnOutput(this, `${id}Function`, {
+      value: construct.function.functionName,
+      description: `Staple function of set ${name}`,
+    })
+    return {
+      ...configuration,
+      functionName: staplesName(name),
+      storePath: storePath(name),
+      recordName: stapleRecordName(name),
+      document: construct.document,
+    }
+  }
+}
+
+/** Each construct gets roles and policies of its own: rings and sets come and go apart from each other. */
+function letRead(construct: TicketKeyRing | OcspStapling, fleetRoles: readonly string[]): void {
+  for (const name of fleetRoles) construct.grantRead(Role.fromRoleName(construct, `FleetRole-${name}`, name))
 }
 
 /** Builds the app from a parsed configuration, with cdk-nag's AwsSolutions rules: a finding fails the synthesis. */
@@ -105,14 +134,18 @@ export function synthesise(
     assembly: assembly.directory,
     summary: summarise(parsed, stack),
     rings: stack.rings,
+    stapling: stack.stapling,
   }
 }
 
 /** What the app deploys, for a person. */
-export function summarise({ alarmTopic }: Configuration, { rings }: TicketringStack): readonly string[] {
+export function summarise(
+  { alarmTopic }: Configuration,
+  { rings, stapling }: TicketringStack,
+): readonly string[] {
   const alarms =
     alarmTopic === undefined ? 'alarms tell nobody: alarmTopic is not set' : `alarms tell ${alarmTopic}`
-  return [...rings.flatMap(ringSummary), alarms]
+  return [...rings.flatMap(ringSummary), ...stapling.flatMap(setSummary), alarms]
 }
 
 /** An app with the feature flags of cdk.json, whoever starts it. */
@@ -132,7 +165,7 @@ export function createApp({
 }
 
 function stackProps({ regions: [region] }: Configuration): StackProps {
-  const description = 'TLS session-ticket keys: always fresh, on every machine, with proof'
+  const description = 'TLS session-ticket keys and OCSP staples: always fresh, on every machine, with proof'
   return region === undefined ? { description } : { description, env: { region } }
 }
 

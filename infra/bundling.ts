@@ -16,8 +16,8 @@ const NEVER_REACHED = [
   'bowser',
 ] as const
 
-/** How the rotation function is bundled. */
-export const ROTATION_BUNDLING = {
+/** How the functions are bundled. */
+export const BUNDLING = {
   format: OutputFormat.ESM,
   target: 'es2022',
   mainFields: ['module', 'main'],

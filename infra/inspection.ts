@@ -32,6 +32,15 @@ export class Inspection {
     return new Section(this, path, value as Record<string, unknown>)
   }
 
+  /** Notes each item of the list at `path` whose name another one before it has. */
+  refuseRepeated(path: string, names: readonly string[]): void {
+    names.forEach((name, index) => {
+      const first = names.indexOf(name)
+      if (name === '' || first === index) return
+      this.note(`${path}[${index}].name`, `a name other than that of ${path}[${first}]`, name)
+    })
+  }
+
   /** @throws TicketringError `configuration-invalid` that lists every problem noted so far, if there is one. */
   settle(what: string): void {
     if (this.#problems.length === 0) return
@@ -72,9 +81,14 @@ export class Section {
     return `${this.path}.${name}`
   }
 
-  text(name: string, pattern: RegExp, wanted: string, fallback?: string): string {
+  text(name: string, rule: Rule, wanted: string, fallback?: string): string {
     const value = this.raw(name) ?? fallback
-    return typeof value === 'string' && pattern.test(value) ? value : this.refuse(name, wanted, '')
+    return typeof value === 'string' && fits(rule, value) ? value : this.refuse(name, wanted, '')
+  }
+
+  flag(name: string): boolean {
+    const value = this.raw(name)
+    return typeof value === 'boolean' ? value : this.refuse(name, 'true or false', false)
   }
 
   integer(name: string, least: number): number {
@@ -112,9 +126,9 @@ export class Section {
     return value.map((item, index) => read(item, `${this.at(name)}[${index}]`))
   }
 
-  texts(name: string, pattern: RegExp, size: { least: number; most: number; of: string }): readonly string[] {
+  texts(name: string, rule: Rule, size: { least: number; most: number; of: string }): readonly string[] {
     return this.list(name, size, (item, path) => {
-      if (typeof item === 'string' && pattern.test(item)) return item
+      if (typeof item === 'string' && fits(rule, item)) return item
       this.#inspection.note(path, size.of, item)
       return ''
     })
@@ -130,6 +144,13 @@ export class Section {
     if (this.#values !== undefined) this.#inspection.note(this.at(name), wanted, this.raw(name))
     return placeholder
   }
+}
+
+/** What a text must be. */
+type Rule = RegExp | ((text: string) => boolean)
+
+function fits(rule: Rule, text: string): boolean {
+  return rule instanceof RegExp ? rule.test(text) : rule(text)
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
@@ -154,4 +175,10 @@ function shown(value: unknown): string {
   if (value === undefined) return 'nothing'
   const text = JSON.stringify(value)
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}
+
+/** Freezes a value to its last field. */
+export function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(freeze)
+  return Object.freeze(value)
 }

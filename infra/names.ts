@@ -1,3 +1,17 @@
+import type { Section } from './inspection.ts'
+
+// 29 = the 64 characters of a role's name, less `ticketring-`, `-rotation-` and the longest Region. As roles are named
+// ticketring-<ring>-rotation-* and ticketring-<set>-staples-*, no other name may make its role look like one of them;
+// nor may a ring named <set>-staples share a schedule group with the set.
+const NAME = /^(?!.*-(rotation|staples))[a-z0-9][a-z0-9-]{0,28}$/
+
+/** Reads the name of a ring or of a set. */
+export function readName(section: Section): string {
+  const wanted =
+    'a name of 1 to 29 lower-case letters, digits and hyphens, without "-rotation" and "-staples"'
+  return section.text('name', NAME, wanted)
+}
+
 /** Name of a ring's secret. */
 export function secretName(ring: string): string {
   return `ticketring/${ring}`
@@ -13,17 +27,27 @@ export function functionName(ring: string): string {
   return `ticketring-${ring}-rotation`
 }
 
-/** Name of the rotation function's role: roles are global, functions are not. */
-export function roleName(ring: string, region: string): string {
-  return `ticketring-${ring}-rotation-${region}`
-}
-
-/** Pattern of the names that the role and its successors have. */
+/** Pattern of the names that the rotation function's role and its successors have. */
 export function roleNamePattern(ring: string): string {
-  return `ticketring-${ring}-rotation-*`
+  return `${functionName(ring)}-*`
 }
 
-/** Name of a ring's schedule group, and the head of its alarms' names. */
+/** Name of a ring's schedule group and association, and the head of its alarms' names. */
 export function groupName(ring: string): string {
   return `ticketring-${ring}`
+}
+
+/** Prefix of the SSM parameters that hold a set's staples, one for each certificate. */
+export function storePath(set: string): string {
+  return `/ticketring/staples/${set}`
+}
+
+/** Name of the SSM parameter that holds a set's delivery record. */
+export function stapleRecordName(set: string): string {
+  return `/ticketring/${set}/staples`
+}
+
+/** Name of a set's staple function, schedule group and association, and the head of its alarms' names. */
+export function staplesName(set: string): string {
+  return `ticketring-${set}-staples`
 }

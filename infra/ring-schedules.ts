@@ -1,14 +1,12 @@
-import { Aws, Duration, Stack, Validations } from 'aws-cdk-lib'
-import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Stack } from 'aws-cdk-lib'
 import { CfnPermission, type IFunction } from 'aws-cdk-lib/aws-lambda'
-import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler'
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager'
-import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
-import { Construct } from 'constructs'
-import type { Rotation } from './configuration.ts'
+import type { Construct } from 'constructs'
 import { groupName } from './names.ts'
+import type { Rotation } from './ring-configuration.ts'
 import type { RingSecret } from './ring-secret.ts'
 import { TICK_MINUTES } from './rotation-function.ts'
+import { Schedules, type Wake } from './schedules.ts'
 
 /** Seconds by which a rotation may come earlier than T after the one before: as long as its schedule's window. */
 export function windowSeconds({ every, trigger }: Rotation): number {
@@ -23,100 +21,35 @@ interface RingSchedulesProps {
   readonly handler: IFunction
 }
 
-/** One schedule; `window` is how many minutes late it may fire. */
-interface Wake {
-  readonly name: string
-  readonly minutes: number
-  readonly window: number
-  readonly event: object
+/** Wakes a ring's function: every T to rotate, unless Secrets Manager does that, and on every tick to reconcile. */
+export function scheduleRing(
+  scope: Construct,
+  id: string,
+  { ring, rotation, handler }: RingSchedulesProps,
+): Schedules {
+  return new Schedules(scope, id, {
+    group: groupName(ring),
+    whom: `the rotation function of ring ${ring}`,
+    handler,
+    tick: TICK_MINUTES,
+    wakes: {
+      Reconcile: {
+        name: `${groupName(ring)}-reconcile`,
+        minutes: TICK_MINUTES,
+        window: 0,
+        event: { action: 'reconcile' },
+      },
+      ...(rotation.trigger === 'secrets-manager' ? {} : { Rotate: wakeToRotate(ring, rotation) }),
+    },
+  })
 }
 
-/** Wakes a ring's function: every T to rotate, unless Secrets Manager does that, and on every tick to reconcile. */
-export class RingSchedules extends Construct {
-  /** Holds the events that Scheduler could not hand over. */
-  readonly undelivered: IQueue
-  readonly #group: CfnScheduleGroup
-  readonly #handler: IFunction
-
-  constructor(scope: Construct, id: string, { ring, rotation, handler }: RingSchedulesProps) {
-    super(scope, id)
-    this.#handler = handler
-    this.#group = new CfnScheduleGroup(this, 'Group', { name: groupName(ring) })
-    this.undelivered = this.#createQueue()
-    const role = this.#createRole(ring)
-    this.#wake(role, 'Reconcile', {
-      name: `${groupName(ring)}-reconcile`,
-      minutes: TICK_MINUTES,
-      window: 0,
-      event: { action: 'reconcile' },
-    })
-    if (rotation.trigger === 'secrets-manager') return
-    this.#wake(role, 'Rotate', {
-      name: `${groupName(ring)}-rotate`,
-      minutes: rotation.every / 60,
-      window: windowSeconds(rotation) / 60,
-      event: { action: 'rotate', scheduledTime: '<aws.scheduler.scheduled-time>' },
-    })
-  }
-
-  #createQueue(): Queue {
-    const queue = new Queue(this, 'Undelivered', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    })
-    Validations.of(queue).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'This is the dead-letter queue of the schedules',
-    })
-    return queue
-  }
-
-  #createRole(ring: string): Role {
-    const stack = Stack.of(this)
-    const group = `arn:${Aws.PARTITION}:scheduler:${stack.region}:${stack.account}:schedule-group/${groupName(ring)}`
-    return new Role(this, 'Role', {
-      description: `Wakes the rotation function of ring ${ring}`,
-      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
-        conditions: { StringEquals: { 'aws:SourceAccount': stack.account, 'aws:SourceArn': group } },
-      }),
-      inlinePolicies: {
-        wake: new PolicyDocument({
-          minimize: false,
-          statements: [
-            new PolicyStatement({
-              sid: 'WakeTheFunction',
-              actions: ['lambda:InvokeFunction'],
-              resources: [this.#handler.functionArn],
-            }),
-            new PolicyStatement({
-              sid: 'KeepWhatCouldNotBeHandedOver',
-              actions: ['sqs:SendMessage'],
-              resources: [this.undelivered.queueArn],
-            }),
-          ],
-        }),
-      },
-    })
-  }
-
-  #wake(role: Role, id: string, { name, minutes, window, event }: Wake): void {
-    new CfnSchedule(this, id, {
-      // With the ring in it, though the group has it too: CloudFormation tells schedules apart by this name alone.
-      name,
-      groupName: this.#group.ref,
-      scheduleExpression: `rate(${minutes} minutes)`,
-      flexibleTimeWindow:
-        window === 0 ? { mode: 'OFF' } : { mode: 'FLEXIBLE', maximumWindowInMinutes: window },
-      target: {
-        arn: this.#handler.functionArn,
-        roleArn: role.roleArn,
-        input: JSON.stringify(event),
-        deadLetterConfig: { arn: this.undelivered.queueArn },
-        // An event older than a tick has a younger one behind it that sees the same state.
-        retryPolicy: { maximumRetryAttempts: 2, maximumEventAgeInSeconds: TICK_MINUTES * 60 },
-      },
-    })
+function wakeToRotate(ring: string, rotation: Rotation): Wake {
+  return {
+    name: `${groupName(ring)}-rotate`,
+    minutes: rotation.every / 60,
+    window: windowSeconds(rotation) / 60,
+    event: { action: 'rotate', scheduledTime: '<aws.scheduler.scheduled-time>' },
   }
 }
 

@@ -1,24 +1,69 @@
-import type { RingConfiguration } from './configuration.ts'
+import type { FleetDocument } from './document.ts'
 import { durationText } from './inspection.ts'
-import type { RingDocument } from './ring-document.ts'
+import type { Targets } from './machines.ts'
+import type { RingConfiguration } from './ring-configuration.ts'
+import type { StaplingConfiguration } from './stapling-configuration.ts'
 
 /** One ring as synthesised: its configuration and the names of what it deploys. */
 export interface SynthesisedRing extends RingConfiguration {
   readonly secretName: string
   readonly functionName: string
   readonly recordName: string
-  readonly document: RingDocument
+  readonly document: FleetDocument
+}
+
+/** One set as synthesised: its configuration and the names of what it deploys. */
+export interface SynthesisedSet extends StaplingConfiguration {
+  readonly functionName: string
+  /** Prefix of the parameters that hold the staples. */
+  readonly storePath: string
+  readonly recordName: string
+  readonly document: FleetDocument
 }
 
 /** A ring in a few lines: which machines, how long keys and tickets live, what it may touch. */
 export function ringSummary(ring: SynthesisedRing): readonly string[] {
-  const { targets, rotation, fleetRoles } = ring
-  const { every, ticketLifetime, maxKeyAge, trigger } = rotation
+  const { every, ticketLifetime, maxKeyAge, trigger } = ring.rotation
   const rotator = trigger === 'schedule' ? 'EventBridge Scheduler' : 'Secrets Manager'
   return [
-    `ring ${ring.name}: machines tagged ${targets.tag} = ${targets.values.join(' or ')}, at least ${targets.minInstances}, with ${Object.keys(ring.servers).join(' and ')}`,
+    `ring ${ring.name}: ${machinesText(ring)}`,
     `  keys: a new one every ${durationText(every)} by ${rotator}; each lives ${durationText(3 * every)}, at most ${durationText(3 * maxKeyAge)} if machines hold it up; tickets live ${durationText(ticketLifetime)}`,
     `  may touch: secret ${ring.secretName}, parameter ${ring.recordName}, and those machines with document ${ring.document.name}`,
-    `  may be read by: ${fleetRoles.length === 0 ? 'nobody yet: name the machines’ roles in fleetRoles' : `role ${fleetRoles.join(', ')}`}`,
+    readersText(ring),
   ]
+}
+
+/** A set in a few lines: which machines, which certificates, from where their responders are asked, what it may touch. */
+export function setSummary(set: SynthesisedSet): readonly string[] {
+  const { certificates, refresh, vpc, allow } = set
+  const from = vpc === undefined ? 'from outside any VPC' : `from subnets ${vpc.subnetIds.join(', ')}`
+  const where = ['public addresses', ...allow].join(', ')
+  return [
+    `staples ${set.name}: ${machinesText(set)}`,
+    `  certificates: ${namesText(certificates.map(({ name }) => name))}`,
+    `  responders: asked ${from} at half-life, at least every ${durationText(refresh.most)}, at ${where} and where the configuration says; what is due is looked at every ${durationText(refresh.every)}`,
+    `  may touch: parameters ${set.storePath}/* and ${set.recordName}, the chains, and those machines with document ${set.document.name}`,
+    readersText(set),
+  ]
+}
+
+interface Fleet {
+  readonly targets: Targets
+  readonly servers: object
+  readonly fleetRoles: readonly string[]
+}
+
+function machinesText({ targets: { tag, values, minInstances }, servers }: Fleet): string {
+  return `machines tagged ${tag} = ${values.join(' or ')}, at least ${minInstances}, with ${Object.keys(servers).join(' and ')}`
+}
+
+function readersText({ fleetRoles }: Fleet): string {
+  return `  may be read by: ${fleetRoles.length === 0 ? 'nobody yet: name the machines’ roles in fleetRoles' : `role ${fleetRoles.join(', ')}`}`
+}
+
+const MOST_NAMES = 5
+
+function namesText(names: readonly string[]): string {
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : ''
+  return `${names.slice(0, MOST_NAMES).join(', ')}${more}`
 }

@@ -1,16 +1,19 @@
 import type { IAlarmAction, Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
-import { CfnAssociation, CfnDocument } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
 import type { ServersSettings } from '../lambda/core/server-settings.ts'
-import { parseRing, type RingConfiguration, type Rotation, type Targets } from './configuration.ts'
+import { Alarms } from './alarms.ts'
+import { type FleetDocument, readScript } from './document.ts'
+import { FleetDelivery } from './fleet-delivery.ts'
+import type { Targets } from './machines.ts'
 import { groupName } from './names.ts'
-import { RingAlarms, type RingMetric, ringMetric } from './ring-alarms.ts'
-import { buildRingDocument, type RingDocument, readScript } from './ring-document.ts'
-import { RingSchedules, rotateBySecretsManager, windowSeconds } from './ring-schedules.ts'
+import { type RingMetric, ringMetric, ringWatches } from './ring-alarms.ts'
+import { parseRing, type RingConfiguration, type Rotation } from './ring-configuration.ts'
+import { buildRingDocument } from './ring-document.ts'
+import { rotateBySecretsManager, scheduleRing, windowSeconds } from './ring-schedules.ts'
 import { RingSecret } from './ring-secret.ts'
-import { RotationFunction } from './rotation-function.ts'
+import { createRotationFunction } from './rotation-function.ts'
 
 export interface TicketKeyRingProps {
   /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
@@ -37,33 +40,39 @@ export class TicketKeyRing extends Construct {
   /** The rotation function: invoke it with `{"action":"status"}` and the like. */
   readonly function: IFunction
   /** What Run Command runs on the machines. */
-  readonly document: RingDocument
+  readonly document: FleetDocument
   readonly #ring: RingConfiguration
   readonly #secret: RingSecret
 
   constructor(scope: Construct, id: string, { alarmAction, ...ring }: TicketKeyRingProps) {
     super(scope, id)
     this.#ring = parseRing(ring)
-    const { name, rotation } = this.#ring
+    const { name, targets, rotation } = this.#ring
     this.#secret = new RingSecret(this, 'Ring', { ring: name })
     this.secretArn = this.#secret.arn
-    this.document = buildRingDocument(this.#ring, readScript())
-    this.#deployDocument()
-    const { handler } = new RotationFunction(this, 'Rotation', {
+    this.document = buildRingDocument(this.#ring, readScript('apply-ring.sh'))
+    const { document } = this
+    const delivery = new FleetDelivery(this, 'Delivery', { document, targets, name: groupName(name) })
+    const handler = createRotationFunction(this, 'Rotation', {
       ring: this.#ring,
       secret: this.#secret,
-      document: this.document,
+      document,
+      delivery,
       window: windowSeconds(rotation),
     })
     this.function = handler
-    const { undelivered } = new RingSchedules(this, 'Schedules', { ring: name, rotation, handler })
+    const { undelivered } = scheduleRing(this, 'Schedules', { ring: name, rotation, handler })
     if (rotation.trigger === 'secrets-manager') {
       rotateBySecretsManager(this, rotation, { secret: this.#secret, handler })
     } else {
       this.#secret.acknowledgeOtherSchedule()
     }
-    const { maxKeyAge } = rotation
-    new RingAlarms(this, 'Alarms', { ring: name, maxKeyAge, handler, undelivered, action: alarmAction })
+    new Alarms(this, 'Alarms', {
+      name: groupName(name),
+      about: `Ring ${name}`,
+      action: alarmAction,
+      watches: ringWatches({ ring: name, maxKeyAge: rotation.maxKeyAge, handler, undelivered }),
+    })
   }
 
   /** Lets the role of a fleet's machines read the ring that AWSCURRENT names, and nothing older or staged. */
@@ -98,30 +107,5 @@ export class TicketKeyRing extends Construct {
 
   #metric(metric: RingMetric): Metric {
     return ringMetric(this.#ring.name, metric)
-  }
-
-  /** The document, and the association that brings new and drifted machines to the ring. */
-  #deployDocument(): void {
-    const { name, targets } = this.#ring
-    const document = new CfnDocument(this, 'Document', {
-      name: this.document.name,
-      documentType: 'Command',
-      documentFormat: 'JSON',
-      // EC2 instances and hybrid machines alike.
-      targetType: '/',
-      updateMethod: 'Replace',
-      content: this.document.content,
-    })
-    new CfnAssociation(this, 'Association', {
-      associationName: groupName(name),
-      name: document.ref,
-      documentVersion: this.document.version,
-      targets: [{ key: `tag:${targets.tag}`, values: [...targets.values] }],
-      scheduleExpression: 'rate(30 minutes)',
-      maxConcurrency: '25%',
-      // One bad machine must not stop the rest.
-      maxErrors: '100%',
-      complianceSeverity: 'MEDIUM',
-    })
   }
 }

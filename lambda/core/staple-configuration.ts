@@ -73,8 +73,15 @@ const CODE = 'configuration-invalid'
 const CERTIFICATE_NAME = /^[A-Za-z0-9][A-Za-z0-9._*-]{0,63}$/
 const CIDR = /^[0-9a-fA-F:.]+\/\d{1,3}$/
 
-/** @throws TicketringError `configuration-invalid` naming the field. */
-export function parseStapleConfiguration(text: string | undefined): StapleConfiguration {
+/**
+ * @param read gives the text of a file beside the function: a function's environment holds 4 kB, some 30 certificates,
+ * so more of them stand in one. In `text` they are then `{"file":"<its name>"}`, in it `{"certificates":[…]}`.
+ * @throws TicketringError `configuration-invalid` naming the field.
+ */
+export function parseStapleConfiguration(
+  text: string | undefined,
+  read: (file: string) => string = noFile,
+): StapleConfiguration {
   if (text === undefined) {
     throw new TicketringError(CODE, {
       wanted: `the environment variable ${STAPLES_VARIABLE}`,
@@ -95,7 +102,7 @@ export function parseStapleConfiguration(text: string | undefined): StapleConfig
   ])
   const document = Fields.of(fields.raw('document'), 'document', CODE, ['name', 'version', 'script'])
   const target = Fields.of(fields.raw('target'), 'target', CODE, ['tag', 'values', 'minInstances'])
-  const certificates = fields.list('certificates', parseCertificateSetting)
+  const certificates = parseCertificates(fields, read)
   if (new Set(certificates.map(({ name }) => name)).size < certificates.length)
     fields.refuse('certificates', 'a list in which each name stands once')
   return Object.freeze({
@@ -125,6 +132,25 @@ export function parseStapleConfiguration(text: string | undefined): StapleConfig
 /** The inverse of {@link parseStapleConfiguration}. */
 export function serialiseStapleConfiguration(configuration: StapleConfiguration): string {
   return JSON.stringify(configuration)
+}
+
+function parseCertificates(
+  fields: Fields,
+  read: (file: string) => string,
+): StapleConfiguration['certificates'] {
+  const value = fields.raw('certificates')
+  if (typeof value !== 'object' || Array.isArray(value))
+    return fields.list('certificates', parseCertificateSetting)
+  const file = Fields.of(value, 'certificates', CODE, ['file']).string(
+    'file',
+    /^[a-z]+\.json$/,
+    'a file name',
+  )
+  return Fields.ofJson(read(file), file, CODE, ['certificates']).list('certificates', parseCertificateSetting)
+}
+
+function noFile(file: string): never {
+  throw new TicketringError(CODE, { wanted: `the file ${file} beside the function`, came: 'none' })
 }
 
 function parseCertificateSetting(value: unknown): CertificateSetting {

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SSMClient } from '@aws-sdk/client-ssm'
@@ -16,7 +17,9 @@ import { parseStapleRequest } from '../core/staple-request.ts'
 import type { InvocationContext } from './context.ts'
 import { logStapleJournal } from './journal.ts'
 
-const configuration = parseStapleConfiguration(process.env[STAPLES_VARIABLE])
+const configuration = parseStapleConfiguration(process.env[STAPLES_VARIABLE], (file) =>
+  readFileSync(new URL(file, import.meta.url), 'utf8'),
+)
 const patience = { retryMode: 'adaptive', maxAttempts: 8 }
 const systemsManager = new SSMClient(patience)
 const secretsManager = new SecretsManagerClient(patience)

@@ -158,6 +158,18 @@ describe('the configuration', () => {
     )
   })
 
+  it('takes its certificates from a file where it names one, and no other way', () => {
+    const { certificates, ...others } = full
+    const named = JSON.stringify({ ...others, certificates: { file: 'certificates.json' } })
+    const files: Readonly<Record<string, string>> = { 'certificates.json': JSON.stringify({ certificates }) }
+    expect(parseStapleConfiguration(named, (file) => files[file] ?? '')).toEqual(full)
+    expect(() => parseStapleConfiguration(named)).toThrow(/configuration-invalid.*certificates\.json beside/)
+    for (const text of ['', '[]', '{}', '{"certificates":{"file":"certificates.json"}}'])
+      expect(() => parseStapleConfiguration(named, () => text)).toThrow(/configuration-invalid/)
+    const outside = named.replace('certificates.json', '../etc/passwd')
+    expect(() => parseStapleConfiguration(outside, () => '{}')).toThrow(/configuration-invalid/)
+  })
+
   it('that is missing says who sets it', () => {
     expect(() => parseStapleConfiguration(undefined)).toThrow(/TICKETRING_STAPLES.*OcspStapling/)
   })

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { exampleRing } from './example.ts'
+import { logStapleJournal } from '../../lambda/handlers/journal.ts'
+import { exampleRing, exampleSet } from './example.ts'
 import { flat, synthesiseTemplate } from './synthesis.ts'
 
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops'
-const { resources } = synthesiseTemplate({ rings: [exampleRing()], alarmTopic: TOPIC })
+const both = { rings: [exampleRing()], stapling: [exampleSet()] }
+const { resources } = synthesiseTemplate({ ...both, alarmTopic: TOPIC })
 const alarms = resources.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
 const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8')
 const headings = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>
@@ -16,7 +18,7 @@ const alarmOf = (heading: string) =>
 
 describe('every alarm', () => {
   it('has its heading in the runbook, and links to it', () => {
-    expect(alarms.length).toBeGreaterThanOrEqual(5)
+    expect(alarms.length).toBe(6 + 8)
     for (const { AlarmName, AlarmDescription } of alarms) {
       const heading = AlarmName.replace('ticketring-edge-', '')
       expect(headings).toContain(heading)
@@ -29,7 +31,7 @@ describe('every alarm', () => {
   })
 
   it('tells nobody where no topic is configured', () => {
-    const silent = synthesiseTemplate({ rings: [exampleRing()] }).resources.all('AWS::CloudWatch::Alarm')
+    const silent = synthesiseTemplate(both).resources.all('AWS::CloudWatch::Alarm')
     for (const { Properties } of silent) expect(Properties.AlarmActions).toBeUndefined()
   })
 })
@@ -67,10 +69,96 @@ describe('what each alarm watches', () => {
     })
   })
 
-  it('silence is an alarm for the key age alone: a function that never runs fails nowhere else', () => {
+  it.each<[string, object]>([
+    [
+      'life-left',
+      {
+        MetricName: 'StapleLifeLeft',
+        Statistic: 'Minimum',
+        Threshold: 25,
+        ComparisonOperator: 'LessThanThreshold',
+        DatapointsToAlarm: 2,
+        TreatMissingData: 'breaching',
+      },
+    ],
+    ['failing', { MetricName: 'StapleFailures', DatapointsToAlarm: 4, EvaluationPeriods: 4 }],
+    ['revoked', { MetricName: 'StaplesRevoked', DatapointsToAlarm: 1 }],
+    ['undelivered', { MetricName: 'StaplesUndelivered', DatapointsToAlarm: 4, EvaluationPeriods: 4 }],
+    ['must-staple-missing', { MetricName: 'MustStaplesMissing', DatapointsToAlarm: 1 }],
+    ['withdrawal-held', { MetricName: 'WithdrawalHeld', DatapointsToAlarm: 1 }],
+  ])('staples-%s: a metric of the set, one value each run', (heading, expected) => {
+    expect(alarmOf(`staples-${heading}`)).toMatchObject({
+      Namespace: 'Ticketring',
+      Dimensions: [{ Name: 'Set', Value: 'edge' }],
+      Period: 900,
+      Threshold: 0,
+      Statistic: 'Maximum',
+      ComparisonOperator: 'GreaterThanThreshold',
+      ...expected,
+    })
+  })
+
+  it('of a set that looks more often, the periods are as short', () => {
+    const often = synthesiseTemplate({ stapling: [exampleSet({ refresh: { every: '5m' } })] }).resources
+    const periods = often.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties.Period)
+    expect(new Set(periods)).toEqual(new Set([300]))
+  })
+
+  it("staples-function-errors: the staple function's", () => {
+    expect(flat(alarmOf('staples-function-errors'))).toMatchObject({
+      Namespace: 'AWS/Lambda',
+      MetricName: 'Errors',
+      Dimensions: [{ Name: 'FunctionName', Value: '<EdgeStaplesRefreshFunction>' }],
+      DatapointsToAlarm: 2,
+      EvaluationPeriods: 3,
+    })
+  })
+
+  it.each([
+    ['schedule-undelivered', '<EdgeSchedulesUndelivered.QueueName>'],
+    ['staples-schedule-undelivered', '<EdgeStaplesSchedulesUndelivered.QueueName>'],
+  ])('%s: the queue of its own schedules', (heading, queue) => {
+    expect(flat(alarmOf(heading))).toMatchObject({
+      MetricName: 'ApproximateNumberOfMessagesVisible',
+      Dimensions: [{ Name: 'QueueName', Value: queue }],
+      Threshold: 0,
+    })
+  })
+
+  it('every metric but those of information is watched, by the name that the function writes it under', () => {
+    const watched = new Set(alarms.map(({ MetricName }) => MetricName))
+    const lines: string[] = []
+    logStapleJournal(
+      'edge',
+      () => new Date(),
+      (line) => lines.push(line),
+    ).record({
+      kind: 'measured',
+      metrics: NOTHING,
+    })
+    const { CloudWatchMetrics } = JSON.parse(lines[0] ?? '')._aws
+    const written = CloudWatchMetrics[0].Metrics.map(({ Name }: { Name: string }) => Name)
+    // What is withdrawn at its end has no life left either.
+    expect(written.filter((name: string) => !watched.has(name))).toEqual(['StaplesWithdrawn'])
+  })
+
+  it('silence is an alarm for the age of keys and the life of staples alone: who never runs fails nowhere else', () => {
     const breaching = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'breaching')
-    expect(breaching.map(({ AlarmName }) => AlarmName)).toEqual(['ticketring-edge-key-age'])
+    expect(breaching.map(({ AlarmName }) => AlarmName)).toEqual([
+      'ticketring-edge-key-age',
+      'ticketring-edge-staples-life-left',
+    ])
     for (const { TreatMissingData } of alarms)
       expect(['breaching', 'notBreaching']).toContain(TreatMissingData)
   })
 })
+
+const NOTHING = {
+  StapleLifeLeft: 100,
+  StapleFailures: 0,
+  StaplesRevoked: 0,
+  StaplesUndelivered: 0,
+  StaplesWithdrawn: 0,
+  MustStaplesMissing: 0,
+  WithdrawalHeld: 0,
+}

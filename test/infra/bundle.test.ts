@@ -1,13 +1,5 @@
 import { spawn } from 'node:child_process'
-import {
-  copyFileSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,14 +8,13 @@ import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Metafile } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Synthesis, synthesise } from '../../infra/build-app.ts'
-import { ROTATION_BUNDLING } from '../../infra/rotation-bundling.ts'
-import { ROTATION_VARIABLE } from '../../lambda/core/rotation-configuration.ts'
-import { exampleRing } from './example.ts'
+import { BUNDLING } from '../../infra/bundling.ts'
+import { exampleRing, exampleSet } from './example.ts'
 import { flat, type Resource } from './synthesis.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Every package whose code runs in the process that holds ticket keys. A new one is a decision, not an accident. */
+/** Every package whose code runs in a function, one of which holds ticket keys. A new one is a decision, not an accident. */
 const PACKAGES = [
   '@aws-sdk/client-secrets-manager',
   '@aws-sdk/client-ssm',
@@ -37,26 +28,69 @@ const PACKAGES = [
   '@smithy/types',
 ]
 
-let folder: string
-let bundle: string
-let synthesis: Synthesis
-let metafile: Metafile
+interface Subject {
+  readonly function: string
+  readonly entry: string
+  /** Bytes. */
+  readonly most: number
+  /** The service that `status` asks first. */
+  readonly service: string
+}
 
-beforeAll(async () => {
+const ROTATION: Subject = {
+  function: 'ticketring-edge-rotation',
+  entry: 'lambda/handlers/rotate.ts',
+  most: 400_000,
+  service: 'secretsmanager|ssm',
+}
+const STAPLES: Subject = {
+  function: 'ticketring-edge-staples',
+  entry: 'lambda/handlers/staple.ts',
+  most: 600_000,
+  service: 'ssm',
+}
+
+/** Two sets with more certificates than an environment holds: so many that each has a file. */
+const LARGE = ['inner', 'outer'].map((name) =>
+  exampleSet({
+    name,
+    chainPath: '/tls',
+    certificates: Array.from({ length: 1000 }, (_, index) => ({
+      name: `c${index}`,
+      chain: { parameter: `/tls/${name}-${index}/chain` },
+    })),
+  }),
+)
+
+let folder: string
+let synthesis: Synthesis
+
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'ticketring-bundle-'))
-  synthesis = synthesise({ rings: [exampleRing()] }, join(folder, 'cdk.out'))
-  const asset = readdirSync(synthesis.assembly).find((name) => name.startsWith('asset.')) ?? ''
-  bundle = join(synthesis.assembly, asset, 'index.mjs')
-  metafile = (await build({ ...sameOptions(), metafile: true, outfile: join(folder, 'again.mjs') }))
-    .metafile as Metafile
+  const configuration = { rings: [exampleRing()], stapling: [exampleSet(), ...LARGE] }
+  synthesis = synthesise(configuration, join(folder, 'cdk.out'))
 }, 120_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
+function functionOf(name: string): Resource {
+  const found = Object.values(synthesis.template.Resources).find(
+    (resource) => (resource as Resource).Properties?.FunctionName === name,
+  )
+  if (found === undefined) throw new Error(`no function ${name}`)
+  return found as Resource
+}
+
+/** Folder of what is deployed as a function. */
+function assetOf(name: string): string {
+  const { S3Key } = functionOf(name).Properties.Code
+  return join(synthesis.assembly, `asset.${String(S3Key).replace('.zip', '')}`)
+}
+
 /** What CDK's bundling tells esbuild, for its JavaScript interface. */
-function sameOptions(): BuildOptions {
-  const { target, mainFields, minify, sourceMap, externalModules } = ROTATION_BUNDLING
+function sameOptions(entry: string): BuildOptions {
+  const { target, mainFields, minify, sourceMap, externalModules } = BUNDLING
   return {
-    entryPoints: [join(ROOT, 'lambda/handlers/rotate.ts')],
+    entryPoints: [join(ROOT, entry)],
     absWorkingDir: ROOT,
     bundle: true,
     platform: 'node',
@@ -70,17 +104,26 @@ function sameOptions(): BuildOptions {
   }
 }
 
-describe("the rotation function's bundle", () => {
-  it('is at most 400 kB', () => {
-    expect(statSync(bundle).size).toBeLessThanOrEqual(400_000)
+describe.each([ROTATION, STAPLES])('the bundle of $function', (subject) => {
+  let metafile: Metafile
+  let again: string
+  beforeAll(async () => {
+    again = join(folder, `${subject.function}.mjs`)
+    const built = await build({ ...sameOptions(subject.entry), metafile: true, outfile: again })
+    metafile = built.metafile as Metafile
+  }, 60_000)
+
+  it(`is at most ${subject.most} bytes`, () => {
+    expect(statSync(join(assetOf(subject.function), 'index.mjs')).size).toBeLessThanOrEqual(subject.most)
   })
 
   it('is one file, without a source map that would show its sources', () => {
-    expect(readdirSync(join(bundle, '..'))).toEqual(['index.mjs'])
+    expect(readdirSync(assetOf(subject.function))).toEqual(['index.mjs'])
   })
 
   it('is what the metafile below describes', () => {
-    expect(readFileSync(join(folder, 'again.mjs')).equals(readFileSync(bundle))).toBe(true)
+    const bundle = readFileSync(join(assetOf(subject.function), 'index.mjs'))
+    expect(readFileSync(again).equals(bundle)).toBe(true)
   })
 
   it('holds our code and the packages of the allow-list, and no others', () => {
@@ -97,15 +140,16 @@ describe("the rotation function's bundle", () => {
     const builtin = left.filter(({ path, kind }) => kind === 'import-statement' && !NODE_BUILTINS.test(path))
     expect(builtin).toEqual([])
     expect(new Set(left.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => path))).toEqual(
-      new Set(ROTATION_BUNDLING.externalModules),
+      new Set(BUNDLING.externalModules),
     )
   })
 
   it('loads where there is nothing but itself, and signs with the credentials of the environment', async () => {
-    const bare = join(folder, 'bare')
-    const { authorization, status } = await callFrom(bare)
-    expect(authorization).toMatch(
-      /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-west-1\/(secretsmanager|ssm)\//,
+    const { requests, status } = await callFrom(subject.function)
+    expect(requests[0]?.authorization).toMatch(
+      new RegExp(
+        `^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/\\d{8}/eu-west-1/(${subject.service})/aws4_request, `,
+      ),
     )
     expect(status).toBe(0)
   })
@@ -113,42 +157,67 @@ describe("the rotation function's bundle", () => {
 
 const NODE_BUILTINS = /^(assert|buffer|crypto|fs|http|https|http2|os|path|process|stream|url|util|zlib)(\/|$)/
 
-/** Runs the bundle in a process and a directory of its own, and gives the first request that it signed. */
-async function callFrom(bare: string): Promise<{ authorization: string | undefined; status: number | null }> {
-  const requests: IncomingMessage[] = []
-  const server = createServer((request, response) => {
-    requests.push(request)
+describe('more certificates than an environment holds', () => {
+  it.each(['inner', 'outer'])('stand in a file beside the bundle of set %s, and are its own', (set) => {
+    const asset = assetOf(`ticketring-${set}-staples`)
+    expect(readdirSync(asset).sort()).toEqual(['certificates.json', 'index.mjs'])
+    const { certificates } = JSON.parse(readFileSync(join(asset, 'certificates.json'), 'utf8'))
+    expect(certificates).toHaveLength(1000)
+    expect(certificates[999].chain).toEqual({ parameter: `/tls/${set}-999/chain` })
+  })
+
+  it('are read from there by the function', async () => {
+    const { requests, status } = await callFrom('ticketring-outer-staples')
+    expect(requests.some(({ body }) => body.includes('"/tls/outer-0/chain"'))).toBe(true)
+    expect(status).toBe(0)
+  })
+})
+
+interface Heard {
+  readonly authorization: string | undefined
+  readonly body: string
+}
+
+/** Runs a function in a process and a directory of its own, and gives the requests that it signed. */
+async function callFrom(name: string): Promise<{ requests: readonly Heard[]; status: number | null }> {
+  const requests: Heard[] = []
+  const server = createServer(async (request, response) => {
+    const { authorization } = request.headers
+    requests.push({ authorization, body: await textOf(request) })
     response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
     response.end('{"__type":"ResourceNotFoundException","message":"none"}')
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   try {
-    const status = await runBare(bare, (server.address() as AddressInfo).port)
-    return { authorization: requests[0]?.headers.authorization, status }
+    return { status: await runBare(name, (server.address() as AddressInfo).port), requests }
   } finally {
     server.close()
   }
 }
 
-function runBare(bare: string, port: number): Promise<number | null> {
-  const rotation = Object.values(synthesis.template.Resources).find(
-    (resource) => (resource as Resource).Type === 'AWS::Lambda::Function',
-  ) as Resource
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
+function runBare(name: string, port: number): Promise<number | null> {
   const secret = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:ticketring/edge-AbCdEf'
-  const variables = flat(rotation.Properties.Environment.Variables) as Record<string, string>
-  rmSync(bare, { recursive: true, force: true })
-  const folderOnly = mkdtempSync(`${bare}-`)
-  copyFileSync(bundle, join(folderOnly, 'index.mjs'))
-  // The secret is missing, so the answer is a refusal: only that it was asked for counts here.
+  const variables = flat(functionOf(name).Properties.Environment.Variables) as Record<string, string>
+  const bare = mkdtempSync(join(folder, 'bare-'))
+  cpSync(assetOf(name), bare, { recursive: true })
+  // Nothing is there, so the answer is a refusal: only that it was asked for counts here.
   writeFileSync(
-    join(folderOnly, 'run.mjs'),
+    join(bare, 'run.mjs'),
     "import { handler } from './index.mjs'\nawait handler({ action: 'status' }, { getRemainingTimeInMillis: () => 10_000 }).catch(() => {})\n",
   )
   const child = spawn(process.execPath, ['--no-warnings', 'run.mjs'], {
-    cwd: folderOnly,
+    cwd: bare,
     stdio: 'ignore',
     env: {
-      [ROTATION_VARIABLE]: variables[ROTATION_VARIABLE]?.replace('<EdgeRingSecret>', secret),
+      ...Object.fromEntries(
+        Object.entries(variables).map(([key, value]) => [key, value.replace('<EdgeRingSecret>', secret)]),
+      ),
       AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
       AWS_REGION: 'eu-west-1',
       AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration, parseRing } from '../../infra/configuration.ts'
+import { parseConfiguration } from '../../infra/configuration.ts'
 import { readContext } from '../../infra/context.ts'
+import { parseRing } from '../../infra/ring-configuration.ts'
 import { isRefusal } from '../../lambda/core/errors.ts'
 import { exampleRing, HAPROXY, NGINX } from './example.ts'
 
@@ -80,8 +81,9 @@ describe('one bent field', () => {
     [
       "a name that looks like another ring's role",
       withRing({ name: 'edge-rotation-x' }),
-      'without "-rotation"',
+      'without "-rotation" and "-staples"',
     ],
+    ["a name of a set's schedules", withRing({ name: 'edge-staples' }), 'without "-rotation" and "-staples"'],
     ['no tag', withTargets({ tag: undefined }), 'targets.tag: wanted a tag key'],
     ['a reserved tag', withTargets({ tag: 'aws:autoscaling:groupName' }), 'targets.tag: wanted a tag key'],
     ['no tag values', withTargets({ values: [] }), 'targets.values: wanted a list of 1 to 5 tag values'],

@@ -32,3 +32,47 @@ export function exampleRing(replaced: ExampleRing = {}) {
     ...replaced,
   }
 }
+
+export interface ExampleSet {
+  readonly name?: string
+  readonly targets?: Json
+  readonly servers?: Json
+  readonly certificates?: readonly Json[]
+  readonly chainPath?: string
+  readonly refresh?: Json
+  readonly allow?: readonly string[]
+  readonly vpc?: Json
+  readonly fleetRoles?: readonly string[]
+}
+
+export const HAPROXY_STAPLING = {
+  certificates: ['/etc/haproxy/certs'],
+  socket: '/run/haproxy/admin.sock',
+  owner: 'root',
+  verify: [{ address: '127.0.0.1:8444', serverName: 'www.example.com' }],
+}
+
+export const NGINX_STAPLING = {
+  staples: [{ certificate: '/etc/nginx/www.pem', staple: '/run/ticketring/edge.staples/www.ocsp' }],
+  owner: 'root',
+  verify: [{ address: '127.0.0.1:8445', serverName: 'www.example.com' }],
+}
+
+export const CERTIFICATE = { name: 'www', chain: { parameter: '/ticketring/example/chain' } }
+
+export const VPC = {
+  subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+  securityGroupIds: ['sg-0123456789abcdef0'],
+}
+
+/** A sound set of certificates as somebody would write it, with some of it replaced. */
+export function exampleSet(replaced: ExampleSet = {}) {
+  return {
+    name: 'edge',
+    targets: { tag: 'ticketring', values: ['edge'], minInstances: 2 },
+    servers: { haproxy: HAPROXY_STAPLING, nginx: NGINX_STAPLING },
+    certificates: [CERTIFICATE],
+    fleetRoles: ['terminators'],
+    ...replaced,
+  }
+}

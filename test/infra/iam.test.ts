@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { evaluate } from './access.ts'
 import { exampleRing } from './example.ts'
+import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from './policies.ts'
 import { flat, type Resource, synthesiseTemplate } from './synthesis.ts'
-
-interface Allowed {
-  readonly actions: readonly string[]
-  readonly on: readonly string[]
-  readonly when?: object
-  readonly because: string
-}
 
 const throughTheSecret = {
   StringEquals: {
@@ -16,7 +10,6 @@ const throughTheSecret = {
     'kms:EncryptionContext:SecretARN': '<EdgeRingSecret>',
   },
 }
-const HERE = '<AWS::Region>:<AWS::AccountId>'
 
 /** Everything that the template allows to anybody, and why. What is not here must not be there. */
 const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
@@ -92,52 +85,17 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
   ],
 }
 
-const list = (value: unknown): readonly string[] => [value].flat() as string[]
-
-type Statement = Record<string, unknown>
-
-/** Every identity policy of the template, by role and policy name. */
-function policiesOf({
-  resources,
-}: ReturnType<typeof synthesiseTemplate>): Record<string, readonly Statement[]> {
-  const inline = resources
-    .entries()
-    .flatMap(([id, { Type, Properties }]) =>
-      Type === 'AWS::IAM::Role'
-        ? (Properties.Policies ?? []).map((policy: { PolicyName: string; PolicyDocument: unknown }) => [
-            `${id.slice(0, -8)}/${policy.PolicyName}`,
-            policy.PolicyDocument,
-          ])
-        : [],
-    )
-  const attached = resources
-    .all('AWS::IAM::Policy')
-    .map(({ Properties }) => [`${Properties.Roles.join('+')}/fleet`, Properties.PolicyDocument])
-  return Object.fromEntries(
-    [...inline, ...attached].map(([name, document]) => [name, flat(document.Statement) as Statement[]]),
-  )
-}
-
 const synthesis = synthesiseTemplate({ rings: [exampleRing()] })
 const { resources } = synthesis
-
-function allowedBy({ Action, Resource: resource, Condition, Effect }: Statement): Omit<Allowed, 'because'> {
-  expect(Effect).toBe('Allow')
-  return {
-    actions: list(Action),
-    on: list(resource).map((arn) => arn.replace(/ticketring-edge-[0-9a-f]{12}$/, '<document>')),
-    ...(Condition === undefined ? {} : { when: Condition as object }),
-  }
-}
 
 describe('every statement of every identity policy is expected, word for word', () => {
   it.each(Object.keys(ALLOWED))('%s', (policy) => {
     const expected = (ALLOWED[policy] ?? []).map(({ because: _, ...allowed }) => allowed)
-    expect((policiesOf(synthesis)[policy] ?? []).map(allowedBy)).toEqual(expected)
+    expect((policiesOf(resources)[policy] ?? []).map(allowedBy)).toEqual(expected)
   })
 
   it('and there is no further policy, managed or not', () => {
-    expect(Object.keys(policiesOf(synthesis)).sort()).toEqual(Object.keys(ALLOWED).sort())
+    expect(Object.keys(policiesOf(resources)).sort()).toEqual(Object.keys(ALLOWED).sort())
     expect(resources.all('AWS::IAM::ManagedPolicy')).toEqual([])
     for (const { Properties } of resources.all('AWS::IAM::Role')) {
       expect(Properties.ManagedPolicyArns).toBeUndefined()
@@ -147,8 +105,8 @@ describe('every statement of every identity policy is expected, word for word', 
 
 it('where Secrets Manager rotates, the function may ask for it, on this secret and this function alone', () => {
   const hooked = synthesiseTemplate({ rings: [exampleRing({ rotation: { trigger: 'secrets-manager' } })] })
-  const withHook = (policiesOf(hooked)['EdgeRotationRole/rotate'] ?? []).map(allowedBy)
-  const without = (policiesOf(synthesis)['EdgeRotationRole/rotate'] ?? []).map(allowedBy)
+  const withHook = (policiesOf(hooked.resources)['EdgeRotationRole/rotate'] ?? []).map(allowedBy)
+  const without = (policiesOf(resources)['EdgeRotationRole/rotate'] ?? []).map(allowedBy)
   const known = without.map((each) => JSON.stringify(each))
   expect(withHook.filter((each) => !known.includes(JSON.stringify(each)))).toEqual([
     {

@@ -201,7 +201,7 @@ describe('what reaches the machines', () => {
   it('comes to new and drifted machines by an association on that very version', () => {
     expect(flat(resources.one('AWS::SSM::Association').Properties)).toEqual({
       AssociationName: 'ticketring-edge',
-      Name: '<EdgeDocument>',
+      Name: '<EdgeDeliveryDocument>',
       DocumentVersion: '1',
       ScheduleExpression: 'rate(30 minutes)',
       Targets: [{ Key: 'tag:ticketring', Values: ['edge'] }],

@@ -1,0 +1,29 @@
+import { Aws, Stack, Validations } from 'aws-cdk-lib'
+import type { IConstruct } from 'constructs'
+
+/** Resources with a wildcard that a policy names, and why each has to be one. */
+export type Wildcards = Readonly<Record<string, string>>
+
+/** ARN of a resource in the stack's own Region and account. */
+export function arnOf(scope: IConstruct, service: string, resource: string): string {
+  const { region, account } = Stack.of(scope)
+  return `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`
+}
+
+/** Tells cdk-nag why the policies of a role have wildcards. */
+export function acknowledgeWildcards(role: IConstruct, wildcards: Wildcards): void {
+  for (const [resource, reason] of Object.entries(wildcards)) {
+    Validations.of(role).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::${asNagShows(role, resource)}]`,
+      reason,
+    })
+  }
+}
+
+/** cdk-nag's finding for an ARN shows its references as `<AWS::Region>`. */
+function asNagShows(scope: IConstruct, arn: string): string {
+  const resolved: string | { 'Fn::Join': [string, (string | { Ref: string })[]] } =
+    Stack.of(scope).resolve(arn)
+  if (typeof resolved === 'string') return resolved
+  return resolved['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : `<${part.Ref}>`)).join('')
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { TicketringError } from '../lambda/core/errors.ts'
+import type { VerifyListener } from '../lambda/core/server-settings.ts'
+
+/** A Run Command document: its name follows from its content. */
+export interface FleetDocument {
+  /** `ticketring-…-<12 hex>`: other content is another document, so nothing reaches the fleet unnamed. */
+  readonly name: string
+  /** Always the first: a document of this name never gets a second version. */
+  readonly version: '1'
+  /** What each result line must name: the first 12 hex digits of the script's SHA-256. */
+  readonly script: string
+  readonly content: DocumentContent
+}
+
+/** Schema 2.2 of the Command documents. */
+export interface DocumentContent {
+  readonly schemaVersion: '2.2'
+  readonly description: string
+  readonly parameters: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly mainSteps: readonly [
+    {
+      readonly name: string
+      readonly action: 'aws:runShellScript'
+      readonly precondition: { readonly StringEquals: readonly [string, string] }
+      readonly inputs: { readonly timeoutSeconds: string; readonly runCommand: readonly string[] }
+    },
+  ]
+}
+
+/** What sets one document apart from another. */
+export interface DocumentPlan {
+  /** Head of the document's name. */
+  readonly name: string
+  readonly description: string
+  readonly step: string
+  /** The one thing that a caller may say. */
+  readonly parameter: {
+    readonly name: string
+    readonly description: string
+    readonly default: string
+    /** The one place where a caller's text meets a shell on agents that substitute it: nothing else gets there. */
+    readonly allowedPattern: string
+  }
+  /** Name and value of the variable that tells the script whose settings it gets. */
+  readonly subject: readonly [string, string]
+  /** What the machines start from, in the words of their own configuration files. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** Seconds that a script may run on a machine. */
+export const EXECUTION_SECONDS = 120
+/** Run Command's limit is 64 KB with the parameters of a run: 25 certificates take 2.5 of them. */
+const MOST_BYTES = 61_000
+
+/** A script of `fleet/` as its version is told by: after `instance.sh`, which each of them needs. */
+export function readScript(name: 'apply-ring.sh' | 'apply-staple.sh' = 'apply-ring.sh'): string {
+  return ['instance.sh', name]
+    .map((file) => readFileSync(new URL(`../fleet/${file}`, import.meta.url), 'utf8'))
+    .join('')
+}
+
+/**
+ * Builds a document around the text of a script.
+ * @throws TicketringError `configuration-invalid` if it cannot travel in a document.
+ */
+export function buildDocument(plan: DocumentPlan, script: string): FleetDocument {
+  refuseTemplateMarks(script)
+  const version = digest(script)
+  const content = contentOf(plan, [...preamble(plan, version), ...linesOf(script)])
+  const text = JSON.stringify(content)
+  if (Buffer.byteLength(text) > MOST_BYTES) {
+    throw new TicketringError('configuration-invalid', {
+      wanted: `a document of at most ${MOST_BYTES} bytes`,
+      came: `${Buffer.byteLength(text)} bytes for ${plan.name}`,
+      fix: 'Name directories instead of files, or have each machine name its own in /etc/ticketring',
+    })
+  }
+  return { name: `${plan.name}-${digest(text)}`, version: '1', script: version, content }
+}
+
+/** The script without whole lines of comment and empty ones: with them the larger one is over the limit. */
+function linesOf(script: string): readonly string[] {
+  return script.split('\n').filter((line) => !/^\s*(#|$)/.test(line))
+}
+
+function contentOf(
+  { description, step, parameter: { name, ...parameter } }: DocumentPlan,
+  runCommand: readonly string[],
+): DocumentContent {
+  return {
+    schemaVersion: '2.2',
+    description,
+    parameters: { [name]: { type: 'String', ...parameter, interpolationType: 'ENV_VAR' } },
+    mainSteps: [
+      {
+        name: step,
+        action: 'aws:runShellScript',
+        precondition: { StringEquals: ['platformType', 'Linux'] },
+        inputs: { timeoutSeconds: String(EXECUTION_SECONDS), runCommand },
+      },
+    ],
+  }
+}
+
+function preamble({ parameter, subject, settings }: DocumentPlan, version: string): readonly string[] {
+  for (const [key, value] of Object.entries(settings)) refuseUnsafe(key, value)
+  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}`)
+  const told = `SSM_${parameter.name}`
+  return [
+    // Agents before 3.3.2746.0 know no interpolationType: they put the value in the place of the braces.
+    `if [ -z "\${${told}+x}" ]; then ${told}='{{${parameter.name}}}'; fi`,
+    `${subject[0]}='${subject[1]}'`,
+    `TICKETRING_SCRIPT='${version}'`,
+    ...`TICKETRING_SETTINGS='${lines.join('\n')}'`.split('\n'),
+  ]
+}
+
+/** Listeners in the words of a machine's configuration file. */
+export function listenersText(listeners: readonly VerifyListener[]): string {
+  return listeners.map(({ address, serverName }) => `${address}=${serverName}`).join(' ')
+}
+
+/** The settings stand between single quotes in a shell script, so nothing in them may end the quotes. */
+function refuseUnsafe(key: string, value: string): void {
+  if (/^[A-Za-z0-9 _./:=@,+-]*$/.test(value)) return
+  throw new TicketringError('configuration-invalid', {
+    wanted: `${key} of letters, digits, spaces and _ . / : = @ , + -`,
+    came: JSON.stringify(value),
+  })
+}
+
+/** Run Command reads every `{{` of a document as a parameter. */
+function refuseTemplateMarks(script: string): void {
+  const line = script.split('\n').findIndex((each) => each.includes('{{'))
+  if (line < 0) return
+  throw new TicketringError('configuration-invalid', {
+    wanted: 'a script without {{, which Run Command reads as a parameter',
+    came: `one in line ${line + 1}`,
+  })
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
+}

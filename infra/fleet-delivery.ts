@@ -1,0 +1,87 @@
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { CfnAssociation, CfnDocument } from 'aws-cdk-lib/aws-ssm'
+import { Construct } from 'constructs'
+import { arnOf, type Wildcards } from './arns.ts'
+import type { FleetDocument } from './document.ts'
+import type { Targets } from './machines.ts'
+
+interface FleetDeliveryProps {
+  readonly document: FleetDocument
+  readonly targets: Targets
+  /** Name of the association. */
+  readonly name: string
+  /** What the association tells the document; its defaults where absent. */
+  readonly parameters?: Readonly<Record<string, readonly string[]>>
+}
+
+/** A document on its way to the machines: by Run Command when something changes, by State Manager to new and drifted ones. */
+export class FleetDelivery extends Construct {
+  readonly #document: FleetDocument
+  readonly #targets: Targets
+
+  constructor(scope: Construct, id: string, { document, targets, name, parameters }: FleetDeliveryProps) {
+    super(scope, id)
+    this.#document = document
+    this.#targets = targets
+    const resource = new CfnDocument(this, 'Document', {
+      name: document.name,
+      documentType: 'Command',
+      documentFormat: 'JSON',
+      // EC2 instances and hybrid machines alike.
+      targetType: '/',
+      updateMethod: 'Replace',
+      content: document.content,
+    })
+    new CfnAssociation(this, 'Association', {
+      associationName: name,
+      name: resource.ref,
+      documentVersion: document.version,
+      targets: [{ key: `tag:${targets.tag}`, values: [...targets.values] }],
+      ...(parameters === undefined ? {} : { parameters }),
+      scheduleExpression: 'rate(30 minutes)',
+      maxConcurrency: '25%',
+      // One bad machine must not stop the rest.
+      maxErrors: '100%',
+      complianceSeverity: 'MEDIUM',
+    })
+  }
+
+  /**
+   * What a function needs to deliver. Two statements for SendCommand: with both resources in one, the tag's condition
+   * would have to hold for the document as well.
+   */
+  statements(): readonly PolicyStatement[] {
+    const { tag, values } = this.#targets
+    return [
+      new PolicyStatement({
+        sid: 'SendThisDocument',
+        actions: ['ssm:SendCommand'],
+        resources: [arnOf(this, 'ssm', `document/${this.#document.name}`)],
+      }),
+      new PolicyStatement({
+        sid: 'ToTaggedMachines',
+        actions: ['ssm:SendCommand'],
+        resources: this.#machines(),
+        conditions: { StringEquals: { [`ssm:resourceTag/${tag}`]: values } },
+      }),
+      new PolicyStatement({
+        sid: 'SeeWhatBecameOfIt',
+        actions: ['ssm:ListCommands', 'ssm:ListCommandInvocations', 'ssm:DescribeInstanceInformation'],
+        resources: ['*'],
+      }),
+    ]
+  }
+
+  /** Why those statements hold wildcards. */
+  wildcards(): Wildcards {
+    const onlyTagged = `Which machines is decided when the command is sent: the statement's condition holds it to those tagged ${this.#targets.tag}`
+    return {
+      ...Object.fromEntries(this.#machines().map((arn) => [arn, onlyTagged])),
+      '*': 'ssm:ListCommands, ssm:ListCommandInvocations and ssm:DescribeInstanceInformation know no resource',
+    }
+  }
+
+  #machines(): string[] {
+    return [arnOf(this, 'ec2', 'instance/*'), arnOf(this, 'ssm', 'managed-instance/*')]
+  }
+}

@@ -1,0 +1,118 @@
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Duration, RemovalPolicy, Stack, Stage } from 'aws-cdk-lib'
+import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Architecture, type CfnFunction, type IFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
+import { type BundlingOptions, NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import { acknowledgeWildcards, type Wildcards } from './arns.ts'
+import { BUNDLING } from './bundling.ts'
+import type { Network } from './stapling-configuration.ts'
+
+/** Seconds that a command may wait for a machine; with the script's own limit less than a tick of either function. */
+export const DELIVERY_SECONDS = 120
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+export interface FleetFunctionProps {
+  readonly name: string
+  readonly description: string
+  /** File in `lambda/handlers`. */
+  readonly entry: string
+  /** MB. */
+  readonly memory: number
+  /** Its one environment variable: name and value. */
+  readonly variable: readonly [string, string]
+  readonly role: { readonly description: string; readonly policy: string }
+  /** What it calls, besides its own log. */
+  readonly statements: readonly PolicyStatement[]
+  readonly wildcards: Wildcards
+  readonly network?: Network
+  /** What does not fit its environment: a file beside the bundle. */
+  readonly file?: { readonly name: string; readonly text: string }
+}
+
+/** A function that looks after what a fleet holds, with a role that allows what it calls and nothing else. */
+export class FleetFunction extends Construct {
+  readonly handler: IFunction
+
+  constructor(scope: Construct, id: string, props: FleetFunctionProps) {
+    super(scope, id)
+    const logs = new LogGroup(this, 'Logs', {
+      retention: RetentionDays.ONE_YEAR,
+      removalPolicy: RemovalPolicy.RETAIN,
+    })
+    const role = this.#createRole(props, logs)
+    const [variable, value] = props.variable
+    const handler = new NodejsFunction(this, 'Function', {
+      functionName: props.name,
+      description: props.description,
+      entry: `${ROOT}lambda/handlers/${props.entry}`,
+      projectRoot: ROOT,
+      depsLockFilePath: `${ROOT}package-lock.json`,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: props.memory,
+      timeout: Duration.seconds(300),
+      // The next tick looks at what is and takes it up: an automatic retry would only race with it.
+      retryAttempts: 0,
+      maxEventAge: Duration.minutes(15),
+      // No construct may widen this role behind our back.
+      role: role.withoutPolicyUpdates(),
+      logGroup: logs,
+      awsSdkConnectionReuse: false,
+      bundling: { ...BUNDLING, ...this.#placing(props) },
+      environment: { [variable]: value },
+    })
+    const resource = handler.node.defaultChild as CfnFunction
+    // The role carries its policies itself, so CDK's waiting for it says what the reference to it already says.
+    resource.addDeletionOverride('DependsOn')
+    // By ids alone: the L2 wants a whole VPC, and brings a managed policy that allows the interfaces of all of them.
+    if (props.network !== undefined) {
+      const { subnetIds, securityGroupIds } = props.network
+      resource.vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] }
+    }
+    this.handler = handler
+  }
+
+  /** Has the bundling put the file beside the bundle, so that it is part of the asset and of its hash. */
+  #placing({ name, file }: FleetFunctionProps): BundlingOptions {
+    if (file === undefined) return {}
+    const source = join(Stage.of(this)?.outdir ?? tmpdir(), `${name}.${file.name}`)
+    writeFileSync(source, file.text)
+    return {
+      commandHooks: {
+        beforeBundling: () => [],
+        beforeInstall: () => [],
+        afterBundling: (_, output) => [`cp "${source}" "${output}/${file.name}"`],
+      },
+    }
+  }
+
+  #createRole({ name, role, statements, wildcards }: FleetFunctionProps, logs: LogGroup): Role {
+    const created = new Role(this, 'Role', {
+      // With the Region: roles are global, functions are not.
+      roleName: `${name}-${Stack.of(this).region}`,
+      description: role.description,
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      inlinePolicies: {
+        [role.policy]: new PolicyDocument({
+          minimize: false,
+          statements: [
+            ...statements,
+            new PolicyStatement({
+              sid: 'WriteItsOwnLog',
+              actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+              resources: [logs.logGroupArn],
+            }),
+          ],
+        }),
+      },
+    })
+    acknowledgeWildcards(created, wildcards)
+    return created
+  }
+}

@@ -1,0 +1,85 @@
+import type { VerifyListener } from '../lambda/core/server-settings.ts'
+import type { Inspection, Section } from './inspection.ts'
+
+/** Which machines hold something: nothing here has a default. */
+export interface Targets {
+  /** Tag key of the machines. */
+  readonly tag: string
+  /** Tag values, one to five: Run Command takes no more for a key. */
+  readonly values: readonly string[]
+  /** With fewer machines than this no delivery counts as complete. */
+  readonly minInstances: number
+}
+
+// Letters, digits and the signs that tags allow; `aws:` is reserved, and a wildcard would select other machines.
+const TAG_KEY = /^(?!aws:)[\w.:/=+@-]{1,128}$/
+const TAG_VALUE = /^[\w.:/=+@ -]{1,256}$/
+// What a setting may hold: it travels inside the single quotes of a shell script, in a document with `{{ }}`, and a
+// list of paths is split at spaces and `=`.
+const PATH = /^(?!.*\/\/)(?!.*\/\.\.?(\/|$))\/[A-Za-z0-9_./@+-]{0,200}[A-Za-z0-9_]$/
+const COMMAND = /^[A-Za-z0-9_./-][A-Za-z0-9 _./:=@,+-]{0,200}$/
+const USER = /^[a-z_][a-z0-9_-]{0,31}$/
+const ADDRESS =
+  /^[A-Za-z0-9][A-Za-z0-9.-]{0,200}:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/
+const SERVER_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i
+const ROLE_NAME = /^[\w+=,.@-]{1,64}$/
+
+export function readTargets(owner: Section): Targets {
+  const targets = owner.section('targets', ['tag', 'values', 'minInstances'])
+  return {
+    tag: targets.text('tag', TAG_KEY, 'a tag key of 1 to 128 characters that does not begin with aws:'),
+    values: targets.texts('values', TAG_VALUE, { least: 1, most: 5, of: 'tag values without wildcards' }),
+    minInstances: targets.integer('minInstances', 0),
+  }
+}
+
+/** Names of the instance roles that may read what is delivered. */
+export function readFleetRoles(owner: Section): readonly string[] {
+  if (!owner.has('fleetRoles')) return []
+  return owner.texts('fleetRoles', ROLE_NAME, { least: 0, most: 20, of: 'names of IAM roles' })
+}
+
+/** The section of the servers: one of them at least is there. */
+export function readServersSection(owner: Section): Section {
+  const servers = owner.section('servers', ['haproxy', 'nginx'])
+  if (!servers.has('haproxy') && !servers.has('nginx')) {
+    servers.refuse('haproxy', 'at least one of haproxy and nginx', undefined)
+  }
+  return servers
+}
+
+export const PATH_WANTED = 'an absolute path of plain characters, without . or .. in it'
+
+export function readPath(server: Section, name: string): string {
+  return server.text(name, PATH, PATH_WANTED)
+}
+
+/** A list of paths; an empty one would leave the server out without a word. */
+export function readPaths(server: Section, name: string, most: number): readonly string[] {
+  return server.texts(name, PATH, { least: 1, most, of: 'absolute paths of plain characters' })
+}
+
+/** A command in words, for no shell; without a fallback it must be there. */
+export function readCommand(server: Section, name: string, fallback?: string): string {
+  return server.text(name, COMMAND, 'words of letters, digits and _ . / : = @ , + -', fallback)
+}
+
+export function readOwner(server: Section): string {
+  return server.text('owner', USER, "the user name of the server's master process")
+}
+
+/** @param proves what a handshake proves and nothing else does. */
+export function readVerify(
+  inspection: Inspection,
+  server: Section,
+  proves: string,
+): readonly VerifyListener[] {
+  const size = { least: 1, most: 20, of: `listeners: without a handshake nothing proves ${proves}` }
+  return server.list('verify', size, (item, path) => {
+    const listener = inspection.section(path, item, ['address', 'serverName'])
+    return {
+      address: listener.text('address', ADDRESS, 'address:port as seen on the machine'),
+      serverName: listener.text('serverName', SERVER_NAME, 'a server name'),
+    }
+  })
+}

@@ -1,0 +1,143 @@
+import type { IAlarmAction, Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { Construct } from 'constructs'
+import { Alarms } from './alarms.ts'
+import { acknowledgeWildcards, arnOf } from './arns.ts'
+import type { CertificateConfiguration } from './certificate-configuration.ts'
+import { type FleetDocument, readScript } from './document.ts'
+import { FleetDelivery } from './fleet-delivery.ts'
+import type { Targets } from './machines.ts'
+import { staplesName, storePath } from './names.ts'
+import { Schedules } from './schedules.ts'
+import { type StapleMetric, stapleMetric, stapleWatches } from './staple-alarms.ts'
+import { buildStapleDocument } from './staple-document.ts'
+import { createStapleFunction, SETS_OWN } from './staple-function.ts'
+import {
+  type Network,
+  parseSet,
+  type Refresh,
+  type StaplingConfiguration,
+  type StaplingServers,
+} from './stapling-configuration.ts'
+
+export interface OcspStaplingProps {
+  /** Name of the set, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
+  readonly name: string
+  /** The machines that staple. */
+  readonly targets: Targets
+  /** Which terminators run there and where their files are. */
+  readonly servers: StaplingServers
+  /** The certificates, each with the place of its chain. */
+  readonly certificates: readonly CertificateConfiguration[]
+  /** When and from where responders are asked: every 15 minutes whatever is due, outside any VPC, public addresses. */
+  readonly asking?: {
+    readonly refresh?: Refresh
+    readonly allow?: readonly string[]
+    readonly vpc?: Network
+    readonly chainPath?: string
+  }
+  /** Whom the alarms tell, such as an `SnsAction`. Without one they change colour and nothing else. */
+  readonly alarmAction?: IAlarmAction
+}
+
+/**
+ * OCSP staples for the certificates of one fleet: asked for by a function, once for all machines, validated, kept in
+ * Parameter Store, delivered by Run Command, repaired by State Manager, watched by alarms. The log is retained when
+ * the construct goes; the staples are too, and end by themselves.
+ * @throws TicketringError `configuration-invalid` that lists every problem of the props.
+ */
+export class OcspStapling extends Construct {
+  /** The staple function: invoke it with `{"action":"status"}` and the like. */
+  readonly function: IFunction
+  /** What Run Command runs on the machines. */
+  readonly document: FleetDocument
+  readonly #set: StaplingConfiguration
+
+  constructor(scope: Construct, id: string, { alarmAction, asking, ...set }: OcspStaplingProps) {
+    super(scope, id)
+    this.#set = parseSet({ ...set, ...asking })
+    const { name, targets, refresh } = this.#set
+    this.document = buildStapleDocument(this.#set, readScript('apply-staple.sh'))
+    const delivery = new FleetDelivery(this, 'Delivery', {
+      document: this.document,
+      targets,
+      name: staplesName(name),
+      parameters: { Staples: ['all'] },
+    })
+    const { document } = this
+    this.function = createStapleFunction(this, 'Refresh', { set: this.#set, document, delivery })
+    const tick = refresh.every / 60
+    const { undelivered } = new Schedules(this, 'Schedules', {
+      group: staplesName(name),
+      whom: `the staple function of set ${name}`,
+      handler: this.function,
+      tick,
+      wakes: {
+        Refresh: {
+          name: `${staplesName(name)}-refresh`,
+          minutes: tick,
+          window: 0,
+          event: { action: 'refresh' },
+        },
+      },
+    })
+    new Alarms(this, 'Alarms', {
+      name: `ticketring-${name}`,
+      about: `Staples of set ${name}`,
+      action: alarmAction,
+      watches: stapleWatches({ set: name, every: refresh.every, handler: this.function, undelivered }),
+    })
+  }
+
+  /** Lets the role of a fleet's machines read the set's staples. They are public: nothing else is there. */
+  grantRead(fleetRole: IGrantable): Grant {
+    const staples = arnOf(this, 'ssm', `parameter${storePath(this.#set.name)}/*`)
+    const { grantPrincipal } = fleetRole
+    if (Construct.isConstruct(grantPrincipal)) acknowledgeWildcards(grantPrincipal, { [staples]: SETS_OWN })
+    return Grant.addToPrincipal({
+      grantee: fleetRole,
+      actions: ['ssm:GetParameters'],
+      resourceArns: [staples],
+    })
+  }
+
+  /** Of the life of the response that is nearest its end, the share that is left, in percent; 0 where one is missing. */
+  metricLifeLeft(): Metric {
+    return this.#metric('StapleLifeLeft')
+  }
+
+  /** Certificates whose last try failed, or that cannot be looked after at all. */
+  metricFailures(): Metric {
+    return this.#metric('StapleFailures')
+  }
+
+  /** Certificates that a responder calls revoked. */
+  metricRevoked(): Metric {
+    return this.#metric('StaplesRevoked')
+  }
+
+  /** Machines that do not hold what they should. */
+  metricUndelivered(): Metric {
+    return this.#metric('StaplesUndelivered')
+  }
+
+  /** Certificates without their staple because its end came. */
+  metricWithdrawn(): Metric {
+    return this.#metric('StaplesWithdrawn')
+  }
+
+  /** Must-staple certificates without a staple: clients that insist on one refuse them. */
+  metricMustStaplesMissing(): Metric {
+    return this.#metric('MustStaplesMissing')
+  }
+
+  /** 1 where so many staples would have gone at once that none was withdrawn. */
+  metricWithdrawalHeld(): Metric {
+    return this.#metric('WithdrawalHeld')
+  }
+
+  #metric(metric: StapleMetric): Metric {
+    return stapleMetric(this.#set.name, this.#set.refresh.every, metric)
+  }
+}

@@ -1,0 +1,126 @@
+import type { HaproxySettings, NginxSettings, ServersSettings } from '../lambda/core/server-settings.ts'
+import { durationText, freeze, Inspection, type Section } from './inspection.ts'
+import {
+  readCommand,
+  readFleetRoles,
+  readOwner,
+  readPath,
+  readServersSection,
+  readTargets,
+  readVerify,
+  type Targets,
+} from './machines.ts'
+import { readName } from './names.ts'
+
+/** When keys change. Durations in whole seconds. */
+export interface Rotation {
+  /** T: from one advance to the next. */
+  readonly every: number
+  /** L: how long a ticket lives, as the servers are configured. */
+  readonly ticketLifetime: number
+  /** From this age on the ring advances though machines are missing, and pages. */
+  readonly maxKeyAge: number
+  readonly trigger: 'schedule' | 'secrets-manager'
+}
+
+/** One ring as configured. */
+export interface RingConfiguration {
+  readonly name: string
+  readonly targets: Targets
+  readonly servers: ServersSettings
+  readonly rotation: Rotation
+  /** Names of the instance roles that may read the ring. */
+  readonly fleetRoles: readonly string[]
+}
+
+const MINUTE = 60
+const HOUR = 60 * MINUTE
+
+/**
+ * Reads one ring; what this returns reads as itself again.
+ * @throws TicketringError `configuration-invalid` that lists every problem with its path, what was wanted and what came.
+ */
+export function parseRing(value: unknown): RingConfiguration {
+  const inspection = new Inspection()
+  const ring = readRing(inspection, value, 'ring')
+  inspection.settle('a sound ring')
+  return freeze(ring)
+}
+
+/** Reads one ring and notes what is wrong with it. */
+export function readRing(inspection: Inspection, value: unknown, path: string): RingConfiguration {
+  const ring = inspection.section(path, value, ['name', 'targets', 'servers', 'rotation', 'fleetRoles'])
+  return {
+    name: readName(ring),
+    targets: readTargets(ring),
+    servers: readServers(inspection, readServersSection(ring)),
+    rotation: readRotation(
+      inspection,
+      ring.section('rotation', ['every', 'ticketLifetime', 'maxKeyAge', 'trigger'], {}),
+    ),
+    fleetRoles: readFleetRoles(ring),
+  }
+}
+
+function readServers(inspection: Inspection, servers: Section): ServersSettings {
+  return {
+    ...(servers.has('haproxy')
+      ? { haproxy: readHaproxy(inspection, servers.section('haproxy', HAPROXY_FIELDS)) }
+      : {}),
+    ...(servers.has('nginx') ? { nginx: readNginx(inspection, servers.section('nginx', NGINX_FIELDS)) } : {}),
+  }
+}
+
+const PROVES = 'which key encrypts'
+const HAPROXY_FIELDS = ['keys', 'keySize', 'socket', 'owner', 'verify']
+
+function readHaproxy(inspection: Inspection, haproxy: Section): HaproxySettings {
+  return {
+    keys: readPath(haproxy, 'keys'),
+    keySize: haproxy.oneOf('keySize', [80, 48], 80),
+    socket: readPath(haproxy, 'socket'),
+    owner: readOwner(haproxy),
+    verify: readVerify(inspection, haproxy, PROVES),
+  }
+}
+
+const NGINX_FIELDS = ['keys', 'keySize', 'test', 'reload', 'owner', 'verify']
+
+function readNginx(inspection: Inspection, nginx: Section): NginxSettings {
+  return {
+    keys: readPath(nginx, 'keys'),
+    keySize: nginx.oneOf('keySize', [80, 48], 80),
+    test: readCommand(nginx, 'test', 'nginx -t'),
+    reload: readCommand(nginx, 'reload', 'systemctl reload nginx'),
+    owner: readOwner(nginx),
+    verify: readVerify(inspection, nginx, PROVES),
+  }
+}
+
+function readRotation(inspection: Inspection, rotation: Section): Rotation {
+  const every = rotation.duration('every', 4 * HOUR)
+  const ticketLifetime = rotation.duration('ticketLifetime', Math.min(2 * HOUR, Math.floor(every / 2)))
+  const maxKeyAge = rotation.duration('maxKeyAge', 3 * every)
+  const trigger = rotation.oneOf('trigger', ['schedule', 'secrets-manager'], 'schedule')
+  const rules: readonly (readonly [boolean, string, string, number])[] = [
+    [every < 30 * MINUTE || every > 24 * HOUR, 'every', 'from 30m to 24h', every],
+    [every % MINUTE > 0, 'every', 'whole minutes', every],
+    [
+      trigger === 'secrets-manager' && (every < 4 * HOUR || every % HOUR > 0),
+      'every',
+      'whole hours, 4 or more, as Secrets Manager rotates no oftener',
+      every,
+    ],
+    [ticketLifetime * 2 > every, 'ticketLifetime', 'at most half of every', ticketLifetime],
+    [
+      maxKeyAge <= every + ticketLifetime,
+      'maxKeyAge',
+      'more than every and ticketLifetime together, the soonest that the gate can open',
+      maxKeyAge,
+    ],
+  ]
+  for (const [broken, name, wanted, seconds] of rules) {
+    if (broken) inspection.note(rotation.at(name), wanted, durationText(seconds))
+  }
+  return { every, ticketLifetime, maxKeyAge, trigger }
+}

@@ -1,0 +1,56 @@
+import { buildDocument, type FleetDocument, listenersText } from './document.ts'
+import { storePath } from './names.ts'
+import type { StaplingConfiguration, StaplingServers } from './stapling-configuration.ts'
+
+const TOLD = '[0-9a-f]{32}=([0-9a-f]{64}|withdrawn)'
+
+/**
+ * Builds the document that puts a set's staples in place: `ticketring-staples-<set>-<12 hex>`.
+ * @throws TicketringError `configuration-invalid` if script and settings cannot travel in a document.
+ */
+export function buildStapleDocument(set: StaplingConfiguration, script: string): FleetDocument {
+  return buildDocument(
+    {
+      name: `ticketring-staples-${set.name}`,
+      description: `Puts the OCSP staples of set ${set.name} in place and proves it by a handshake`,
+      step: 'applyStaples',
+      parameter: {
+        name: 'Staples',
+        description:
+          'What to hold, as id=sha256 or id=withdrawn; all: whatever the store has for this machine',
+        default: 'all',
+        allowedPattern: `^(all|${TOLD}(,${TOLD}){0,24})$`,
+      },
+      subject: ['TICKETRING_SET', set.name],
+      settings: stapleSettings(set),
+    },
+    script,
+  )
+}
+
+/** The settings a set's machines start from, in the words of `/etc/ticketring/<set>.staples.conf`. */
+function stapleSettings({ name, servers }: StaplingConfiguration): Readonly<Record<string, string>> {
+  return { STORE: storePath(name), ...haproxySettings(servers), ...nginxSettings(servers) }
+}
+
+function haproxySettings({ haproxy }: StaplingServers): Readonly<Record<string, string>> {
+  if (haproxy === undefined) return {}
+  return {
+    HAPROXY_CERTS: haproxy.certificates.join(' '),
+    HAPROXY_SOCKET: haproxy.socket,
+    HAPROXY_OWNER: haproxy.owner,
+    ...(haproxy.reload === undefined ? {} : { HAPROXY_RELOAD: haproxy.reload }),
+    HAPROXY_VERIFY: listenersText(haproxy.verify),
+  }
+}
+
+function nginxSettings({ nginx }: StaplingServers): Readonly<Record<string, string>> {
+  if (nginx === undefined) return {}
+  return {
+    NGINX_STAPLES: nginx.staples.map(({ certificate, staple }) => `${certificate}=${staple}`).join(' '),
+    NGINX_TEST: nginx.test,
+    NGINX_RELOAD: nginx.reload,
+    NGINX_OWNER: nginx.owner,
+    NGINX_VERIFY: listenersText(nginx.verify),
+  }
+}

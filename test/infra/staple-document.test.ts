@@ -1,0 +1,137 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { readScript } from '../../infra/document.ts'
+import { buildStapleDocument } from '../../infra/staple-document.ts'
+import { parseSet } from '../../infra/stapling-configuration.ts'
+import { MOST_CERTIFICATES, wordsOf } from '../../lambda/core/staple-delivery.ts'
+import { type ExampleSet, exampleSet, HAPROXY_STAPLING } from './example.ts'
+
+const SCRIPT = readScript('apply-staple.sh')
+const PREAMBLE_END = "NGINX_VERIFY=127.0.0.1:8445=www.example.com'"
+const documentOf = (replaced?: ExampleSet, script = SCRIPT) =>
+  buildStapleDocument(parseSet(exampleSet(replaced)), script)
+const { content, name, script } = documentOf()
+const [{ inputs, precondition }] = content.mainSteps
+const lines = inputs.runCommand
+
+describe('what a machine is given to run', () => {
+  it('is instance.sh and apply-staple.sh after the preamble, but for their comments', () => {
+    const code = SCRIPT.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'))
+    expect(lines.slice(lines.indexOf(PREAMBLE_END) + 1)).toEqual(code)
+    expect(() => execFileSync('sh', ['-n'], { input: lines.join('\n') })).not.toThrow()
+  })
+
+  it('names the script by the hash of both files', () => {
+    expect(script).toBe(createHash('sha256').update(SCRIPT).digest('hex').slice(0, 12))
+    expect(lines.slice(0, 3)).toEqual([
+      `if [ -z "\${SSM_Staples+x}" ]; then SSM_Staples='{{Staples}}'; fi`,
+      "TICKETRING_SET='edge'",
+      `TICKETRING_SCRIPT='${script}'`,
+    ])
+  })
+
+  it('carries every setting as a shell reads it back', () => {
+    const preamble = lines.slice(0, lines.indexOf(PREAMBLE_END) + 1).join('\n')
+    const print = `${preamble}\nprintf '%s\\n' "$TICKETRING_SETTINGS"`
+    const settings = execFileSync('sh', ['-c', print], { env: {}, encoding: 'utf8' })
+    expect(settings.trimEnd().split('\n')).toEqual([
+      'STORE=/ticketring/staples/edge',
+      'HAPROXY_CERTS=/etc/haproxy/certs',
+      'HAPROXY_SOCKET=/run/haproxy/admin.sock',
+      'HAPROXY_OWNER=root',
+      'HAPROXY_VERIFY=127.0.0.1:8444=www.example.com',
+      'NGINX_STAPLES=/etc/nginx/www.pem=/run/ticketring/edge.staples/www.ocsp',
+      'NGINX_TEST=nginx -t',
+      'NGINX_RELOAD=systemctl reload nginx',
+      'NGINX_OWNER=root',
+      'NGINX_VERIFY=127.0.0.1:8445=www.example.com',
+    ])
+  })
+
+  it('reloads HAProxy after a withdrawal only where the owner says how', () => {
+    const haproxy = { ...HAPROXY_STAPLING, reload: 'systemctl reload haproxy' }
+    const [step] = documentOf({ servers: { haproxy } }).content.mainSteps
+    expect(step.inputs.runCommand).toContain('HAPROXY_RELOAD=systemctl reload haproxy')
+    expect(lines.filter((line) => line.startsWith('HAPROXY_RELOAD='))).toEqual([])
+  })
+
+  it('runs on Linux only, for less than a tick', () => {
+    expect(precondition).toEqual({ StringEquals: ['platformType', 'Linux'] })
+    expect(Number(inputs.timeoutSeconds)).toBeLessThan(300)
+  })
+
+  it('has its settings known to the script, all of them', () => {
+    const start = lines.findIndex((line) => line.startsWith("TICKETRING_SETTINGS='"))
+    const settings = lines.slice(start, lines.indexOf(PREAMBLE_END) + 1)
+    for (const line of settings) {
+      const [, key] = /^(?:TICKETRING_SETTINGS=')?([A-Z_]+)=/.exec(line) ?? []
+      expect(SCRIPT).toMatch(new RegExp(`SETTINGS=.*\\b${key}\\b`))
+    }
+  })
+})
+
+describe('what a caller may say', () => {
+  const pattern = new RegExp(content.parameters.Staples?.allowedPattern ?? '')
+  const id = 'a'.repeat(32)
+  const digest = '0'.repeat(64)
+
+  it('is which staples to hold and nothing else', () => {
+    expect(Object.keys(content.parameters)).toEqual(['Staples'])
+    expect(content.parameters.Staples).toMatchObject({ interpolationType: 'ENV_VAR', default: 'all' })
+    expect(JSON.stringify(content).match(/\{\{[^}]*\}\}/g)).toEqual(['{{Staples}}'])
+  })
+
+  it('is whatever the function says, at its longest', () => {
+    const told = Array.from({ length: MOST_CERTIFICATES }, () => [id, digest] as const)
+    const longest = wordsOf(told)
+    expect(pattern.test(longest)).toBe(true)
+    expect(pattern.test(wordsOf([...told, [id, digest]]))).toBe(false)
+    expect(pattern.test(wordsOf('all'))).toBe(true)
+    expect(Buffer.byteLength(JSON.stringify(content)) + longest.length).toBeLessThan(64_000)
+  })
+
+  it.each([
+    [`${id}=withdrawn`, true],
+    [`${id}=withdrawn,${id}=${digest}`, true],
+    ['', false],
+    ['al', false],
+    ['all,all', false],
+    [`${id}=${digest},`, false],
+    [`${id}=all`, false],
+    [`${id}`, false],
+    [`${id.toUpperCase()}=${digest}`, false],
+    [`${id}=$(reboot)`, false],
+    [`${id}=${digest}'; reboot; '`, false],
+    [`${id}=${digest}\n`, false],
+  ])('%j: %s', (told, allowed) => {
+    expect(pattern.test(told)).toBe(allowed)
+  })
+})
+
+describe("the document's name", () => {
+  it('follows from the content, and no ring has such a one', () => {
+    expect(name).toMatch(/^ticketring-staples-edge-[0-9a-f]{12}$/)
+    const names = [
+      name,
+      documentOf({}, `${SCRIPT}:\n`).name,
+      documentOf({ servers: { haproxy: HAPROXY_STAPLING } }).name,
+    ]
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  it('does not change with the certificates: those are looked up', () => {
+    const certificates = [{ name: 'other', chain: { parameter: '/other' } }]
+    expect(documentOf({ certificates }).name).toBe(name)
+  })
+})
+
+it('more files than a document holds are refused at synth, with what to do', () => {
+  const long = (index: number) => `/etc/nginx/${'x'.repeat(150)}/${index}.pem`
+  const staples = Array.from({ length: 100 }, (_, index) => ({
+    certificate: long(index),
+    staple: `${long(index)}.ocsp`,
+  }))
+  const nginx = { staples, owner: 'root', verify: [{ address: '127.0.0.1:1', serverName: 'a' }] }
+  expect(() => documentOf({ servers: { nginx } })).toThrow(/at most 61000 bytes/)
+})
