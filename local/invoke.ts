@@ -1,14 +1,13 @@
-import { Sha256 } from '@aws-crypto/sha256-js'
-import { HttpRequest } from '@smithy/protocol-http'
-import { SignatureV4 } from '@smithy/signature-v4'
 import { findRunning, type Running } from './rehearsal/running.ts'
 import { Setback } from './rehearsal/setback.ts'
+import { sendSigned } from './signed-request.ts'
 
 const USAGE = `Usage: npm run invoke -- <function> '<event JSON>'
 
 Invokes a function of the running rehearsal (npm start -- --keep) and prints its answer.
 <function> is rotate, staple, a function's name or its ARN, for example:
-  npm run invoke -- rotate '{"action":"status"}'`
+  npm run invoke -- rotate '{"action":"status"}'
+  npm run invoke -- staple '{"action":"explain","certificate":"www"}'`
 
 /** @throws Setback when nothing runs, the function or the event is not understood, or nobody answers. */
 async function invoke([target, text, ...extra]: readonly string[]): Promise<{
@@ -46,28 +45,12 @@ function nameOf(target: string, { functions }: Running): string {
   throw new Setback(`No function ${target} in this rehearsal`, `There is ${known.join(', ')}`)
 }
 
-/** Lambda's Invoke, signed as any AWS client does. */
-async function send({ aws }: Running, name: string, event: string): Promise<Response> {
-  const url = new URL(`/2015-03-31/functions/${encodeURIComponent(name)}/invocations`, aws.endpoint)
-  const request = new HttpRequest({
-    method: 'POST',
-    protocol: url.protocol,
-    hostname: url.hostname,
-    port: Number(url.port),
-    path: url.pathname,
-    headers: { host: url.host, 'content-type': 'application/json' },
-    body: event,
-  })
-  const { accessKeyId, secretAccessKey, region } = aws
-  const signer = new SignatureV4({
-    credentials: { accessKeyId, secretAccessKey },
-    region,
-    service: 'lambda',
-    sha256: Sha256,
-  })
-  const { headers } = await signer.sign(request)
+/** Lambda's Invoke. */
+async function send({ aws }: Running, name: string, body: string): Promise<Response> {
+  const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations`
+  const headers = { 'content-type': 'application/json' }
   try {
-    return await fetch(url, { method: 'POST', headers, body: event })
+    return await sendSigned(aws, { service: 'lambda', path, headers, body })
   } catch (cause) {
     throw new Setback(
       `Nobody answers at ${aws.endpoint}`,

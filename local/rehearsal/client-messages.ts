@@ -1,5 +1,6 @@
 import type { Kind } from './options.ts'
 import type { RingView } from './promise.ts'
+import type { StaplePhase, StapleTally } from './staple-tally.ts'
 import type { Tally } from './tally.ts'
 import type { Target, TlsVersion } from './tls-client.ts'
 
@@ -9,6 +10,16 @@ export interface Host extends Target {
   readonly server: Kind
 }
 
+/** A certificate whose staple the clients ask for. */
+export interface StapledCertificate {
+  readonly name: string
+  readonly serverName: string
+  /** Kinds of machine that have it. */
+  readonly servers: readonly Kind[]
+  /** PEM: the certificate, then its issuer. */
+  readonly chain: string
+}
+
 /** What the rehearsal tells the clients' process. */
 export type ToClients =
   | {
@@ -16,15 +27,18 @@ export type ToClients =
       readonly hosts: readonly Host[]
       readonly authority: string
       readonly lifetime: number
+      readonly certificates: readonly StapledCertificate[]
     }
+  /** What may be stapled from now on; the first one lets in the clients that ask for it. */
+  | { readonly type: 'staples'; readonly phase: StaplePhase }
   | { readonly type: 'ring'; readonly view: RingView }
   /** Stop taking tickets, try those that are retired by now, then answer `done`. */
   | { readonly type: 'finish' }
 
 /** What the clients' process tells the rehearsal. */
 export type FromClients =
-  | { readonly type: 'tally'; readonly tally: Tally }
+  | { readonly type: 'tally'; readonly tally: Tally; readonly staples: StapleTally }
   /** A ticket as issued, base64: the first of each machine, version and key. */
   | { readonly type: 'sample'; readonly host: string; readonly version: TlsVersion; readonly ticket: string }
   | { readonly type: 'incident'; readonly text: string }
-  | { readonly type: 'done'; readonly tally: Tally }
+  | { readonly type: 'done'; readonly tally: Tally; readonly staples: StapleTally }

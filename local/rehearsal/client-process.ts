@@ -1,10 +1,11 @@
 import type { FromClients, ToClients } from './client-messages.ts'
 import { Crowd } from './crowd.ts'
+import { StapleRound } from './staple-round.ts'
 
 /** The clients' own process: their handshakes must not wait for the loopback AWS, nor it for them. */
 const TELL_EVERY = 200
 
-let crowd: Crowd | undefined
+let acting: { readonly crowd: Crowd; readonly round: StapleRound } | undefined
 
 process.on('message', (message: ToClients) => {
   void receive(message)
@@ -15,19 +16,31 @@ process.on('SIGINT', () => {})
 
 async function receive(message: ToClients): Promise<void> {
   switch (message.type) {
-    case 'start': {
-      const { hosts, authority, lifetime } = message
-      const started = new Crowd({ hosts, authority, lifetime, tell })
-      crowd = started
-      started.start()
-      setInterval(() => tell({ type: 'tally', tally: started.tally }), TELL_EVERY).unref()
-      return
-    }
+    case 'start':
+      return start(message)
     case 'ring':
-      return crowd?.see(message.view)
+      return acting?.crowd.see(message.view)
+    case 'staples':
+      return acting?.round.enter(message.phase)
     case 'finish':
-      if (crowd !== undefined) tell({ type: 'done', tally: await crowd.finish() })
+      return finish()
   }
+}
+
+function start({ hosts, authority, lifetime, certificates }: Extract<ToClients, { type: 'start' }>): void {
+  const crowd = new Crowd({ hosts, authority, lifetime, tell })
+  const round = new StapleRound({ hosts, authority, certificates, tell })
+  acting = { crowd, round }
+  crowd.start()
+  const say = () => tell({ type: 'tally', tally: crowd.tally, staples: round.tally })
+  setInterval(say, TELL_EVERY).unref()
+}
+
+async function finish(): Promise<void> {
+  if (acting === undefined) return
+  const { crowd, round } = acting
+  const [tally] = await Promise.all([crowd.finish(), round.finish()])
+  tell({ type: 'done', tally, staples: round.tally })
 }
 
 function tell(message: FromClients): void {

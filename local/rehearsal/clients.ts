@@ -2,9 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { FromClients, Host, ToClients } from './client-messages.ts'
+import type { FromClients, Host, StapledCertificate, ToClients } from './client-messages.ts'
 import type { RingView } from './promise.ts'
 import { Setback } from './setback.ts'
+import { emptyStapleTally, type StaplePhase, type StapleTally } from './staple-tally.ts'
 import { emptyTally, type Tally } from './tally.ts'
 import type { TlsVersion } from './tls-client.ts'
 
@@ -19,6 +20,7 @@ export interface Sample {
 export class Clients {
   /** As of the last word from the clients, at most a fifth of a second ago. */
   tally: Tally = emptyTally()
+  staples: StapleTally = emptyStapleTally()
   readonly samples: Sample[] = []
   /** What went wrong, in their own words. */
   readonly incidents: string[] = []
@@ -39,13 +41,26 @@ export class Clients {
     )
   }
 
-  /** @param lifetime L in ms. */
-  start(hosts: readonly Host[], authority: string, lifetime: number): void {
-    this.#tell({ type: 'start', hosts, authority, lifetime })
+  /**
+   * @param lifetime L in ms.
+   * @param certificates whose staples they are to ask for.
+   */
+  start(
+    hosts: readonly Host[],
+    authority: string,
+    lifetime: number,
+    certificates: readonly StapledCertificate[] = [],
+  ): void {
+    this.#tell({ type: 'start', hosts, authority, lifetime, certificates })
   }
 
   see(view: RingView): void {
     this.#tell({ type: 'ring', view })
+  }
+
+  /** What may be stapled from now on; the first phase lets in the clients that ask for staples. */
+  enter(phase: StaplePhase): void {
+    this.#tell({ type: 'staples', phase })
   }
 
   /** Lets them try what is retired, then end. */
@@ -76,6 +91,7 @@ export class Clients {
       this.incidents.push(message.text)
     } else {
       this.tally = message.tally
+      this.staples = message.staples
       if (message.type === 'done') this.#done?.(message.tally)
     }
   }

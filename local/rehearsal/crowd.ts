@@ -17,6 +17,8 @@ const CALM = 30
 const WATCHFUL = 150
 /** Tries during deliveries are to be this part of all; below it, the clients hold back in between. */
 const DELIVERY_SHARE = 0.42
+/** Below this they do not come at all until the next delivery: what else is shown must not dilute it. */
+const LEAST_SHARE = 0.34
 /** After a resumption failed, how long until what the secret held at that time is known for sure (ms). */
 const HINDSIGHT = 1_000
 
@@ -64,6 +66,10 @@ export class Crowd {
   async #act(): Promise<void> {
     while (!this.#ended) {
       await this.#tryRetired()
+      if (this.#isHoldingBack()) {
+        await pause(WATCHFUL)
+        continue
+      }
       // Taken before the visit: lanes that counted after it would all read the same turn, and stay in step.
       const turn = this.#turn++
       // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
@@ -71,6 +77,11 @@ export class Crowd {
       else await this.#comeBack(turn)
       await pause(this.#restingTime())
     }
+  }
+
+  #isHoldingBack(): boolean {
+    const hasSeenOne = this.tally.moments['during a delivery'] > 0
+    return hasSeenOne && !this.#view.delivering && deliveryShare(this.tally) < LEAST_SHARE
   }
 
   #restingTime(): number {

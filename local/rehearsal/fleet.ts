@@ -2,17 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
-import { createConnection } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { haproxy } from './haproxy.ts'
-import { SCRIPT } from './layout.ts'
 import type { Machine, Terminator } from './machine.ts'
 import { nginx } from './nginx.ts'
 import { KINDS, type Kind, type Options } from './options.ts'
 import type { Pki } from './pki.ts'
-import { freePorts } from './ports.ts'
+import { freePorts, takesConnections } from './ports.ts'
 import { Setback } from './setback.ts'
 import type { ExecTrace } from './trace.ts'
 import type { Workspace } from './workspace.ts'
@@ -30,12 +28,20 @@ export interface RingOfFleet {
   readonly ticketLifetime: number
 }
 
+/** What the machines know of their set of certificates. */
+export interface SetOfFleet {
+  readonly name: string
+  /** Prefix of the parameters that hold the staples. */
+  readonly store: string
+}
+
 /** Plans the machines and writes their configuration: nothing runs yet. */
 export async function planFleet(
   counts: Options['fleet'],
   ring: RingOfFleet,
   pki: Pki,
   workspace: Workspace,
+  set?: SetOfFleet,
 ): Promise<readonly Machine[]> {
   const machines: Machine[] = []
   for (const server of KINDS) {
@@ -49,6 +55,7 @@ export async function planFleet(
         agent: index === 1 ? 'old' : 'current',
       })
       equip(machine, ring)
+      if (set !== undefined) equipWithStaples(machine, set)
       machines.push(machine)
     }
   }
@@ -92,8 +99,21 @@ function equip(machine: Machine, { name, ticketLifetime }: RingOfFleet): void {
     SERVER: machine.server,
     ...terminator.settings(machine),
   }
+  writeSettings(machine, `${name}.conf`, settings)
+}
+
+function equipWithStaples(machine: Machine, { name, store }: SetOfFleet): void {
+  writeSettings(machine, `${name}.staples.conf`, {
+    STORE: store,
+    RUN_DIR: join(machine.memory, 'run.staples'),
+    SERVER: machine.server,
+    ...terminatorOf(machine).stapleSettings(machine),
+  })
+}
+
+function writeSettings(machine: Machine, file: string, settings: Readonly<Record<string, string>>): void {
   const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`)
-  writeFileSync(join(confDirectory(machine), `${name}.conf`), lines.join(''))
+  writeFileSync(join(confDirectory(machine), file), lines.join(''))
 }
 
 function confDirectory(machine: Machine): string {
@@ -110,16 +130,18 @@ export function environmentOf(machine: Machine): Readonly<Record<string, string>
 }
 
 /**
- * What the boot unit does: puts the ring in place before the terminator starts.
+ * What a boot unit does: puts a ring, or the staples of a set, in place before the terminator starts.
+ * @param script the one that does it.
+ * @param name of the ring or the set.
  * @throws Setback with the script's result line if it failed.
  */
 export async function boot(
   machine: Machine,
-  ring: string,
+  { script, name }: { readonly script: string; readonly name: string },
   environment: Readonly<Record<string, string>>,
   trace: ExecTrace,
 ): Promise<void> {
-  const argv = trace.wrap(['sh', SCRIPT, '--boot', ring], `boot of ${machine.id}`)
+  const argv = trace.wrap(['sh', script, '--boot', name], `boot of ${machine.id}`)
   const { code, output } = await run(machine, argv, environment, 'boot.log')
   if (code === 0) return
   throw new Setback(
@@ -185,14 +207,6 @@ async function listening(port: number, server: ChildProcess, log: string): Promi
       `Its log is ${log}`,
     )
   }
-}
-
-function takesConnections(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port })
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }
 
 /** Stops a server for good; one that does not listen is killed. */

@@ -1,15 +1,19 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXAMPLES } from './layout.ts'
-import { fillIn, type Machine, type Terminator } from './machine.ts'
+import { certificatesOf, fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
 
 const keys = (machine: Machine) => join(machine.memory, 'haproxy.keys')
 const socket = (machine: Machine) => join(machine.directory, 'admin.sock')
+/** Its own copies: HAProxy reads a staple from beside the certificate. */
+const certificates = (machine: Machine) =>
+  certificatesOf(machine).map(({ name }) => join(machine.directory, 'certificates', `${name}.pem`))
 const configuration = (machine: Machine) => join(machine.directory, 'haproxy.cfg')
 
 export const haproxy: Terminator = {
   server: 'haproxy',
   configure(machine) {
+    placeCertificates(machine)
     const example = readFileSync(join(EXAMPLES, 'haproxy.cfg'), 'utf8')
     writeFileSync(configuration(machine), fillIn(example, replacements(machine)))
   },
@@ -21,8 +25,20 @@ export const haproxy: Terminator = {
     HAPROXY_OWNER: machine.owner,
     HAPROXY_VERIFY: `127.0.0.1:${machine.plainPort}=${machine.pki.serverName}`,
   }),
+  stapleSettings: (machine) => ({
+    HAPROXY_CERTS: certificates(machine).join(' '),
+    HAPROXY_SOCKET: socket(machine),
+    HAPROXY_OWNER: machine.owner,
+    HAPROXY_VERIFY: stapleListeners(machine),
+  }),
   keyFiles: (machine) => [keys(machine)],
   stop: (process) => void process.kill('SIGTERM'),
+}
+
+function placeCertificates(machine: Machine): void {
+  mkdirSync(join(machine.directory, 'certificates'), { mode: 0o700 })
+  const files = certificates(machine)
+  for (const [at, { bundle }] of certificatesOf(machine).entries()) copyFileSync(bundle, files[at] as string)
 }
 
 function replacements(machine: Machine): readonly (readonly [string, string])[] {
@@ -38,7 +54,7 @@ function replacements(machine: Machine): readonly (readonly [string, string])[] 
     ...behindProxy,
     ['bind *:443', `bind 127.0.0.1:${machine.publicPort}`],
     ['/run/haproxy/admin.sock', socket(machine)],
-    ['/etc/haproxy/edge.pem', machine.pki.bundle],
+    ['crt /etc/haproxy/edge.pem', `crt ${certificates(machine).join(' crt ')}`],
     ['/run/ticketring/edge/haproxy.keys', keys(machine)],
   ]
 }

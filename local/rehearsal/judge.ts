@@ -8,6 +8,8 @@ import { placesOf } from './places.ts'
 import type { Progress } from './progress.ts'
 import type { HostReport, Report } from './report.ts'
 import type { Stage } from './stage.ts'
+import { PARTS, type Said } from './staple-show.ts'
+import { noCounts, type StapleTally } from './staple-tally.ts'
 import type { Tally } from './tally.ts'
 import { isUnderKey, keyNameOf } from './ticket.ts'
 import { TLS_VERSIONS, type TlsVersion, visit } from './tls-client.ts'
@@ -21,6 +23,9 @@ export interface Result {
   readonly incidents: readonly string[]
   readonly tally: Tally
   readonly findings: readonly Finding[]
+  readonly staples: StapleTally
+  /** What the staple function said in the show. */
+  readonly said: readonly Said[]
   /** Execs whose arguments and environment were looked at. */
   readonly execs: number
   readonly stage: Stage
@@ -29,7 +34,10 @@ export interface Result {
 /** What the run left to judge by. */
 export interface Judging extends Pick<Options, 'rotations' | 'fleet'> {
   readonly tally: Tally
-  readonly clients: Pick<Clients, 'samples' | 'incidents'>
+  readonly clients: Pick<Clients, 'samples' | 'incidents' | 'staples'>
+  readonly said: readonly Said[]
+  /** Why the show of the staples came to no end. */
+  readonly trouble: string | undefined
   /** When the run began (ms): older files cannot hold its keys. */
   readonly startedAt: number
   readonly progress: Progress
@@ -37,7 +45,7 @@ export interface Judging extends Pick<Options, 'rotations' | 'fleet'> {
 
 /** Looks at every machine, asks the function, searches for key bytes, and says what all of it amounts to. */
 export async function judge(stage: Stage, judging: Judging): Promise<Result> {
-  const { tally, clients } = judging
+  const { tally, clients, said } = judging
   const evidence = await gather(stage, judging)
   const { rotations, generation, hosts, findings, execs } = evidence
   const problems = problemsOf(evidence)
@@ -48,20 +56,31 @@ export async function judge(stage: Stage, judging: Judging): Promise<Result> {
     hosts,
     resumption: tally.resumption,
     retired: tally.retired,
-    apiCalls: stage.aws.apiCalls(),
+    apiCalls: stage.aws.apiCalls(stage.ring.functionName),
     keyBytesFound: findings.length,
+    staples: stapleReport(stage, clients.staples),
   }
-  return { report, problems, incidents: clients.incidents, tally, findings, execs, stage }
+  const { incidents, staples } = clients
+  return { report, problems, incidents, tally, staples, said, findings, execs, stage }
+}
+
+function stapleReport({ ids }: Stage, { hosts }: StapleTally): Report['staples'] {
+  const counts = ids.map((id) => {
+    const { refused: _, ...rest } = hosts[id] ?? noCounts()
+    return [id, rest] as const
+  })
+  return Object.fromEntries(counts)
 }
 
 async function gather(
   stage: Stage,
-  { rotations, fleet, tally, clients, startedAt, progress }: Judging,
+  { rotations, fleet, tally, clients, trouble, startedAt, progress }: Judging,
 ): Promise<Evidence> {
   const generation = stage.watch.current?.generation ?? 0
   progress.state('looking at each machine')
   const hosts = await lookAtHosts(stage)
-  const status = await askStatus(stage)
+  const status = await askStatus(stage, stage.ring)
+  const stapleStatus = await askStatus(stage, stage.set)
   progress.state('searching for key bytes')
   return {
     wanted: { rotations, members: fleet.haproxy + fleet.nginx },
@@ -73,9 +92,12 @@ async function gather(
     misread: misreadersOf(stage, clients.samples),
     proved: clients.samples.length,
     status,
+    staples: clients.staples,
+    stapleParts: PARTS,
+    stapleStatus,
     findings: searchForKeys(stage, startedAt),
     execs: stage.trace.execs,
-    failures: failuresOf(stage.aws),
+    failures: [...failuresOf(stage.aws), ...(trouble === undefined ? [] : [trouble])],
   }
 }
 
@@ -100,8 +122,11 @@ async function keyNameAt(machine: Machine, version: TlsVersion): Promise<string>
   return ticket === undefined ? '' : keyNameOf(ticket)
 }
 
-async function askStatus({ aws, ring }: Stage): Promise<Evidence['status']> {
-  const { payload, functionError } = await aws.invoke(ring.functionName, { action: 'status' })
+async function askStatus(
+  { aws }: Stage,
+  { functionName }: { readonly functionName: string },
+): Promise<Evidence['status']> {
+  const { payload, functionError } = await aws.invoke(functionName, { action: 'status' })
   if (functionError !== undefined) return undefined
   return (payload as { fleet?: { members: number; confirmed: number } }).fleet
 }

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './client-messages.ts'
 import type { Kind } from './options.ts'
-import type { Pki } from './pki.ts'
+import type { Pki, ServerCertificate } from './pki.ts'
 
 /** One terminator of the fleet: where its files are and where clients find it. */
 export interface Machine {
@@ -29,6 +29,18 @@ export function hostOf({ id, server, publicPort, proxyProtocol, pki }: Machine):
   return { id, server, port: publicPort, proxyProtocol, serverName: pki.serverName }
 }
 
+/** The certificates that this kind of machine presents. */
+export function certificatesOf({ pki, server }: Machine): readonly ServerCertificate[] {
+  return pki.certificates.filter(({ servers }) => servers.includes(server))
+}
+
+/** A listener that takes plain TLS, once for each certificate: what proves a staple, as a setting names it. */
+export function stapleListeners(machine: Machine): string {
+  return certificatesOf(machine)
+    .map(({ serverName }) => `127.0.0.1:${machine.plainPort}=${serverName}`)
+    .join(' ')
+}
+
 /** How one kind of terminator is configured and run. */
 export interface Terminator {
   readonly server: Kind
@@ -38,6 +50,8 @@ export interface Terminator {
   command(machine: Machine): readonly string[]
   /** The machine's settings for the instance's script, KEY to value. */
   settings(machine: Machine): Readonly<Record<string, string>>
+  /** The machine's settings for the script of the staples. */
+  stapleSettings(machine: Machine): Readonly<Record<string, string>>
   /** The key files that the script writes. */
   keyFiles(machine: Machine): readonly string[]
   /** Tells a running server to stop. */

@@ -1,9 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXAMPLES } from './layout.ts'
-import { fillIn, type Machine, type Terminator } from './machine.ts'
+import { certificatesOf, fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
+import type { ServerCertificate } from './pki.ts'
 
 const keys = (machine: Machine) => join(machine.memory, 'keys')
+const staple = (machine: Machine, { name }: ServerCertificate) =>
+  join(machine.directory, 'staples', `${name}.ocsp`)
 /** What Debian's nginx.conf is to conf.d: it includes the example within http{}. */
 const configuration = (machine: Machine) => join(machine.directory, 'nginx.conf')
 const words = (machine: Machine) => ['nginx', '-p', machine.directory, '-c', configuration(machine)]
@@ -13,7 +16,7 @@ export const nginx: Terminator = {
   configure(machine) {
     const example = readFileSync(join(EXAMPLES, 'nginx.conf'), 'utf8')
     writeFileSync(join(machine.directory, 'ticketring.conf'), fillIn(example, replacements(machine)))
-    writeFileSync(configuration(machine), surroundings(machine.directory))
+    writeFileSync(configuration(machine), surroundings(machine))
   },
   command: words,
   settings: (machine) => ({
@@ -24,12 +27,23 @@ export const nginx: Terminator = {
     NGINX_OWNER: machine.owner,
     NGINX_VERIFY: `127.0.0.1:${machine.plainPort}=${machine.pki.serverName}`,
   }),
+  stapleSettings: (machine) => ({
+    NGINX_STAPLES: certificatesOf(machine)
+      .map((each) => `${each.certificate}=${staple(machine, each)}`)
+      .join(' '),
+    NGINX_TEST: [...words(machine), '-t'].join(' '),
+    NGINX_RELOAD: [...words(machine), '-s', 'reload'].join(' '),
+    NGINX_OWNER: machine.owner,
+    NGINX_VERIFY: stapleListeners(machine),
+  }),
   keyFiles: (machine) =>
     ['current', 'next', 'previous'].map((slot) => join(keys(machine), `nginx.${slot}.key`)),
   stop: (process) => void process.kill('SIGQUIT'),
 }
 
-function surroundings(directory: string): string {
+function surroundings(machine: Machine): string {
+  const { directory } = machine
+  const [, ...others] = certificatesOf(machine)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `  ${kind}_temp_path ${join(directory, `${kind}_temp`)};`,
   )
@@ -43,9 +57,24 @@ function surroundings(directory: string): string {
     '  access_log off;',
     ...temporary,
     `  include ${join(directory, 'ticketring.conf')};`,
+    ...others.map((each) => serverFor(machine, each)),
     '}',
     '',
   ].join('\n')
+}
+
+/** A server for one more name, on the listeners of the example's. */
+function serverFor(machine: Machine, certificate: ServerCertificate): string {
+  const beside = machine.proxyProtocol ? `  listen 127.0.0.1:${machine.plainPort} ssl;\n` : ''
+  return `  server {
+  listen 127.0.0.1:${machine.publicPort} ssl${machine.proxyProtocol ? ' proxy_protocol' : ''};
+${beside}  server_name ${certificate.serverName};
+  ssl_certificate ${certificate.certificate};
+  ssl_certificate_key ${certificate.privateKey};
+  include ${staple(machine, certificate)}[.]conf;
+  ssl_protocols TLSv1.2 TLSv1.3;
+  return 200 "ticketring\\n";
+  }`
 }
 
 function replacements(machine: Machine): readonly (readonly [string, string])[] {
@@ -60,7 +89,10 @@ function replacements(machine: Machine): readonly (readonly [string, string])[] 
     ['listen 443 ', `listen 127.0.0.1:${machine.publicPort} `],
     ['www.example.com', machine.pki.serverName],
     ['/etc/nginx/edge.pem', machine.pki.certificate],
-    ['/etc/nginx/edge.key', machine.pki.privateKey],
+    [
+      '/etc/nginx/edge.key;',
+      `${machine.pki.privateKey};\n    include ${staple(machine, machine.pki.certificates[0] as ServerCertificate)}[.]conf;`,
+    ],
     ['/run/ticketring/edge', keys(machine)],
   ]
 }

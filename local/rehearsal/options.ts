@@ -17,8 +17,9 @@ export interface Options {
 
 export const USAGE = `Usage: npm start -- [options]
 
-Rehearses ticket-key rotation on this machine: the synthesised stack on a loopback AWS, real HAProxy and nginx, real
-TLS clients. Exit code 0 only if no resumption was lost, no retired ticket accepted and no key byte found.
+Rehearses ticket-key rotation and OCSP stapling on this machine: the synthesised stack on a loopback AWS, real HAProxy
+and nginx, a real responder, real TLS clients. Exit code 0 only if no resumption was lost, no retired ticket accepted, no
+key byte found, and every staple what it should be.
 
   --rotations N             advances to go through, 1 to 1000 (default 5)
   --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default); the last of two or more is behind PROXY protocol

@@ -4,7 +4,14 @@ import {
   type RotationConfiguration,
   serialiseRotationConfiguration,
 } from '../../lambda/core/rotation-configuration.ts'
-import type { DurationOverride } from '../aws/contract.ts'
+import {
+  parseStapleConfiguration,
+  STAPLES_VARIABLE,
+  type StapleConfiguration,
+  type StapleTiming,
+  serialiseStapleConfiguration,
+} from '../../lambda/core/staple-configuration.ts'
+import type { DurationOverride, Timed } from '../aws/contract.ts'
 
 /** The durations of the show, in seconds: the one thing that differs from what is deployed. */
 export interface Pace {
@@ -19,10 +26,20 @@ export interface Pace {
 
 export const SHOW: Pace = { every: 8, ticketLifetime: 3, tick: 2, association: 30 }
 
+/** Durations of the staples in the show, in seconds: a responder is asked as often as the function ever asks one. */
+const STAPLES = { tick: 6, least: 60, most: 240 } as const
+/**
+ * Minutes that the responder's answers live: the function leaves five of them to HAProxy, which drops a staple that long
+ * before its end.
+ */
+export const RESPONSE_MINUTES = 15
+
 /** Shortens durations for the show; {@link Override.settle} gives the functions their own interval back. */
 export class Override implements DurationOverride {
   /** What the template configures, by function name. */
   readonly configured = new Map<string, RotationConfiguration>()
+  /** What the template configures of staples, by function name. */
+  readonly configuredStaples = new Map<string, StapleConfiguration>()
   readonly #pace: Pace
   readonly #bend: (configuration: RotationConfiguration) => RotationConfiguration
   #settled = false
@@ -41,8 +58,9 @@ export class Override implements DurationOverride {
     this.#settled = true
   }
 
-  period(seconds: number, { kind }: { readonly kind: 'schedule' | 'association' | 'rotation' }): number {
+  period(seconds: number, { kind, name }: Pick<Timed, 'kind' | 'name'>): number {
     if (kind === 'association') return this.#pace.association
+    if (isOfStaples(name)) return STAPLES.tick
     // The reconcile tick is the schedule that fires more often than any ring may rotate.
     return seconds < LEAST_INTERVAL ? this.#pace.tick : this.#pace.every
   }
@@ -51,12 +69,25 @@ export class Override implements DurationOverride {
     variables: Readonly<Record<string, string>>,
     { name }: { readonly name: string },
   ): Readonly<Record<string, string>> {
-    if (variables[ROTATION_VARIABLE] === undefined) return variables
-    const configuration = parseRotationConfiguration(variables[ROTATION_VARIABLE])
+    const rotation = variables[ROTATION_VARIABLE]
+    if (rotation !== undefined) return { ...variables, [ROTATION_VARIABLE]: this.#shorten(rotation, name) }
+    const staples = variables[STAPLES_VARIABLE]
+    if (staples !== undefined) return { ...variables, [STAPLES_VARIABLE]: this.#hasten(staples, name) }
+    return variables
+  }
+
+  #shorten(text: string, name: string): string {
+    const configuration = parseRotationConfiguration(text)
     if (!this.configured.has(name)) this.configured.set(name, configuration)
     const timing = { ...configuration.timing, ...this.#timing() }
-    const shortened = this.#bend({ ...configuration, timing })
-    return { ...variables, [ROTATION_VARIABLE]: serialiseRotationConfiguration(shortened) }
+    return serialiseRotationConfiguration(this.#bend({ ...configuration, timing }))
+  }
+
+  #hasten(text: string, name: string): string {
+    const configuration = parseStapleConfiguration(text)
+    if (!this.configuredStaples.has(name)) this.configuredStaples.set(name, configuration)
+    const timing = { ...configuration.timing, ...STAPLES }
+    return serialiseStapleConfiguration({ ...configuration, timing })
   }
 
   #timing(): Partial<RotationConfiguration['timing']> {
@@ -64,6 +95,11 @@ export class Override implements DurationOverride {
     if (this.#settled) return { ticketLifetime, tick }
     return { every, ticketLifetime, tick, maxKeyAge: PATIENT * every, window: 0 }
   }
+}
+
+/** Whether a schedule looks after staples: a set's schedules are named after its function. */
+export function isOfStaples(name: string): boolean {
+  return /^ticketring-.+-staples-/.test(name)
 }
 
 /** maxKeyAge in intervals: a processor that has too much to do must not pass for a machine that is gone. */
@@ -80,6 +116,16 @@ export function paceInWords(pace: Pace, configured: RotationConfiguration | unde
   return (
     `T ${pace.every} s${was(timing?.every)}, L ${pace.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
     `tick ${pace.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * pace.every} s${was(timing?.maxKeyAge)}, associations every ${pace.association} s`
+  )
+}
+
+/** The override of the staples' durations in a sentence, for the summary. */
+export function staplePaceInWords(timing: StapleTiming | undefined): string {
+  const was = (seconds: number | undefined) =>
+    seconds === undefined ? '' : ` (configured: ${inWords(seconds)})`
+  return (
+    `a look every ${STAPLES.tick} s${was(timing?.tick)}, a refresh after ${STAPLES.least} s${was(timing?.least)} ` +
+    `to ${STAPLES.most} s${was(timing?.most)}; the responder's answers live ${RESPONSE_MINUTES} min`
   )
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Clients } from './clients.ts'
 import { judge, type Result } from './judge.ts'
-import { hostOf } from './machine.ts'
+import { hostOf, type Machine } from './machine.ts'
 import type { Options } from './options.ts'
 import { type Pace, SHOW } from './pace.ts'
 import type { Progress } from './progress.ts'
@@ -11,6 +12,7 @@ import { announce, withdraw } from './running.ts'
 import type { Seed } from './seed.ts'
 import { Setback } from './setback.ts'
 import { Stage } from './stage.ts'
+import { StapleShow } from './staple-show.ts'
 import { totalOf } from './tally.ts'
 
 export interface Rehearsing extends Options {
@@ -26,7 +28,7 @@ export interface Rehearsing extends Options {
 /** How often we look at what the loopback AWS knows (ms). */
 const LOOK_EVERY = 40
 /** Without an advance for so many intervals something is wrong: what there is, is judged. */
-const STALLED = 6
+const STALLED = 10
 
 /**
  * Rehearses: builds the stage, lets the schedules rotate the ring while clients come and go, and judges what they saw.
@@ -59,6 +61,9 @@ export async function rehearse(options: Rehearsing): Promise<Result> {
 async function stayUp(stage: Stage, { signal, progress }: Rehearsing): Promise<void> {
   announce(stage.describe())
   try {
+    const { plainPort, pki } = stage.machines[0] as Machine
+    const asking = `openssl s_client -status -CAfile ${pki.root} -connect 127.0.0.1:${plainPort}`
+    progress.say(`a staple: ${asking} -servername ${pki.serverName} </dev/null`)
     progress.say('staying up until Ctrl-C: npm run invoke -- rotate \'{"action":"status"}\'')
     await pause(2 ** 31 - 1, undefined, { signal }).catch(() => {})
   } finally {
@@ -75,6 +80,9 @@ class Rehearsal {
   #view: RingView | undefined
   #committedAt = Date.now()
   #announced = 0
+  #show: StapleShow | undefined
+  /** Ends the show early. */
+  readonly #curtain = new AbortController()
 
   constructor(stage: Stage, clients: Clients, options: Rehearsing) {
     this.#stage = stage
@@ -83,6 +91,14 @@ class Rehearsal {
   }
 
   async run(): Promise<Result> {
+    try {
+      return await this.#play()
+    } finally {
+      this.#curtain.abort()
+    }
+  }
+
+  async #play(): Promise<Result> {
     const { progress, rotations, seed } = this.#options
     progress.say(`the stack runs on a loopback AWS at ${this.#stage.aws.endpoint}`)
     await this.#stage.tickOnce()
@@ -91,11 +107,13 @@ class Rehearsal {
     await this.#raiseFleet()
     await seed?.onStart?.(this.#stage)
     this.#letClientsIn()
+    this.#raiseCurtain()
     await this.#rotate(rotations)
     await this.#comeToRest()
     progress.state('trying every retired ticket')
     const tally = await this.#clients.finish()
-    const seen = { tally, clients: this.#clients, startedAt: this.#startedAt }
+    const { said = [], trouble } = this.#show ?? {}
+    const seen = { tally, clients: this.#clients, startedAt: this.#startedAt, said, trouble }
     const result = await judge(this.#stage, { ...this.#options, ...seen })
     progress.end()
     return result
@@ -124,8 +142,21 @@ class Rehearsal {
       this.#stage.machines.map(hostOf),
       this.#stage.pki.authority,
       pace.ticketLifetime * 1000,
+      this.#stage.pki.certificates.map((each) => ({
+        ...each,
+        chain: readFileSync(each.certificate, 'utf8'),
+      })),
     )
     if (this.#view !== undefined) this.#clients.see(this.#view)
+  }
+
+  /** What happens to the staples happens beside the rotations. */
+  #raiseCurtain(): void {
+    const { progress, seed } = this.#options
+    if (seed?.withoutShow === true) return
+    const { signal } = this.#curtain
+    this.#show = new StapleShow({ stage: this.#stage, clients: this.#clients, progress, signal })
+    void this.#show.play()
   }
 
   async #rotate(rotations: number): Promise<void> {
@@ -141,7 +172,7 @@ class Rehearsal {
   }
 
   #isEnough(): boolean {
-    return this.#options.seed?.isEnough?.(this.#clients.tally) === true
+    return this.#options.seed?.isEnough?.(this.#clients) === true
   }
 
   /** The functions get their configured interval back, and the last generation its convergence. */
@@ -152,6 +183,8 @@ class Rehearsal {
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
     while (isMoving() && !this.#isEnough() && Date.now() < deadline)
       await this.#step(() => 'waiting for the last confirmation')
+    while (this.#show?.isOver === false && !this.#isEnough())
+      await this.#step(() => 'waiting for the last staples')
     const settled = Date.now() + SETTLING + 200
     while (Date.now() < settled) await this.#step(() => 'letting old worker processes leave')
   }

@@ -1,4 +1,5 @@
 import type { Kind } from './options.ts'
+import type { StapleCounts } from './staple-tally.ts'
 import type { Resumption } from './tally.ts'
 import type { TlsVersion } from './tls-client.ts'
 
@@ -22,7 +23,9 @@ export interface Report {
   readonly hosts: readonly HostReport[]
   readonly resumption: Readonly<Record<TlsVersion, Resumption>>
   readonly retired: { readonly tried: number; readonly accepted: number }
-  /** AWS calls that the functions made, by operation. */
+  /** AWS calls that the rotation function made, by operation. */
   readonly apiCalls: Readonly<Record<string, number>>
   readonly keyBytesFound: number
+  /** What clients that asked for staples were given, by instance id. */
+  readonly staples: Readonly<Record<string, Readonly<Omit<StapleCounts, 'refused'>>>>
 }

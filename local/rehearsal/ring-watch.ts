@@ -3,6 +3,12 @@ import { parseRing, type Ring } from '../../lambda/core/ring.ts'
 import type { LoopbackAws } from '../aws/contract.ts'
 import type { RingView } from './promise.ts'
 
+interface Watched {
+  readonly ring: string
+  readonly secret: string
+  readonly document: string
+}
+
 /** Looks into the loopback AWS's memory: which rings there were, who confirmed which, whether a delivery runs. */
 export class RingWatch {
   /** Every ring of the run by VersionId, those that never became AWSCURRENT included: key material. */
@@ -12,6 +18,7 @@ export class RingWatch {
   readonly #aws: LoopbackAws
   readonly #ring: string
   readonly #secret: string
+  readonly #document: string
   readonly #clock: () => number
   /** Results that were read before. */
   readonly #heard = new Set<string>()
@@ -19,10 +26,12 @@ export class RingWatch {
   #confirmed = 0
   #confirmedAt = 0
 
-  constructor(aws: LoopbackAws, { ring, secret }: { ring: string; secret: string }, clock: () => number) {
+  /** @param watched names of the ring, of its secret and of the document that delivers it. */
+  constructor(aws: LoopbackAws, { ring, secret, document }: Watched, clock: () => number) {
     this.#aws = aws
     this.#ring = ring
     this.#secret = secret
+    this.#document = document
     this.#clock = clock
   }
 
@@ -48,9 +57,14 @@ export class RingWatch {
       committed: this.#current?.generation ?? 0,
       confirmed,
       confirmedAt: this.#confirmedAt,
-      delivering: this.#aws.history.commands.some(({ status }) => !ENDED.has(status)),
+      delivering: this.#isDelivering(),
       encryptsIn: this.#encryptsIn(),
     }
+  }
+
+  #isDelivering(): boolean {
+    const { commands } = this.#aws.history
+    return commands.some(({ status, document }) => document === this.#document && !ENDED.has(status))
   }
 
   /** The generation in which a key encrypts, by key name. */

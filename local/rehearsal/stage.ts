@@ -1,4 +1,10 @@
-import { readContext, type Synthesis, type SynthesisedRing, synthesise } from '../../infra/build-app.ts'
+import {
+  readContext,
+  type Synthesis,
+  type SynthesisedRing,
+  type SynthesisedSet,
+  synthesise,
+} from '../../infra/build-app.ts'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { type Instance, type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
 import {
@@ -10,13 +16,17 @@ import {
   stopServer,
   terminatorOf,
 } from './fleet.ts'
+import { SCRIPT, STAPLE_SCRIPT } from './layout.ts'
 import type { Machine } from './machine.ts'
 import type { Options } from './options.ts'
-import { Override, type Pace } from './pace.ts'
+import { isOfStaples, Override, type Pace, RESPONSE_MINUTES } from './pace.ts'
 import { makePki, type Pki } from './pki.ts'
+import { freePorts } from './ports.ts'
+import { Responder, urlOfResponder } from './responder.ts'
 import { RingWatch } from './ring-watch.ts'
 import type { Running } from './running.ts'
 import type { Seed } from './seed.ts'
+import { publishChains, stapled } from './staple-set.ts'
 import { ExecTrace } from './trace.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
 
@@ -25,6 +35,8 @@ export class Stage {
   readonly workspace: Workspace
   readonly pki: Pki
   readonly ring: SynthesisedRing
+  readonly set: SynthesisedSet
+  readonly responder: Responder
   readonly aws: LoopbackAws
   readonly override: Override
   readonly pace: Pace
@@ -38,24 +50,41 @@ export class Stage {
     this.workspace = parts.workspace
     this.pki = parts.pki
     this.ring = parts.ring
+    this.set = parts.set
+    this.responder = parts.responder
     this.aws = parts.aws
     this.override = parts.override
     this.pace = parts.pace
     this.trace = parts.trace
     this.machines = parts.machines
-    const { arn } = this.secret
-    this.watch = new RingWatch(this.aws, { ring: this.ring.name, secret: arn }, Date.now)
+    const { name, document } = this.ring
+    const watched = { ring: name, secret: this.secret.arn, document: document.name }
+    this.watch = new RingWatch(this.aws, watched, Date.now)
   }
 
   /** Synthesises the stack and starts the loopback AWS from it; no machine runs yet. */
   static async build(run: string, fleet: Options['fleet'], pace: Pace, seed: Seed): Promise<Stage> {
     const workspace = openWorkspace(run)
+    const [port] = (await freePorts(1)) as [number]
+    let responder: Responder | undefined
     try {
-      const { template, assembly, rings } =
+      const { template, assembly, rings, stapling } =
         seed.synthesis ?? synthesiseFor(fleet, `${workspace.disk}/cdk.out`)
-      const ring = rings[0] as SynthesisedRing
-      const pki = makePki(workspace.disk)
-      const machines = await planFleet(fleet, { name: ring.name, ...ring.rotation }, pki, workspace)
+      const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
+      const pki = makePki(workspace.disk, urlOfResponder(port))
+      responder = new Responder({
+        files: pki.responder,
+        port,
+        minutes: RESPONSE_MINUTES,
+        log: `${workspace.disk}/responder.log`,
+        ...seed.responder,
+      })
+      await responder.start()
+      const ofRing = { name: ring.name, ...ring.rotation }
+      const machines = await planFleet(fleet, ofRing, pki, workspace, {
+        name: set.name,
+        store: set.storePath,
+      })
       const trace = new ExecTrace(workspace.traces)
       const override = new Override(pace, seed.durations)
       const aws = await startLoopbackAws({
@@ -66,8 +95,10 @@ export class Stage {
         schedules: 'paused',
         wrapFunction: (argv, name) => trace.wrap(argv, `function ${name}`),
       })
-      return new Stage({ workspace, pki, ring, aws, override, pace, trace, machines })
+      await publishChains(aws, pki)
+      return new Stage({ workspace, pki, ring, set, responder, aws, override, pace, trace, machines })
     } catch (error) {
+      await responder?.stop()
       forgetMemory(workspace)
       forgetDisk(workspace)
       throw error
@@ -82,7 +113,7 @@ export class Stage {
     return this.machines.map(({ id }) => id)
   }
 
-  /** The first tick after a deploy: it makes generation 1. */
+  /** The first ticks after a deploy: they make generation 1, and fetch the first staples. */
   async tickOnce(): Promise<void> {
     for (const schedule of this.#schedules('tick')) await schedule.fire()
   }
@@ -99,16 +130,21 @@ export class Stage {
   }
 
   #schedules(kind: 'tick' | 'rotation') {
-    const isTick = ({ period }: { readonly period: number }) => period === this.pace.tick
+    const isTick = ({ period, name }: { readonly period: number; readonly name: string }) =>
+      period === this.pace.tick || isOfStaples(name)
     return this.aws.schedules.filter((each) => each.kind === 'schedule' && isTick(each) === (kind === 'tick'))
   }
 
   /**
-   * Brings one machine up as in the real world: it exists, its boot unit puts the ring in place, its terminator starts,
-   * and only then is its agent online.
+   * Brings one machine up as in the real world: it exists, its boot units put ring and staples in place, its terminator
+   * starts, and only then is its agent online.
    */
   async bringUp(machine: Machine): Promise<void> {
     const { targets, fleetRoles, name } = this.ring
+    const units = [
+      { script: SCRIPT, name },
+      { script: STAPLE_SCRIPT, name: this.set.name },
+    ]
     const instance = this.aws.join({
       id: machine.id,
       tags: { [targets.tag]: targets.values[0] as string },
@@ -120,7 +156,7 @@ export class Stage {
     })
     instance.lose()
     this.instances.push(instance)
-    await boot(machine, name, instance.environment, this.trace)
+    for (const unit of units) await boot(machine, unit, instance.environment, this.trace)
     this.servers.push(await startServer(machine, this.trace))
     instance.restore()
   }
@@ -131,7 +167,7 @@ export class Stage {
     const { functionName } = this.ring
     return {
       aws: { endpoint, region, ...operator },
-      functions: { rotate: functionName },
+      functions: { rotate: functionName, staple: this.set.functionName },
       secret: this.secret.arn,
       instances: this.machines.map((machine) => ({
         id: machine.id,
@@ -146,6 +182,7 @@ export class Stage {
   /** Ends every process and forgets what was in memory; the folder on disk stays where `keepDisk` says so. */
   async strike(keepDisk: boolean): Promise<void> {
     await this.aws.close()
+    await this.responder.stop()
     await Promise.all(this.servers.map(stopServer))
     forgetMemory(this.workspace)
     if (!keepDisk) forgetDisk(this.workspace)
@@ -154,20 +191,34 @@ export class Stage {
   /** The last resort, when there is no time left to wait for anything. */
   abandon(): void {
     for (const { process } of this.servers) process.kill('SIGKILL')
+    this.responder.abandon()
     forgetMemory(this.workspace)
   }
 }
 
-const PARTS = ['workspace', 'pki', 'ring', 'aws', 'override', 'pace', 'trace', 'machines'] as const
+const PARTS = [
+  'workspace',
+  'pki',
+  'ring',
+  'set',
+  'responder',
+  'aws',
+  'override',
+  'pace',
+  'trace',
+  'machines',
+] as const
 
-/** cdk.json's own example configuration; a fleet smaller than its minInstances lowers that. */
+/** cdk.json's own example configuration, with the show's certificates; a smaller fleet lowers its minInstances. */
 export function synthesiseFor({ haproxy, nginx }: Options['fleet'], outdir: string): Synthesis {
-  const { regions, rings, ...rest } = parseConfiguration(readContext().ticketring)
+  const { regions, rings, stapling, ...rest } = parseConfiguration(readContext().ticketring)
   const lowered = rings.map(({ targets, ...ring }) => ({
     ...ring,
     targets: { ...targets, minInstances: Math.min(targets.minInstances, haproxy + nginx) },
   }))
-  return synthesise({ ...rest, rings: lowered, ...(regions.length > 0 ? { regions } : {}) }, outdir)
+  const [ring] = lowered as [(typeof lowered)[number]]
+  const configuration = { ...rest, rings: lowered, stapling: [stapled(ring, stapling[0])] }
+  return synthesise({ ...configuration, ...(regions.length > 0 ? { regions } : {}) }, outdir)
 }
 
 function named<T extends { readonly name: string }>(resources: readonly T[], name: string): T {

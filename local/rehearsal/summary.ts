@@ -1,5 +1,8 @@
 import type { Result } from './judge.ts'
-import { type Pace, paceInWords } from './pace.ts'
+import { type Pace, paceInWords, staplePaceInWords } from './pace.ts'
+import { ALLOWED } from './staple-set.ts'
+import { STAPLE_OUTCOMES } from './staple-sighting.ts'
+import { type StapleCounts, stapleTotalOf } from './staple-tally.ts'
 import { deliveryShare } from './tally.ts'
 import { TLS_VERSIONS } from './tls-client.ts'
 import { percent } from './verdict.ts'
@@ -13,11 +16,13 @@ export function summaryOf(result: Result, pace: Pace): string {
     ...hostLines(result),
     ...resumptionLines(result),
     ...proofLines(result),
-    `AWS calls by the functions: ${callsInWords(report.apiCalls)}`,
-    `Durations shortened for the show, by one override: ${paceInWords(pace, configuredOf(result))}`,
+    ...stapleLines(result),
+    `AWS calls by the rotation function: ${callsInWords(report.apiCalls)}`,
+    `AWS calls by the staple function: ${callsInWords(result.stage.aws.apiCalls(result.stage.set.functionName))}`,
+    `Durations shortened for the show, by one override: ${paceInWords(pace, configuredOf(result))}; staples: ${staplePaceOf(result)}`,
     '',
     report.ok
-      ? 'OK: nothing was lost, nothing retired was accepted, no key byte was found.'
+      ? 'OK: nothing was lost, nothing retired was accepted, no key byte was found, every staple was what it should be.'
       : failureOf(result, problems),
   ].join('\n')
 }
@@ -50,6 +55,37 @@ function resumptionLines({ report, tally }: Result): readonly string[] {
     `Retired tickets: ${retired.tried} tried, ${retired.accepted} accepted`,
     `Between HAProxy and nginx: ${crossKind.tried} tried, ${crossKind.reused} reused (not expected: each puts another session-id context into its tickets)`,
   ]
+}
+
+/** What the clients were given in each part of the show, and what the function said of it. */
+function stapleLines({ staples, said, stage }: Result): readonly string[] {
+  const { certificates } = stage.pki
+  const total = stapleTotalOf(staples)
+  const choices = certificates.slice(1).map(({ name, revoked }) => `${name} to ${revoked}`)
+  const parts = Object.entries(staples.phases).flatMap(([part, { certificates: seen }]) => [
+    `  ${part}: ${certificates
+      .flatMap(({ name }) => (seen[name] === undefined ? [] : `${name} ${countsInWords(seen[name])}`))
+      .join('; ')}`,
+    ...said
+      .filter(({ when }) => when === part)
+      .map(({ words }) => `    the function, asked by hand: ${words.join('; ')}`),
+  ])
+  return [
+    `OCSP staples: ${total.asked} asked for, ${total.good} good, ${total.missing} missing, ${total.expired} expired, ${total.revoked} revoked`,
+    ...parts,
+    `  The responder is openssl's, at ${stage.responder.url}; the set's "allow" lists ${ALLOWED.join(', ')} for that.`,
+    `  Once revoked, the owner wants ${choices.join(' and ')}: what is missing was withheld. lab is on nginx alone, since HAProxy forgets a staple only at a reload.`,
+  ]
+}
+
+function countsInWords(counts: StapleCounts): string {
+  return STAPLE_OUTCOMES.filter((outcome) => counts[outcome] > 0)
+    .map((outcome) => `${counts[outcome]} ${outcome}`)
+    .join(', ')
+}
+
+function staplePaceOf({ stage }: Result): string {
+  return staplePaceInWords(stage.override.configuredStaples.get(stage.set.functionName)?.timing)
 }
 
 function proofLines({ findings, execs }: Result): readonly string[] {

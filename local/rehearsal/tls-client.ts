@@ -26,6 +26,8 @@ export interface Visiting {
   readonly version: TlsVersion
   /** A session to resume. */
   readonly session?: Buffer
+  /** Whether to ask for a staple (status_request, RFC 6066 §8): nobody is given one unasked. */
+  readonly wantsStaple?: boolean
 }
 
 /** How long a visit may take: far more than one needs on loopback. */
@@ -45,7 +47,40 @@ export async function visit(target: Target, visiting: Visiting): Promise<Visit> 
   }
 }
 
-async function open(target: Target, { authority, version, session }: Visiting): Promise<TLSSocket> {
+/**
+ * Asks a machine for a certificate's staple, in a full handshake: a resumed one brings none.
+ * @returns its DER; undefined where it sends none.
+ * @throws Error as {@link visit}, also for a certificate of another name.
+ */
+export async function askForStaple(
+  target: Target,
+  visiting: Pick<Visiting, 'authority' | 'version'>,
+): Promise<Buffer | undefined> {
+  const socket = await open(target, { ...visiting, wantsStaple: true })
+  try {
+    return await hearStaple(socket)
+  } finally {
+    socket.destroy()
+  }
+}
+
+function hearStaple(socket: TLSSocket): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    let staple: Buffer | undefined
+    // Comes before the handshake is over, and with null where the machine sends none.
+    socket.once('OCSPResponse', (given: Buffer | null) => {
+      staple = given ?? undefined
+    })
+    socket.once('secureConnect', () => resolve(staple))
+    socket.once('error', reject)
+    socket.once('close', () => reject(new Error('closed in the handshake')))
+  })
+}
+
+async function open(
+  target: Target,
+  { authority, version, session, wantsStaple }: Visiting,
+): Promise<TLSSocket> {
   const tcp = connectTcp({ host: '127.0.0.1', port: target.port, noDelay: true })
   tcp.setTimeout(PATIENCE, () => tcp.destroy(new Error(`no answer for ${PATIENCE} ms`)))
   if (target.proxyProtocol) await introduce(tcp)
@@ -56,6 +91,7 @@ async function open(target: Target, { authority, version, session }: Visiting): 
     minVersion: version,
     maxVersion: version,
     ...(session === undefined ? {} : { session }),
+    ...(wantsStaple === true ? { requestOCSP: true } : {}),
   })
 }
 

@@ -1,7 +1,10 @@
 import type { Finding } from './key-search.ts'
 import type { HostReport } from './report.ts'
+import { type StapleTally, stapleTotalOf } from './staple-tally.ts'
 import { deliveryShare, type Tally, totalOf } from './tally.ts'
 import { TLS_VERSIONS } from './tls-client.ts'
+
+type Confirmation = { readonly members: number; readonly confirmed: number } | undefined
 
 /** All that decides whether a rehearsal went well. */
 export interface Evidence {
@@ -17,7 +20,12 @@ export interface Evidence {
   /** Tickets whose MAC was checked. */
   readonly proved: number
   /** What the rotation function itself says at the end, if it answers. */
-  readonly status: { readonly members: number; readonly confirmed: number } | undefined
+  readonly status: Confirmation
+  readonly staples: StapleTally
+  /** The parts of the show that the clients were to see, by name. */
+  readonly stapleParts: readonly string[]
+  /** What the staple function says at the end. */
+  readonly stapleStatus: Confirmation
   readonly findings: readonly Finding[]
   readonly execs: number
   /** Function failures and events that were given up. */
@@ -33,6 +41,7 @@ export function problemsOf(evidence: Evidence): readonly string[] {
     ...lossProblems(evidence),
     ...ringProblems(evidence),
     ...effortProblems(evidence),
+    ...stapleProblems(evidence),
     ...evidence.findings.map(({ kind, where }) => `key bytes in a ${kind}: ${where}`),
     ...evidence.failures,
   ]
@@ -60,10 +69,7 @@ function ringProblems({ wanted, rotations, generation, hosts, status }: Evidence
       hosts.length < wanted.members,
       `${hosts.length} of ${wanted.members} machines could be looked at`,
     ),
-    ...when(
-      status === undefined || status.members !== wanted.members || status.confirmed !== wanted.members,
-      `the function says that ${status?.confirmed ?? 'no'} of ${status?.members ?? 'no'} machines confirmed`,
-    ),
+    ...fleetProblem(status, wanted.members, 'confirmed'),
   ]
 }
 
@@ -84,6 +90,32 @@ function effortProblems({ wanted, tally, pairs, execs, proved, hosts }: Evidence
     ...when(execs === 0, 'no exec was traced'),
     ...when(proved < hosts.length, "too few tickets' MACs were checked"),
   ]
+}
+
+function stapleProblems({ staples, stapleParts, stapleStatus, hosts, wanted }: Evidence): readonly string[] {
+  const { expired } = stapleTotalOf(staples)
+  const unasked = hosts.filter(({ id }) => (staples.hosts[id]?.asked ?? 0) === 0)
+  const unseen = stapleParts.filter((part) => (staples.phases[part]?.asked ?? 0) === 0)
+  const unexpected = Object.entries(staples.phases).filter(([, counts]) => counts.unexpected > 0)
+  return [
+    ...when(expired > 0, `${expired} staples had expired`),
+    ...unexpected.map(
+      ([part, counts]) =>
+        `${part}: ${counts.unexpected} of ${counts.asked} staples were not what they should be`,
+    ),
+    ...when(staples.failed > 0, `${staples.failed} connections that asked for a staple failed twice`),
+    ...unasked.map(({ id }) => `${id} was never asked for a staple`),
+    ...unseen.map((part) => `no staple was asked for in the part: ${part}`),
+    ...fleetProblem(stapleStatus, wanted.members, 'hold their staples'),
+  ]
+}
+
+function fleetProblem(status: Confirmation, members: number, what: string): readonly string[] {
+  const fits = status !== undefined && status.members === members && status.confirmed === members
+  return when(
+    !fits,
+    `the function says that ${status?.confirmed ?? 'no'} of ${status?.members ?? 'no'} machines ${what}`,
+  )
 }
 
 function when(condition: boolean, problem: string): readonly string[] {

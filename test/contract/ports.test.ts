@@ -180,7 +180,9 @@ describe.each([
 
   it('bring a command to everybody with the tag, and say so while somebody has not answered', async () => {
     const [command = ''] = await outside.courier.send({ generation: 7, to: 'all', ramp: false })
-    await expect.poll(async () => (await outside.courier.results(command)).length, { timeout: 30_000 }).toBe(2)
+    await expect
+      .poll(async () => (await outside.courier.results(command)).length, { timeout: 30_000 })
+      .toBe(2)
     expect((await outside.courier.progress(command)).targets).toBe(2)
   })
 

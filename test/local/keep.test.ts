@@ -1,11 +1,13 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RUNNING } from '../../local/rehearsal/layout.ts'
 import { findRunning, type Running } from '../../local/rehearsal/running.ts'
-import { visit } from '../../local/rehearsal/tls-client.ts'
+import { askForStaple, visit } from '../../local/rehearsal/tls-client.ts'
 
 const tsx = ['--import', 'tsx']
 
@@ -28,6 +30,25 @@ const ask = async (event: object) => JSON.parse((await invoke('rotate', JSON.str
 const memoryOf = (pid: number | undefined) =>
   readdirSync('/dev/shm').filter((name) => name.startsWith(`ticketring-${pid}-`))
 
+/** @param seen what s_client printed: the response with its signer, then the chain. */
+function verifiedByOpenssl(seen: string, staple: Buffer, root: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'ticketring-keep-'))
+  const chain = seen.slice(seen.indexOf('Certificate chain'))
+  const [leaf = '', issuer = ''] =
+    chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  for (const [name, content] of Object.entries({ 'leaf.pem': leaf, 'issuer.pem': issuer, staple }))
+    writeFileSync(join(directory, name), content)
+  const words = ['-issuer', 'issuer.pem', '-cert', 'leaf.pem', '-CAfile', root, '-respin', 'staple']
+  const { stdout, stderr, status } = spawnSync('openssl', ['ocsp', '-no_nonce', ...words], {
+    cwd: directory,
+    encoding: 'utf8',
+  })
+  rmSync(directory, { recursive: true })
+  expect(stderr).toContain('Response verify OK')
+  expect(status).toBe(0)
+  return stdout
+}
+
 let rehearsal: ChildProcess
 let said = ''
 
@@ -41,7 +62,7 @@ beforeAll(async () => {
     if (rehearsal.exitCode !== null) throw new Error(`the rehearsal ended: ${said}`)
     await pause(200)
   }
-}, 120_000)
+}, 240_000)
 
 afterAll(async () => {
   if (rehearsal.exitCode !== null) return
@@ -55,7 +76,7 @@ describe('a rehearsal that stays up', () => {
     const { aws, functions, secret, instances } = findRunning() as Running
     expect(aws.endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
     expect(Object.keys(aws).sort()).toEqual(['accessKeyId', 'endpoint', 'region', 'secretAccessKey'])
-    expect(functions.rotate).toBe('ticketring-edge-rotation')
+    expect(functions).toEqual({ rotate: 'ticketring-edge-rotation', staple: 'ticketring-edge-staples' })
     expect(secret).toMatch(/^arn:aws:secretsmanager:/)
     expect(instances.map(({ server }) => server)).toEqual(['haproxy', 'nginx'])
     for (const { keyFiles, address, serverName } of instances) {
@@ -73,6 +94,35 @@ describe('a rehearsal that stays up', () => {
       const { code, stdout } = await invoke(target, '{"action":"status"}')
       expect(code).toBe(0)
       expect(JSON.parse(stdout)).toMatchObject({ action: 'status', ring: 'edge', generation: 2 })
+    }
+  }, 60_000)
+
+  it('explains a staple, rule by rule, and calls the one that was revoked so', async () => {
+    const explain = async (certificate: string) => {
+      const { stdout } = await invoke('staple', JSON.stringify({ action: 'explain', certificate }))
+      return JSON.parse(stdout)
+    }
+    expect(await explain('www')).toMatchObject({ certificate: 'www', verdict: 'good', state: 'staple' })
+    expect(await explain('shop')).toMatchObject({ verdict: 'revoked', state: 'staple' })
+    expect(await explain('lab')).toMatchObject({ verdict: 'revoked', state: 'withdrawn' })
+  }, 60_000)
+
+  it('staples on every machine a good response that openssl ocsp verifies', async () => {
+    const root = / -CAfile (\S+) /.exec(said)?.[1] as string
+    const { instances } = findRunning() as Running
+    for (const { address, serverName } of instances) {
+      const words = ['s_client', '-status', '-showcerts', '-CAfile', root, '-connect', address]
+      const { stdout } = spawnSync('openssl', [...words, '-servername', serverName], {
+        encoding: 'utf8',
+        input: '',
+      })
+      expect(stdout).toContain('OCSP Response Status: successful')
+      expect(stdout).toContain('Cert Status: good')
+      expect(stdout).toContain('Verify return code: 0 (ok)')
+      const target = { port: Number(address.split(':')[1]), serverName, proxyProtocol: false }
+      const authority = readFileSync(root, 'utf8')
+      const staple = await askForStaple(target, { authority, version: 'TLSv1.3' })
+      expect(verifiedByOpenssl(stdout, staple as Buffer, root)).toContain('leaf.pem: good')
     }
   }, 60_000)
 

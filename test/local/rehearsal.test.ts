@@ -1,9 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
+import type { Machine } from '../../local/rehearsal/machine.ts'
+import { nginx } from '../../local/rehearsal/nginx.ts'
 import type { Seed } from '../../local/rehearsal/seed.ts'
 import type { Stage } from '../../local/rehearsal/stage.ts'
+import { PARTS } from '../../local/rehearsal/staple-show.ts'
+import { type StapleTally, stapleTotalOf } from '../../local/rehearsal/staple-tally.ts'
 import { deliveryShare, type Tally, totalOf } from '../../local/rehearsal/tally.ts'
 import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
@@ -13,7 +18,9 @@ beforeAll(() => {
 })
 afterAll(() => stack.forget())
 
-const withSome = (tally: Tally) => totalOf(tally).lost > 0
+const withSome = ({ tally }: { tally: Tally }) => totalOf(tally).lost > 0
+const withStrange = ({ staples }: { staples: StapleTally }) =>
+  Object.values(staples.phases).some(({ unexpected }) => unexpected > 0)
 const timed =
   (timing: Partial<RotationConfiguration['timing']>) =>
   (configuration: RotationConfiguration): RotationConfiguration => ({
@@ -23,7 +30,15 @@ const timed =
 
 /** A rehearsal that ends as soon as something was lost. */
 const spoil = (seed: Seed, rotations: number, pace = QUICK) =>
-  rehearseWith({ synthesis: stack.synthesis, isEnough: withSome, ...seed }, rotations, pace)
+  rehearseWith(
+    { synthesis: stack.synthesis, isEnough: withSome, withoutShow: true, ...seed },
+    rotations,
+    pace,
+  )
+
+/** A rehearsal that ends as soon as something was stapled that should not be. */
+const spoilStaples = (seed: Seed) =>
+  rehearseWith({ synthesis: stack.synthesis, isEnough: withStrange, ...seed }, 1)
 
 /** Once the fleet is up: other durations for the function, and one machine that gets each command late. */
 function fromStartOn(timing: Partial<RotationConfiguration['timing']>, milliseconds: number): Seed {
@@ -60,6 +75,26 @@ function swapHalves(template: unknown): unknown {
   return JSON.parse(text.replace(right, () => '$name$aes$aes_rest$hmac$hmac_rest'))
 }
 
+/** Somebody puts another response before nginx than the one delivered: nginx takes whatever parses. */
+function alterStaple({ machines }: Stage): void {
+  const machine = machines.find(({ server }) => server === 'nginx') as Machine
+  const file = join(machine.directory, 'staples', 'www.ocsp')
+  const response = readFileSync(file)
+  response.writeUInt8((response.at(-1) as number) ^ 1, response.length - 1)
+  writeFileSync(file, response)
+  const [command, ...words] = nginx.command(machine)
+  execFileSync(command as string, [...words, '-s', 'reload'], { stdio: 'ignore' })
+}
+
+/** The script leaves in place what it is told to remove, and does not look whether it is gone. */
+function skipWithdrawal(template: unknown): unknown {
+  return ['absent) remove', 'absent) judge_absent'].reduce<unknown>((altered, right) => {
+    const text = JSON.stringify(altered)
+    if (!text.includes(right)) throw new Error('The script removes staples in other words now')
+    return JSON.parse(text.replace(right, () => 'absent) :'))
+  }, template)
+}
+
 it.concurrent('two rotations over two HAProxy and two nginx, one of them slow, lose nothing and retire every old ticket', async () => {
   const seed = {
     synthesis: stack.synthesis,
@@ -67,7 +102,7 @@ it.concurrent('two rotations over two HAProxy and two nginx, one of them slow, l
     onStart: ({ instances }: { instances: readonly { delay(ms: number): void }[] }) =>
       instances[1]?.delay(1_500),
   }
-  const { report, problems, tally, incidents, execs, stage } = await rehearseWith(seed, 2)
+  const { report, problems, tally, staples, incidents, execs, stage } = await rehearseWith(seed, 2)
 
   expect(problems).toEqual([])
   expect(incidents).toEqual([])
@@ -90,7 +125,22 @@ it.concurrent('two rotations over two HAProxy and two nginx, one of them slow, l
     'retired',
     'apiCalls',
     'keyBytesFound',
+    'staples',
   ])
+
+  expect(Object.keys(report.staples)).toEqual(stage.ids)
+  for (const counts of Object.values(report.staples)) {
+    expect(Object.keys(counts)).toEqual(['asked', 'good', 'missing', 'expired', 'revoked'])
+    expect(counts).toMatchObject({ expired: 0, good: expect.any(Number) })
+    expect(counts.good + counts.missing + counts.revoked).toBe(counts.asked)
+  }
+  expect(stapleTotalOf(staples)).toMatchObject({ expired: 0, refused: 0 })
+  expect(Object.keys(staples.phases)).toEqual(PARTS)
+  const last = staples.phases.revoked?.certificates
+  expect(last?.www?.good).toBe(last?.www?.asked)
+  expect(last?.shop?.revoked).toBe(last?.shop?.asked)
+  expect(last?.lab?.missing).toBe(last?.lab?.asked)
+  for (const { certificates } of Object.values(staples.phases)) expect(certificates.www?.missing).toBe(0)
 
   // Nothing is left behind: no key on tmpfs, no process.
   expect(existsSync(stage.workspace.memory)).toBe(false)
@@ -115,8 +165,9 @@ describe.concurrent('a rehearsal turns red when', () => {
   it('the layouts are swapped, although every machine shows the right key name and resumes its kind', async () => {
     const { report, problems, stage } = await spoil({ template: swapHalves }, 1)
     expect(report.ok).toBe(false)
-    const nginx = stage.machines.filter(({ server }) => server === 'nginx').map(({ id }) => id)
-    for (const id of nginx) expect(problems.join('\n')).toContain(`${id} reads the key in another byte order`)
+    const swapped = stage.machines.filter(({ server }) => server === 'nginx').map(({ id }) => id)
+    for (const id of swapped)
+      expect(problems.join('\n')).toContain(`${id} reads the key in another byte order`)
   }, 240_000)
 
   it('HAProxy is pushed twice, and when a key is an argument of some process', async () => {
@@ -125,6 +176,27 @@ describe.concurrent('a rehearsal turns red when', () => {
     expect(report).toMatchObject({ ok: false, keyBytesFound: 1 })
     expect(problems.join('\n')).toMatch(/resumptions were lost/)
     expect(problems).toContain('key bytes in a process argument or environment: a careless push')
+  }, 240_000)
+
+  it('a staple that was delivered is altered on its machine', async () => {
+    const { report, problems, incidents } = await spoilStaples({ onStart: alterStaple })
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/staples were not what they should be/)
+    expect(incidents.join('\n')).toMatch(/\(nginx\) stapled for www .*: refused \(V[68]: /)
+  }, 240_000)
+
+  it('the responder forges its answers: none is delivered, so nothing is stapled', async () => {
+    const { report, problems, incidents } = await spoilStaples({ responder: { forge: true } })
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/staples were not what they should be/)
+    expect(incidents.join('\n')).toMatch(/: missing, not good/)
+  }, 240_000)
+
+  it('a machine withdraws nothing and says that it did', async () => {
+    const { report, problems, incidents } = await spoilStaples({ template: skipWithdrawal })
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/revoked: \d+ of \d+ staples were not what they should be/)
+    expect(incidents.join('\n')).toMatch(/\(nginx\) stapled for lab .*: good, not missing/)
   }, 240_000)
 
   it('the ring never changes', async () => {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readContext } from '../../infra/build-app.ts'
 import { toLayout } from '../../lambda/core/layouts.ts'
+import { serialiseRequest } from '../../lambda/core/ocsp/request.ts'
 import { genesis, keysOf, type Ring } from '../../lambda/core/ring.ts'
 import type { TicketKey } from '../../lambda/core/ticket-key.ts'
 import {
@@ -13,10 +14,13 @@ import {
   stopServer,
   terminatorOf,
 } from '../../local/rehearsal/fleet.ts'
-import type { Machine } from '../../local/rehearsal/machine.ts'
+import { certificatesOf, type Machine } from '../../local/rehearsal/machine.ts'
 import { makePki, type Pki } from '../../local/rehearsal/pki.ts'
+import { freePorts } from '../../local/rehearsal/ports.ts'
+import { Responder } from '../../local/rehearsal/responder.ts'
+import { judgeSighting, subjectOfChain } from '../../local/rehearsal/staple-sighting.ts'
 import { isUnderKey, keyNameOf } from '../../local/rehearsal/ticket.ts'
-import { TLS_VERSIONS, type TlsVersion, visit } from '../../local/rehearsal/tls-client.ts'
+import { askForStaple, TLS_VERSIONS, type TlsVersion, visit } from '../../local/rehearsal/tls-client.ts'
 import { ExecTrace } from '../../local/rehearsal/trace.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../../local/rehearsal/workspace.ts'
 
@@ -41,11 +45,42 @@ function placeKeys(machine: Machine, { previous, current, next }: Ring): void {
   for (const [at, content] of contents.entries()) writeFileSync(files[at] as string, content)
 }
 
+/** What the instance's script does: the file that a server staples from. */
+function placeStaple(machine: Machine, response: Buffer): void {
+  const file =
+    machine.server === 'haproxy'
+      ? join(machine.directory, 'certificates', 'www.pem.ocsp')
+      : join(machine.directory, 'staples', 'www.ocsp')
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, response)
+  if (machine.server === 'nginx')
+    writeFileSync(`${file}.conf`, `ssl_stapling on;\nssl_stapling_file ${file};\n`)
+}
+
+/** What the staple function does: a response for www. */
+async function fetchResponse(): Promise<Buffer> {
+  const [port] = (await freePorts(1)) as [number]
+  const log = join(workspace.disk, 'responder.log')
+  const responder = new Responder({ files: pki.responder, port, minutes: 15, log })
+  await responder.start()
+  const headers = { 'content-type': 'application/ocsp-request', connection: 'close' }
+  const body = new Uint8Array(serialiseRequest(subjectOf(pki), 'sha1'))
+  const response = await fetch(responder.url, { method: 'POST', headers, body })
+  const der = Buffer.from(await response.arrayBuffer())
+  await responder.stop()
+  return der
+}
+
+const subjectOf = ({ certificate }: Pick<Pki, 'certificate'>) =>
+  subjectOfChain(readFileSync(certificate, 'utf8'))
+
 beforeAll(async () => {
   pki = makePki(workspace.disk)
+  const response = await fetchResponse()
   machines = await planFleet({ haproxy: 2, nginx: 2 }, { name: 'edge', ticketLifetime: 7200 }, pki, workspace)
   for (const machine of machines) {
     placeKeys(machine, ring)
+    placeStaple(machine, response)
     servers.push(await startServer(machine, trace))
   }
 })
@@ -82,6 +117,18 @@ describe.each(TLS_VERSIONS)('a client in %s', (version) => {
       for (const to of machines) {
         const { reused } = await come(to, version, session)
         expect(reused, `${from.server} to ${to.server}`).toBe(from.server === to.server)
+      }
+    }
+  })
+
+  it('is given by every machine the staple of the certificate it names, and none where there is no file', async () => {
+    for (const machine of machines) {
+      for (const certificate of certificatesOf(machine)) {
+        const { name, serverName } = certificate
+        const asked = { authority: pki.authority, version }
+        const staple = await askForStaple({ ...target(machine), serverName }, asked)
+        const { outcome } = judgeSighting(staple, subjectOf(certificate), new Date())
+        expect(outcome, `${name} on ${machine.server}`).toBe(name === 'www' ? 'good' : 'missing')
       }
     }
   })

@@ -1,16 +1,20 @@
 import { describe, expect, it } from 'vitest'
+import type { StapleTally } from '../../local/rehearsal/staple-tally.ts'
 import { emptyTally, type Tally } from '../../local/rehearsal/tally.ts'
 import { type Evidence, problemsOf } from '../../local/rehearsal/verdict.ts'
 
-const counts = { tried: 100, reused: 100, lost: 0, failed: 0 }
+const tries = { tried: 100, reused: 100, lost: 0, failed: 0 }
 const tally: Tally = {
   ...emptyTally(),
-  resumption: { 'TLSv1.2': counts, 'TLSv1.3': counts },
+  resumption: { 'TLSv1.2': tries, 'TLSv1.3': tries },
   moments: { 'at once': 50, 'during a delivery': 80, 'after the next advance': 50, 'in between': 20 },
   retired: { tried: 8, accepted: 0 },
   pairs: { 'a a TLSv1.2': 100, 'a a TLSv1.3': 100 },
 }
 const host = { id: 'a', server: 'nginx', address: '127.0.0.1:1', generation: 3, encryptsWith: 'ff' } as const
+const counts = { asked: 10, good: 10, missing: 0, expired: 0, revoked: 0, refused: 0 }
+const phase = { certificates: { www: counts }, asked: 10, rounds: 2, unexpected: 0 }
+const staples: StapleTally = { hosts: { a: counts }, phases: { first: phase }, failed: 0 }
 const good: Evidence = {
   wanted: { rotations: 2, members: 1 },
   rotations: 2,
@@ -21,13 +25,16 @@ const good: Evidence = {
   misread: [],
   proved: 6,
   status: { members: 1, confirmed: 1 },
+  staples,
+  stapleParts: ['first'],
+  stapleStatus: { members: 1, confirmed: 1 },
   findings: [],
   execs: 100,
   failures: [],
 }
 
-const resumption = (bent: Partial<typeof counts>) => ({
-  tally: { ...tally, resumption: { ...tally.resumption, 'TLSv1.3': { ...counts, ...bent } } },
+const resumption = (bent: Partial<typeof tries>) => ({
+  tally: { ...tally, resumption: { ...tally.resumption, 'TLSv1.3': { ...tries, ...bent } } },
 })
 
 describe('a rehearsal', () => {
@@ -60,6 +67,18 @@ describe('a rehearsal', () => {
     ["too few tickets' MACs were checked", { proved: 0 }],
     ['key bytes in a log: line 1', { findings: [{ kind: 'log', where: 'line 1' }] }],
     ['no exec was traced', { execs: 0 }],
+    ['2 staples had expired', { staples: { ...staples, hosts: { a: { ...counts, expired: 2 } } } }],
+    [
+      'first: 3 of 10 staples were not what they should be',
+      { staples: { ...staples, phases: { first: { ...phase, unexpected: 3 } } } },
+    ],
+    ['1 connections that asked for a staple failed twice', { staples: { ...staples, failed: 1 } }],
+    ['a was never asked for a staple', { staples: { ...staples, hosts: {} } }],
+    ['no staple was asked for in the part: second', { stapleParts: ['first', 'second'] }],
+    [
+      'the function says that 0 of 1 machines hold their staples',
+      { stapleStatus: { members: 1, confirmed: 0 } },
+    ],
     ['somebody was denied GetSecretValue', { failures: ['somebody was denied GetSecretValue'] }],
   ])('is none: %s', (problem, bent) => {
     expect(problemsOf({ ...good, ...bent })).toEqual([expect.stringContaining(problem)])

@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { serialiseRequest } from '../../lambda/core/ocsp/request.ts'
+import { makePki, type Pki } from '../../local/rehearsal/pki.ts'
+import { freePorts } from '../../local/rehearsal/ports.ts'
+import { Responder, urlOfResponder } from '../../local/rehearsal/responder.ts'
+import { judgeSighting, type StapleOutcome, subjectOfChain } from '../../local/rehearsal/staple-sighting.ts'
+import { objectionTo } from '../../local/rehearsal/staple-tally.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'ticketring-staples-'))
+const MINUTES = 15
+let pki: Pki
+let responder: Responder
+
+const chainOf = (name: string) => {
+  const { certificate } = pki.certificates.find((each) => each.name === name) as Pki['certificates'][number]
+  return readFileSync(certificate, 'utf8')
+}
+const subjectOf = (name: string) => subjectOfChain(chainOf(name))
+
+/** What the staple function asks, in a POST. */
+async function responseFor(name: string, { url } = responder): Promise<Buffer> {
+  const body = serialiseRequest(subjectOf(name), 'sha1')
+  const headers = { 'content-type': 'application/ocsp-request', connection: 'close' }
+  const response = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) })
+  return Buffer.from(await response.arrayBuffer())
+}
+
+async function responderWith(manners: { readonly forge?: boolean }): Promise<Responder> {
+  const [port] = (await freePorts(1)) as [number]
+  const log = join(directory, 'responder.log')
+  const started = new Responder({ files: pki.responder, port, minutes: MINUTES, log, ...manners })
+  await started.start()
+  return started
+}
+
+beforeAll(async () => {
+  pki = makePki(directory, urlOfResponder(9))
+  responder = await responderWith({})
+})
+
+afterAll(async () => {
+  await responder.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+describe('the throwaway authority', () => {
+  it('issues through an intermediate certificates that name their responder, and openssl verifies them', () => {
+    for (const { certificate } of pki.certificates) {
+      const verify = ['verify', '-CAfile', pki.root, '-untrusted', pki.responder.issuer, certificate]
+      expect(execFileSync('openssl', verify, { encoding: 'utf8' })).toContain(': OK')
+      expect(subjectOfChain(readFileSync(certificate, 'utf8')).certificate.ocspUrls).toEqual([
+        'http://127.0.0.1:9/',
+      ])
+    }
+  })
+})
+
+describe('a client that is given a staple', () => {
+  it('of the responder takes it for good, as openssl does', async () => {
+    const response = await responseFor('www')
+    const now = new Date()
+    expect(judgeSighting(response, subjectOf('www'), now)).toEqual({
+      outcome: 'good',
+      thisUpdate: expect.closeTo(now.getTime(), -4),
+    })
+    const files = ['-issuer', pki.responder.issuer, '-cert', join(directory, 'pki', 'www.pem')]
+    const given = join(directory, 'response.der')
+    writeFileSync(given, response)
+    const words = ['ocsp', ...files, '-CAfile', pki.root, '-respin', given, '-no_nonce']
+    const said = execFileSync('openssl', words, { encoding: 'utf8', stdio: 'pipe' })
+    expect(said).toContain('www.pem: good')
+  })
+
+  it('of another certificate refuses it, and names the rule', async () => {
+    const sighting = judgeSighting(await responseFor('shop'), subjectOf('www'), new Date())
+    expect(sighting).toMatchObject({ outcome: 'refused', why: expect.stringContaining('V4: ') })
+  })
+
+  it('with a forged signature refuses it, and names the rule', async () => {
+    const forger = await responderWith({ forge: true })
+    const response = await responseFor('www', forger)
+    await forger.stop()
+    const sighting = judgeSighting(response, subjectOf('www'), new Date())
+    expect(sighting).toMatchObject({ outcome: 'refused', why: expect.stringContaining('V8: ') })
+  })
+
+  it('at or after its nextUpdate takes it for expired', async () => {
+    const response = await responseFor('www')
+    const later = new Date(Date.now() + MINUTES * 60_000)
+    expect(judgeSighting(response, subjectOf('www'), later)).toEqual({ outcome: 'expired' })
+  })
+
+  it('that is none takes it for missing', () => {
+    expect(judgeSighting(undefined, subjectOf('www'), new Date())).toEqual({ outcome: 'missing' })
+  })
+})
+
+describe('the responder', () => {
+  it('says revoked once it was started after the revocation', async () => {
+    pki.revoke('lab')
+    await responder.stop()
+    await responder.start()
+    expect(judgeSighting(await responseFor('lab'), subjectOf('lab'), new Date()).outcome).toBe('revoked')
+    expect(judgeSighting(await responseFor('shop'), subjectOf('shop'), new Date()).outcome).toBe('good')
+  })
+
+  it('does not answer while it is stopped, and is started again when it ends by itself', async () => {
+    const other = await responderWith({})
+    execFileSync('kill', ['-KILL', String(other.pid)])
+    for (const deadline = Date.now() + 5_000; other.restarts === 0 && Date.now() < deadline; ) await pause(20)
+    await expect.poll(() => responseFor('www', other).catch(() => undefined)).toBeInstanceOf(Buffer)
+    await other.stop()
+    await expect(responseFor('www', other)).rejects.toThrow()
+    expect(other.restarts).toBe(1)
+  })
+})
+
+describe('what is stapled in a part of the show', () => {
+  const since = 1_000
+  const fresh = { outcomes: ['good' as const], since }
+
+  it.each<[StapleOutcome, number | undefined, boolean]>([
+    ['good', 1_000, true],
+    ['good', 999, false],
+    ['revoked', 1_000, false],
+    ['missing', undefined, false],
+    ['refused', undefined, false],
+  ])('%s of %s ms, where good since 1000 ms is wanted: %s', (outcome, thisUpdate, isFine) => {
+    const sighting = { outcome, ...(thisUpdate === undefined ? {} : { thisUpdate }) }
+    expect(objectionTo(sighting, fresh) === undefined).toBe(isFine)
+  })
+
+  it('is an objection for a certificate that nothing is expected of', () => {
+    expect(objectionTo({ outcome: 'good', thisUpdate: 0 }, undefined)).toBeDefined()
+  })
+})
