@@ -8,8 +8,6 @@ export default defineConfig({
     // Real servers and real processes take seconds; a machine that others use as well takes several times as long.
     testTimeout: 90_000,
     hookTimeout: 240_000,
-    // As for a resumption: real servers are asked once more before a failure counts.
-    retry: 1,
     // Two cores: more workers than that only fight for them.
     maxWorkers: 2,
     projects: [

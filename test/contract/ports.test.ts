@@ -171,7 +171,7 @@ describe.each([
       ramp: true,
     })
     await expect
-      .poll(async () => (await outside.courier.progress(command)).state, { timeout: 30_000 })
+      .poll(async () => (await outside.courier.progress(command)).state, { timeout: 5000 })
       .toBe('ended')
     const results = await outside.courier.results(command)
     expect(results.map(({ id }) => id)).toEqual(['i-0000000000000000a'])
@@ -180,9 +180,7 @@ describe.each([
 
   it('bring a command to everybody with the tag, and say so while somebody has not answered', async () => {
     const [command = ''] = await outside.courier.send({ generation: 7, to: 'all', ramp: false })
-    await expect
-      .poll(async () => (await outside.courier.results(command)).length, { timeout: 30_000 })
-      .toBe(2)
+    await expect.poll(async () => (await outside.courier.results(command)).length, { timeout: 5000 }).toBe(2)
     expect((await outside.courier.progress(command)).targets).toBe(2)
   })
 

@@ -131,7 +131,7 @@ describe('told to end', () => {
         environment: { PATH: pathWith(instance.terminator.directory, 'mv', body) },
       })
       expect(line).toMatchObject({ result: 'failed', error: 'interrupted' })
-      await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 15_000 })
+      await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 3_000 })
     },
   )
 })

@@ -38,7 +38,7 @@ async function refused(error: InstanceError): Promise<string> {
   const before = await instance.condition()
   const { code, line } = await instance.run()
   expect({ code, ...line }).toMatchObject({ code: 1, result: 'failed', error, verified: 'none' })
-  await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 15_000 })
+  await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 3_000 })
   return line.detail ?? ''
 }
 
