@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Host } from '../local/rehearsal/client-messages.ts'
 import { Clients } from '../local/rehearsal/clients.ts'
 import type { Kind } from '../local/rehearsal/options.ts'
 import { type Resumption, totalOf } from '../local/rehearsal/tally.ts'
@@ -125,7 +124,7 @@ function inWords(counted: Counting | Clients): string {
 async function comeAndGo(fleet: Fleet, { lifetime }: Pace, scope: Scope): Promise<Clients> {
   const clients = new Clients()
   scope.defer(() => clients.stop())
-  clients.start(fleet.hosts satisfies readonly Host[], fleet.pki.authority, lifetime)
+  clients.start({ hosts: fleet.hosts, authority: fleet.pki.authority, lifetime })
   // Generations are unknown to them, so that a ticket counts by its age alone; at their busiest throughout.
   clients.see({ committed: 0, confirmed: 0, confirmedAt: 0, delivering: true, encryptsIn: {} })
   while (totalOf(clients.tally).tried === 0) await pause(50)

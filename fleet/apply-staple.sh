@@ -438,10 +438,11 @@ as_told() {
 
 # ---- What a response says
 
-# read_response FILE SERIAL: sets $printed (as openssl prints it) and, of its status for that serial number, $found_hash,
-# $found_name, $found_key, $found_status, $found_this, $found_next and all of them as $facts.
+# read_response FILE SERIAL: sets $printed (as openssl prints it, empty where it does not) and, of its status for that
+# serial number, $found_hash, $found_name, $found_key, $found_status, $found_this, $found_next and all of them as $facts.
 read_response() {
-  printed=$(openssl ocsp -respin "$1" -noverify -resp_text 2>/dev/null </dev/null) || return 1
+  printed=$(openssl ocsp -respin "$1" -noverify -resp_text 2>/dev/null </dev/null) || printed=''
+  [ -n "$printed" ] || return 1
   pick_status "$printed" "$2"
 }
 
@@ -577,12 +578,12 @@ judge_response() {
   certificate_of "$1"
   recall serial "$1"
   own_serial=$value
-  if ! openssl ocsp -respin "$work/$1.der" -noverify -resp_text >/dev/null 2>&1 </dev/null; then
-    object staple-malformed "wanted an OCSP response in $conf_STORE/$1, found none that openssl reads"
-  elif ! read_response "$work/$1.der" "$own_serial" || ! names_certificate "$1" "$certificate" "$work/$1.der"; then
-    object staple-wrong-certificate "wanted a response for $certificate (serial $own_serial), $conf_STORE/$1 holds one for another"
-  else
+  if read_response "$work/$1.der" "$own_serial" && names_certificate "$1" "$certificate" "$work/$1.der"; then
     judge_time "$1"
+  elif [ -z "$printed" ]; then
+    object staple-malformed "wanted an OCSP response in $conf_STORE/$1, found none that openssl reads"
+  else
+    object staple-wrong-certificate "wanted a response for $certificate (serial $own_serial), $conf_STORE/$1 holds one for another"
   fi
 }
 

@@ -117,7 +117,8 @@ export function buildApp(
 }
 
 /**
- * Synthesises the app into `outdir`, as `npx cdk synth` does.
+ * Synthesises the app into `outdir`, as `npx cdk synth` does, but without CDK's own validation of the template: that takes
+ * seconds, and nothing is deployed from here.
  * @param configuration the context `ticketring`
  * @throws TicketringError `configuration-invalid` that lists every problem
  */
@@ -127,7 +128,7 @@ export function synthesise(
   { bundle = true }: SynthesisOptions = {},
 ): Synthesis {
   const parsed = parseConfiguration(configuration)
-  const { app, stack } = buildApp(parsed, { app: createApp({ outdir, bundle }) })
+  const { app, stack } = buildApp(parsed, { app: createApp({ outdir, bundle, validate: false }) })
   const assembly = app.synth()
   return {
     template: assembly.getStackByName(stack.stackName).template,
@@ -152,13 +153,17 @@ export function summarise(
 export function createApp({
   outdir,
   bundle = true,
+  validate = true,
 }: {
   readonly outdir?: string
   readonly bundle?: boolean
+  /** Whether CDK validates the template against CloudFormation's schemas and rules. */
+  readonly validate?: boolean
 } = {}): App {
   const { ticketring: _, ...flags } = readContext()
   return new App({
     analyticsReporting: false,
+    builtinCloudFormationValidation: validate,
     context: { ...flags, ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }) },
     ...(outdir === undefined ? {} : { outdir }),
   })

@@ -26,8 +26,12 @@ export type ToClients =
       readonly type: 'start'
       readonly hosts: readonly Host[]
       readonly authority: string
+      /** L in ms. */
       readonly lifetime: number
+      /** Whose staples they are to ask for. */
       readonly certificates: readonly StapledCertificate[]
+      /** Clients that act at the same time. */
+      readonly lanes: number
     }
   /** What may be stapled from now on; the first one lets in the clients that ask for it. */
   | { readonly type: 'staples'; readonly phase: StaplePhase }

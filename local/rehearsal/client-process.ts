@@ -27,8 +27,8 @@ async function receive(message: ToClients): Promise<void> {
   }
 }
 
-function start({ hosts, authority, lifetime, certificates }: Extract<ToClients, { type: 'start' }>): void {
-  const crowd = new Crowd({ hosts, authority, lifetime, tell })
+function start({ hosts, authority, certificates, ...manners }: Extract<ToClients, { type: 'start' }>): void {
+  const crowd = new Crowd({ hosts, authority, ...manners, tell })
   const round = new StapleRound({ hosts, authority, certificates, tell })
   acting = { crowd, round }
   crowd.start()

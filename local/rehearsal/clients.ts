@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { FromClients, Host, StapledCertificate, ToClients } from './client-messages.ts'
+import type { FromClients, ToClients } from './client-messages.ts'
 import type { RingView } from './promise.ts'
 import { Setback } from './setback.ts'
 import { emptyStapleTally, type StaplePhase, type StapleTally } from './staple-tally.ts'
@@ -15,6 +15,11 @@ export interface Sample {
   readonly version: TlsVersion
   readonly ticket: Buffer
 }
+
+/** Clients that act at the same time, unless told otherwise. */
+const LANES = 4
+
+type Start = Extract<ToClients, { type: 'start' }>
 
 /** The process in which TLS clients act, as the rehearsal sees it. */
 export class Clients {
@@ -41,17 +46,8 @@ export class Clients {
     )
   }
 
-  /**
-   * @param lifetime L in ms.
-   * @param certificates whose staples they are to ask for.
-   */
-  start(
-    hosts: readonly Host[],
-    authority: string,
-    lifetime: number,
-    certificates: readonly StapledCertificate[] = [],
-  ): void {
-    this.#tell({ type: 'start', hosts, authority, lifetime, certificates })
+  start(world: Pick<Start, 'hosts' | 'authority' | 'lifetime'> & Partial<Start>): void {
+    this.#tell({ certificates: [], lanes: LANES, ...world, type: 'start' })
   }
 
   see(view: RingView): void {

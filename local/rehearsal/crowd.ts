@@ -6,8 +6,6 @@ import { keyNameOf } from './ticket.ts'
 import { type Ticket, TicketPool } from './ticket-pool.ts'
 import { TLS_VERSIONS, type TlsVersion, type Visit, visit } from './tls-client.ts'
 
-/** Clients that act at the same time. */
-const LANES = 4
 /**
  * ms that a client waits between two tries. Shorter while a delivery runs, since that is when tickets are in danger, but
  * never none: the machines' scripts share the same processors, and real clients do not slow a real fleet down.
@@ -29,6 +27,8 @@ export interface CrowdOptions {
   readonly authority: string
   /** L in ms. */
   readonly lifetime: number
+  /** Clients that act at the same time. */
+  readonly lanes: number
   readonly tell: (message: FromClients) => void
 }
 
@@ -52,7 +52,7 @@ export class Crowd {
   }
 
   start(): void {
-    this.#lanes = Promise.all(Array.from({ length: LANES }, () => this.#act()))
+    this.#lanes = Promise.all(Array.from({ length: this.#options.lanes }, () => this.#act()))
   }
 
   /** Ends the visits, then tries what is retired by now. */

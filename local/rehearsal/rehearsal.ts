@@ -21,6 +21,8 @@ export interface Rehearsing extends Options {
   readonly signal: AbortSignal
   readonly pace?: Pace
   readonly seed?: Seed
+  /** Clients that act at the same time. */
+  readonly lanes?: number
   /** Told the result as soon as there is one: with `keep` the rehearsal goes on. */
   readonly onResult?: (result: Result) => void
 }
@@ -137,16 +139,18 @@ class Rehearsal {
   }
 
   #letClientsIn(): void {
-    const { pace = SHOW } = this.#options
-    this.#clients.start(
-      this.#stage.machines.map(hostOf),
-      this.#stage.pki.authority,
-      pace.ticketLifetime * 1000,
-      this.#stage.pki.certificates.map((each) => ({
+    const { pace = SHOW, lanes } = this.#options
+    const { machines, pki } = this.#stage
+    this.#clients.start({
+      hosts: machines.map(hostOf),
+      authority: pki.authority,
+      lifetime: pace.ticketLifetime * 1000,
+      certificates: pki.certificates.map((each) => ({
         ...each,
         chain: readFileSync(each.certificate, 'utf8'),
       })),
-    )
+      ...(lanes === undefined ? {} : { lanes }),
+    })
     if (this.#view !== undefined) this.#clients.see(this.#view)
   }
 

@@ -12,8 +12,6 @@ export interface ResponderOptions {
   readonly minutes: number
   /** File for what it says. */
   readonly log: string
-  /** Ends every response with a wrong byte, so that no signature verifies: for tests. */
-  readonly forge?: boolean
 }
 
 /** How long to wait before a responder that ended by itself is started again (ms). */
@@ -96,9 +94,9 @@ export function urlOfResponder(port: number): string {
   return `http://127.0.0.1:${port}/`
 }
 
-function wordsOf({ files, port, minutes, forge }: Omit<ResponderOptions, 'log'>): readonly string[] {
+function wordsOf({ files, port, minutes }: Omit<ResponderOptions, 'log'>): readonly string[] {
   const { index, issuer, signer, signerKey } = files
   const identity = ['-index', index, '-CA', issuer, '-rsigner', signer, '-rkey', signerKey]
   const manners = ['-nmin', String(minutes), '-ignore_err']
-  return ['ocsp', ...identity, '-port', String(port), ...manners, ...(forge === true ? ['-badsig'] : [])]
+  return ['ocsp', ...identity, '-port', String(port), ...manners]
 }

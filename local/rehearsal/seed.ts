@@ -1,7 +1,6 @@
 import type { Synthesis } from '../../infra/build-app.ts'
 import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
 import type { Clients } from './clients.ts'
-import type { ResponderOptions } from './responder.ts'
 import type { Stage } from './stage.ts'
 
 /** What a test breaks, to see that the rehearsal notices. The command line has no way to ask for any of it. */
@@ -9,13 +8,11 @@ export interface Seed {
   /** A stack that was synthesised before, as {@link synthesiseFor} does. */
   readonly synthesis?: Synthesis
   /** Ends the rotations before their number is reached: what there is, is judged. */
-  readonly isEnough?: (seen: Pick<Clients, 'tally' | 'staples'>) => boolean
+  readonly isEnough?: (seen: Pick<Clients, 'tally'>) => boolean
   /** Another template than the one synthesised. */
   readonly template?: (template: unknown) => unknown
   /** Other durations for a function, on top of the override. */
   readonly durations?: (configuration: RotationConfiguration) => RotationConfiguration
-  /** A responder with other manners. */
-  readonly responder?: Pick<ResponderOptions, 'forge'>
   /** Leaves out what happens to the staples: for what breaks a ring. */
   readonly withoutShow?: true
   /** Once the fleet is up. */

@@ -77,7 +77,6 @@ export class Stage {
         port,
         minutes: RESPONSE_MINUTES,
         log: `${workspace.disk}/responder.log`,
-        ...seed.responder,
       })
       await responder.start()
       const ofRing = { name: ring.name, ...ring.rotation }

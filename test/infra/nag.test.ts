@@ -5,6 +5,7 @@ import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { buildApp, createApp } from '../../infra/build-app.ts'
 import { parseConfiguration } from '../../infra/configuration.ts'
+import { readContext } from '../../infra/context.ts'
 import { exampleRing, exampleSet, VPC } from './example.ts'
 
 const outdir = mkdtempSync(join(tmpdir(), 'ticketring-nag-'))
@@ -18,8 +19,9 @@ function build(configuration: unknown, folder: string) {
 const withRing = (trigger: string) => ({ rings: [exampleRing({ rotation: { trigger } })] })
 const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd'
 
-describe("cdk-nag's AwsSolutions rules", { timeout: 120_000 }, () => {
+describe("cdk-nag's AwsSolutions rules and CDK's own validation", { timeout: 120_000 }, () => {
   it.each<[string, unknown]>([
+    ['the example', readContext().ticketring],
     ['a ring that a schedule turns', withRing('schedule')],
     ['a ring that Secrets Manager turns', withRing('secrets-manager')],
     ['a set', { stapling: [exampleSet()] }],

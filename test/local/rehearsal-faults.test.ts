@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
+import type { Machine } from '../../local/rehearsal/machine.ts'
+import { nginx } from '../../local/rehearsal/nginx.ts'
+import type { Seed } from '../../local/rehearsal/seed.ts'
+import type { Stage } from '../../local/rehearsal/stage.ts'
+import { type Tally, totalOf } from '../../local/rehearsal/tally.ts'
+import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
+
+let stack: ReturnType<typeof synthesiseOnce>
+beforeAll(() => {
+  stack = synthesiseOnce()
+})
+afterAll(() => stack.forget())
+
+const withSome = ({ tally }: { tally: Tally }) => totalOf(tally).lost > 0
+const timed =
+  (timing: Partial<RotationConfiguration['timing']>) =>
+  (configuration: RotationConfiguration): RotationConfiguration => ({
+    ...configuration,
+    timing: { ...configuration.timing, ...timing },
+  })
+
+/** A rehearsal that ends as soon as something was lost. */
+const spoil = (seed: Seed, rotations: number, { pace = QUICK, fleet = FLEET } = {}) =>
+  rehearseWith(
+    { synthesis: stack.synthesis, isEnough: withSome, withoutShow: true, ...seed },
+    rotations,
+    pace,
+    fleet,
+  )
+
+/** Once the fleet is up: other durations for the function, and one machine that gets each command late. */
+function fromStartOn(timing: Partial<RotationConfiguration['timing']>, milliseconds: number): Seed {
+  let started = false
+  return {
+    durations: (configuration) => (started ? timed(timing)(configuration) : configuration),
+    onStart: ({ aws, instances }) => {
+      started = true
+      aws.retime()
+      // The last one: nobody else's confirmation is waited for after its own.
+      instances.at(-1)?.delay(milliseconds)
+    },
+  }
+}
+
+/**
+ * What an unguarded repetition of a delivery does: the ring shifts once more, and its oldest key is gone. By a careless
+ * hand: the key is an argument of a process.
+ */
+function pushAgain({ machines, watch, trace }: Stage): void {
+  const machine = machines[0]
+  const file = `${machine?.memory}/haproxy.keys`
+  const command = `set ssl tls-key ${file} ${watch.current?.next.serialise()}`
+  const argv = ['sh', '-c', 'echo "$1" | socat - "$2"', 'push', command, `${machine?.directory}/admin.sock`]
+  const [strace, ...words] = trace.wrap(argv, 'a careless push') as [string, ...string[]]
+  execFileSync(strace, words)
+}
+
+/** nginx gets the halves of each key in HAProxy's order. */
+function swapHalves(template: unknown): unknown {
+  const right = '$name$hmac$hmac_rest$aes$aes_rest'
+  const text = JSON.stringify(template)
+  if (!text.includes(right)) throw new Error('The script renders the layout nginx-80 in other words now')
+  return JSON.parse(text.replace(right, () => '$name$aes$aes_rest$hmac$hmac_rest'))
+}
+
+/** Somebody meddles with what was delivered to nginx: it takes whatever parses, and does without what is not there. */
+function meddleWithStaples({ machines }: Stage): void {
+  const machine = machines.find(({ server }) => server === 'nginx') as Machine
+  const file = (name: string) => join(machine.directory, 'staples', name)
+  const response = readFileSync(file('www.ocsp'))
+  response.writeUInt8((response.at(-1) as number) ^ 1, response.length - 1)
+  writeFileSync(file('www.ocsp'), response)
+  rmSync(file('shop.ocsp.conf'))
+  const [command, ...words] = nginx.command(machine)
+  execFileSync(command as string, [...words, '-s', 'reload'], { stdio: 'ignore' })
+}
+
+/** The script leaves in place what it is told to remove, and does not look whether it is gone. */
+function skipWithdrawal(template: unknown): unknown {
+  return ['absent) remove', 'absent) judge_absent'].reduce<unknown>((altered, right) => {
+    const text = JSON.stringify(altered)
+    if (!text.includes(right)) throw new Error('The script removes staples in other words now')
+    return JSON.parse(text.replace(right, () => 'absent) :'))
+  }, template)
+}
+
+describe('a rehearsal turns red when', () => {
+  it('the gate is skipped: the ring advances though a machine lags', async () => {
+    const seed = fromStartOn({ every: 2, ticketLifetime: 1, maxKeyAge: 3 }, 9_000)
+    const { report, problems } = await spoil(seed, 9, { fleet: { haproxy: 2, nginx: 0 } })
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/resumptions were lost/)
+  }, 240_000)
+
+  it('L is ignored: the ring advances before the tickets of its last straggler have lived their lives', async () => {
+    const seed = fromStartOn({ every: 4, ticketLifetime: 1, maxKeyAge: 60 }, 4_000)
+    const pace = { ...QUICK, every: 40, ticketLifetime: 20 }
+    const { report, problems } = await spoil(seed, 3, { pace, fleet: { haproxy: 0, nginx: 2 } })
+    expect(report.ok).toBe(false)
+    expect(problems.join('\n')).toMatch(/resumptions were lost/)
+  }, 240_000)
+
+  it('the layouts are swapped, though every machine shows the right key name and resumes its kind; HAProxy is pushed twice; a key is an argument of some process', async () => {
+    const onConverged = (stage: Stage, generation: number) => generation === 2 && pushAgain(stage)
+    const fleet = { haproxy: 2, nginx: 1 }
+    const { report, problems, incidents, stage } = await spoil({ template: swapHalves, onConverged }, 3, {
+      fleet,
+    })
+    expect(report).toMatchObject({ ok: false, keyBytesFound: 1 })
+    const [swapped] = stage.machines.filter(({ server }) => server === 'nginx').map(({ id }) => id)
+    expect(problems.join('\n')).toContain(`${swapped} reads the key in another byte order`)
+    expect(problems.join('\n')).toMatch(/resumptions were lost/)
+    expect(problems).toContain('key bytes in a process argument or environment: a careless push')
+    // Nothing was lost where the layouts were swapped: each kind of fault is seen by a sense of its own.
+    expect(incidents.filter((text) => text.includes(`at ${swapped}`))).toEqual([])
+  }, 240_000)
+
+  it('the ring never changes; a staple is altered or taken away on its machine; a machine withdraws nothing and says that it did', async () => {
+    const { report, problems, incidents } = await rehearseWith(
+      {
+        synthesis: stack.synthesis,
+        durations: timed({ every: 3_600, maxKeyAge: 7_200 }),
+        onStart: meddleWithStaples,
+        template: skipWithdrawal,
+      },
+      2,
+      { ...QUICK, every: 2, ticketLifetime: 1 },
+      { haproxy: 1, nginx: 1 },
+    )
+    expect(report).toMatchObject({ ok: false, rotations: 0 })
+    expect(problems).toContain('the ring advanced 0 times, not 2')
+    expect(problems).toContain('no retired ticket was tried')
+    const seen = incidents.join('\n')
+    expect(seen).toMatch(/\(nginx\) stapled for www .*: refused \(V[68]: /)
+    expect(seen).toMatch(/\(nginx\) stapled for shop .*: missing, not good/)
+    expect(seen).toMatch(/\(nginx\) stapled for lab .*: good, not missing/)
+    for (const part of ['from the start', 'revoked'])
+      expect(problems.join('\n')).toMatch(
+        RegExp(`${part}: \\d+ of \\d+ staples were not what they should be`),
+      )
+  }, 240_000)
+})
