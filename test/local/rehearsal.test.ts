@@ -16,7 +16,7 @@ it('two rotations over two HAProxy and two nginx, one of them slow, lose nothing
     synthesis: stack.synthesis,
     // Its commands arrive late: the gate has to wait for it, and for the tickets it issued meanwhile.
     onStart: ({ instances }: { instances: readonly { delay(ms: number): void }[] }) =>
-      instances[1]?.delay(1_500),
+      instances[1]?.delay(800),
   }
   const { report, problems, tally, staples, incidents, execs, stage } = await rehearseWith(seed, 2)
 
