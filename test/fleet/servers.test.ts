@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { InstanceError } from '../../lambda/core/result-line.ts'
 import type { Ring } from '../../lambda/core/ring.ts'
+import { freePorts } from '../../local/rehearsal/ports.ts'
 import { SERVER_NAME } from './identity.ts'
 import { advanced, Instance, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
-import { freePorts, type ListenerKind } from './terminators.ts'
+import type { ListenerKind } from './terminators.ts'
 
 let instance: Instance
 let relay: SocketRelay | undefined

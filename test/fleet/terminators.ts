@@ -1,10 +1,10 @@
 /** Real HAProxy and nginx processes on free loopback ports, with a throwaway certificate. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePorts, takesConnections } from '../../local/rehearsal/ports.ts'
 import { type Identity, makeCertificate, SERVER_NAME } from './identity.ts'
 
 /** What a listener does beyond plain TLS with our keys. */
@@ -54,15 +54,6 @@ export function tmpfsDirectory(): string {
 /** `address:port=servername` of one listener. */
 export function verifyListener(terminator: Terminator, kind: ListenerKind = 'plain'): string {
   return `127.0.0.1:${terminator.ports[kind]}=${SERVER_NAME}`
-}
-
-/** Ports that were free a moment ago: held open together, so that no two are the same. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 async function portsOfEachKind(): Promise<Record<ListenerKind, number>> {
@@ -214,8 +205,9 @@ class ServerProcess {
     const child = spawn(this.#command, this.#words, { stdio: 'ignore' })
     this.#process = child
     for (let tries = 0; tries < 200; tries += 1) {
-      if (await accepts(this.#port)) return
+      const listening = await takesConnections(this.#port)
       if (child.exitCode !== null) throw new Error(`${this.#command} ended with status ${child.exitCode}`)
+      if (listening) return
       await sleep(20)
     }
     throw new Error(`${this.#command} does not listen on port ${this.#port}`)
@@ -247,15 +239,4 @@ function lifeOf(
       rmSync(directory, { recursive: true, force: true })
     },
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }
