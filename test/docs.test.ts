@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readContext } from '../infra/context.ts'
 import { ERROR_CODES } from '../lambda/core/errors.ts'
 import { INSTANCE_ERRORS } from '../lambda/core/result-line.ts'
 import { STAPLE_ERRORS } from '../lambda/core/staple-line.ts'
@@ -43,6 +44,12 @@ describe('the documentation', () => {
     for (const name of readdirSync('docs/examples')) {
       expect(readme, name).toContain(readFileSync(`docs/examples/${name}`, 'utf8'))
     }
+  })
+
+  it('shows the very set of certificates that the rehearsal runs', () => {
+    const [, shown] = /```json\n("stapling": [\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? []
+    const { stapling } = readContext().ticketring as { readonly stapling: unknown }
+    expect(JSON.parse(`{${shown}}`)).toEqual({ stapling })
   })
 
   it('links only to what is there', () => {

@@ -89,9 +89,10 @@ function replacements(machine: Machine): readonly (readonly [string, string])[] 
     ['listen 443 ', `listen 127.0.0.1:${machine.publicPort} `],
     ['www.example.com', machine.pki.serverName],
     ['/etc/nginx/edge.pem', machine.pki.certificate],
+    ['/etc/nginx/edge.key', machine.pki.privateKey],
     [
-      '/etc/nginx/edge.key;',
-      `${machine.pki.privateKey};\n    include ${staple(machine, machine.pki.certificates[0] as ServerCertificate)}[.]conf;`,
+      '/run/ticketring/web.staples/edge.ocsp',
+      staple(machine, machine.pki.certificates[0] as ServerCertificate),
     ],
     ['/run/ticketring/edge', keys(machine)],
   ]

@@ -26,6 +26,7 @@ import { Responder, urlOfResponder } from './responder.ts'
 import { RingWatch } from './ring-watch.ts'
 import type { Running } from './running.ts'
 import type { Seed } from './seed.ts'
+import { Setback } from './setback.ts'
 import { publishChains, stapled } from './staple-set.ts'
 import { ExecTrace } from './trace.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
@@ -208,14 +209,15 @@ const PARTS = [
   'machines',
 ] as const
 
-/** cdk.json's own example configuration, with the show's certificates; a smaller fleet lowers its minInstances. */
+/** What cdk.json configures, with the show's certificates; a smaller fleet lowers its minInstances. */
 export function synthesiseFor({ haproxy, nginx }: Options['fleet'], outdir: string): Synthesis {
   const { regions, rings, stapling, ...rest } = parseConfiguration(readContext().ticketring)
   const lowered = rings.map(({ targets, ...ring }) => ({
     ...ring,
     targets: { ...targets, minInstances: Math.min(targets.minInstances, haproxy + nginx) },
   }))
-  const [ring] = lowered as [(typeof lowered)[number]]
+  const [ring] = lowered
+  if (ring === undefined) throw new Setback('cdk.json configures no ring', 'Put one into its context')
   const configuration = { ...rest, rings: lowered, stapling: [stapled(ring, stapling[0])] }
   return synthesise({ ...configuration, ...(regions.length > 0 ? { regions } : {}) }, outdir)
 }

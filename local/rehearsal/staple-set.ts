@@ -5,7 +5,7 @@ import { sendSigned } from '../signed-request.ts'
 import { type Pki, PLANS } from './pki.ts'
 import { Setback } from './setback.ts'
 
-type RingOfFleet = Pick<Synthesis['rings'][number], 'name' | 'targets' | 'fleetRoles' | 'servers'>
+type RingOfFleet = Pick<Synthesis['rings'][number], 'targets' | 'fleetRoles' | 'servers'>
 type SetOfExample = Omit<
   Synthesis['stapling'][number],
   'functionName' | 'storePath' | 'recordName' | 'document'
@@ -14,11 +14,13 @@ type SetOfExample = Omit<
 /** Where the responder is: an owner has to list what is not public. */
 export const ALLOWED = ['127.0.0.0/8']
 
-/** The show's set of certificates, for the machines of a ring; whatever else the example says of sets is kept. */
+/**
+ * The configured set, or one for a ring that has none, with the show's certificates and responder, for the ring's machines.
+ */
 export function stapled(ring: RingOfFleet, example: SetOfExample | undefined): object {
-  const { name, targets, fleetRoles } = ring
+  const { targets, fleetRoles } = ring
   return {
-    ...(example ?? { name, servers: serversOf(ring) }),
+    ...(example ?? { name: 'web', servers: serversOf(ring) }),
     targets,
     fleetRoles,
     allow: ALLOWED,
@@ -40,7 +42,10 @@ function serversOf({ servers: { haproxy, nginx } }: RingOfFleet): object {
   }
 }
 
-const NGINX_STAPLE = { certificate: '/etc/nginx/edge.pem', staple: '/etc/nginx/staples/edge.ocsp' }
+const NGINX_STAPLE = {
+  certificate: '/etc/nginx/edge.pem',
+  staple: '/run/ticketring/web.staples/edge.ocsp',
+}
 
 function placesOf<T extends { readonly keys: string; readonly keySize: number }>(servers: T) {
   const { keys: _, keySize: __, ...rest } = servers

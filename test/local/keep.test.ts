@@ -76,7 +76,7 @@ describe('a rehearsal that stays up', () => {
     const { aws, functions, secret, instances } = findRunning() as Running
     expect(aws.endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
     expect(Object.keys(aws).sort()).toEqual(['accessKeyId', 'endpoint', 'region', 'secretAccessKey'])
-    expect(functions).toEqual({ rotate: 'ticketring-edge-rotation', staple: 'ticketring-edge-staples' })
+    expect(functions).toEqual({ rotate: 'ticketring-edge-rotation', staple: 'ticketring-web-staples' })
     expect(secret).toMatch(/^arn:aws:secretsmanager:/)
     expect(instances.map(({ server }) => server)).toEqual(['haproxy', 'nginx'])
     for (const { keyFiles, address, serverName } of instances) {
