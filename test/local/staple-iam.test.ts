@@ -1,0 +1,123 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readContext, synthesise } from '../../infra/build-app.ts'
+import { parseConfiguration } from '../../infra/configuration.ts'
+import { type LoopbackAws, startLoopbackAws } from '../../local/aws/loopback.ts'
+import { Override } from '../../local/rehearsal/pace.ts'
+import { makePki, type Pki } from '../../local/rehearsal/pki.ts'
+import { freePorts } from '../../local/rehearsal/ports.ts'
+import { Responder, urlOfResponder } from '../../local/rehearsal/responder.ts'
+import { publishChains } from '../../local/rehearsal/staple-set.ts'
+import { joinMachine, removeFolders } from './aws/fixture.ts'
+import { isSilenced, loseAnEvent, outcomeWithout, statementsOf } from './statements.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'ticketring-staple-iam-'))
+const memory = `/dev/shm/ticketring-staple-iam-${process.pid}`
+const PACE = { every: 600, ticketLifetime: 1, tick: 1, association: 600 }
+
+function synthesiseSet() {
+  const stapling = parseConfiguration(readContext().ticketring).stapling.map(({ targets, ...set }) => ({
+    ...set,
+    targets: { ...targets, minInstances: 1 },
+    allow: ['127.0.0.0/8'],
+  }))
+  return synthesise({ stapling }, join(directory, 'cdk.out'))
+}
+
+const synthesis = synthesiseSet()
+const [set] = synthesis.stapling
+let pki: Pki
+let responder: Responder
+/** Each machine has settings and folders of its own. */
+let machines = 0
+
+beforeAll(async () => {
+  const [port] = (await freePorts(1)) as [number]
+  pki = makePki(directory, urlOfResponder(port))
+  const log = join(directory, 'responder.log')
+  responder = new Responder({ files: pki.responder, port, minutes: 60, log })
+  await responder.start()
+})
+afterAll(async () => {
+  await responder.stop()
+  removeFolders()
+  for (const folder of [directory, memory]) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A machine with the certificate on which nothing serves: the staple is put in place for its next start. */
+function joinHolder(aws: LoopbackAws): void {
+  machines += 1
+  const conf = join(directory, `conf-${machines}`)
+  const memoryOfIt = join(memory, String(machines))
+  for (const folder of [conf, memoryOfIt]) mkdirSync(folder, { recursive: true })
+  const lines = [
+    `RUN_DIR=${memoryOfIt}`,
+    'SERVER=nginx',
+    `NGINX_STAPLES=${pki.certificate}=${memoryOfIt}/www.ocsp`,
+    'NGINX_TEST=true',
+  ]
+  writeFileSync(join(conf, `${set?.name}.staples.conf`), `${lines.join('\n')}\n`)
+  joinMachine(aws, {
+    id: 'i-0123456789abcdef0',
+    tags: { ticketring: 'edge' },
+    environment: { TICKETRING_CONF_DIR: conf },
+  })
+}
+
+/** What a day of this stack looks like from outside: deploy, tick, delivery, a lost event. */
+async function playThrough(template: unknown): Promise<Record<string, unknown>> {
+  const { assembly } = synthesis
+  const aws = await startLoopbackAws({ template, assembly, timing: new Override(PACE), schedules: 'paused' })
+  try {
+    await publishChains(aws, pki)
+    joinHolder(aws)
+    const [tick] = aws.schedules.filter(({ kind }) => kind === 'schedule')
+    await tick?.fire().catch(() => {})
+    await aws.idle()
+    const { payload, functionError } = await aws.invoke(set?.functionName ?? '', { action: 'status' })
+    const { certificates = [], fleet } = payload as Spoken
+    return {
+      error: functionError,
+      certificates: certificates.map(({ name, state }) => `${name}: ${state}`),
+      machine: fleet?.stragglers.map(({ reason }) => reason.split(':')[0]),
+      silenced: isSilenced(aws),
+      kept: await loseAnEvent(aws),
+    }
+  } finally {
+    await aws.close()
+  }
+}
+
+interface Spoken {
+  readonly certificates?: readonly { readonly name: string; readonly state: string }[]
+  readonly fleet?: { readonly stragglers: readonly { readonly reason: string }[] }
+}
+
+describe('the policies of a stack with a set of certificates', () => {
+  let usual: Record<string, unknown>
+
+  beforeAll(async () => {
+    usual = await playThrough(synthesis.template)
+  })
+
+  it('allow a day’s work', () => {
+    expect(usual).toEqual({
+      error: undefined,
+      certificates: ['www: staple'],
+      machine: ['server-not-running'],
+      silenced: false,
+      kept: 1,
+    })
+  })
+
+  describe.concurrent('need', () => {
+    it.each(statementsOf(synthesis).map((each) => [each.where, each] as const))(
+      '%s',
+      async (_, statement) => {
+        expect(await outcomeWithout(statement, synthesis, playThrough)).not.toEqual(usual)
+      },
+    )
+  })
+})
