@@ -55,13 +55,17 @@ export interface Brought {
 /** More steps than any situation needs. */
 const MOST_STEPS = 8
 
-/** Sends what has changed, waits for it and judges every machine, until there is nothing to do or something to wait for. */
+/**
+ * Sends what has changed, waits for it and judges every machine, until there is nothing to do or something to wait for.
+ * One run sends once: what failed then is for a later run, or a fleet that keeps failing would keep this one for ever.
+ */
 export async function bring(ports: StaplePorts, start: Course, forced: boolean): Promise<Brought> {
   let course = start
   let wanted = forced
   const did: string[] = []
   for (let step = 0; step < MOST_STEPS; step++) {
-    const decision = nextStep(ports, course, wanted)
+    const due = nextStep(ports, course, wanted)
+    const decision = due.action === 'send' && did.length > 0 ? postponed(due) : due
     const page = decision.action === 'hold' && decision.page
     ports.journal.record({
       kind: 'decided',
@@ -78,6 +82,10 @@ export async function bring(ports: StaplePorts, start: Course, forced: boolean):
     course = after
   }
   throw new RangeError(`no end after ${MOST_STEPS} steps: ${did.join('; ')}`)
+}
+
+function postponed({ reason }: DeliveryDecision): DeliveryDecision {
+  return { action: 'hold', page: false, reason: `${reason}; the next run sends it again` }
 }
 
 /** The step that is due now. */

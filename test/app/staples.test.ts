@@ -379,6 +379,28 @@ describe('delivery', () => {
     expect(world.metrics()?.StaplesUndelivered).toBe(0)
   })
 
+  it('is not repeated within one run, however long its commands take', async () => {
+    world.add('www')
+    const [machine] = world.fleet.machines
+    if (machine) machine.conduct = { fail: 'reload-failed' }
+    const { courier, ...ports } = world.ports()
+    const slow = {
+      send: courier.send.bind(courier),
+      results: courier.results.bind(courier),
+      async progress(id: string) {
+        // Past every back-off: by then the next delivery is due.
+        world.clock.advance(HOUR * 3)
+        return courier.progress(id)
+      },
+    }
+    const { delivery, did } = await world.invoke({ action: 'refresh' }, { ...ports, courier: slow })
+    expect(world.fleet.orders).toHaveLength(1)
+    expect(did.filter((what) => what.startsWith('delivered'))).toHaveLength(1)
+    expect(delivery).toMatchObject({ action: 'hold', reason: expect.stringContaining('reload-failed') })
+    await world.pass(60)
+    expect(world.fleet.orders).toHaveLength(2)
+  })
+
   it.each([
     ['another set', { staples: 'other' }],
     ['another script', { script: '000000000000' }],
