@@ -35,7 +35,6 @@ export function answer(
   done: Refreshed,
   { course, decision, did }: Brought,
 ): StapleAnswer {
-  const { members, confirmed, stragglers } = course.delivery
   const until = decision.action === 'hold' ? decision.until : undefined
   const shown = done.kept.filter(
     (kept, index) =>
@@ -57,11 +56,17 @@ export function answer(
       reason: decision.reason,
       ...(until === undefined ? {} : { until: until.toISOString() }),
     },
-    fleet: { members, confirmed, stragglers },
+    fleet: { ...standingOf(course), stragglers: course.delivery.stragglers },
     ...(done.held.length === 0
       ? {}
       : { held: done.held.map(({ name, reason }) => `${name}: ${reason ?? ''}`) }),
   }
+}
+
+/** How many machines there are, and how many hold what they should. Nobody has confirmed what was never sent. */
+function standingOf({ delivery, fleet }: Course): { readonly members: number; readonly confirmed: number } {
+  const { attempts, confirmed } = delivery
+  return { members: attempts === 0 && fleet.known ? fleet.members.length : delivery.members, confirmed }
 }
 
 function reportLost({ setting, trouble }: StapleSituation['lost'][number]): StapleReport {
@@ -82,7 +87,7 @@ export function measure(
   ports: StaplePorts,
   { lost }: StapleSituation,
   done: Refreshed,
-  { delivery, fleet }: Course,
+  course: Course,
 ): void {
   const { journal, clock } = ports
   for (const { setting, trouble } of lost)
@@ -97,9 +102,8 @@ export function measure(
     const reason = `${done.held.length} staples would go at once, more than a fifth: all stay. ${names.join(', ')}`
     journal.record({ kind: 'decided', action: 'hold-withdrawals', reason, page: true })
   }
-  // Nobody has confirmed what was never sent.
-  const members = delivery.attempts === 0 && fleet.known ? fleet.members.length : delivery.members
-  const undelivered = holdingFrom(done.kept).size === 0 ? 0 : Math.max(0, members - delivery.confirmed)
+  const { members, confirmed } = standingOf(course)
+  const undelivered = holdingFrom(done.kept).size === 0 ? 0 : Math.max(0, members - confirmed)
   const leaving = new Map(done.held.map((entry) => [entry.id, entry]))
   const seen = done.kept.map((kept) => ({ ...kept, entry: seenAs(kept.entry, leaving.get(kept.entry.id)) }))
   const metrics = measureStaples(seen, { now: clock.now(), lost: lost.length, undelivered, held })

@@ -34,7 +34,7 @@ const STAPLES = { tick: 6, least: 60, most: 240 } as const
  */
 export const RESPONSE_MINUTES = 15
 
-/** Shortens durations for the show; {@link Override.settle} gives the functions their own interval back. */
+/** Shortens durations for the show; {@link Override.settle} gives the functions their own intervals back. */
 export class Override implements DurationOverride {
   /** What the template configures, by function name. */
   readonly configured = new Map<string, RotationConfiguration>()
@@ -53,7 +53,7 @@ export class Override implements DurationOverride {
     this.#bend = bend
   }
 
-  /** From now on functions rotate as seldom as configured: what is due by hand alone happens. */
+  /** From now on functions rotate and refresh as seldom as configured: what is due by hand alone happens. */
   settle(): void {
     this.#settled = true
   }
@@ -86,7 +86,7 @@ export class Override implements DurationOverride {
   #hasten(text: string, name: string): string {
     const configuration = parseStapleConfiguration(text)
     if (!this.configuredStaples.has(name)) this.configuredStaples.set(name, configuration)
-    const timing = { ...configuration.timing, ...STAPLES }
+    const timing = { ...configuration.timing, ...(this.#settled ? { tick: STAPLES.tick } : STAPLES) }
     return serialiseStapleConfiguration({ ...configuration, timing })
   }
 

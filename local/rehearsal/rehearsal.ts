@@ -61,6 +61,7 @@ export async function rehearse(options: Rehearsing): Promise<Result> {
 }
 
 async function stayUp(stage: Stage, { signal, progress }: Rehearsing): Promise<void> {
+  stage.tickOn()
   announce(stage.describe())
   try {
     const { plainPort, pki } = stage.machines[0] as Machine
@@ -179,18 +180,26 @@ class Rehearsal {
     return this.#options.seed?.isEnough?.(this.#clients) === true
   }
 
-  /** The functions get their configured interval back, and the last generation its convergence. */
+  /** The functions get their configured intervals back, the last generation its convergence, and what runs its end. */
   async #comeToRest(): Promise<void> {
     const { watch, ids } = this.#stage
     this.#stage.comeToRest()
-    const deadline = Date.now() + 60_000
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
-    while (isMoving() && !this.#isEnough() && Date.now() < deadline)
-      await this.#step(() => 'waiting for the last confirmation')
-    while (this.#show?.isOver === false && !this.#isEnough())
-      await this.#step(() => 'waiting for the last staples')
+    await this.#while(isMoving, 'waiting for the last confirmation')
+    await this.#while(() => this.#show?.isOver === false, 'waiting for the last staples', Infinity)
+    let isStill = false
+    void this.#stage.standStill().then(() => {
+      isStill = true
+    })
+    await this.#while(() => !isStill, 'letting what was begun come to its end')
     const settled = Date.now() + SETTLING + 200
     while (Date.now() < settled) await this.#step(() => 'letting old worker processes leave')
+  }
+
+  /** Waits for as long as something is so, but no longer than it may, nor once what was seen is enough. */
+  async #while(isSo: () => boolean, what: string, milliseconds = 60_000): Promise<void> {
+    const deadline = Date.now() + milliseconds
+    while (isSo() && !this.#isEnough() && Date.now() < deadline) await this.#step(() => what)
   }
 
   /** One look at what is, told to the clients and to whoever watches. */

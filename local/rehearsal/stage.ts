@@ -122,11 +122,23 @@ export class Stage {
     for (const schedule of this.aws.schedules) schedule.resume()
   }
 
-  /** From now on the ring changes only when somebody asks: functions have their configured interval, the tick goes on. */
+  /** From now on what is there changes only when somebody asks: functions have their configured intervals, ticks go on. */
   comeToRest(): void {
     for (const schedule of this.#schedules('rotation')) schedule.pause()
     this.override.settle()
     this.aws.retime()
+  }
+
+  /** Nothing begins any more, and what was begun comes to its end: what is looked at then is not half done. */
+  async standStill(): Promise<void> {
+    for (const schedule of this.aws.schedules) schedule.pause()
+    await this.aws.idle()
+  }
+
+  /** After {@link standStill}, as after {@link comeToRest}. */
+  tickOn(): void {
+    const rotations = this.#schedules('rotation')
+    for (const schedule of this.aws.schedules) if (!rotations.includes(schedule)) schedule.resume()
   }
 
   #schedules(kind: 'tick' | 'rotation') {

@@ -520,6 +520,16 @@ describe('status', () => {
     expect(asked()).toBe(1)
   })
 
+  it('counts the machines of the roll call while nothing was sent to them', async () => {
+    world.add('www')
+    const { courier, ...ports } = world.ports()
+    const cut = { ...courier, send: () => Promise.reject(new Error('killed before the command')) }
+    await expect(world.invoke({ action: 'refresh' }, { ...ports, courier: cut })).rejects.toThrow('killed')
+    const { fleet } = await world.invoke({ action: 'status' })
+    expect(fleet).toEqual({ members: world.fleet.machines.length, confirmed: 0, stragglers: [] })
+    expect(fleet.members).toBeGreaterThan(0)
+  })
+
   it('names a certificate that cannot be read, without keeping the others from being looked after', async () => {
     world.add('www')
     world.add('gone')
