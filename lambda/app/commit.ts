@@ -1,19 +1,15 @@
 import type { Situation } from '../core/decision.ts'
 import { type Carried, MOST_REQUESTS, undelivered } from '../core/delivery-record.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
-import { advance, genesis, type Making, parseRing, type Ring, revoke, serialiseRing } from '../core/ring.ts'
-import { type Origin, requestMark, tokenFor } from '../core/tokens.ts'
-import { type RotationPorts, readCurrent } from './observation.ts'
+import type { Ring } from '../core/ring.ts'
+import { requestMark } from '../core/tokens.ts'
+import type { RotationPorts } from './observation.ts'
+import { type Commission, findVersion, stageRing } from './staging.ts'
 
 /** A revoke that loses this often in a row meets something that no repetition mends. */
 const MOST_TRIES = 10
-
-/** What to commit: on behalf of whom, and, where it was staged before, under which version. */
-export interface Commission {
-  readonly origin: Origin
-  readonly token?: string | undefined
-  readonly version?: string | undefined
-}
+/** Before a second try, and longer before each further one (ms). */
+const LOST_PAUSE = 200
 
 /**
  * Stages the next ring and moves AWSCURRENT to it.
@@ -25,14 +21,8 @@ export async function commit(
   situation: Situation,
   commission: Commission,
 ): Promise<Situation> {
-  const { current: parent } = situation.labels
-  const version =
-    commission.version ?? tokenFor(commission.origin, ports.configuration.secret, parent, commission.token)
-  const stored = await ports.versions.read({ version })
-  const ring =
-    stored === undefined
-      ? await stageRing(ports, situation, { ...commission, version })
-      : required(parseRing(stored.value, ports.configuration.ring), version)
+  const { version, stored } = await findVersion(ports, situation, commission)
+  const ring = stored ?? (await stageRing(ports, situation, { ...commission, version }))
   await promote(ports, version, ring)
   const { generation, current } = ring
   ports.journal.record({ kind: 'committed', version, generation, encryptsWith: current.name })
@@ -53,8 +43,10 @@ export async function commitRevoke(
     try {
       return await commit(ports, attempt, { origin: 'revoke', token, version })
     } catch (error) {
-      if (!isRefusal(error, 'label-moved') && !isRefusal(error, 'staged-ring-dead')) throw error
+      if (!isRefusal(error, 'label-moved', 'staged-ring-dead')) throw error
       version = undefined
+      // Labels and values are read by two calls, which may lag behind one another.
+      await ports.clock.sleep(LOST_PAUSE * tries)
       attempt = { ...attempt, now: ports.clock.now(), labels: await ports.versions.labels() }
     }
   }
@@ -63,66 +55,6 @@ export async function commitRevoke(
     came: `${MOST_TRIES} tries that each found it moved`,
     fix: 'Stop what else writes this secret, then revoke again',
   })
-}
-
-interface Base {
-  readonly version: string
-  readonly ring: Ring | undefined
-}
-
-async function readBase({ versions, configuration }: RotationPorts, { labels }: Situation): Promise<Base> {
-  const { version, value } = await readCurrent(versions)
-  if (version !== labels.current) throw moved(labels.current, version)
-  return { version, ring: parseRing(value, configuration.ring) }
-}
-
-function nextRing(
-  { configuration, chance }: RotationPorts,
-  situation: Situation,
-  base: Base,
-  origin: Origin,
-): Ring {
-  const making: Making = { parent: base.version, now: situation.now, random: chance.random }
-  if (base.ring === undefined) return genesis(configuration.ring, chance.uuid(), making)
-  const { highest } = situation.carried
-  const known = highest?.lineage === base.ring.lineage ? highest.generation : 0
-  // Generations only grow, also where somebody moved AWSCURRENT back.
-  const generation = Math.max(base.ring.generation, known) + 1
-  return origin === 'revoke' ? revoke(base.ring, making, generation) : advance(base.ring, making, generation)
-}
-
-/**
- * Puts the next ring under AWSPENDING. Versions are immutable: where this one already has a value, that one counts.
- * @returns the ring that the version holds.
- */
-export async function stageRing(
-  ports: RotationPorts,
-  situation: Situation,
-  { origin, version, rotationToken }: Staging,
-): Promise<Ring> {
-  const { versions, commits, configuration } = ports
-  const ring = nextRing(ports, situation, await readBase(ports, situation), origin)
-  try {
-    await commits.stage(version, serialiseRing(ring), rotationToken)
-    return ring
-  } catch (error) {
-    if (!isRefusal(error, 'version-conflict')) throw error
-    const theirs = await versions.read({ version })
-    if (theirs === undefined) throw error
-    return required(parseRing(theirs.value, configuration.ring), version)
-  }
-}
-
-interface Staging {
-  readonly origin: Origin
-  readonly version: string
-  readonly rotationToken?: string | undefined
-}
-
-/** @throws TicketringError `token-unknown` where a version holds no ring. */
-export function required(ring: Ring | undefined, version: string): Ring {
-  if (ring !== undefined) return ring
-  throw new TicketringError('token-unknown', { wanted: `a staged ring in version ${version}`, came: 'none' })
 }
 
 /**
@@ -169,12 +101,4 @@ function committed(
 
 function remember(carried: Carried, token: string, generation: number): Carried {
   return { ...carried, requests: [...(carried.requests ?? []), { token, generation }].slice(-MOST_REQUESTS) }
-}
-
-function moved(wanted: string, came: string): TicketringError {
-  return new TicketringError('label-moved', {
-    wanted: `AWSCURRENT on ${wanted}`,
-    came: `AWSCURRENT on ${came}`,
-    fix: 'Somebody else committed meanwhile; nothing has changed here',
-  })
 }

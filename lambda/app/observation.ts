@@ -57,12 +57,12 @@ export async function observe(ports: RotationPorts): Promise<Situation> {
   }
 }
 
-/** @returns the fleet; where Systems Manager answers AccessDenied, that. */
+/** @returns the fleet; where Systems Manager refuses to say, that: a revoke does not wait for it. */
 export async function callRoll(rollCall: RollCall): Promise<Fleet> {
   try {
     return { known: true, members: await rollCall.members() }
   } catch (error) {
-    if (isRefusal(error, 'access-denied')) return { known: false, refusal: error.came }
+    if (isRefusal(error, 'access-denied', 'throttled')) return { known: false, refusal: error.came }
     throw error
   }
 }

@@ -4,10 +4,11 @@ import { TicketringError } from '../core/errors.ts'
 import { askGate } from '../core/gate.ts'
 import type { StepRequest } from '../core/request.ts'
 import { parseRing, type Ring } from '../core/ring.ts'
-import { promote, required, stageRing } from './commit.ts'
+import { promote } from './commit.ts'
 import { deliver } from './delivery.ts'
 import { observe, type RotationPorts, readCurrent, readRecord } from './observation.ts'
 import type { StoredValue } from './ports.ts'
+import { required, stageRing } from './staging.ts'
 
 /**
  * One of the four steps that Secrets Manager calls: each may be retried and repeated at will.

@@ -89,6 +89,9 @@ function intentAfter(intent: Intent, { action }: Decision): Intent {
 
 type Stopped = { readonly stopped: string }
 
+/** Somebody else committed, or is about to. */
+const LOST = ['label-moved', 'staged-ring-dead', 'rotation-in-progress'] as const
+
 async function act(
   ports: RotationPorts,
   situation: Situation,
@@ -114,10 +117,27 @@ async function act(
     case 'deliver':
     case 'await':
     case 'judge':
-      return bring(ports, situation, decision, request)
+      return insisting(ports, situation, () => bring(ports, situation, decision, request))
     case 'hold':
     case 'rest':
       return { stopped: decision.reason }
+  }
+}
+
+/** A ring past maxKeyAge is replaced even where nothing can be delivered: the next one fails the invocation. */
+async function insisting(
+  { clock, journal, configuration }: RotationPorts,
+  situation: Situation,
+  attempt: () => Promise<Situation | Stopped>,
+): Promise<Situation | Stopped> {
+  try {
+    return await attempt()
+  } catch (error) {
+    const { delivery } = situation
+    const isYoung = delivery === undefined || ageOf(delivery, clock.now()) < configuration.timing.maxKeyAge
+    if (isYoung || !(error instanceof Error) || situation.unreachable !== undefined) throw error
+    journal.record({ kind: 'trouble', during: 'bringing a ring past maxKeyAge', detail: error.message })
+    return { ...situation, unreachable: error.message }
   }
 }
 
@@ -153,17 +173,21 @@ async function advance(
   if (trigger === 'schedule') {
     return yielding(intent, () => commit(ports, situation, { origin: 'advance', token: caller }))
   }
-  await ports.rotations.start(tokenFor('advance', secret, situation.labels.current, caller))
-  return { stopped: 'Secrets Manager was asked to rotate; the next tick confirms the delivery' }
+  return yielding(intent, async () => {
+    await ports.rotations.start(tokenFor('advance', secret, situation.labels.current, caller))
+    return { stopped: 'Secrets Manager was asked to rotate; the next tick confirms the delivery' }
+  })
 }
 
-/** Whoever comes second to a compare-and-set has lost nothing; only a person who asked is told by an error. */
-async function yielding(intent: Intent, attempt: () => Promise<Situation>): Promise<Situation | Stopped> {
+/** Whoever comes second has lost nothing; only a person who asked is told by an error. */
+async function yielding(
+  intent: Intent,
+  attempt: () => Promise<Situation | Stopped>,
+): Promise<Situation | Stopped> {
   try {
     return await attempt()
   } catch (error) {
-    const lost = isRefusal(error, 'label-moved') || isRefusal(error, 'staged-ring-dead')
-    if (!lost || (intent.action === 'rotate' && intent.manual)) throw error
+    if (!isRefusal(error, ...LOST) || (intent.action === 'rotate' && intent.manual)) throw error
     return { stopped: error.message }
   }
 }

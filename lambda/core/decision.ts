@@ -30,6 +30,8 @@ export interface Situation {
   readonly delivery?: Delivery
   readonly carried: Carried
   readonly fleet: Fleet
+  /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */
+  readonly unreachable?: string
 }
 
 /** What somebody wants done. `reconcile` wants whatever is due. */
@@ -79,6 +81,8 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
     duplicateRotation(known, intent) ??
     movedBack(known, configuration) ??
     stagedRevocation(known) ??
+    abandonedPending(known) ??
+    lastChance(known, intent, configuration) ??
     forcedAdvance(known, intent, configuration) ??
     revokedLeftover(known) ??
     converge(known, intent, configuration) ??
@@ -161,6 +165,22 @@ function stagedRevocation({ labels }: Known): Decision | undefined {
   return { action: 'revoke', reason: `the revocation ${pending} was staged and never committed` }
 }
 
+/**
+ * Before a ring that is too old is replaced, the fleet is asked once: after a long silence of this function it may
+ * never have been sent, and a machine that is sent only its successor refuses every ticket from before.
+ */
+function lastChance(
+  known: Known,
+  intent: Intent,
+  configuration: RotationConfiguration,
+): Decision | undefined {
+  if (known.unreachable !== undefined || forcedAdvance(known, intent, configuration) === undefined)
+    return undefined
+  const step = converge(known, intent, configuration)
+  const isUntried = step?.action === 'deliver' && known.delivery.attempts === 0
+  return isUntried || step?.action === 'await' || step?.action === 'judge' ? step : undefined
+}
+
 function forcedAdvance(
   known: Known,
   intent: Intent,
@@ -189,13 +209,18 @@ function converge(known: Known, intent: Intent, configuration: RotationConfigura
   }
   if (intent.action === 'deliver') return { action: 'deliver', to: 'all', reason: 'asked for by hand' }
   const trouble = fleetTrouble({ fleet, carried, target: configuration.target })
-  if (delivery.attempts === 0 && fleet.known && fleet.members.length > 0) {
+  if (delivery.attempts === 0 && mayReachSomebody(known)) {
     return { action: 'deliver', to: 'all', reason: missingOf(delivery) }
   }
   if (trouble !== undefined) return { action: 'hold', waitsFor: 'fleet', page: true, reason: trouble }
   if (delivery.membership !== rollCallOf(fleet))
     return { action: 'judge', reason: 'the roll call has changed' }
   return isConverged(delivery) ? undefined : redeliver(known, configuration)
+}
+
+/** A revocation does not wait for a roll call that nobody may read: its command goes by the tag. */
+function mayReachSomebody({ fleet, delivery }: Known): boolean {
+  return fleet.known ? fleet.members.length > 0 : isRevocation(delivery.version)
 }
 
 function redeliver(known: Known, { timing }: RotationConfiguration): Decision {
@@ -209,19 +234,29 @@ function redeliver(known: Known, { timing }: RotationConfiguration): Decision {
 }
 
 /** Erases what the labels still hold of the old ring, once nobody can need it. */
-function tidy({ labels, carried, now }: Known, { trigger }: RotationConfiguration): Decision | undefined {
+function tidy({ labels }: Known, { trigger }: RotationConfiguration): Decision | undefined {
   if (labels.previous !== undefined && labels.previous !== labels.current) {
     const reason = 'the fleet has converged: the old ring is erased as far as Secrets Manager lets one'
     return { action: 'unlabel', label: 'AWSPREVIOUS', version: labels.previous, reason }
   }
   const { pending } = labels
-  if (pending === undefined) return undefined
-  if (pending === labels.current) {
-    if (trigger === 'secrets-manager') return undefined
-    return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason: 'the rotation is complete' }
-  }
+  if (pending !== labels.current || trigger === 'secrets-manager') return undefined
+  return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason: 'the rotation is complete' }
+}
+
+/**
+ * An AWSPENDING that stays on another version than AWSCURRENT blocks every later rotation, converged or not: a refused
+ * createSecret leaves it behind.
+ */
+function abandonedPending({ labels, carried, now }: Known): Decision | undefined {
+  const { pending, current } = labels
+  if (pending === undefined || pending === current) return undefined
   if (carried.pending?.version !== pending) {
-    return { action: 'note-pending', version: pending, reason: `AWSPENDING is on ${pending}, not from here` }
+    return {
+      action: 'note-pending',
+      version: pending,
+      reason: `AWSPENDING is on ${pending}, not on AWSCURRENT`,
+    }
   }
   if (now < later(carried.pending.since, PENDING_LIFE)) return undefined
   const since = carried.pending.since.toISOString()
@@ -235,8 +270,10 @@ function dueRotation(
   configuration: RotationConfiguration,
 ): Decision | undefined {
   const gate = gateOf(known, intent, configuration)
-  const { every, tick } = configuration.timing
-  const overdue = known.now >= later(known.delivery.rotatedAt, every + tick)
+  const { every, tick, window } = configuration.timing
+  // Secrets Manager may come at any time of its window; EventBridge Scheduler comes once in its own.
+  const latest = configuration.trigger === 'secrets-manager' ? every + window : every
+  const overdue = known.now >= later(known.delivery.rotatedAt, latest + tick)
   if (intent.action === 'rotate') return answerGate(gate, known, overdue)
   // A tick takes a rotation up only once its own trigger has evidently not.
   if (!overdue) return undefined

@@ -98,7 +98,7 @@ export class TicketringError extends Error {
   }
 }
 
-/** True for a {@link TicketringError}, of this code if one is named. Never throws. */
-export function isRefusal(error: unknown, code?: ErrorCode): error is TicketringError {
-  return error instanceof TicketringError && (code === undefined || error.code === code)
+/** True for a {@link TicketringError}, of one of these codes if any are named. Never throws. */
+export function isRefusal(error: unknown, ...codes: readonly ErrorCode[]): error is TicketringError {
+  return error instanceof TicketringError && (codes.length === 0 || codes.includes(error.code))
 }

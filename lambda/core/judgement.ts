@@ -45,11 +45,19 @@ export function weigh<D extends Delivered, C extends Pick<Carried, 'baseline'>>(
     membership: membershipOf(members.map(({ id }) => id)),
   }
   const trouble = fleetTrouble({ fleet, carried, target })
-  if (stragglers.length > 0 || trouble !== undefined) return { delivery: weighed, carried }
+  if (stragglers.length > 0 || trouble !== undefined) {
+    return { delivery: changed ? unsettled(weighed) : weighed, carried }
+  }
   const convergedAt = delivery.convergedAt === undefined || changed ? now : delivery.convergedAt
   return {
     // The next redelivery, for somebody who joins, starts its back-off afresh.
     delivery: { ...weighed, convergedAt, attempts: Math.min(delivery.attempts, 1) },
     carried: { ...carried, baseline: { members: members.length, at: now } },
   }
+}
+
+/** Whoever changed its keys just now may be the last to have done so: the fleet has yet to converge after it. */
+function unsettled<D extends Delivered>(delivery: D): D {
+  const { convergedAt: _, ...rest } = delivery
+  return rest as D
 }

@@ -50,8 +50,43 @@ describe("Secrets Manager's rotation", () => {
     world.clock.advance(TIMING.every)
     expect((await world.rotate()).decision.reason).toContain('Secrets Manager was asked')
     expect(world.ring().generation).toBe(2)
-    await world.pass(TIMING.every + 3 * TIMING.tick)
+    await world.pass(TIMING.every + TIMING.window)
+    expect(world.ring().generation, 'within its window Secrets Manager may still come').toBe(2)
+    await world.pass(3 * TIMING.tick)
     expect(world.ring().generation).toBe(3)
+  })
+
+  it('that a closed gate refused does not block later ones, though a machine never confirms', async () => {
+    const world = hooked()
+    const [lost] = world.fleet.instances
+    if (lost) lost.conduct = 'lose'
+    await world.reconcile()
+    const rotate = world.secret.onRotate
+    world.clock.advance(TIMING.every)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    await expect(step(world, 'createSecret')).rejects.toMatchObject({ code: 'rotation-held' })
+    await world.pass(31 * 60)
+    expect(world.secret.holders.get('AWSPENDING')).toBeUndefined()
+    world.secret.onRotate = rotate
+    const sent = world.fleet.orders.length
+    await world.pass(TIMING.maxKeyAge)
+    expect(world.fleet.orders.length).toBeGreaterThan(sent)
+    expect(world.ring().generation).toBe(2)
+  })
+
+  it('that is under way when the ring gets too old is left to finish, and the tick still says how old', async () => {
+    const world = hooked()
+    const [lost] = world.fleet.instances
+    if (lost) lost.conduct = 'lose'
+    await world.reconcile()
+    await world.pass(TIMING.maxKeyAge - 2 * TIMING.tick)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    world.journal.entries.length = 0
+    await world.pass(4 * TIMING.tick)
+    expect(world.journal.of('measured').at(-1)?.metrics.KeyAge).toBeGreaterThan(TIMING.maxKeyAge)
+    expect(world.secret.holders.get('AWSPENDING')).toBe(TOKEN)
   })
 
   it('stays one advance when every step is repeated', async () => {

@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { RingCommits } from '../../lambda/app/ports.ts'
 import { keysOf, sharesNoKey } from '../../lambda/core/ring.ts'
-import { HOUR, TIMING, World } from '../fakes/world.ts'
-
-async function converged(...args: ConstructorParameters<typeof World>): Promise<World> {
-  const world = new World(...args)
-  await world.reconcile()
-  return world
-}
+import { converged, HOUR, methods, TIMING, World } from '../fakes/world.ts'
 
 describe('the first tick after a deploy', () => {
   it('makes generation 1, delivers it and records convergence', async () => {
@@ -371,15 +364,6 @@ function signal() {
     resolve = done
   })
   return { promise, resolve }
-}
-
-/** A port's methods, bound, so that one of them can be replaced. */
-function methods(commits: RingCommits): RingCommits {
-  return {
-    stage: commits.stage.bind(commits),
-    promote: commits.promote.bind(commits),
-    unlabel: commits.unlabel.bind(commits),
-  }
 }
 
 describe('what other hands did to the labels', () => {

@@ -1,4 +1,5 @@
 import type { RotationPorts } from '../../lambda/app/observation.ts'
+import type { RingCommits } from '../../lambda/app/ports.ts'
 import { type Answer, run } from '../../lambda/app/rotation.ts'
 import { parseRecord } from '../../lambda/core/delivery-record.ts'
 import { parseRotationRequest } from '../../lambda/core/request.ts'
@@ -110,5 +111,21 @@ export class World {
 
   delivery() {
     return this.record.text === undefined ? undefined : parseRecord(this.record.text).delivery
+  }
+}
+
+/** A world after its first tick: generation 1 is everywhere. */
+export async function converged(...args: ConstructorParameters<typeof World>): Promise<World> {
+  const world = new World(...args)
+  await world.reconcile()
+  return world
+}
+
+/** A port's methods, bound, so that one of them can be replaced. */
+export function methods(commits: RingCommits): RingCommits {
+  return {
+    stage: commits.stage.bind(commits),
+    promote: commits.promote.bind(commits),
+    unlabel: commits.unlabel.bind(commits),
   }
 }

@@ -1,0 +1,165 @@
+import { describe, expect, it } from 'vitest'
+import type { RotationPorts } from '../../lambda/app/observation.ts'
+import { isRevocation } from '../../lambda/core/decision.ts'
+import { TicketringError } from '../../lambda/core/errors.ts'
+import { sharesNoKey } from '../../lambda/core/ring.ts'
+import { converged, HOUR, methods, TIMING, World } from '../fakes/world.ts'
+
+const KILLED = new Error('killed')
+const killed = () => Promise.reject(KILLED)
+const denied = () =>
+  Promise.reject(new TicketringError('access-denied', { wanted: 'to be let in', came: 'AccessDenied' }))
+
+const withCourier = (ports: RotationPorts, changes: Partial<RotationPorts['courier']>): RotationPorts => {
+  const { courier } = ports
+  return {
+    ...ports,
+    courier: {
+      send: courier.send.bind(courier),
+      progress: courier.progress.bind(courier),
+      results: courier.results.bind(courier),
+      ...changes,
+    },
+  }
+}
+
+const withoutPromotion = (ports: RotationPorts): RotationPorts => ({
+  ...ports,
+  commits: { ...methods(ports.commits), promote: killed },
+})
+
+const generationsSent = ({ fleet }: World) => fleet.orders.map(({ generation }) => generation)
+
+describe('after a silence longer than maxKeyAge', () => {
+  it('a generation that was committed and never sent is sent before its successor', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    await expect(
+      world.invoke({ action: 'rotate' }, withCourier(world.ports(), { send: killed })),
+    ).rejects.toBe(KILLED)
+    world.clock.advance(TIMING.maxKeyAge + HOUR)
+    const { did } = await world.reconcile()
+    expect(generationsSent(world)).toEqual([1, 2, 3])
+    expect(did.map((what) => what.split(':')[0]).slice(0, 3)).toEqual(['deliver', 'await', 'advance'])
+  })
+
+  it('machines that joined meanwhile and hold the ring are no reason to force an advance', async () => {
+    const world = await converged()
+    const [gone] = world.fleet.instances
+    if (gone) gone.present = false
+    world.clock.advance(TIMING.maxKeyAge + HOUR)
+    await world.reconcile()
+    expect(world.journal.of('measured').at(-1)?.metrics.RotationForced).toBe(0)
+    expect(world.ring().generation).toBe(2)
+  })
+
+  it('a fleet that cannot be reached does not keep the ring from being replaced', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    const unreachable = () => withCourier(world.ports(), { send: denied })
+    await expect(world.invoke({ action: 'rotate' }, unreachable())).rejects.toMatchObject({
+      code: 'access-denied',
+    })
+    expect(world.ring().generation).toBe(2)
+    world.clock.advance(TIMING.maxKeyAge)
+    await expect(world.invoke({ action: 'reconcile' }, unreachable())).rejects.toMatchObject({
+      code: 'access-denied',
+    })
+    expect(world.ring().generation).toBe(3)
+  })
+
+  it('a generation that was staged and never committed is made anew, not promoted at that age', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    await expect(world.invoke({ action: 'rotate' }, withoutPromotion(world.ports()))).rejects.toBe(KILLED)
+    world.clock.advance(TIMING.maxKeyAge)
+    const now = world.clock.now()
+    await world.reconcile()
+    expect(world.ring()).toMatchObject({ generation: 2, rotatedAt: now })
+    expect(generationsSent(world)).toEqual([1, 2])
+  })
+})
+
+describe('a staged ring', () => {
+  it('is used by whoever comes soon after: one version, one ring', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    await expect(world.invoke({ action: 'rotate' }, withoutPromotion(world.ports()))).rejects.toBe(KILLED)
+    const staged = world.secret.holders.get('AWSPENDING')
+    world.clock.advance(TIMING.tick)
+    await world.rotate()
+    expect(world.secret.holders.get('AWSCURRENT')).toBe(staged)
+  })
+})
+
+describe('a revoke', () => {
+  it('makes new keys though AWSCURRENT was moved back to what was revoked before', async () => {
+    const world = await converged()
+    const revoked = world.ring()
+    await world.invoke({ action: 'revoke' })
+    const replaced = world.ring()
+    world.secret.moveByHand(world.secret.history[1] ?? '')
+    const { proof } = await world.invoke({ action: 'revoke' })
+    expect(proof).toEqual({ refused: 3, stillAccepting: [], unproven: 0 })
+    expect(world.ring().generation).toBe(3)
+    expect(sharesNoKey(world.ring(), replaced)).toBe(true)
+    expect(sharesNoKey(world.ring(), revoked)).toBe(true)
+  })
+
+  it.each(['access-denied', 'throttled'] as const)(
+    'is sent to all that have the tag although the roll call answers %s',
+    async (code) => {
+      const world = await converged()
+      const refuse = () => Promise.reject(new TicketringError(code, { wanted: 'the roll call', came: code }))
+      const ports = { ...world.ports(), rollCall: { members: refuse } }
+      const { decision } = await world.invoke({ action: 'revoke' }, ports)
+      expect(isRevocation(world.secret.holders.get('AWSCURRENT') ?? '')).toBe(true)
+      expect(world.fleet.orders.at(-1)).toMatchObject({ generation: 2, to: 'all', ramp: false })
+      expect(world.fleet.instances.every(({ ring }) => ring?.generation === 2)).toBe(true)
+      expect(decision).toMatchObject({ action: 'hold', reason: expect.stringContaining('roll call') })
+    },
+  )
+
+  it('wins although AWSCURRENT, asked for by its stage, still answers with the version before', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    const [before] = [await world.secret.read('AWSCURRENT')]
+    await world.scheduled()
+    const { secret } = world
+    const lagging = {
+      labels: secret.labels.bind(secret),
+      read: async (which: Parameters<typeof secret.read>[0]) =>
+        which === 'AWSCURRENT' ? before : secret.read(which),
+    }
+    await world.invoke({ action: 'revoke' }, { ...world.ports(), versions: lagging })
+    expect(world.ring().generation).toBe(3)
+  })
+})
+
+describe('the gate', () => {
+  it('waits a ticket lifetime for a machine that changed its keys while another one failed', async () => {
+    const world = new World(['i-1', 'i-2', 'i-3', 'i-4', 'i-5'])
+    const away = world.fleet.instances.slice(3)
+    const [late, failing] = away
+    await world.reconcile()
+    for (const instance of away) instance.present = false
+    world.clock.advance(TIMING.every)
+    await world.scheduled()
+    world.clock.advance(TIMING.ticketLifetime + 60)
+    // One comes back with the ring it had. The other has fetched this one at its boot, but its agent fails at first.
+    for (const instance of away) instance.present = true
+    failing?.apply((await world.secret.read('AWSCURRENT'))?.value ?? '', 'edge', 2)
+    if (failing) failing.conduct = 'fail'
+    await world.pass(6 * TIMING.tick)
+    expect(late?.ring?.generation).toBe(2)
+    const { rotatedAt } = world.ring()
+    if (failing) failing.conduct = 'apply'
+    await world.invoke({ action: 'deliver' })
+    const { decision } = await world.rotate()
+    expect(decision).toMatchObject({
+      action: 'hold',
+      reason: expect.stringContaining('tickets issued before'),
+    })
+    expect(world.ring().rotatedAt).toEqual(rotatedAt)
+  })
+})
