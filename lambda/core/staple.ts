@@ -3,6 +3,7 @@ import { type ErrorCode, TicketringError } from './errors.ts'
 import { Fields } from './fields.ts'
 import type { Certificate } from './ocsp/certificate.ts'
 import { RULES, type Rule } from './ocsp/verdict.ts'
+import { parameterText } from './parameter-text.ts'
 
 /** What machines are told about a certificate: nothing yet, staple this response, or remove what you have. */
 export const STAPLE_STATES = ['none', 'staple', 'withdrawn'] as const
@@ -130,27 +131,31 @@ export function parseEntry(text: string): StapleEntry {
  * @throws TicketringError `staple-too-large` where no parameter can hold it.
  */
 export function serialiseEntry(entry: StapleEntry): string {
-  const { name, id, state, mustStaple, response, reason, lastFailure, ...rest } = entry
-  const text = JSON.stringify({
+  const text = parameterText(JSON.stringify(writtenOf(entry)))
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= LARGEST_ENTRY) return text
+  throw new TicketringError('staple-too-large', {
+    wanted: `an entry for ${entry.name} of at most ${LARGEST_ENTRY} bytes, which an advanced parameter holds`,
+    came: `${bytes} bytes around a response of ${entry.response?.der.length ?? 0}`,
+    fix: 'Have the responder leave out certificates that nobody needs, or use a shorter key for its signer',
+  })
+}
+
+function writtenOf({ name, id, state, mustStaple, response, reason, lastFailure, ...rest }: StapleEntry) {
+  const short = (text: string) => text.slice(0, LONGEST_TEXT)
+  return {
     v: 1,
     name,
     id,
     state,
     mustStaple,
     ...(response === undefined ? {} : flatten(response)),
-    ...(reason === undefined ? {} : { reason: reason.slice(0, LONGEST_TEXT) }),
+    ...(reason === undefined ? {} : { reason: short(reason) }),
     ...rest,
     ...(lastFailure === undefined
       ? {}
-      : { lastFailure: { ...lastFailure, detail: lastFailure.detail.slice(0, LONGEST_TEXT) } }),
-  })
-  const bytes = Buffer.byteLength(text)
-  if (bytes <= LARGEST_ENTRY) return text
-  throw new TicketringError('staple-too-large', {
-    wanted: `an entry for ${name} of at most ${LARGEST_ENTRY} bytes, which an advanced parameter holds`,
-    came: `${bytes} bytes around a response of ${response?.der.length ?? 0}`,
-    fix: 'Have the responder leave out certificates that nobody needs, or use a shorter key for its signer',
-  })
+      : { lastFailure: { ...lastFailure, detail: short(lastFailure.detail) } }),
+  }
 }
 
 function flatten({ der, ...facts }: StoredResponse) {

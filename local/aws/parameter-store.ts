@@ -103,6 +103,7 @@ export class ParameterStore {
     )
     await caller.need('ssm:PutParameter', this.#arn(Name), { 'ssm:Overwrite': String(Overwrite) })
     checkSize(Value, Tier)
+    checkReferences(Value)
     const present = this.#parameters.get(Name)
     if (present && !Overwrite) {
       throw new AwsError(
@@ -173,4 +174,13 @@ function checkSize(value: string, tier: string): void {
       `Advanced tier parameters support a maximum parameter value of ${ADVANCED_LIMIT} characters.`,
     )
   }
+}
+
+/** Source: PutParameter, `Value`. */
+function checkReferences(value: string): void {
+  if (!/\{\{.*\}\}/s.test(value)) return
+  throw new AwsError(
+    'ValidationException',
+    "Parameters can't be referenced or nested in the values of other parameters: a value can't hold {{}}.",
+  )
 }

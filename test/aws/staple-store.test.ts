@@ -42,6 +42,13 @@ describe.each<[string, () => StapleStore]>([
     expect(await store.read([id(1)])).toEqual(new Map([[id(1), { text: 'one', version: 1 }]]))
   })
 
+  it('takes no text that refers to another parameter', async () => {
+    await expect(store.write(id(3), '{"said":"{{ssm:/x}}"}', 0)).rejects.toMatchObject({
+      name: 'ValidationException',
+    })
+    expect(await store.read([id(3)])).toEqual(new Map())
+  })
+
   it('numbers each write, so that a writer sees another one in between', async () => {
     expect(await store.write(id(1), 'theirs', 1)).toBe(2)
     expect(await store.write(id(1), 'ours', 1)).toBe(3)

@@ -59,6 +59,27 @@ describe('an entry of the store', () => {
     expect(parseEntry(serialiseEntry(entry))).toEqual(entry)
   })
 
+  it('quotes what a responder says of parameters so that Parameter Store takes it', () => {
+    const detail = 'content type {{ssm:/x}} {{{ }}}'
+    const reason = '{{{{ withdrawn }}'
+    const entry = { ...ENTRY, reason, lastFailure: { at: at(9), code: 'response-older', detail } } as const
+    expect(serialiseEntry(entry)).not.toContain('{{')
+    expect(parseEntry(serialiseEntry(entry))).toEqual(entry)
+  })
+
+  it('counts what quoting adds against what a parameter holds', () => {
+    const detail = '{'.repeat(300)
+    const bytes = (der: number, failure: object) =>
+      serialiseEntry({
+        ...ENTRY,
+        response: { ...ENTRY.response, der: Buffer.alloc(der) },
+        ...failure,
+      } as StapleEntry)
+    const lastFailure = { at: at(9), code: 'response-older', detail }
+    expect(() => bytes(5200, { lastFailure: { ...lastFailure, detail: 'x'.repeat(300) } })).not.toThrow()
+    expect(() => bytes(5200, { lastFailure })).toThrow(/staple-too-large/)
+  })
+
   it('is flat, so that a shell can read it', () => {
     const flat = JSON.parse(serialiseEntry(ENTRY))
     expect(flat).toMatchObject({ v: 1, state: 'staple', end: at(19).toISOString(), haproxy: null })
@@ -229,6 +250,16 @@ describe('the delivery record', () => {
     expect(parseStapleRecord(serialiseStapleRecord(record))).toEqual(record)
     const empty = { set: 'edge', carried: {} }
     expect(parseStapleRecord(serialiseStapleRecord(empty))).toEqual(empty)
+  })
+
+  it('quotes what a machine says of parameters so that Parameter Store takes it', () => {
+    const stragglers = [{ id: 'i-1', reason: 'says {{ssm:/x}}' }]
+    const said = { ...record, delivery: { ...record.delivery, stragglers } } as StapleRecord
+    expect(serialiseStapleRecord(said)).not.toContain('{{')
+    expect(parseStapleRecord(serialiseStapleRecord(said))).toEqual(said)
+    const many = Array.from({ length: 20 }, (_, n) => ({ id: `i-${n}`, reason: '{'.repeat(90) }))
+    const text = serialiseStapleRecord({ ...said, delivery: { ...said.delivery, stragglers: many } as never })
+    expect(text.length).toBeLessThan(4096)
   })
 
   it('fits a standard parameter, whoever is missing', () => {

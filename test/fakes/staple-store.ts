@@ -21,6 +21,8 @@ export class MemoryStaples implements StapleStore {
   }
 
   async write(id: string, text: string, after: number): Promise<number> {
+    if (/\{\{.*\}\}/s.test(text))
+      throw Object.assign(new Error(`a reference in ${id}`), { name: 'ValidationException' })
     const texts = this.versions.get(id) ?? []
     if (after === 0 && texts.length > 0)
       throw new TicketringError('staple-contended', {

@@ -112,7 +112,7 @@ export class StapleInstance {
       mustStaple: false,
       response: { ...response, haproxy, fetchedAt: at(0), source: 'http://ocsp.test/' },
       failures: 0,
-      lastFailure: { at: at(-9), code: 'staple-malformed', detail: 'said "no", \\ and ü' },
+      lastFailure: { at: at(-9), code: 'staple-malformed', detail: 'said "no", \\ and ü, {{ssm:/x}}' },
     }
   }
 

@@ -45,6 +45,13 @@ test('a standard parameter holds 4,096 bytes and an advanced one 8,192', async (
   )
 })
 
+test('a value that refers to another parameter is refused', async () => {
+  for (const value of ['{{ssm:/x}}', '{"said":"{{}}"}', 'a {{\nb }} c'])
+    expect((await refusalOf(put('/rings/nested', value))).name).toBe('ValidationException')
+  expect((await refusalOf(get('/rings/nested'))).name).toBe('ParameterNotFound')
+  await put('/rings/nested', '{"said":"{\\u007bssm:/x}}"}')
+})
+
 test('several are read by name or by path, in pages', async () => {
   for (const name of ['a', 'b', 'c']) await put(`/staples/${name}`, name)
   const { ssm } = clients(aws)
