@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Fields } from './fields.ts'
+import { parameterText } from './parameter-text.ts'
 import type { Ring } from './ring.ts'
 
 /** What is public about a ring: enough for a tick to decide without touching key bytes. */
@@ -129,7 +130,7 @@ export function fitStragglers(
   write: (stragglers: readonly Straggler[]) => string,
 ): string {
   for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
-    const text = write(all.slice(0, most).map(shorten))
+    const text = parameterText(write(all.slice(0, most).map(shorten)))
     if (Buffer.byteLength(text) < PARAMETER_LIMIT) return text
   }
   throw new RangeError('a delivery record without stragglers exceeds a parameter')

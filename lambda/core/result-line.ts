@@ -79,17 +79,17 @@ const FIELDS = [
  */
 export function parseResultLine(output: string): ResultLine {
   const lines = output.split('\n').filter((line) => line.trim() !== '')
-  const [line] = lines
-  if (line === undefined || lines.length > 1) {
+  const [text] = lines
+  if (text === undefined || lines.length > 1) {
     throw new TicketringError('result-line-malformed', {
       wanted: 'one result line on standard output',
       came: `${lines.length} lines`,
     })
   }
-  const fields = Fields.ofJson(line, 'a result line', 'result-line-malformed', FIELDS)
+  const fields = Fields.ofJson(text, 'a result line', 'result-line-malformed', FIELDS)
   if (fields.integer('v', 1) !== 1) fields.refuse('v', 'the number 1')
   const result = fields.oneOf('result', RESULTS)
-  const line1 = {
+  const line = {
     ring: fields.string('ring', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a ring name'),
     lineage: fields.string('lineage', /^([0-9a-f-]{36})?$/, 'a UUID'),
     generation: fields.integer('generation', 0),
@@ -100,9 +100,9 @@ export function parseResultLine(output: string): ResultLine {
     ms: fields.integer('ms', 0),
     script: fields.string('script', /^[0-9a-f]{12}$/, '12 hex digits'),
   }
-  if (result !== 'failed') return line1
+  if (result !== 'failed') return line
   return {
-    ...line1,
+    ...line,
     error: fields.oneOf('error', INSTANCE_ERRORS),
     ...(fields.has('detail')
       ? { detail: fields.string('detail', /^[\x20-\x7e]{0,300}$/, 'printable text') }

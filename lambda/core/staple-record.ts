@@ -7,7 +7,6 @@ import {
   parseDelivered,
 } from './delivery-record.ts'
 import { Fields } from './fields.ts'
-import { parameterText } from './parameter-text.ts'
 import { digestOf, type StapleEntry } from './staple.ts'
 
 /** What each machine is to hold of the certificates it has: id to digest of the response, or `withdrawn`. */
@@ -72,14 +71,12 @@ export function parseStapleRecord(text: string): StapleRecord {
 /** The inverse of {@link parseStapleRecord}; leaves out stragglers until the text fits a parameter. */
 export function serialiseStapleRecord({ set, delivery, carried }: StapleRecord): string {
   return fitStragglers(delivery?.stragglers ?? [], (stragglers) =>
-    parameterText(
-      JSON.stringify({
-        v: 1,
-        set,
-        ...(delivery === undefined ? {} : { delivery: { ...delivery, stragglers } }),
-        ...carried,
-      }),
-    ),
+    JSON.stringify({
+      v: 1,
+      set,
+      ...(delivery === undefined ? {} : { delivery: { ...delivery, stragglers } }),
+      ...carried,
+    }),
   )
 }
 

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import type { RotationPorts } from '../../lambda/app/observation.ts'
 import { isRevocation } from '../../lambda/core/decision.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
+import { serialiseResultLine } from '../../lambda/core/result-line.ts'
 import { sharesNoKey } from '../../lambda/core/ring.ts'
+import { SCRIPT } from '../fakes/fleet.ts'
 import { converged, HOUR, methods, TIMING, World } from '../fakes/world.ts'
 
 const KILLED = new Error('killed')
@@ -133,6 +135,33 @@ describe('a revoke', () => {
     }
     await world.invoke({ action: 'revoke' }, { ...world.ports(), versions: lagging })
     expect(world.ring().generation).toBe(3)
+  })
+})
+
+describe('a machine that quotes a reference to a parameter', () => {
+  it('is named with what it said, and is delivered to again until it confirms', async () => {
+    const world = new World()
+    const [machine] = world.fleet.instances
+    const say = serialiseResultLine({
+      ring: 'edge',
+      lineage: '',
+      generation: 0,
+      server: 'nginx',
+      result: 'failed',
+      encryptsWith: '',
+      verified: 'none',
+      ms: 4,
+      script: SCRIPT,
+      error: 'config-test-failed',
+      detail: 'unknown {{ssm:/x}} in line 3',
+    })
+    if (machine) machine.conduct = { say, status: 'Failed' }
+    const { fleet } = await world.reconcile()
+    expect(fleet?.stragglers[0]?.reason).toContain('{{ssm:/x}}')
+    expect(world.delivery()?.stragglers[0]?.reason).toContain('{{ssm:/x}}')
+    if (machine) machine.conduct = 'apply'
+    await world.pass(4 * TIMING.tick)
+    expect(world.delivery()).toMatchObject({ confirmed: 3, stragglers: [] })
   })
 })
 

@@ -1,6 +1,6 @@
 import type { Journal, JournalEntry, Records } from '../../lambda/app/ports.ts'
 
-/** A parameter in memory. */
+/** A parameter in memory: as Parameter Store does, it takes no value with a reference to another. */
 export class MemoryRecord implements Records {
   text: string | undefined
 
@@ -9,6 +9,7 @@ export class MemoryRecord implements Records {
   }
 
   async write(text: string): Promise<void> {
+    if (/\{\{.*\}\}/s.test(text)) throw new RangeError(`a reference to another parameter in ${text}`)
     this.text = text
   }
 }
