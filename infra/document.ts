@@ -55,7 +55,7 @@ export const EXECUTION_SECONDS = 120
 const MOST_BYTES = 61_000
 
 /** A script of `fleet/` as its version is told by: after `instance.sh`, which each of them needs. */
-export function readScript(name: 'apply-ring.sh' | 'apply-staple.sh' = 'apply-ring.sh'): string {
+export function readScript(name: 'apply-ring.sh' | 'apply-staple.sh'): string {
   return ['instance.sh', name]
     .map((file) => readFileSync(new URL(`../fleet/${file}`, import.meta.url), 'utf8'))
     .join('')

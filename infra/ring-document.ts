@@ -3,8 +3,6 @@ import { buildDocument, type FleetDocument, listenersText } from './document.ts'
 import { groupName, secretName } from './names.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 
-export { readScript } from './document.ts'
-
 /**
  * Builds the document that puts a ring in place: `ticketring-<ring>-<12 hex>`.
  * @throws TicketringError `configuration-invalid` if the script cannot travel in a document.

@@ -9,7 +9,7 @@ import { TICK_MINUTES } from './rotation-function.ts'
 import { Schedules, type Wake } from './schedules.ts'
 
 /** Seconds by which a rotation may come earlier than T after the one before: as long as its schedule's window. */
-export function windowSeconds({ every, trigger }: Rotation): number {
+export function windowSeconds({ every, trigger }: Pick<Rotation, 'every' | 'trigger'>): number {
   // Secrets Manager's own window for hourly schedules is one hour: it takes none shorter.
   if (trigger === 'secrets-manager') return 3600
   return 60 * Math.min(15, Math.max(1, Math.floor(every / 60 / 16)))
@@ -75,7 +75,7 @@ export function rotateBySecretsManager(
     rotateImmediatelyOnUpdate: false,
     rotationRules: {
       scheduleExpression: `rate(${every / 3600} hours)`,
-      duration: `${windowSeconds({ every, trigger: 'secrets-manager' } as Rotation) / 3600}h`,
+      duration: `${windowSeconds({ every, trigger: 'secrets-manager' }) / 3600}h`,
     },
   })
   // Secrets Manager invokes testSecret while the schedule is being created.

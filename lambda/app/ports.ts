@@ -6,7 +6,7 @@ import type { RandomBytes } from '../core/ticket-key.ts'
 /** The secret's versions and labels, read. */
 export interface RingVersions {
   /** @throws TicketringError `secret-missing`, `secret-without-current`, `access-denied`. */
-  labels(): Promise<Labels & { readonly rotationEnabled: boolean; readonly versions: readonly string[] }>
+  labels(): Promise<Labels & { readonly rotationEnabled: boolean }>
   /**
    * @returns the SecretString of the version that AWSCURRENT names, or of the version named; `undefined` where
    * that version has no value (yet): reads are eventually consistent.

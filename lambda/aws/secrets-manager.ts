@@ -33,7 +33,6 @@ export class RingSecret implements RingVersions, RingCommits, Rotations {
       ...(previous === undefined ? {} : { previous }),
       ...(pending === undefined ? {} : { pending }),
       rotationEnabled: answer.RotationEnabled === true,
-      versions: stages.map(([version]) => version),
     }
   }
 

@@ -61,9 +61,9 @@ export class Fields {
     return found as T
   }
 
-  integer(name: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
+  integer(name: string, least: number): number {
     const value = this.#values[name]
-    const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most
+    const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= least
     if (!fits) this.refuse(name, `a whole number of ${least} or more`)
     return value as number
   }

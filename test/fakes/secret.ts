@@ -33,7 +33,6 @@ export class MemorySecret implements RingVersions, RingCommits, Rotations {
       ...(previous === undefined ? {} : { previous }),
       ...(pending === undefined ? {} : { pending }),
       rotationEnabled: this.rotationEnabled,
-      versions: [...new Set(this.holders.values())],
     }
   }
 

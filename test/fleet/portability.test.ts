@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { readScript } from '../../infra/ring-document.ts'
+import { readScript } from '../../infra/document.ts'
 import { CREDENTIALS, NO_CREDENTIALS } from './endpoint.ts'
 import { advanced, Instance, ringOf, SCRIPT } from './instance.ts'
 import { tmpfsDirectory } from './terminators.ts'
@@ -35,7 +35,7 @@ describe('shells', () => {
     await oneBehind()
     const document = join(instance.terminator.directory, '_script.sh')
     const preamble = `if [ -z "\${SSM_Generation+x}" ]; then SSM_Generation='${text}'; fi\n`
-    writeFileSync(document, preamble + readScript())
+    writeFileSync(document, preamble + readScript('apply-ring.sh'))
     const { line } = await instance.run({ script: document, environment })
     expect(line).toMatchObject({ result: 'applied', generation: 2 })
   })
@@ -115,7 +115,7 @@ describe('by hand', () => {
     await oneBehind()
     const environment = { TICKETRING_RING: undefined, TICKETRING_SCRIPT: undefined }
     const { line } = await instance.run({ arguments: ['edge', '2'], environment })
-    const hash = createHash('sha256').update(readScript()).digest('hex')
+    const hash = createHash('sha256').update(readScript('apply-ring.sh')).digest('hex')
     expect(line).toMatchObject({ result: 'applied', generation: 2, script: hash.slice(0, 12) })
   })
 
@@ -127,7 +127,7 @@ describe('by hand', () => {
 
   test('--help names every setting and exits 0', () => {
     const help = execFileSync('dash', [SCRIPT, '--help'], { encoding: 'utf8' })
-    const settings = [...readScript().matchAll(/^(?:OWN|COMMON)_SETTINGS=.*$/gm)].flatMap(
+    const settings = [...readScript('apply-ring.sh').matchAll(/^(?:OWN|COMMON)_SETTINGS=.*$/gm)].flatMap(
       ([line]) => line.replace(/\$?\w+_SETTINGS=?/g, '').match(/[A-Z][A-Z_]+/g) ?? [],
     )
     expect(settings.length).toBeGreaterThan(15)
@@ -146,7 +146,7 @@ describe('by hand', () => {
 
 describe('the files', () => {
   test('the script fits a document of 64 kB: as JSON below 58,000 bytes, and no double braces', () => {
-    const text = readScript()
+    const text = readScript('apply-ring.sh')
     expect(text).not.toContain('{{')
     expect(JSON.stringify(text.split('\n')).length).toBeLessThan(58_000)
   })

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { readScript } from '../../infra/ring-document.ts'
+import { readScript } from '../../infra/document.ts'
 import type { Ring } from '../../lambda/core/ring.ts'
 import { CREDENTIALS, NO_CREDENTIALS } from './endpoint.ts'
 import { Instance, type Run, type RunOptions, ringOf } from './instance.ts'
@@ -35,7 +35,7 @@ function decoded(log: string): Buffer {
 
 /** Every variable that the script assigns, exported to it by a careless caller. */
 function exportedByName(): Record<string, string> {
-  const names = readScript().matchAll(/(?<![\w$])([a-z][a-z_]*)=/g)
+  const names = readScript('apply-ring.sh').matchAll(/(?<![\w$])([a-z][a-z_]*)=/g)
   return Object.fromEntries([...names].map(([, name]) => [name ?? '', '7']))
 }
 

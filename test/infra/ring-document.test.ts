@@ -13,7 +13,7 @@ function ringOf(replaced: ExampleRing = {}): RingConfiguration {
   return ring
 }
 
-const SCRIPT = readScript()
+const SCRIPT = readScript('apply-ring.sh')
 const PREAMBLE_END = "NGINX_VERIFY=127.0.0.1:8445=www.example.com'"
 
 function linesOf(replaced?: ExampleRing): readonly string[] {
