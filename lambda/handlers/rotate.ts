@@ -1,5 +1,3 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import type { RotationPorts } from '../app/observation.ts'
@@ -11,14 +9,12 @@ import { RunCommand } from '../aws/run-command.ts'
 import { RingSecret } from '../aws/secrets-manager.ts'
 import { parseRotationRequest } from '../core/request.ts'
 import { parseRotationConfiguration, ROTATION_VARIABLE } from '../core/rotation-configuration.ts'
-import type { InvocationContext } from './context.ts'
+import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
 import { logJournal } from './journal.ts'
 
 const configuration = parseRotationConfiguration(process.env[ROTATION_VARIABLE])
-// Throttling is waited out: nothing here is in a hurry that a few retries would spoil.
-const patience = { retryMode: 'adaptive', maxAttempts: 8 }
-const secretsManager = new SecretsManagerClient(patience)
-const systemsManager = new SSMClient(patience)
+const secretsManager = new SecretsManagerClient(PATIENCE)
+const systemsManager = new SSMClient(PATIENCE)
 const secret = new RingSecret(secretsManager, configuration.secret)
 
 /**
@@ -35,7 +31,6 @@ export async function handler(event: unknown, context: InvocationContext): Promi
 }
 
 function portsOf(context: InvocationContext): RotationPorts {
-  const now = () => new Date()
   return {
     configuration,
     versions: secret,
@@ -44,12 +39,8 @@ function portsOf(context: InvocationContext): RotationPorts {
     records: new ParameterRecord(systemsManager, configuration.record),
     rollCall: new TaggedInstances(systemsManager, configuration.target),
     courier: new RunCommand(systemsManager, configuration),
-    clock: {
-      now,
-      sleep: (milliseconds) => sleep(milliseconds),
-      remaining: () => context.getRemainingTimeInMillis(),
-    },
-    chance: { random: randomBytes, uuid: randomUUID },
-    journal: logJournal(configuration.ring, now, (line) => process.stdout.write(`${line}\n`)),
+    clock: clockOf(context),
+    chance: CHANCE,
+    journal: logJournal(configuration.ring, now, writeLine),
   }
 }

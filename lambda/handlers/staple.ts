@@ -1,6 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import type { StapleAnswer } from '../app/staple-answer.ts'
@@ -14,15 +12,14 @@ import { AwsChains } from '../aws/staple-chains.ts'
 import { ParameterStaples } from '../aws/staple-store.ts'
 import { parseStapleConfiguration, STAPLES_VARIABLE } from '../core/staple-configuration.ts'
 import { parseStapleRequest } from '../core/staple-request.ts'
-import type { InvocationContext } from './context.ts'
+import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
 import { logStapleJournal } from './journal.ts'
 
 const configuration = parseStapleConfiguration(process.env[STAPLES_VARIABLE], (file) =>
   readFileSync(new URL(file, import.meta.url), 'utf8'),
 )
-const patience = { retryMode: 'adaptive', maxAttempts: 8 }
-const systemsManager = new SSMClient(patience)
-const secretsManager = new SecretsManagerClient(patience)
+const systemsManager = new SSMClient(PATIENCE)
+const secretsManager = new SecretsManagerClient(PATIENCE)
 
 /**
  * The staple function: for EventBridge Scheduler and by hand.
@@ -43,7 +40,6 @@ export async function handler(
 }
 
 function portsOf(context: InvocationContext, responders: Responders): StaplePorts {
-  const now = () => new Date()
   return {
     configuration,
     chains: new AwsChains(systemsManager, secretsManager),
@@ -52,12 +48,8 @@ function portsOf(context: InvocationContext, responders: Responders): StaplePort
     records: new ParameterRecord(systemsManager, configuration.record),
     rollCall: new TaggedInstances(systemsManager, configuration.target),
     courier: new StapleCommand(systemsManager, configuration),
-    clock: {
-      now,
-      sleep: (milliseconds) => sleep(milliseconds),
-      remaining: () => context.getRemainingTimeInMillis(),
-    },
-    chance: { random: randomBytes, uuid: randomUUID },
-    journal: logStapleJournal(configuration.set, now, (line) => process.stdout.write(`${line}\n`)),
+    clock: clockOf(context),
+    chance: CHANCE,
+    journal: logStapleJournal(configuration.set, now, writeLine),
   }
 }

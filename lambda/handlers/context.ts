@@ -1,4 +1,0 @@
-/** What handlers use of Lambda's context. */
-export interface InvocationContext {
-  getRemainingTimeInMillis(): number
-}
