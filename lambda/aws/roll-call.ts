@@ -1,7 +1,7 @@
 import { DescribeInstanceInformationCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import type { RollCall } from '../app/ports.ts'
+import type { FleetTarget } from '../core/fleet-configuration.ts'
 import type { Member } from '../core/gate.ts'
-import type { RotationConfiguration } from '../core/rotation-configuration.ts'
 import { refusal } from './refusal.ts'
 
 /** Instances on a page, the most there is. */
@@ -10,9 +10,9 @@ const PAGE = 50
 /** The managed instances that carry the ring's tag. Stopped and terminated ones are not listed. */
 export class TaggedInstances implements RollCall {
   readonly #client: SSMClient
-  readonly #target: RotationConfiguration['target']
+  readonly #target: FleetTarget
 
-  constructor(client: SSMClient, target: RotationConfiguration['target']) {
+  constructor(client: SSMClient, target: FleetTarget) {
     this.#client = client
     this.#target = target
   }

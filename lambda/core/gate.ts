@@ -1,5 +1,6 @@
 import { type Carried, type Delivery, membershipOf } from './delivery-record.ts'
-import type { RotationConfiguration, RotationTiming } from './rotation-configuration.ts'
+import type { FleetTarget } from './fleet-configuration.ts'
+import type { RotationTiming } from './rotation-configuration.ts'
 
 /** A machine of the roll call. */
 export interface Member {
@@ -24,7 +25,7 @@ export interface GateQuestion {
   readonly fleet: Fleet
   readonly delivery: Delivery
   readonly carried: Carried
-  readonly target: RotationConfiguration['target']
+  readonly target: FleetTarget
   readonly timing: RotationTiming
   /** A rotation asked for by hand does not wait for the interval. */
   readonly manual: boolean

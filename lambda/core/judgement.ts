@@ -6,8 +6,8 @@ import {
   membershipOf,
   type Straggler,
 } from './delivery-record.ts'
+import type { FleetTarget } from './fleet-configuration.ts'
 import { type Fleet, fleetTrouble, type Member } from './gate.ts'
-import type { RotationConfiguration } from './rotation-configuration.ts'
 
 export interface Judgement<D extends Delivered = Delivery, C extends Pick<Carried, 'baseline'> = Carried> {
   readonly delivery: D
@@ -31,7 +31,7 @@ export function stragglersOf(members: readonly Member[], evidence: Evidence<Hear
 export function weigh<D extends Delivered, C extends Pick<Carried, 'baseline'>>(
   { delivery, carried }: Judgement<D, C>,
   { fleet, evidence, changed }: { fleet: Fleet; evidence: Evidence<Heard>; changed: boolean },
-  target: RotationConfiguration['target'],
+  target: FleetTarget,
   now: Date,
 ): Judgement<D, C> {
   if (!fleet.known) return { delivery, carried }

@@ -1,5 +1,11 @@
-import { TicketringError } from './errors.ts'
 import { Fields } from './fields.ts'
+import {
+  type DocumentReference,
+  type FleetTarget,
+  parseDocumentReference,
+  parseFleetTarget,
+  requireVariable,
+} from './fleet-configuration.ts'
 
 /** Name of the rotation function's one environment variable: {@link RotationConfiguration} as JSON. */
 export const ROTATION_VARIABLE = 'TICKETRING_ROTATION'
@@ -9,19 +15,8 @@ export interface RotationConfiguration {
   readonly ring: string
   /** ARN of the ring's secret. */
   readonly secret: string
-  readonly document: {
-    readonly name: string
-    /** Named explicitly: `$LATEST` would let an edited document reach the fleet by itself. */
-    readonly version: string
-    /** What every result line must name: the first 12 hex digits of the script's SHA-256. */
-    readonly script: string
-  }
-  readonly target: {
-    readonly tag: string
-    readonly values: readonly string[]
-    /** Fewer machines than this hold the rotation. */
-    readonly minInstances: number
-  }
+  readonly document: DocumentReference
+  readonly target: FleetTarget
   /** Name of the SSM parameter that holds the delivery record. */
   readonly record: string
   readonly timing: RotationTiming
@@ -46,15 +41,8 @@ export interface RotationTiming {
 
 /** @throws TicketringError `configuration-invalid` naming the field. */
 export function parseRotationConfiguration(text: string | undefined): RotationConfiguration {
-  if (text === undefined) {
-    throw new TicketringError('configuration-invalid', {
-      wanted: `the environment variable ${ROTATION_VARIABLE}`,
-      came: 'none',
-      fix: 'Deploy the function with the TicketKeyRing construct, which sets it',
-    })
-  }
-  const code = 'configuration-invalid'
-  const fields = Fields.ofJson(text, 'the configuration', code, [
+  const variable = requireVariable(text, ROTATION_VARIABLE, 'TicketKeyRing')
+  const fields = Fields.ofJson(variable, 'the configuration', 'configuration-invalid', [
     'ring',
     'secret',
     'document',
@@ -63,23 +51,11 @@ export function parseRotationConfiguration(text: string | undefined): RotationCo
     'timing',
     'trigger',
   ])
-  const document = Fields.of(fields.raw('document'), 'document', code, ['name', 'version', 'script'])
-  const target = Fields.of(fields.raw('target'), 'target', code, ['tag', 'values', 'minInstances'])
   return Object.freeze({
     ring: fields.string('ring', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a ring name'),
     secret: fields.string('secret', /^arn:/, 'an ARN'),
-    document: {
-      name: document.string('name'),
-      version: document.string('version', /^[1-9][0-9]*$/, 'a version number'),
-      script: document.string('script', /^[0-9a-f]{12}$/, '12 hex digits'),
-    },
-    target: {
-      tag: target.string('tag'),
-      values: target.list('values', (value) =>
-        typeof value === 'string' && value !== '' ? value : target.refuse('values', 'tag values'),
-      ),
-      minInstances: target.integer('minInstances', 0),
-    },
+    document: parseDocumentReference(fields.raw('document')),
+    target: parseFleetTarget(fields.raw('target')),
     record: fields.string('record', /^\//, 'a parameter name'),
     timing: parseTiming(fields.raw('timing')),
     trigger: fields.oneOf('trigger', ['schedule', 'secrets-manager'] as const),

@@ -1,5 +1,12 @@
 import { TicketringError } from './errors.ts'
 import { Fields } from './fields.ts'
+import {
+  type DocumentReference,
+  type FleetTarget,
+  parseDocumentReference,
+  parseFleetTarget,
+  requireVariable,
+} from './fleet-configuration.ts'
 
 /** Name of the staple function's one environment variable: {@link StapleConfiguration} as JSON. */
 export const STAPLES_VARIABLE = 'TICKETRING_STAPLES'
@@ -34,17 +41,8 @@ export interface CertificateSetting {
 export interface StapleConfiguration {
   readonly set: string
   readonly certificates: readonly CertificateSetting[]
-  readonly document: {
-    readonly name: string
-    readonly version: string
-    /** What every result line must name: the first 12 hex digits of the script's SHA-256. */
-    readonly script: string
-  }
-  readonly target: {
-    readonly tag: string
-    readonly values: readonly string[]
-    readonly minInstances: number
-  }
+  readonly document: DocumentReference
+  readonly target: FleetTarget
   /** Prefix of the parameters that hold the staples, such as `/ticketring/staples/edge`. */
   readonly store: string
   /** Name of the parameter that holds the delivery record. */
@@ -82,14 +80,8 @@ export function parseStapleConfiguration(
   text: string | undefined,
   read: (file: string) => string = noFile,
 ): StapleConfiguration {
-  if (text === undefined) {
-    throw new TicketringError(CODE, {
-      wanted: `the environment variable ${STAPLES_VARIABLE}`,
-      came: 'none',
-      fix: 'Deploy the function with the OcspStapling construct, which sets it',
-    })
-  }
-  const fields = Fields.ofJson(text, 'the configuration', CODE, [
+  const variable = requireVariable(text, STAPLES_VARIABLE, 'OcspStapling')
+  const fields = Fields.ofJson(variable, 'the configuration', CODE, [
     'set',
     'certificates',
     'document',
@@ -100,24 +92,14 @@ export function parseStapleConfiguration(
     'haproxy',
     'allow',
   ])
-  const document = Fields.of(fields.raw('document'), 'document', CODE, ['name', 'version', 'script'])
-  const target = Fields.of(fields.raw('target'), 'target', CODE, ['tag', 'values', 'minInstances'])
   const certificates = parseCertificates(fields, read)
   if (new Set(certificates.map(({ name }) => name)).size < certificates.length)
     fields.refuse('certificates', 'a list in which each name stands once')
   return Object.freeze({
     set: fields.string('set', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a name of a set'),
     certificates,
-    document: {
-      name: document.string('name'),
-      version: document.string('version', /^[1-9][0-9]*$/, 'a version number'),
-      script: document.string('script', /^[0-9a-f]{12}$/, '12 hex digits'),
-    },
-    target: {
-      tag: target.string('tag'),
-      values: target.list('values', (value) => stringOr(value, () => target.refuse('values', 'tag values'))),
-      minInstances: target.integer('minInstances', 0),
-    },
+    document: parseDocumentReference(fields.raw('document')),
+    target: parseFleetTarget(fields.raw('target')),
     store: fields.string('store', /^\/.*[^/]$/, 'the prefix of parameter names'),
     record: fields.string('record', /^\//, 'a parameter name'),
     timing: parseTiming(fields.raw('timing')),
