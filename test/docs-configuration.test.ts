@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest'
+import { parseConfiguration } from '../infra/configuration.ts'
+import { isRefusal } from '../lambda/core/errors.ts'
+import { quoted, tableOf } from './docs-tables.ts'
+import { exampleRing, exampleSet } from './infra/example.ts'
+
+type Json = Record<string, unknown>
+const EXAMPLE: Json = { rings: [exampleRing()], stapling: [exampleSet({ refresh: {} })] }
+/** Stands for a field that no parser knows. */
+const UNHEARD = 'unheard'
+
+interface Problem {
+  readonly path: string
+  readonly wanted: string
+}
+
+/** What is wrong with a configuration, and where: list items without their numbers, as in `rings[].name`. */
+function problemsOf(configuration: unknown): readonly Problem[] {
+  try {
+    parseConfiguration(configuration)
+    return []
+  } catch (error) {
+    if (!isRefusal(error, 'configuration-invalid')) throw error
+    const lines = error.came.matchAll(/^ {2}- ticketring\.?(\S*): wanted (.*); got /gm)
+    return [...lines].map(([, path = '', wanted = '']) => ({
+      path: path.replaceAll(/\[\d+\]/g, '[]'),
+      wanted,
+    }))
+  }
+}
+
+/** A configuration that holds nothing but `value` at `path`. */
+function nest(path: string, value: unknown): unknown {
+  const parts = path.split('.').filter((part) => part !== '')
+  return parts.reduceRight<unknown>(
+    (inner, part) => (part.endsWith('[]') ? { [part.slice(0, -2)]: [inner] } : { [part]: inner }),
+    value,
+  )
+}
+
+/** The fields at or below `path`: a parser names those of an object when it meets one that it does not know. */
+function fieldsBelow(path: string): readonly string[] {
+  for (const place of path === '' ? [''] : [path, `${path}[]`]) {
+    const [problem] = problemsOf(nest(place, { [UNHEARD]: 1 })).filter(({ path: at }) => at.endsWith(UNHEARD))
+    if (problem === undefined) continue
+    const names = problem.wanted.replace('no field but ', '').split(', ')
+    const below = names.flatMap((name) => fieldsBelow(place === '' ? name : `${place}.${name}`))
+    return place.endsWith('[]') ? [path, ...below] : below
+  }
+  return [path]
+}
+
+const FIELDS = fieldsBelow('')
+const isList = (field: string) => FIELDS.some((other) => other.startsWith(`${field}[]`))
+
+/** What the README's tables say of one field, or of an object or a list of them. */
+interface Row {
+  /** Written out: `rings[].targets.values`. */
+  readonly key: string
+  readonly what: string
+  /** Empty where it must be there, in backticks where it is a value, and else words for nothing. */
+  readonly normal: string
+}
+
+function rowsOf(after: string, prefix: string): readonly Row[] {
+  const table = tableOf('README.md', ['key', 'what', 'default'], after)
+  return table.flatMap(([keys = '', what = '', normal = '']) => {
+    const [first = '', ...others] = quoted(keys)
+    const parent = first.slice(0, first.lastIndexOf('.'))
+    const written = [first, ...others.map((other) => (other.startsWith('.') ? `${parent}${other}` : other))]
+    const values = quoted(normal)
+    return written.flatMap((each, index) => {
+      const value = values.length > 1 ? `\`${values[index]}\`` : normal
+      return fieldsMeant(each, prefix).map((key) => ({ key, what, normal: value }))
+    })
+  })
+}
+
+/** `….owner` means each field of that name, wherever it is. */
+function fieldsMeant(key: string, prefix: string): readonly string[] {
+  return key.startsWith('….') ? FIELDS.filter((field) => field.endsWith(key.slice(1))) : [`${prefix}${key}`]
+}
+
+const ROWS = [...rowsOf('## Configure', ''), ...rowsOf('Keys below `stapling[]`', 'stapling[].')]
+const AS_OF_A_RING = 'as of a ring'
+
+/** Whether a row is about the field, or about what it is part of and names it. */
+function isDocumented(field: string): boolean {
+  return ROWS.some(({ key, what }) => {
+    if (!`${field}.`.replaceAll('[]', '').startsWith(`${key}.`.replaceAll('[]', ''))) return false
+    const below = field.slice(key.length).split(/[.[\]]+/)
+    return what === AS_OF_A_RING || below.every((name) => name === '' || quoted(what).includes(name))
+  })
+}
+
+function holderOf(root: Json, field: string): readonly [holder: Json, name: string] {
+  const parts = field.split('.')
+  const name = parts.pop() ?? ''
+  const holder = parts.reduce<unknown>((inner, part) => {
+    const value = (inner as Json)[part.replace('[]', '')]
+    return part.endsWith('[]') ? (value as readonly unknown[])[0] : value
+  }, root)
+  return [holder as Json, name]
+}
+
+/** What the parser makes of the example once its field was replaced, or left out: the value it reads, or `refused`. */
+function readingOf(field: string, value?: unknown): unknown {
+  const copy = structuredClone(EXAMPLE)
+  const [holder, name] = holderOf(copy, field)
+  if (value === undefined) delete holder[name]
+  else holder[name] = value
+  if (problemsOf(copy).some(({ path }) => path.startsWith(field))) return 'refused'
+  const [read, at] = holderOf(parseConfiguration(copy) as unknown as Json, field)
+  return read[at]
+}
+
+const asWritten = (text: string) => (/^\d+$/.test(text) ? Number(text) : text)
+
+describe("the README's tables of the configuration", () => {
+  it('have every field that the parsers take', () => {
+    expect(FIELDS.length).toBeGreaterThan(60)
+    expect(FIELDS.filter((field) => !isList(field) && !isDocumented(field))).toEqual([])
+  })
+
+  it('have no field that is none', () => {
+    const known = (key: string) => FIELDS.some((field) => `${field}.`.startsWith(`${key}.`))
+    expect(ROWS.map(({ key }) => key).filter((key) => !known(key))).toEqual([])
+  })
+
+  for (const { key, normal } of ROWS.filter(({ what }) => what !== AS_OF_A_RING)) {
+    it(`are right about ${key}: ${normal || 'it must be there'}`, () => {
+      const [value] = quoted(normal)
+      const absent = readingOf(key)
+      if (normal === '') expect(absent).toBe('refused')
+      else if (value === undefined) expect([undefined, []]).toContainEqual(absent)
+      else expect(absent).toEqual(readingOf(key, asWritten(value)))
+      expect(absent === 'refused').toBe(normal === '')
+    })
+  }
+
+  it('say that name, targets and roles are as of a ring, and they are', () => {
+    for (const name of ['name', 'targets', 'fleetRoles'])
+      expect(readingOf(`stapling[].${name}`), name).toEqual(readingOf(`rings[].${name}`))
+  })
+})
