@@ -1,26 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
-import { parseRotationRequest, STEPS, type StepRequest } from '../../lambda/core/request.ts'
-import { SECRET_ARN, TIMING, World } from '../fakes/world.ts'
-
-const TOKEN = '4f9c2d1e-0000-4000-8000-00000000aaaa'
-
-/** A world whose RotateSecret runs the four steps, as Secrets Manager does. */
-function hooked(...args: ConstructorParameters<typeof World>): World {
-  const [ids, changes, value] = args
-  const world = new World(ids, { trigger: 'secrets-manager', ...changes }, value)
-  world.secret.rotationEnabled = true
-  world.secret.onRotate = async (token) => {
-    for (const step of STEPS) await runStep(world.ports(), stepOf(step, token))
-  }
-  return world
-}
-
-function stepOf(Step: string, ClientRequestToken = TOKEN, SecretId = SECRET_ARN): StepRequest {
-  const request = parseRotationRequest({ Step, SecretId, ClientRequestToken, RotationToken: 'opaque' })
-  if (request.kind !== 'step') throw new Error('not a step')
-  return request
-}
+import { STEPS } from '../../lambda/core/request.ts'
+import { HOUR, hooked, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
 async function step(world: World, name: string, token = TOKEN): Promise<void> {
   await runStep(world.ports(), stepOf(name, token))
@@ -118,6 +99,70 @@ describe("Secrets Manager's rotation", () => {
     await world.secret.start(TOKEN)
     await expect(step(world, 'createSecret')).rejects.toMatchObject({ code: 'rotation-held' })
     expect(world.secret.values.has(TOKEN)).toBe(false)
+  })
+
+  it.each([
+    [
+      'a machine has joined and not confirmed',
+      'have joined or left',
+      (world: World) => world.fleet.join('i-9', false),
+    ],
+    [
+      'the fleet is suddenly less than half',
+      'only 1 of 3 machines',
+      (world: World) => {
+        for (const gone of world.fleet.instances.slice(1)) gone.present = false
+      },
+    ],
+    [
+      'the roll call is refused',
+      'the roll call was refused',
+      (world: World) => {
+        world.fleet.rollCallDenied = true
+      },
+    ],
+  ])('is refused by createSecret when %s, with nothing staged', async (_, came, happen) => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    happen(world)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    await expect(step(world, 'createSecret')).rejects.toMatchObject({
+      code: 'rotation-held',
+      came: expect.stringContaining(came),
+    })
+    expect(world.secret.values.has(TOKEN)).toBe(false)
+    expect(world.ring().generation).toBe(1)
+  })
+
+  it.each([
+    ['no ring', '{"schema":"1"}', 'ring-malformed'],
+    ['a ring of another schema', '{"schema":"2"}', 'ring-of-another-schema'],
+  ])('refuses to test or to commit a version that holds %s', async (_, value, code) => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    world.secret.values.set(TOKEN, value)
+    for (const name of ['testSecret', 'finishSecret'])
+      await expect(step(world, name)).rejects.toMatchObject({ code })
+    expect(world.ring().generation).toBe(1)
+  })
+
+  it('finds a repeated createSecret dead once AWSCURRENT has moved', async () => {
+    const world = hooked()
+    await world.reconcile()
+    world.clock.advance(TIMING.every)
+    world.secret.onRotate = async () => {}
+    await world.secret.start(TOKEN)
+    await step(world, 'createSecret')
+    await world.invoke({ action: 'revoke' })
+    world.secret.holders.set('AWSPENDING', TOKEN)
+    await world.pass(HOUR * 3)
+    world.secret.holders.set('AWSPENDING', TOKEN)
+    await expect(step(world, 'createSecret')).rejects.toMatchObject({ code: 'staged-ring-dead' })
   })
 
   it('passes testSecret at deploy time with no fleet and no value', async () => {

@@ -145,7 +145,11 @@ export class SimulatedFleet implements RollCall, Courier {
   }
 
   async results(id: string): Promise<readonly Invocation[]> {
-    return [...(this.commands.get(id)?.invocations.values() ?? [])]
+    const command = this.commands.get(id)
+    if (command === undefined) return []
+    const results = [...command.invocations.values()]
+    const isRunning = command.polls < this.pollsUntilEnd
+    return isRunning ? results.map((each) => ({ id: each.id, status: 'InProgress', output: '' })) : results
   }
 
   /** The commands that were late arrive now, whatever has happened since. */

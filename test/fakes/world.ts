@@ -1,8 +1,9 @@
 import type { RotationPorts } from '../../lambda/app/observation.ts'
 import type { RingCommits } from '../../lambda/app/ports.ts'
 import { type Answer, run } from '../../lambda/app/rotation.ts'
+import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { parseRecord } from '../../lambda/core/delivery-record.ts'
-import { parseRotationRequest } from '../../lambda/core/request.ts'
+import { parseRotationRequest, STEPS, type StepRequest } from '../../lambda/core/request.ts'
 import { parseRing, type Ring } from '../../lambda/core/ring.ts'
 import type { RotationConfiguration, RotationTiming } from '../../lambda/core/rotation-configuration.ts'
 import { seededChance } from './chance.ts'
@@ -128,4 +129,24 @@ export function methods(commits: RingCommits): RingCommits {
     promote: commits.promote.bind(commits),
     unlabel: commits.unlabel.bind(commits),
   }
+}
+
+/** A ClientRequestToken as Secrets Manager makes them. */
+export const TOKEN = '4f9c2d1e-0000-4000-8000-00000000aaaa'
+
+/** A world whose RotateSecret runs the four steps, as Secrets Manager does. */
+export function hooked(...args: ConstructorParameters<typeof World>): World {
+  const [ids, changes, value] = args
+  const world = new World(ids, { trigger: 'secrets-manager', ...changes }, value)
+  world.secret.rotationEnabled = true
+  world.secret.onRotate = async (token) => {
+    for (const step of STEPS) await runStep(world.ports(), stepOf(step, token))
+  }
+  return world
+}
+
+export function stepOf(Step: string, ClientRequestToken = TOKEN, SecretId = SECRET_ARN): StepRequest {
+  const request = parseRotationRequest({ Step, SecretId, ClientRequestToken, RotationToken: 'opaque' })
+  if (request.kind !== 'step') throw new Error('not a step')
+  return request
 }
