@@ -2,7 +2,10 @@
 # What the scripts of an instance share: the result line, settings, the lock, credentials and signed requests, files, the
 # runtime socket of HAProxy, the reload of nginx, handshakes. A document carries these lines before those of
 # apply-ring.sh or apply-staple.sh; where those are installed as files, they read this one from their own directory.
-# It calls what they define: describe, undo, default_own_settings, refuse_own, usage.
+# It calls what they define: usage, describe, undo; default_own_settings (RUN_DIR too), choose_files; refuse_own;
+# handshake (sets $outcome), look_at_listeners (sets $problem, $problem_detail), server_not_running.
+# It reads what they set: $program, $boot_patience, $scope, $order for parse_arguments, $OWN_SETTINGS for load_settings,
+# $files, $gone, $aside and $mask for what it writes.
 #
 # Rules of these files: key bytes travel through builtins, pipes and variables only, never through arguments, the
 # environment, here-documents (bash writes those to disk) or messages. Nothing is printed on standard output but the
