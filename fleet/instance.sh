@@ -407,18 +407,29 @@ add() {
   request="$request$1 = \"$2\"$LF"
 }
 
-# metadata METHOD HEADER PATH...: sets $answer; fails where the service does not answer.
+# metadata METHOD HEADER PATH...: sets $answer. A machine that boots may be there before its role's credentials are.
 metadata() {
-  request=
+  request='' all_found=
   add request "$1"
   add header "$2"
   add noproxy '*'
   add connect-timeout 2
   add max-time 4
   shift 2
-  for path; do add url "$metadata/latest/$path"; done
-  send
+  for path; do
+    add url "$metadata/latest/$path"
+    all_found="$all_found*${LF}200 "
+  done
+  while :; do
+    send
+    # shellcheck disable=SC2254 # a pattern
+    case $client_status/$answer in 0/$all_found*) return 0 ;; esac
+    now
+    [ "$now" -lt "$metadata_end" ] || break
+    sleep 1
+  done
   [ "$client_status" = 0 ] || no_metadata "none answers at $metadata"
+  no_metadata "it answers $path with ${answer##*"$LF"}"
 }
 
 no_metadata() {
@@ -428,10 +439,6 @@ no_metadata() {
 # Cuts $answer into the first body and what follows its status line.
 first_answer() {
   body=${answer%%"${LF}200 "*}
-  case $answer in
-    *"${LF}200 "*) ;;
-    *) fail no-credentials "wanted $1 from the instance metadata, got ${answer##*"$LF"}" ;;
-  esac
   answer=${answer#*"${LF}200 "}
   answer=${answer#*"$LF"}
 }
@@ -440,17 +447,23 @@ ask_metadata() {
   metadata=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
   metadata=${metadata%/}
   [ "${AWS_EC2_METADATA_DISABLED:-false}" != true ] || no_metadata 'AWS_EC2_METADATA_DISABLED is true'
+  now
+  metadata_end=$now
+  # Half a minute for a ring, a quarter for staples: with the tries to fetch, less than the boot unit's TimeoutStartSec.
+  [ "$boot" = no ] || metadata_end=$((now + patience * 500))
   metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 60' api/token
-  first_answer 'a token'
+  first_answer
   metadata_token="X-aws-ec2-metadata-token: $body"
-  metadata GET "$metadata_token" meta-data/placement/region meta-data/iam/security-credentials/
-  first_answer 'the region'
+  set -- meta-data/placement/region
+  [ -n "$access_key" ] || set -- "$1" meta-data/iam/security-credentials/
+  metadata GET "$metadata_token" "$@"
+  first_answer
   : "${conf_REGION:=$body}"
   [ -z "$access_key" ] || return 0
-  first_answer 'a role name'
+  first_answer
   role=${body%%"$LF"*}
   metadata GET "$metadata_token" "meta-data/iam/security-credentials/$role"
-  first_answer "the credentials of $role"
+  first_answer
   answer=$body
   credentials_from="the instance role $role"
   json_value AccessKeyId

@@ -31,6 +31,8 @@ export class Endpoint {
   parameters: Map<string, string> | Answer = new Map()
   /** Called on every request for either, before it is answered: to hold a script at this point. */
   onFetch: () => void | Promise<void> = () => {}
+  /** What the metadata service answers with in the place of what it has; `hang-up` ends the connection. */
+  metadata: (path: string) => Answer | 'hang-up' | undefined = () => undefined
   readonly faults: string[] = []
   fetches = 0
   readonly #server: Server
@@ -43,7 +45,9 @@ export class Endpoint {
     const server = createServer()
     const endpoint = new Endpoint(server)
     server.on('request', async (request: IncomingMessage, response) => {
-      const { status, body } = await endpoint.#answer(request)
+      const answer = await endpoint.#answer(request)
+      if (answer === 'hang-up') return request.socket.destroy()
+      const { status, body } = answer
       response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(body)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -59,10 +63,12 @@ export class Endpoint {
     this.#server.close()
   }
 
-  async #answer(request: IncomingMessage): Promise<Answer> {
+  async #answer(request: IncomingMessage): Promise<Answer | 'hang-up'> {
     const body = await read(request)
-    if (request.url?.startsWith('/imds/latest/'))
-      return metadata(request, request.url.slice('/imds/latest/'.length))
+    if (request.url?.startsWith('/imds/latest/')) {
+      const path = request.url.slice('/imds/latest/'.length)
+      return this.metadata(path) ?? metadata(request, path)
+    }
     if (request.method !== 'POST' || request.url !== '/') return { status: 404, body: 'no such thing' }
     this.fetches += 1
     await this.onFetch()

@@ -1,12 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readScript } from '../../infra/document.ts'
 import { CREDENTIALS, NO_CREDENTIALS } from './endpoint.ts'
 import { advanced, Instance, ringOf, SCRIPT } from './instance.ts'
-import { tmpfsDirectory } from './terminators.ts'
 import { pathWith, pathWithout } from './tool-shims.ts'
 
 let instance: Instance
@@ -145,18 +144,10 @@ describe('by hand', () => {
 })
 
 describe('the files', () => {
-  test('the script fits a document of 64 kB: as JSON below 58,000 bytes, and no double braces', () => {
+  test('the script fits a document of 64 kB: as JSON, without comments, below 50,000 bytes, and no double braces', () => {
     const text = readScript('apply-ring.sh')
     expect(text).not.toContain('{{')
-    expect(JSON.stringify(text.split('\n')).length).toBeLessThan(58_000)
-  })
-
-  test('systemd accepts the boot unit', () => {
-    const directory = tmpfsDirectory()
-    const unit = join(directory, 'ticketring-boot@edge.service')
-    copyFileSync(join(dirname(SCRIPT), 'ticketring-boot@.service'), unit)
-    const { status, stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' })
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    rmSync(directory, { recursive: true })
+    const carried = text.split('\n').filter((line) => !/^\s*(#|$)/.test(line))
+    expect(JSON.stringify(carried).length).toBeLessThan(50_000)
   })
 })

@@ -1,6 +1,6 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -8,7 +8,6 @@ import { readScript } from '../../infra/document.ts'
 import { NO_CREDENTIALS } from './endpoint.ts'
 import { advanced, ringOf } from './instance.ts'
 import { STAPLE_SCRIPT, StapleInstance } from './staple-instance.ts'
-import { tmpfsDirectory } from './terminators.ts'
 import { callsOf, pathThatKills, pathWithout } from './tool-shims.ts'
 
 let instance: StapleInstance
@@ -138,14 +137,5 @@ describe('by hand and in a document', () => {
     expect(JSON.stringify(text.split('\n').filter((line) => !/^\s*(#|$)/.test(line))).length).toBeLessThan(
       58_000,
     )
-  })
-
-  test('systemd accepts the boot unit', () => {
-    const directory = tmpfsDirectory()
-    const unit = join(directory, 'ticketring-staples@outer.service')
-    copyFileSync(join(dirname(STAPLE_SCRIPT), 'ticketring-staples@.service'), unit)
-    const { status, stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' })
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    rmSync(directory, { recursive: true })
   })
 })
