@@ -459,10 +459,27 @@ push() {
   read_held "$response"
 }
 
+# A reload may have begun since HAProxy was looked into, and its new worker has read the new file: a key that is pushed a
+# second time drives another one out. So what is missing is counted once more, as late as can be.
 load_haproxy() {
-  before=$held undo_push=yes
+  undo_push=yes
+  look_into_haproxy
+  count_missing
   [ "$missing" = 0 ] || push "$missing" "$wanted"
+  # The new worker came between the two.
+  [ "$held" = "$wanted" ] || push 3 "$wanted"
   [ "$held" = "$wanted" ] || fail socket-unexpected 'HAProxy holds another ring than the one pushed'
+}
+
+# A new worker that had read the old file may take over once the old worker was pushed to and seen.
+outlive_reload() {
+  look_into_haproxy
+  [ "$held" != "$wanted" ] || return 0
+  note 'HAProxy was reloaded meanwhile, with the old file: loading the ring once more'
+  load_haproxy
+  verify
+  look_into_haproxy
+  [ "$held" = "$wanted" ] || fail socket-unexpected 'HAProxy holds another ring than the one pushed: it was reloaded again and again'
 }
 
 restore_haproxy() {
@@ -695,6 +712,7 @@ apply_to_running_server() {
   missing=0
   [ "$server" = nginx ] || look_into_haproxy
   [ "$server" = nginx ] || count_missing
+  before=$held
   look_at_listeners
   case $problem in
     '' | verify-wrong-key) ;;
@@ -713,6 +731,7 @@ apply_to_running_server() {
   [ "$found" = "$wanted" ] || write_files
   "load_$server"
   verify
+  [ "$server" = nginx ] || outlive_reload
 }
 
 boot() {
@@ -753,7 +772,7 @@ main() {
   case $order in
     0* | *[!0-9]* | ?????????????*) wrong_usage "a generation is a positive number, not '$order'" ;;
   esac
-  ring=$scope seen='' told_lineage='' told_generation=0 undo_push='' old_tickets='' found='' wanted='' aside='' mask=0377
+  ring=$scope seen='' told_lineage='' told_generation=0 undo_push='' held='' old_tickets='' found='' wanted='' aside='' mask=0377
   begin base64 mkfifo od stdbuf
   load_settings "$ring"
   want_setting SECRET "$conf_SECRET" '[!A-Za-z0-9_./:=@+-]'

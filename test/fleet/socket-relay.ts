@@ -7,6 +7,8 @@ export class SocketRelay {
   readonly commands: string[] = []
   /** Answers a line of commands itself; `undefined` lets HAProxy answer. */
   answer: (line: string) => string | undefined = () => undefined
+  /** Called on a line of commands before HAProxy has it: to hold the script at this point. */
+  before: (line: string) => void | Promise<void> = () => {}
   readonly #server: Server
 
   private constructor(path: string, server: Server) {
@@ -34,9 +36,10 @@ export class SocketRelay {
 
   #relay(client: Socket, target: string): void {
     client.on('error', () => client.destroy())
-    client.once('data', (chunk) => {
+    client.once('data', async (chunk) => {
       const line = chunk.toString()
       this.commands.push(...line.trim().split(';'))
+      await this.before(line)
       const own = this.answer(line)
       if (own !== undefined) client.end(own)
       else forward(line, target, client)
