@@ -24,7 +24,7 @@ usage() {
     '  SECRET                        name or ARN of the secret' \
     '  REGION                        default: AWS_REGION, then the instance metadata' \
     '  TICKET_LIFETIME               longest life of a ticket, in seconds' \
-    '  SERVER                        haproxy or nginx; default: the one configured, else the one that runs' \
+    '  SERVER                        haproxy or nginx; default: the one configured, or running, or installed' \
     '  HAPROXY_KEYS                  file of tls-ticket-keys' \
     '  HAPROXY_SOCKET                runtime socket, level admin' \
     '  NGINX_KEYS                    directory of nginx.current.key, nginx.next.key and nginx.previous.key' \
@@ -53,6 +53,14 @@ OWN_SETTINGS='SECRET TICKET_LIFETIME ALLOW_DISK HAPROXY_KEYS HAPROXY_KEY_SIZE NG
 default_own_settings() {
   conf_SECRET='' conf_TICKET_LIFETIME='' conf_ALLOW_DISK=no conf_RUN_DIR=/run/ticketring/$ring
   conf_HAPROXY_KEYS='' conf_HAPROXY_KEY_SIZE=80 conf_NGINX_KEYS='' conf_NGINX_KEY_SIZE=80
+}
+
+# in_place SERVER: whether its key files are there.
+in_place() {
+  case $1 in
+    haproxy) [ -e "$conf_HAPROXY_KEYS" ] ;;
+    nginx) [ -e "${conf_NGINX_KEYS%/}/nginx.current.key" ] ;;
+  esac
 }
 
 choose_files() {

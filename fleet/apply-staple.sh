@@ -25,7 +25,7 @@ usage() {
     'Settings, KEY=value, in /etc/ticketring/SET.staples.conf (TICKETRING_CONF_DIR names another directory):' \
     '  STORE                         prefix of the parameters, default /ticketring/staples/SET' \
     '  REGION                        default: AWS_REGION, then the instance metadata' \
-    '  SERVER                        haproxy or nginx; default: the one configured, else the one that runs' \
+    '  SERVER                        haproxy or nginx; default: the one configured, or running, or installed' \
     '  HAPROXY_CERTS                 PEM files, or directories of *.pem, separated by spaces; FILE.ocsp is the staple' \
     '  HAPROXY_SOCKET                runtime socket, level admin' \
     '  HAPROXY_RELOAD                command to make HAProxy forget a withdrawn staple at once; words, no shell' \
@@ -69,6 +69,23 @@ OWN_SETTINGS='STORE HAPROXY_CERTS HAPROXY_RELOAD NGINX_STAPLES'
 default_own_settings() {
   conf_STORE=/ticketring/staples/$set conf_RUN_DIR=/run/ticketring/$set.staples
   conf_HAPROXY_CERTS='' conf_HAPROXY_RELOAD='' conf_NGINX_STAPLES=''
+}
+
+# in_place SERVER: whether a staple of it is there.
+in_place() {
+  if [ "$1" = nginx ]; then
+    for pair in $conf_NGINX_STAPLES; do
+      [ ! -e "${pair#*=}" ] || return 0
+    done
+  else
+    for file in $conf_HAPROXY_CERTS; do
+      set +f
+      set -- "$file.ocsp" "${file%/}"/*.ocsp
+      set -f
+      if [ -e "$1" ] || [ -e "$2" ]; then return 0; fi
+    done
+  fi
+  return 1
 }
 
 choose_files() {

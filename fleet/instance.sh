@@ -2,8 +2,8 @@
 # What the scripts of an instance share: the result line, settings, the lock, credentials and signed requests, files, the
 # runtime socket of HAProxy, the reload of nginx, handshakes. A document carries these lines before those of
 # apply-ring.sh or apply-staple.sh; where those are installed as files, they read this one from their own directory.
-# It calls what they define: usage, describe, undo; default_own_settings (RUN_DIR too), choose_files; refuse_own;
-# handshake (sets $outcome), look_at_listeners (sets $problem, $problem_detail), server_not_running.
+# It calls what they define: usage, describe, undo; default_own_settings (RUN_DIR too), in_place, choose_files;
+# refuse_own; handshake (sets $outcome), look_at_listeners (sets $problem, $problem_detail), server_not_running.
 # It reads what they set: $program, $boot_patience, $scope, $order for parse_arguments, $OWN_SETTINGS for load_settings,
 # $files, $gone, $aside and $mask for what it writes.
 #
@@ -233,11 +233,24 @@ choose_only_server() {
   fi
 }
 
-# A ring or a set may serve machines of both kinds: the runtime socket tells which one this is.
+# A ring or a set may serve machines of both kinds. A runtime socket tells which one this is; while HAProxy is down, what
+# only one of the two has on this machine.
 choose_running_server() {
   [ "$boot" = no ] || fail config-invalid 'wanted SERVER in the settings, since at boot neither server runs'
-  server=nginx
-  [ ! -S "$conf_HAPROXY_SOCKET" ] || server=haproxy
+  server=haproxy
+  [ -S "$conf_HAPROXY_SOCKET" ] || choose_only in_place || choose_only command -v ||
+    fail config-invalid "wanted SERVER in $conf: no socket $conf_HAPROXY_SOCKET, and both servers or none can be meant"
+}
+
+# choose_only TEST...: sets $server to the kind for which the test holds, unless it holds for both or for none.
+choose_only() {
+  server=
+  for kind in haproxy nginx; do
+    ! "$@" "$kind" >/dev/null || server=$server$kind
+  done
+  case $server in haproxy | nginx) return 0 ;; esac
+  server=
+  return 1
 }
 
 want_listeners() {
