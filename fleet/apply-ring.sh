@@ -628,6 +628,14 @@ try_old_tickets() {
     old_name=${ticket##*.}
     listener=${ticket#"$run_dir"/ticket.}
     listener=${listener%.*}
+    case " $listeners " in
+      *" $listener "*) ;;
+      # The settings do not name it any more, and perhaps nobody is left there to refuse it.
+      *)
+        rm -f "$ticket"
+        continue
+        ;;
+    esac
     case " $(ring_names) " in
       # The key came back into the ring: nothing to refuse.
       *" $old_name "*) rm -f "$ticket" ;;

@@ -190,13 +190,12 @@ export class Instance {
     return [...answer.matchAll(/^\d+\.\d (\S+)$/gm)].map((match) => match[1] ?? '')
   }
 
-  /** Leaves a ticket of the listener on `port`, as if the run that loaded this ring had taken it there. */
-  async plantOldTicket(port: number): Promise<void> {
+  /** Leaves a ticket of the server on `port`, as if the run that loaded this ring had taken it from `listener`. */
+  async plantOldTicket(port: number, listener: string): Promise<void> {
     const name = (await takeTicket(port)).subarray(0, 16).toString('hex')
-    const listener = `127.0.0.1:${port}`
-    const file = join(this.runDirectory, `ticket.${listener}=${SERVER_NAME}.${name}`)
+    const file = join(this.runDirectory, `ticket.${listener}.${name}`)
     // The connection stays open for a moment: TLS 1.3 sends its tickets after the handshake.
-    const client = `openssl s_client -connect ${listener} -servername ${SERVER_NAME} -sess_out ${file}`
+    const client = `openssl s_client -connect 127.0.0.1:${port} -servername ${SERVER_NAME} -sess_out ${file}`
     execFileSync('sh', ['-c', `sleep 0.3 | ${client} >/dev/null 2>&1`])
   }
 

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { InstanceError } from '../../lambda/core/result-line.ts'
 import type { Ring } from '../../lambda/core/ring.ts'
 import { freePorts } from '../../local/rehearsal/ports.ts'
+import { Door } from './door.ts'
 import { SERVER_NAME } from './identity.ts'
 import { advanced, Instance, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
@@ -11,7 +12,10 @@ import type { ListenerKind } from './terminators.ts'
 
 let instance: Instance
 let relay: SocketRelay | undefined
+let door: Door | undefined
 afterEach(async () => {
+  door?.stop()
+  door = undefined
   relay?.stop()
   relay = undefined
   await instance.stop()
@@ -193,14 +197,18 @@ describe('a revocation', () => {
     async (server) => {
       instance = await Instance.start(server, ringOf(1))
       await instance.run()
-      // The old key lives on in another listener, as it does in a process that was left behind.
-      const stays = instance.terminator.ports.other
       const ring = ringOf(2)
       instance.publish(ring)
       await instance.run()
+      // The old key lives on behind the listener, as it does in a process that was left behind: whoever comes second meets it.
+      const { plain, other } = instance.terminator.ports
+      door = await Door.open(plain, other)
+      const listener = `127.0.0.1:${door.port}=${SERVER_NAME}`
+      instance.set(`${server.toUpperCase()}_VERIFY=${listener}`)
       // After a reload an old worker may hand out the ticket, under a key that it takes with it: then once more.
       const planted = async () => {
-        await instance.plantOldTicket(stays)
+        await instance.plantOldTicket(other, listener)
+        door?.reset()
         const { code, line } = await instance.run()
         return { code, ...line }
       }
@@ -210,6 +218,16 @@ describe('a revocation', () => {
       expect(instance.leftTickets()).toHaveLength(1)
     },
   )
+
+  test('a ticket of a listener that the settings do not name any more is dropped', async () => {
+    instance = await Instance.start('haproxy', ringOf(1))
+    await instance.run()
+    const [gone] = await freePorts(1)
+    await instance.plantOldTicket(instance.terminator.ports.other, `127.0.0.1:${gone}=${SERVER_NAME}`)
+    expect(instance.leftTickets()).toHaveLength(1)
+    expect((await instance.run()).line).toMatchObject({ result: 'unchanged', verified: 'handshake' })
+    expect(instance.leftTickets()).toEqual([])
+  })
 })
 
 function denyPushes(answer: string): (line: string) => string | undefined {
