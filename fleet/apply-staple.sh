@@ -622,6 +622,7 @@ judge_time() {
   elif [ "$2" -gt $((now_seconds + 300)) ]; then
     object clock-skew "the clock here says $(date -u), the response of $certificate begins $found_this"
   elif [ $((last - now_seconds)) -le "$least" ]; then
+    [ "$last" -gt "$now_seconds" ] || keep "ended_$1" "$digest"
     object staple-expired "wanted a response for $certificate with more than $least s left, its end is $entry_end"
   elif [ "$server" = haproxy ] && [ "$entry_haproxy" != null ]; then
     object staple-refused "HAProxy would not take the response of $certificate: $entry_haproxy"
@@ -724,6 +725,9 @@ read_installed() {
   [ "${seconds#* }" -gt "$(date -u +%s)" ] || overdue=yes
   installed_digest=$(sha256sum "$2")
   installed_digest=${installed_digest%% *}
+  # The store may name an earlier end than the response does, or one where that has none.
+  recall ended "$1"
+  [ "$installed_digest" != "$value" ] || overdue=yes
 }
 
 compare_staple() {

@@ -20,7 +20,10 @@ export type StapleRun = Omit<Run, 'line'> & { readonly line: StapleLine }
 /** When a response begins and ends, in hours from now. */
 export interface Span {
   readonly from?: number
-  readonly to?: number
+  /** Its nextUpdate. */
+  readonly to?: number | 'none'
+  /** Until when it may be stapled, in the store: its nextUpdate, or a day where it has none. */
+  readonly end?: number
 }
 
 export class StapleInstance {
@@ -86,33 +89,38 @@ export class StapleInstance {
     return certificateIdOf(this.leaf.certificate)
   }
 
+  #at(hours: number): Date {
+    return new Date(this.#started + hours * HOUR)
+  }
+
   /** A response by the authority about the server's certificate, or about another. */
   respond({ from = -1, to = 24 }: Span = {}, single: SingleSpec = {}, spec: ResponseSpec = {}): Buffer {
     const { authority } = this.machine.terminator.identity
-    const now = new Date(this.#started)
-    const [thisUpdate, nextUpdate] = [from, to].map((hours) => new Date(now.getTime() + hours * HOUR)) as [
-      Date,
-      Date,
-    ]
-    const times = { thisUpdate, nextUpdate, ...single }
-    return respond(now, this.leaf.certificate, authority.certificate, authority, {
+    const nextUpdate = to === 'none' ? to : this.#at(to)
+    const times = { thisUpdate: this.#at(from), nextUpdate, ...single }
+    return respond(this.#at(0), this.leaf.certificate, authority.certificate, authority, {
       ...spec,
       singles: [times],
     })
   }
 
   /** An entry that holds a response, as the function writes it. */
-  entry(der: Buffer, { from = -1, to = 24 }: Span = {}, haproxy: string | null = null): StapleEntry {
-    const at = (hours: number) => new Date(this.#started + hours * HOUR)
-    const response = { der, thisUpdate: at(from), nextUpdate: at(to), end: at(to), status: 'good' as const }
+  entry(der: Buffer, { from = -1, to = 24, end }: Span = {}, haproxy: string | null = null): StapleEntry {
+    const response = {
+      der,
+      thisUpdate: this.#at(from),
+      ...(to === 'none' ? {} : { nextUpdate: this.#at(to) }),
+      end: this.#at(end ?? (to === 'none' ? 24 : to)),
+      status: 'good' as const,
+    }
     return {
       name: 'www',
       id: this.id,
       state: 'staple',
       mustStaple: false,
-      response: { ...response, haproxy, fetchedAt: at(0), source: 'http://ocsp.test/' },
+      response: { ...response, haproxy, fetchedAt: this.#at(0), source: 'http://ocsp.test/' },
       failures: 0,
-      lastFailure: { at: at(-9), code: 'staple-malformed', detail: 'said "no", \\ and ü, {{ssm:/x}}' },
+      lastFailure: { at: this.#at(-9), code: 'staple-malformed', detail: 'said "no", \\ and ü, {{ssm:/x}}' },
     }
   }
 

@@ -1,18 +1,24 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { opensslStatus, StapleInstance } from './staple-instance.ts'
+import { opensslStatus, type Span, StapleInstance } from './staple-instance.ts'
 
 let instance: StapleInstance
 afterEach(() => instance?.stop())
 
 /** A machine that staples a fresh response. */
-async function stapling(
-  server: 'haproxy' | 'nginx',
-  hours?: { from?: number; to?: number },
-): Promise<Buffer> {
+async function stapling(server: 'haproxy' | 'nginx', hours?: Span): Promise<Buffer> {
   instance = await StapleInstance.start(server)
   return await instance.staple(hours)
+}
+
+/** A run that finds the store's response at its end removes it, and says why nothing takes its place. */
+async function expectEnded(): Promise<void> {
+  const { code, line } = await instance.run()
+  expect({ code, ...line }).toMatchObject({ code: 1, error: 'staple-expired', withdrawn: 1, held: 0 })
+  expect(instance.installed()).toBeNull()
+  expect(await instance.stapled()).toBeNull()
+  expect((await instance.run()).line).toMatchObject({ error: 'staple-expired', withdrawn: 0, held: 0 })
 }
 
 describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
@@ -104,6 +110,13 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     expect(instance.installed()).toBeNull()
   })
 
+  test('what has come to the end that the store names goes, though its nextUpdate is later', async () => {
+    const der = await stapling(server)
+    if (server === 'haproxy') instance.set(`HAPROXY_RELOAD=kill -USR2 ${instance.machine.terminator.pid()}`)
+    instance.storeResponse(der, { end: -0.1 })
+    await expectEnded()
+  })
+
   test('a listener that asks for a client certificate shows its staple all the same', async () => {
     instance = await StapleInstance.start(server)
     instance.publish()
@@ -130,6 +143,23 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
 })
 
 describe('nginx', () => {
+  test('what has no nextUpdate goes at the end that the store names, and not before', async () => {
+    const der = await stapling('nginx', { to: 'none' })
+    expect((await instance.run()).line).toMatchObject({ result: 'unchanged', held: 1 })
+    instance.storeResponse(der, { to: 'none', end: -0.1 })
+    await expectEnded()
+  })
+
+  test('what has ended goes though nginx refuses its configuration', async () => {
+    const der = await stapling('nginx')
+    instance.storeResponse(der, { end: -0.1 })
+    instance.set('NGINX_TEST=false')
+    const { line } = await instance.run()
+    expect(line).toMatchObject({ error: 'config-test-failed', withdrawn: 1, held: 0 })
+    expect(instance.installed()).toBeNull()
+    await expect.poll(() => instance.stapled()).toBeNull()
+  })
+
   test('its snippet and its staple come and go together', async () => {
     await stapling('nginx')
     expect(readFileSync(`${instance.file}.conf`, 'utf8')).toContain(`ssl_stapling_file ${instance.file};`)
