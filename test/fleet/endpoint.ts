@@ -46,9 +46,9 @@ export class Endpoint {
     const endpoint = new Endpoint(server)
     server.on('request', async (request: IncomingMessage, response) => {
       const answer = await endpoint.#answer(request)
-      if (answer === 'hang-up') return request.socket.destroy()
-      const { status, body } = answer
-      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(body)
+      if (answer === 'hang-up') request.socket.destroy()
+      else
+        response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' }).end(answer.body)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return endpoint
