@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { readScript } from '../../infra/ring-document.ts'
+import { readScript } from '../../infra/document.ts'
 import { advanced, Instance, type RunOptions, ringOf } from './instance.ts'
 import { StapleInstance } from './staple-instance.ts'
 import { verifyListener } from './terminators.ts'
@@ -44,8 +44,8 @@ function without(machine: Instance, ...programs: string[]): RunOptions {
   const { directory } = machine.terminator
   const script = join(directory, 'apply-ring.sh')
   const added = ':/usr/local/sbin:/usr/sbin:/sbin'
-  expect(readScript()).toContain(added)
-  writeFileSync(script, readScript().replace(added, ''))
+  expect(readScript('apply-ring.sh')).toContain(added)
+  writeFileSync(script, readScript('apply-ring.sh').replace(added, ''))
   return { shell: ['/usr/bin/dash'], environment: { PATH: pathWithout(directory, ...programs) }, script }
 }
 
