@@ -108,6 +108,14 @@ describe('a revoke', () => {
     expect(sharesNoKey(world.ring(), revoked)).toBe(true)
   })
 
+  it('takes AWSPREVIOUS off what it revoked though a machine does not answer', async () => {
+    const world = await converged()
+    const [lost] = world.fleet.instances
+    if (lost) lost.conduct = 'lose'
+    expect(await world.invoke({ action: 'revoke' })).toMatchObject({ fleet: { confirmed: 2 } })
+    expect(world.secret.holders.has('AWSPREVIOUS')).toBe(false)
+  })
+
   it.each(['access-denied', 'throttled'] as const)(
     'is sent to all that have the tag although the roll call answers %s',
     async (code) => {
@@ -135,6 +143,51 @@ describe('a revoke', () => {
     }
     await world.invoke({ action: 'revoke' }, { ...world.ports(), versions: lagging })
     expect(world.ring().generation).toBe(3)
+  })
+})
+
+describe('a command', () => {
+  it('is waited for until it has ended, and judged then alone', async () => {
+    const world = new World()
+    world.fleet.pollsUntilEnd = 4
+    const { did } = await world.reconcile()
+    expect(world.fleet.orders).toHaveLength(1)
+    expect(world.delivery()).toMatchObject({ confirmed: 3, attempts: 1, stragglers: [] })
+    expect(did.filter((what) => what.startsWith('await'))).toHaveLength(1)
+  })
+
+  it('that outlasts an invocation is gone on with by the next tick, and not sent again', async () => {
+    const world = new World()
+    world.fleet.pollsUntilEnd = 60
+    const { decision } = await world.reconcile()
+    expect(decision.reason).toBe('a command is still under way: the next tick goes on')
+    expect(world.delivery()).toMatchObject({ confirmed: 0, commands: [{ judged: false }] })
+    world.fleet.pollsUntilEnd = 1
+    await world.reconcile()
+    expect(world.fleet.orders).toHaveLength(1)
+    expect(world.delivery()).toMatchObject({ confirmed: 3, commands: [{ judged: true }] })
+  })
+
+  it.each([
+    ['Systems Manager never lists', 'unknown', 60],
+    ['never ends', 'running', TIMING.delivery + TIMING.execution + 60],
+  ] as const)('that %s is given up in time', async (_, state, seconds) => {
+    const world = new World()
+    const sentAt = world.clock.now().getTime()
+    let judgedAfter: number | undefined
+    const ports = withCourier(world.ports(), {
+      progress: async () => ({ state, targets: 3, completed: 0 }),
+      results: async () => {
+        judgedAfter ??= (world.clock.now().getTime() - sentAt) / 1000
+        return []
+      },
+    })
+    for (let tick = 0; judgedAfter === undefined && tick < 10; tick++) {
+      await world.invoke({ action: 'reconcile' }, ports)
+      world.clock.advance(10)
+    }
+    expect(judgedAfter).toBeGreaterThanOrEqual(seconds)
+    expect(judgedAfter).toBeLessThan(seconds + 30)
   })
 })
 
