@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keysOf, parseRing, type Ring } from '../../lambda/core/ring.ts'
+import { isRevocation } from '../../lambda/core/decision.ts'
+import { keysOf, parseRing, type Ring, sharesNoKey } from '../../lambda/core/ring.ts'
 import { HOUR, TIMING, World } from '../fakes/world.ts'
 
 /** One thing that may happen to a fleet and its rotation. */
@@ -69,6 +70,8 @@ class Drill {
   /** Tickets from before this moment may be refused. */
   #excusedUntil = 0
   readonly #revoked: Ring[] = []
+  /** What was current when a revoke was answered, or staged before it was killed: it has to go. */
+  readonly #owed: Ring[] = []
   #lastScheduled = ''
 
   async happen(next: Event): Promise<void> {
@@ -76,7 +79,7 @@ class Drill {
     const generations = world.secret.history.length
     switch (next.do) {
       case 'tick':
-        await world.reconcile()
+        await this.#tick()
         break
       case 'scheduled':
         this.#lastScheduled = world.clock.now().toISOString()
@@ -89,6 +92,7 @@ class Drill {
         await world.rotate()
         break
       case 'revoke':
+        this.#owed.push(world.ring())
         await world.invoke({ action: 'revoke' })
         break
       case 'deliver':
@@ -118,6 +122,13 @@ class Drill {
     this.#issueTickets()
   }
 
+  /** The next tick at the latest finishes a revoke that was killed. */
+  async #tick(): Promise<void> {
+    await this.world.reconcile()
+    const ring = this.world.ring()
+    for (const old of this.#owed) expect(sharesNoKey(old, ring), 'a revoke was lost').toBe(true)
+  }
+
   #instance(n: number) {
     const instance = this.world.fleet.instances[n]
     if (instance === undefined) throw new RangeError(`no instance ${n}`)
@@ -136,6 +147,7 @@ class Drill {
 
   async #crash(action: 'reconcile' | 'rotate' | 'revoke', call: number): Promise<void> {
     const { world } = this
+    const before = world.ring()
     const ports = world.ports()
     let calls = 0
     const guard = <T extends object>(port: T): T =>
@@ -160,6 +172,9 @@ class Drill {
       courier: guard(courier),
     }
     await world.invoke({ action }, failing).catch(() => {})
+    const pending = world.secret.holders.get('AWSPENDING') ?? ''
+    const isStaged = isRevocation(pending) && world.secret.values.has(pending)
+    if (action === 'revoke' && isStaged) this.#owed.push(before)
   }
 
   #noteCommits(since: number): void {
@@ -205,7 +220,21 @@ class Drill {
     this.#checkRevoked()
     const now = this.world.clock.now().getTime()
     if (now <= this.#excusedUntil) return
+    this.#checkHeld()
     this.#checkTickets(now)
+  }
+
+  /** Nobody encrypts with a key that another machine does not hold, and nobody is two generations behind another. */
+  #checkHeld(): void {
+    const holding = this.world.fleet.present().filter(({ ring }) => ring !== undefined)
+    const generations = holding.map(({ ring }) => ring?.generation ?? 0)
+    expect(Math.max(...generations, 0) - Math.min(...generations, 9e9)).toBeLessThanOrEqual(1)
+    for (const one of holding)
+      for (const other of holding)
+        expect(
+          other.accepts(one.ring?.current.name ?? ''),
+          `${other.id} lacks what ${one.id} encrypts with`,
+        ).toBe(true)
   }
 
   /** What was revoked is in no later ring. */
