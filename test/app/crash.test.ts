@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { RotationPorts } from '../../lambda/app/observation.ts'
+import { runStep } from '../../lambda/app/rotation-steps.ts'
+import { STEPS } from '../../lambda/core/request.ts'
 import { sharesNoKey } from '../../lambda/core/ring.ts'
-import { TIMING, World } from '../fakes/world.ts'
+import { hooked, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
 
 const CRASH = 'the process was killed'
 
@@ -82,4 +84,60 @@ describe.each([
       }
     },
   )
+})
+
+/** Due, with rotation switched on in Secrets Manager: its first step has its token staged without a value. */
+async function begun(): Promise<World> {
+  const world = hooked()
+  await world.reconcile()
+  world.clock.advance(TIMING.every)
+  world.secret.onRotate = async () => {}
+  await world.secret.start(TOKEN)
+  return world
+}
+
+/** Secrets Manager's four steps, each over these ports; a step that fails is repeated over whole ones. */
+async function rotateBySteps(world: World, ports: RotationPorts): Promise<void> {
+  for (const name of STEPS) {
+    await runStep(ports, stepOf(name)).catch(async (error: Error) => {
+      if (error.message !== CRASH) throw error
+      await runStep(world.ports(), stepOf(name))
+    })
+  }
+}
+
+describe('a rotation by Secrets Manager that is killed at any call', () => {
+  it.each(['before', 'after'] as const)(
+    '%s that call takes effect reaches the same end when its step is repeated',
+    async (when) => {
+      const counted = await begun()
+      const { failing, count } = failingAt(counted.ports(), Number.POSITIVE_INFINITY, 'before')
+      await rotateBySteps(counted, failing)
+      expect(count()).toBeGreaterThan(8)
+      for (let k = 1; k <= count(); k++) {
+        const world = await begun()
+        const before = world.ring()
+        await rotateBySteps(world, failingAt(world.ports(), k, when).failing)
+        const where = `killed ${when} call ${k} of ${count()}`
+        expect(world.secret.holders.get('AWSCURRENT'), where).toBe(TOKEN)
+        await world.pass(3 * TIMING.tick)
+        expect(world.ring(), where).toMatchObject({ generation: 2, parent: world.secret.history[1] })
+        expect(world.ring().previous.name, where).toBe(before.current.name)
+        expect(world.delivery(), where).toMatchObject({ confirmed: 3, members: 3, generation: 2 })
+        expect(world.secret.history, where).toHaveLength(3)
+      }
+    },
+  )
+
+  it('between RotateSecret and its first step is asked for again once AWSPENDING was taken off', async () => {
+    const world = await begun()
+    world.secret.onRotate = async (token) => {
+      for (const name of STEPS) await runStep(world.ports(), stepOf(name, token))
+    }
+    await world.pass(29 * 60)
+    expect(world.ring().generation).toBe(1)
+    await world.pass(2 * TIMING.tick)
+    expect(world.ring().generation).toBe(2)
+    expect(world.secret.holders.get('AWSCURRENT')).not.toBe(TOKEN)
+  })
 })
