@@ -1,4 +1,6 @@
-import { writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { InstanceError } from '../../lambda/core/result-line.ts'
@@ -36,6 +38,14 @@ async function throughRelay(): Promise<SocketRelay> {
   relay = await SocketRelay.start(join(directory, 'relay.sock'), join(directory, 'admin.sock'))
   instance.set(`HAPROXY_SOCKET=${relay.path}`)
   return relay
+}
+
+/** Leaves a Unix socket behind whose server was killed. */
+async function abandonSocket(path: string): Promise<void> {
+  const server = spawn('socat', [`UNIX-LISTEN:${path}`, '-'], { stdio: ['pipe', 'ignore', 'ignore'] })
+  await vi.waitFor(() => expect(existsSync(path)).toBe(true), { timeout: 3_000 })
+  server.kill('SIGKILL')
+  await once(server, 'exit')
 }
 
 /** Runs, expects this error and, at the latest once a reload is through, a machine that runs what it ran before. */
@@ -83,6 +93,13 @@ describe.each(['haproxy', 'nginx'] as const)('%s listeners', (server) => {
   })
 })
 
+test('an nginx that asks for client certificates gives a ticket all the same, which proves the key', async () => {
+  const next = await oneBehind('nginx')
+  instance.verifyOn('client-certificate')
+  const { line } = await instance.run()
+  expect(line).toMatchObject({ result: 'applied', verified: 'handshake', encryptsWith: next.current.name })
+})
+
 describe('haproxy', () => {
   test('a listener that wants a client certificate is verify-client-certificate', async () => {
     await oneBehind('haproxy')
@@ -109,11 +126,14 @@ describe('haproxy', () => {
     expect(await refused('socket-not-admin')).toContain('operator')
   })
 
-  test('a server that answers, with a socket that nobody serves, is socket-refused', async () => {
+  test.each([
+    ['a plain file in place of its socket', (path: string) => writeFileSync(path, '')],
+    ['a socket that nobody serves', abandonSocket],
+  ])('a server that answers, with %s, is socket-refused', async (_, leave) => {
     await oneBehind('haproxy')
     const { path } = await throughRelay()
     relay?.stop()
-    writeFileSync(path, '')
+    await leave(path)
     await refused('socket-refused')
   })
 
