@@ -1,8 +1,9 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { toLayout } from '../../lambda/core/layouts.ts'
 import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
+import { pathWith } from './tool-shims.ts'
 
 const OTHER_LINEAGE = 'f3c9a0b4-7f55-4ab5-8a63-5f1f0f0c9d22'
 let instance: Instance
@@ -45,6 +46,30 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     expect(line.encryptsWith).toBe(after.current.name)
     for (const file of instance.terminator.keyFiles) expect(statSync(file).mode & 0o777).toBe(0o400)
     expect(instance.files()).toBe(expectedFiles(after, server))
+  })
+
+  test('each key file is flushed before it takes its place', async () => {
+    const ring = ringOf(1)
+    instance = await Instance.start(server, ring)
+    await instance.run()
+    instance.publish(advanced(ring))
+    const { directory, keyFiles } = instance.terminator
+    const log = join(directory, 'flushed')
+    const PATH = pathWith(directory, 'sync', `printf '%s\\n' "$@" >>${log}; exec "$real" "$@"`)
+    const { line } = await instance.run({ environment: { PATH } })
+    expect(line).toMatchObject({ result: 'applied' })
+    const flushed = readFileSync(log, 'utf8')
+    for (const file of keyFiles) expect(flushed).toContain(basename(file))
+  })
+
+  test.runIf(process.getuid?.() === 0)('key files belong to the owner that is configured', async () => {
+    const ring = ringOf(1)
+    instance = await Instance.start(server, ring)
+    instance.set(`${server.toUpperCase()}_OWNER=nobody`)
+    instance.publish(advanced(ring))
+    await instance.run()
+    const nobody = Number(/^nobody:[^:]*:(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1])
+    for (const file of instance.terminator.keyFiles) expect(statSync(file).uid).toBe(nobody)
   })
 
   test('three fresh keys (a revoke) are applied, and a ticket taken before is refused after', async () => {
