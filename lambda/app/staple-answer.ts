@@ -1,3 +1,4 @@
+import { isRefusal } from '../core/errors.ts'
 import type { StapleEntry } from '../core/staple.ts'
 import { decideStaple } from '../core/staple-decision.ts'
 import { holdingOf } from '../core/staple-record.ts'
@@ -104,29 +105,48 @@ export function measure(
   }
   const { members, confirmed } = standingOf(course)
   const undelivered = holdingFrom(done.kept).size === 0 ? 0 : Math.max(0, members - confirmed)
-  const leaving = new Map(done.held.map((entry) => [entry.id, entry]))
-  const seen = done.kept.map((kept) => ({ ...kept, entry: seenAs(kept.entry, leaving.get(kept.entry.id)) }))
+  const seen = seenFrom(done)
   const metrics = measureStaples(seen, { now: clock.now(), lost: lost.length, undelivered, held })
   journal.record({ kind: 'measured', metrics })
-  for (const [reason, certificates] of reasonsOf(done.kept, lost.length))
+  for (const [reason, certificates] of reasonsOf(done, lost.length))
     journal.record({ kind: 'failing', reason, certificates })
 }
 
-/** A revocation whose withdrawal is held is a revocation all the same. */
-function seenAs(entry: StapleEntry, leaving: StapleEntry | undefined): StapleEntry {
-  const { response } = leaving ?? {}
+/** The set as it is to be counted: with what is known, though it was held or the store refused it. */
+function seenFrom({ kept, held, unsaved }: Refreshed): readonly Kept[] {
+  const refused = new Set(unsaved.map(({ entry }) => entry.id))
+  const known = new Map([...held, ...unsaved.map(({ entry }) => entry)].map((entry) => [entry.id, entry]))
+  return kept.map((each) => {
+    const entry = seenAs(each.entry, known.get(each.entry.id))
+    const failures = refused.has(entry.id) ? Math.max(1, entry.failures) : entry.failures
+    return { ...each, entry: { ...entry, failures } }
+  })
+}
+
+/** A revocation whose withdrawal is held, or that cannot be stored, is a revocation all the same. */
+function seenAs(entry: StapleEntry, known: StapleEntry | undefined): StapleEntry {
+  const { response } = known ?? {}
   return response?.status === 'revoked' ? { ...entry, response } : entry
 }
 
 /** How many certificates fail, by the rule that refused or else the error. */
-function reasonsOf(all: readonly Kept[], lost: number): ReadonlyMap<string, number> {
+function reasonsOf({ kept, unsaved }: Refreshed, lost: number): ReadonlyMap<string, number> {
+  const refused = new Map(unsaved.map(({ entry, error }) => [entry.id, nameOf(error)]))
   const counts = new Map<string, number>(lost === 0 ? [] : [['unreadable', lost]])
-  for (const { entry } of all) {
-    if (entry.failures === 0 || entry.lastFailure === undefined) continue
-    const reason = entry.lastFailure.rule ?? entry.lastFailure.code
-    counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  for (const { entry } of kept) {
+    const reason = refused.get(entry.id) ?? failingBy(entry)
+    if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1)
   }
   return counts
+}
+
+function failingBy({ failures, lastFailure }: StapleEntry): string | undefined {
+  return failures === 0 ? undefined : (lastFailure?.rule ?? lastFailure?.code)
+}
+
+function nameOf(error: unknown): string {
+  if (isRefusal(error)) return error.code
+  return error instanceof Error ? error.name : 'unknown'
 }
 
 export function holdingFrom(all: readonly Kept[]) {

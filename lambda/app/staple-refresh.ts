@@ -9,7 +9,7 @@ import { askAbout, RunMemory } from './staple-asking.ts'
 import { inParallel } from './staple-crew.ts'
 import type { Kept } from './staple-observation.ts'
 import type { StaplePorts } from './staple-ports.ts'
-import { saveEntry } from './staple-saving.ts'
+import { type Saved, trySaving, type Unsaved } from './staple-saving.ts'
 
 /** Certificates in work at the same time. */
 const HANDS = 64
@@ -30,11 +30,12 @@ export interface Refreshed {
   readonly did: readonly string[]
   /** Entries as they would be, had their withdrawal not been held back. */
   readonly held: readonly StapleEntry[]
+  /** What the store would not take: their certificates are as they were. */
+  readonly unsaved: readonly Unsaved[]
 }
 
 /** One certificate after it was asked about. */
-interface Turn {
-  readonly kept: Kept
+interface Turn extends Saved {
   /** What remains to be done: to withdraw, in this state. */
   readonly leaving?: StapleEntry
   readonly did?: string
@@ -52,6 +53,7 @@ export async function refresh(ports: StaplePorts, all: readonly Kept[], wish: Wi
     kept: all.map((kept) => after.get(kept.entry.id) ?? kept),
     did: [...turns.flatMap(({ did }) => did ?? []), ...withdrawals.did],
     held: withdrawals.held,
+    unsaved: [...turns, ...withdrawals.goers].flatMap(({ unsaved }) => unsaved ?? []),
   }
 }
 
@@ -87,33 +89,31 @@ async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory:
   ports.journal.record({ kind: 'fetched', certificate: name, status, end, source, changed, mustStaple })
   if (entry.state === 'withdrawn' && kept.entry.state === 'staple') return { kept, leaving: entry }
   const saved = await save(ports, kept, entry)
-  return changed ? { kept: saved, did: `${name}: ${status} until ${end}` } : { kept: saved }
+  return changed && saved.unsaved === undefined ? { ...saved, did: `${name}: ${status} until ${end}` } : saved
 }
 
 async function failed(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Turn> {
-  const after = await saveFailure(ports, kept, failure)
-  const turn = leaving(after, decide(ports, after, false, false))
-  return { ...turn, did: `${kept.entry.name}: ${failure.code}: ${failure.detail}` }
+  const saved = await saveFailure(ports, kept, failure)
+  const turn = leaving(saved.kept, decide(ports, saved.kept, false, false))
+  return { ...saved, ...turn, did: `${kept.entry.name}: ${failure.code}: ${failure.detail}` }
 }
 
-async function saveFailure(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Kept> {
+async function saveFailure(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Saved> {
   const { code, rule, detail } = failure
   const entry = withFailure(kept.entry, failure, ports.clock.now())
   const { name, mustStaple, failures } = entry
   const facts = { code, detail, failures, mustStaple, ...(rule === undefined ? {} : { rule }) }
   ports.journal.record({ kind: 'refused', certificate: name, ...facts })
-  return saveEntry(ports, kept, entry)
+  return trySaving(ports, kept, entry)
 }
 
 /** A response that no parameter can hold is a failure like any other: what is stored stays. */
-async function save(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Kept> {
-  try {
-    return await saveEntry(ports, kept, entry)
-  } catch (error) {
-    if (!isRefusal(error, 'staple-too-large')) throw error
-    const { code, came: detail } = error
-    return saveFailure(ports, kept, { code, detail, kind: 'lasting', remedy: 'none' })
-  }
+async function save(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Saved> {
+  const saved = await trySaving(ports, kept, entry)
+  const { error } = saved.unsaved ?? {}
+  if (!isRefusal(error, 'staple-too-large')) return saved
+  const { code, came: detail } = error
+  return saveFailure(ports, kept, { code, detail, kind: 'lasting', remedy: 'none' })
 }
 
 function decide(
@@ -133,21 +133,37 @@ function paceOf({ least, most }: StapleTiming): Pace {
   return { least, most }
 }
 
+/** What withdrawing came to. */
+interface Withdrawals extends Omit<Refreshed, 'unsaved'> {
+  readonly goers: readonly Saved[]
+}
+
 /** Withdraws, unless so many would go at once that something else must be wrong: then all stay, and somebody is woken. */
-async function withdrawAll(ports: StaplePorts, turns: readonly Turn[], release: boolean): Promise<Refreshed> {
-  const goers = turns.flatMap(({ kept, leaving: entry }) => (entry === undefined ? [] : [{ kept, entry }]))
+async function withdrawAll(
+  ports: StaplePorts,
+  turns: readonly Turn[],
+  release: boolean,
+): Promise<Withdrawals> {
+  const leavers = turns.flatMap(({ kept, leaving: entry }) => (entry === undefined ? [] : [{ kept, entry }]))
   const inPlace = turns.filter(({ kept }) => kept.entry.state === 'staple').length
-  if (!release && isLandslide(inPlace, goers.length))
-    return { kept: turns.map(({ kept }) => kept), did: [], held: goers.map(({ entry }) => entry) }
-  const gone = await inParallel(goers, HANDS, async ({ kept, entry }) => {
-    const { name, mustStaple, reason = '' } = entry
-    ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple })
-    return saveEntry(ports, kept, entry)
-  })
-  const after = new Map(gone.map((kept) => [kept.entry.id, kept]))
+  if (!release && isLandslide(inPlace, leavers.length)) {
+    const held = leavers.map(({ entry }) => entry)
+    return { kept: turns.map(({ kept }) => kept), did: [], held, goers: [] }
+  }
+  const goers = await inParallel(leavers, HANDS, ({ kept, entry }) => withdraw(ports, kept, entry))
+  const after = new Map(goers.map(({ kept }) => [kept.entry.id, kept]))
   return {
     kept: turns.map(({ kept }) => after.get(kept.entry.id) ?? kept),
-    did: goers.map(({ entry }) => `${entry.name}: withdrawn: ${entry.reason ?? 'at its end'}`),
+    did: goers.flatMap(({ did }) => did ?? []),
     held: [],
+    goers,
   }
+}
+
+async function withdraw(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Turn> {
+  const saved = await trySaving(ports, kept, entry)
+  if (saved.unsaved !== undefined) return saved
+  const { name, mustStaple, reason = 'at its end' } = entry
+  ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple })
+  return { ...saved, did: `${name}: withdrawn: ${reason}` }
 }

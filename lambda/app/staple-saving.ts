@@ -6,6 +6,8 @@ import type { StaplePorts } from './staple-ports.ts'
 
 /** Whoever loses this often in a row meets something that no repetition mends. */
 const MOST_TRIES = 8
+/** Characters of an error in the log: AWS's may quote the value. */
+const LONGEST_DETAIL = 400
 
 /**
  * Stores an entry. Parameter Store has no compare-and-set, so what another writer stored in between is looked at
@@ -30,6 +32,29 @@ export async function saveEntry(ports: StaplePorts, kept: Kept, entry: StapleEnt
     came: `${MOST_TRIES} tries that each met another writer`,
     fix: 'Stop what else writes this parameter',
   })
+}
+
+/** An entry that could not be stored: it is as if nothing had been learnt, save for what is counted and said. */
+export interface Unsaved {
+  readonly entry: StapleEntry
+  readonly error: unknown
+}
+
+/** A certificate after its entry was to be stored. */
+export interface Saved {
+  readonly kept: Kept
+  readonly unsaved?: Unsaved
+}
+
+/** As {@link saveEntry}, but what the store refuses of one certificate is said, and keeps none of the others waiting. */
+export async function trySaving(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Saved> {
+  try {
+    return { kept: await saveEntry(ports, kept, entry) }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message.slice(0, LONGEST_DETAIL) : 'no error'
+    ports.journal.record({ kind: 'trouble', during: `storing the staple of ${entry.name}`, detail })
+    return { kept, unsaved: { entry, error } }
+  }
 }
 
 /** @returns the version written; where somebody created the parameter first, it follows theirs. */

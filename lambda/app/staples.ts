@@ -51,6 +51,9 @@ async function work(
   const course = courseTo(situation, holdingFrom(situation.kept), holdingFrom(done.kept))
   const brought = await bringOrMeasure(ports, situation, done, course, request.action === 'deliver')
   measure(ports, situation, done, brought.course)
+  // Everything else has been looked after; what the store refused still fails the invocation.
+  const [refused] = done.unsaved
+  if (refused !== undefined) throw refused.error
   return answer(ports, situation, request, done, brought)
 }
 
@@ -76,7 +79,7 @@ async function change(
   { action, certificate, force }: StapleRequest,
 ): Promise<Refreshed> {
   const { kept } = situation
-  if (action === 'deliver') return { kept, did: [], held: [] }
+  if (action === 'deliver') return { kept, did: [], held: [], unsaved: [] }
   if (action === 'withdraw' && certificate !== undefined) return withdrawByHand(ports, situation, certificate)
   return refresh(ports, kept, {
     forced: action === 'refresh' && force,
@@ -94,12 +97,13 @@ async function withdrawByHand(
 ): Promise<Refreshed> {
   const kept = named(situation, name)
   const reason = 'withdrawn by hand'
-  ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple: kept.mustStaple })
   const after = await saveEntry(ports, kept, withdrawn(kept.entry, reason, true))
+  ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple: kept.mustStaple })
   return {
     kept: situation.kept.map((each) => (each === kept ? after : each)),
     did: [`${name}: ${reason}`],
     held: [],
+    unsaved: [],
   }
 }
 
@@ -129,7 +133,7 @@ function status(ports: StaplePorts, situation: StapleSituation): StapleAnswer {
   const holding = holdingFrom(situation.kept)
   const course = courseTo(situation, holding, holding)
   const brought = { course, decision: nextStep(ports, course, false), did: [] }
-  const looked = { kept: situation.kept, did: [], held: [] }
+  const looked = { kept: situation.kept, did: [], held: [], unsaved: [] }
   return answer(ports, situation, { action: 'status', force: false }, looked, brought)
 }
 

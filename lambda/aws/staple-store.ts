@@ -2,12 +2,17 @@ import { GetParameterCommand, PutParameterCommand, type SSMClient } from '@aws-s
 import type { StapleStore, Stored } from '../app/staple-ports.ts'
 import { entryName } from '../core/staple.ts'
 import { isNamed, refusal } from './refusal.ts'
+import { Turns } from './responder-turns.ts'
 import { readParameters } from './staple-parameters.ts'
+
+/** Writes at the same time: Parameter Store takes 3 a second from an account that has not asked for more. */
+const WRITERS = 3
 
 /** Staples in SSM Parameter Store, a parameter for each certificate. */
 export class ParameterStaples implements StapleStore {
   readonly #client: SSMClient
   readonly #store: string
+  readonly #writers = new Turns(WRITERS)
 
   /** @param store prefix of the names, such as `/ticketring/staples/edge`. */
   constructor(client: SSMClient, store: string) {
@@ -32,7 +37,11 @@ export class ParameterStaples implements StapleStore {
     }
   }
 
-  async write(id: string, text: string, after: number): Promise<number> {
+  write(id: string, text: string, after: number): Promise<number> {
+    return this.#writers.take(this.#store, () => this.#put(id, text, after))
+  }
+
+  async #put(id: string, text: string, after: number): Promise<number> {
     const name = entryName(this.#store, id)
     const command = new PutParameterCommand({
       Name: name,

@@ -71,6 +71,25 @@ describe.each<[string, () => StapleStore]>([
   })
 })
 
+describe('a store of many staples', () => {
+  it('writes a few at a time, as Parameter Store takes no more', async () => {
+    const { ssm } = clients(aws)
+    let [busy, busiest] = [0, 0]
+    ssm.middlewareStack.add(
+      (next) => async (input) => {
+        busiest = Math.max(busiest, ++busy)
+        return next(input).finally(() => {
+          busy -= 1
+        })
+      },
+      { step: 'initialize' },
+    )
+    const store = new ParameterStaples(ssm, '/ticketring/staples/many')
+    await Promise.all(Array.from({ length: 20 }, (_, n) => store.write(id(n), 'text', 0)))
+    expect(busiest).toBe(3)
+  })
+})
+
 describe('chains', () => {
   it('come from parameters and secrets, each on its own', async () => {
     const { ssm, secrets } = clients(aws)
