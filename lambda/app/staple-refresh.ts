@@ -5,16 +5,15 @@ import { withdrawn, withFailure, withResponse } from '../core/staple-change.ts'
 import type { StapleTiming } from '../core/staple-configuration.ts'
 import { decideStaple, isLandslide, type StapleDecision } from '../core/staple-decision.ts'
 import type { TryFailure } from '../core/staple-failure.ts'
-import { askAbout, RunMemory } from './staple-asking.ts'
+import { askAbout } from './staple-asking.ts'
 import { inParallel } from './staple-crew.ts'
 import type { Kept } from './staple-observation.ts'
 import type { StaplePorts } from './staple-ports.ts'
+import { mayStillAsk, RunMemory } from './staple-run.ts'
 import { type Saved, trySaving, type Unsaved } from './staple-saving.ts'
 
 /** Certificates in work at the same time. */
 const HANDS = 64
-/** Milliseconds kept back for withdrawals and delivery: no responder is asked any more. */
-const RESERVE = 60_000
 
 /** What a run wants: everything that is due, or, of those named, also what is not. */
 export interface Wish {
@@ -68,8 +67,7 @@ function nearestEndFirst(all: readonly Kept[]): readonly Kept[] {
 }
 
 async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory: RunMemory): Promise<Turn> {
-  const mayAsk = ports.clock.remaining() > RESERVE
-  const decision = decide(ports, kept, forced, mayAsk)
+  const decision = decide(ports, kept, forced, mayStillAsk(ports))
   if (decision.action !== 'fetch') return leaving(kept, decision)
   const asked = await askAbout(ports, kept, memory)
   if (asked.kind === 'deferred') return leaving(kept, decide(ports, kept, forced, false))

@@ -39,6 +39,35 @@ export function failureOnTheWay(error: unknown): TryFailure {
   return { code: error.code, detail: detailOf(error), kind: kindOfFailure(failure), remedy: 'none' }
 }
 
+/** Why a URL did not give the issuer. */
+export interface IssuerFailure {
+  readonly url: string
+  readonly failure: TryFailure
+}
+
+/** Certificates came, but not the issuer's. */
+export const STRANGERS: TryFailure = {
+  code: 'issuer-missing',
+  detail: 'none there issued it',
+  kind: 'lasting',
+  remedy: 'none',
+}
+
+/**
+ * What it amounts to that no URL gave the issuer. Where each one might yet, as far as its failure tells, it is that
+ * failure, and is tried again soon; else the issuer is missing until somebody does something about it.
+ */
+export function failureOfIssuers(failures: readonly IssuerFailure[]): TryFailure {
+  const reasons = failures.map(({ url, failure }) => `${url}: ${failure.detail}`).join('; ')
+  const came = reasons || 'a chain without it, and no caIssuers URL in the certificate'
+  const detail = `wanted the issuer, by name, key identifier and signature; got ${came}`
+  const [first] = failures
+  if (first === undefined || failures.some(({ failure }) => failure.kind === 'lasting'))
+    return { ...STRANGERS, detail }
+  const { rule: _, ...failure } = first.failure
+  return { ...failure, detail, remedy: 'none' }
+}
+
 /** True for a failure that says nothing about the certificate, but that its responder cannot be reached. */
 export function isOutage({ code }: Pick<TryFailure, 'code'>): boolean {
   return NETWORK.includes(code)
@@ -60,7 +89,11 @@ export function failureOfAnswer(exchanged: Exchanged, verdict: Verdict, now: Dat
   return { code: RULE_CODES[broken.rule], rule: broken.rule, detail, kind, remedy: remedyOf(broken.rule) }
 }
 
-function failureOfHttp({ status, retryAfter }: Exchanged, now: Date): TryFailure {
+/** An answer with another status than 200. */
+export function failureOfHttp(
+  { status, retryAfter }: Pick<Exchanged, 'status'> & { readonly retryAfter?: string | undefined },
+  now: Date,
+): TryFailure {
   const until = retryAfterOf(retryAfter, now)
   return {
     code: 'responder-http-error',

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { HttpAnswer } from '../../lambda/app/staple-ports.ts'
+import { TicketringError } from '../../lambda/core/errors.ts'
 import { digestOf } from '../../lambda/core/staple.ts'
 import { UNKNOWN } from '../core/ocsp/forge.ts'
 import { RESPONDER } from '../fakes/staple-authority.ts'
@@ -152,6 +154,47 @@ describe('several responders', () => {
     await world.refresh()
     expect(world.authority.questions.map(({ method }) => method)).toEqual(['POST'])
     expect(world.entry('www')?.state).toBe('staple')
+  })
+})
+
+describe('sixty URLs in one certificate', () => {
+  const sixty = Array.from({ length: 60 }, (_, n) => `http://r${n}.example/`)
+  const slow = (seconds: number) => {
+    const hosts: string[] = []
+    world.responders = {
+      ask: async ({ url }) => {
+        hosts.push(new URL(url).host)
+        await world.clock.sleep(seconds * 1000)
+        throw new TicketringError('responder-timeout', { wanted: 'an answer', came: 'none' })
+      },
+    }
+    return hosts
+  }
+
+  it('cost a run no more than four do, and the next run goes on with others', async () => {
+    world.add('www', {}, { ocsp: sixty })
+    const hosts = slow(10)
+    await world.refresh()
+    expect(hosts).toEqual(['r0.example', 'r1.example', 'r2.example', 'r3.example'])
+    await world.pass(900)
+    expect(hosts.slice(4)).toEqual(['r1.example', 'r2.example', 'r3.example', 'r4.example'])
+  })
+
+  it('for its issuer cost no more either', async () => {
+    world.add('www', {}, { bare: true, caIssuers: sixty })
+    const hosts = slow(10)
+    await world.refresh()
+    expect(hosts).toHaveLength(4)
+  })
+
+  it.each([
+    ['responders', { ocsp: sixty }],
+    ['issuers', { bare: true, caIssuers: sixty }],
+  ])('of %s are asked no longer once the rest of the run belongs to the delivery', async (_, leaf) => {
+    world.add('www', {}, leaf)
+    const hosts = slow(125)
+    await world.refresh()
+    expect(hosts).toHaveLength(2)
   })
 })
 
@@ -610,6 +653,48 @@ describe('the issuer', () => {
     for (const name of ['www', 'api'])
       expect(world.entry(name)).toMatchObject({ state: 'none', lastFailure: { code: 'issuer-missing' } })
     expect(asked()).toBe(0)
+  })
+})
+
+describe('the issuer that cannot be fetched', () => {
+  const issuers = ['http://ca.example/ca.cer', 'http://ca2.example/ca.cer']
+  const answering = (by: (url: string) => HttpAnswer) => {
+    world.add('www', {}, { bare: true, caIssuers: issuers })
+    world.responders = {
+      ask: async (question) =>
+        issuers.includes(question.url) ? by(question.url) : world.authority.ask(question),
+    }
+  }
+  const down = (): never => {
+    throw new TicketringError('responder-unreachable', { wanted: 'an answer', came: 'ECONNREFUSED' })
+  }
+
+  it.each([
+    ['its servers are down', 'responder-unreachable', down],
+    ['they are busy', 'responder-http-error', () => ({ status: 503, body: new Uint8Array() })],
+  ])('because %s is fetched again soon', async (_, code, by) => {
+    answering(by)
+    await world.refresh()
+    const { lastFailure, nextTry } = world.entry('www') ?? {}
+    expect(lastFailure).toMatchObject({ code, detail: expect.stringContaining('the issuer') })
+    expect(lastFailure).not.toHaveProperty('rule')
+    expect((nextTry?.getTime() ?? 0) - world.clock.now().getTime()).toBeLessThanOrEqual(120_000)
+    world.responders = {
+      ask: async (question) =>
+        issuers.includes(question.url)
+          ? { status: 200, body: world.authority.issuer.certificate.der }
+          : world.authority.ask(question),
+    }
+    await world.pass(900)
+    expect(world.entry('www')?.state).toBe('staple')
+  })
+
+  it('is missing for longer where one of them says that it is not there', async () => {
+    answering((url) => (url === issuers[0] ? down() : { status: 404, body: new Uint8Array() }))
+    await world.refresh()
+    const { lastFailure, nextTry } = world.entry('www') ?? {}
+    expect(lastFailure?.code).toBe('issuer-missing')
+    expect((nextTry?.getTime() ?? 0) - world.clock.now().getTime()).toBeGreaterThanOrEqual(3_600_000)
   })
 })
 
