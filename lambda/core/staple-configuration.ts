@@ -29,7 +29,7 @@ export interface CertificateSetting {
   readonly hash: 'sha1' | 'sha256'
   /** What to do with a response that says revoked. */
   readonly revoked: 'staple' | 'withhold'
-  /** Whether a must-staple certificate loses its staple ahead of the end, or keeps it until then. */
+  /** Whether a must-staple certificate loses its staple ahead of the end, or keeps it until the last run before that. */
   readonly mustStaple: 'withdraw' | 'keep-until-end'
   /** Accept SHA-1 as the hash of a signature. */
   readonly allowSha1?: boolean

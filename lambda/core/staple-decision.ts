@@ -72,7 +72,10 @@ function lastTry(candidate: Candidate, moment: Moment): StapleDecision | undefin
   return { action: 'fetch', reason: 'one last try before it is withdrawn' }
 }
 
-/** S4: nginx would serve it for ever, so it goes while it is still valid. */
+/**
+ * S4: nginx would serve it for ever, so it goes while it is still valid: in time for every machine or, where the owner
+ * wants it kept to its end, at the last run before that.
+ */
 function ending(
   { entry, setting, mustStaple }: Candidate,
   { now, timing }: Moment,
@@ -80,7 +83,7 @@ function ending(
   const life = lifeOf(entry)
   if (entry?.state !== 'staple' || life === undefined) return undefined
   const kept = mustStaple && setting.mustStaple === 'keep-until-end'
-  if (!mustWithdraw(life, now, kept ? 0 : leadOf(timing))) return undefined
+  if (!mustWithdraw(life, now, kept ? timing.tick : leadOf(timing))) return undefined
   const who = mustStaple ? 'a must-staple certificate; ' : ''
   const why = entry.failures === 0 ? '' : `: ${entry.lastFailure?.code}`
   return { action: 'withdraw', reason: `${who}the response ends at ${life.end.toISOString()}${why}` }
