@@ -129,6 +129,8 @@ function judgeAnswer(
   const { thisUpdate, end } = response
   const freshUntil = freshUntilOf(answer, now, { thisUpdate, nextUpdate: end })
   const sound: Sound = { kind: 'response', response, ...(freshUntil === undefined ? {} : { freshUntil }) }
+  // A revocation is news however soon its response ends.
+  if (response.status === 'revoked') return { sound }
   const objection = objectionToDelivery(response, now, { lag: leadOf(timing), haproxy })
   return objection === undefined ? { sound } : { sound, failure: failureOfShort(objection) }
 }

@@ -1,11 +1,11 @@
 import { isRefusal } from '../core/errors.ts'
 import type { Pace } from '../core/ocsp/schedule.ts'
-import type { StapleEntry } from '../core/staple.ts'
+import type { StapleEntry, StoredResponse } from '../core/staple.ts'
 import { withdrawn, withFailure, withResponse } from '../core/staple-change.ts'
 import type { StapleTiming } from '../core/staple-configuration.ts'
 import { decideStaple, isLandslide, type StapleDecision } from '../core/staple-decision.ts'
 import type { TryFailure } from '../core/staple-failure.ts'
-import { askAbout } from './staple-asking.ts'
+import { type Asked, askAbout } from './staple-asking.ts'
 import { inParallel } from './staple-crew.ts'
 import type { Kept } from './staple-observation.ts'
 import type { StaplePorts } from './staple-ports.ts'
@@ -72,14 +72,15 @@ async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory:
   const asked = await askAbout(ports, kept, memory)
   if (asked.kind === 'deferred') return leaving(kept, decide(ports, kept, forced, false))
   if (asked.kind === 'failure') return failed(ports, kept, asked.failure)
-  const { response, freshUntil } = asked
-  const entry = withResponse(
-    kept.entry,
-    response,
-    kept.setting,
-    paceOf(ports.configuration.timing),
-    freshUntil,
-  )
+  return answered(ports, kept, asked)
+}
+
+async function answered(
+  ports: StaplePorts,
+  kept: Kept,
+  { response, freshUntil }: Extract<Asked, { kind: 'response' }>,
+): Promise<Turn> {
+  const entry = entryAfter(ports, kept, response, freshUntil)
   const changed = entry.response !== kept.entry.response || entry.state !== kept.entry.state
   const { name, mustStaple } = entry
   const { status, source } = response
@@ -87,7 +88,21 @@ async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory:
   ports.journal.record({ kind: 'fetched', certificate: name, status, end, source, changed, mustStaple })
   if (entry.state === 'withdrawn' && kept.entry.state === 'staple') return { kept, leaving: entry }
   const saved = await save(ports, kept, entry)
-  return changed && saved.unsaved === undefined ? { ...saved, did: `${name}: ${status} until ${end}` } : saved
+  if (saved.unsaved !== undefined) return { ...saved, ...leaving(kept, decide(ports, kept, false, false)) }
+  return changed ? { ...saved, did: `${name}: ${status} until ${end}` } : saved
+}
+
+/** A revocation is stored however soon its response ends, but not stapled where it would end on the machines. */
+function entryAfter(
+  ports: StaplePorts,
+  kept: Kept,
+  response: StoredResponse,
+  freshUntil: Date | undefined,
+): StapleEntry {
+  const pace = paceOf(ports.configuration.timing)
+  const entry = withResponse(kept.entry, response, kept.setting, pace, freshUntil)
+  const { action, reason } = decide(ports, { ...kept, entry }, false, false)
+  return action === 'withdraw' ? withdrawn(entry, reason, false) : entry
 }
 
 async function failed(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Turn> {

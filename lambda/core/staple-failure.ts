@@ -81,9 +81,8 @@ export function failureOfAnswer(exchanged: Exchanged, verdict: Verdict, now: Dat
   if (verdict.verdict === 'good' || verdict.verdict === 'revoked' || broken === undefined) return undefined
   const { detail } = broken
   if (broken.rule === 'V3' && responderStatus !== undefined && responderStatus !== 'successful') {
-    const failure: Failure = { at: 'responder', status: responderStatus }
-    const remedy = responderStatus === 'malformedRequest' ? 'post' : 'none'
-    return { code: RESPONDER_CODES[responderStatus], detail, kind: kindOfFailure(failure), remedy }
+    const busy = responderStatus === 'tryLater' ? comingBack(exchanged.retryAfter, now) : {}
+    return { ...failureOfStatus(responderStatus, detail), ...busy }
   }
   const kind = kindOfFailure({ at: 'rule', rule: broken.rule })
   return { code: RULE_CODES[broken.rule], rule: broken.rule, detail, kind, remedy: remedyOf(broken.rule) }
@@ -94,15 +93,28 @@ export function failureOfHttp(
   { status, retryAfter }: Pick<Exchanged, 'status'> & { readonly retryAfter?: string | undefined },
   now: Date,
 ): TryFailure {
-  const until = retryAfterOf(retryAfter, now)
+  const kind = kindOfFailure({ at: 'http', status })
   return {
     code: 'responder-http-error',
     rule: 'V1',
     detail: `HTTP status ${status}`,
-    kind: kindOfFailure({ at: 'http', status }),
-    remedy: status >= 400 && status < 500 ? 'post' : 'none',
-    ...(until === undefined ? {} : { retryAfter: until }),
+    kind,
+    // Whoever is busy is not asked again at once, by whatever method.
+    remedy: kind === 'lasting' && status >= 400 ? 'post' : 'none',
+    ...comingBack(retryAfter, now),
   }
+}
+
+/** When the responder said it may be asked again, if it did. */
+function comingBack(retryAfter: string | undefined, now: Date): Pick<TryFailure, 'retryAfter'> {
+  const until = retryAfterOf(retryAfter, now)
+  return until === undefined ? {} : { retryAfter: until }
+}
+
+function failureOfStatus(status: Exclude<ResponderStatus, 'successful'>, detail: string): TryFailure {
+  const kind = kindOfFailure({ at: 'responder', status })
+  const remedy = status === 'malformedRequest' ? 'post' : 'none'
+  return { code: RESPONDER_CODES[status], detail, kind, remedy }
 }
 
 const RESPONDER_CODES: Readonly<Record<Exclude<ResponderStatus, 'successful'>, ErrorCode>> = {

@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { HttpAnswer } from '../../lambda/app/staple-ports.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
+import { TAG } from '../../lambda/core/ocsp/der.ts'
+import { encode, encodeSequence } from '../../lambda/core/ocsp/der-writer.ts'
 import { digestOf } from '../../lambda/core/staple.ts'
-import { UNKNOWN } from '../core/ocsp/forge.ts'
-import { RESPONDER } from '../fakes/staple-authority.ts'
-import { StapleWorld } from '../fakes/staple-world.ts'
+import { revoked, UNKNOWN } from '../core/ocsp/forge.ts'
+import { ago, RESPONDER } from '../fakes/staple-authority.ts'
+import { STAPLE_TIMING, StapleWorld } from '../fakes/staple-world.ts'
 
 const HOUR = 3600
 const DAY = 24 * HOUR
@@ -261,10 +263,18 @@ describe('a responder that is down', () => {
     expect(asked()).toBeGreaterThan(0)
   })
 
-  it('says when it may be asked again, and is not asked before', async () => {
+  const tryLater = encodeSequence(encode(TAG.enumerated, Buffer.of(3)))
+  it.each<[string, HttpAnswer]>([
+    ['503', { status: 503, body: new Uint8Array() }],
+    ['408', { status: 408, body: new Uint8Array() }],
+    ['425', { status: 425, body: new Uint8Array() }],
+    ['429', { status: 429, body: new Uint8Array() }],
+    ['tryLater', { status: 200, contentType: 'application/ocsp-response', body: tryLater }],
+  ])('says by %s when it may be asked again, and is not asked before, by any method', async (_, answer) => {
     world.add('www')
-    world.authority.manner = () => ({ status: 503, body: new Uint8Array(), retryAfter: '7200' })
+    world.authority.manner = () => ({ ...answer, retryAfter: '7200' })
     await world.refresh()
+    expect(asked()).toBe(1)
     await world.pass(1.5 * HOUR)
     expect(asked()).toBe(1)
     await world.pass(HOUR)
@@ -273,7 +283,8 @@ describe('a responder that is down', () => {
 })
 
 describe('a must-staple certificate', () => {
-  it('is named as such, and keeps its staple until the very end where the owner wants that', async () => {
+  it('is named as such, and keeps its staple until the last run before its end where the owner wants that', async () => {
+    world.configure({ timing: { ...STAPLE_TIMING, delivery: 1800 } })
     world.add('early', {}, { mustStaple: true })
     world.add('late', { mustStaple: 'keep-until-end' }, { mustStaple: true })
     for (let n = 0; n < 12; n++) world.add(`other${n}`)
@@ -284,8 +295,13 @@ describe('a must-staple certificate', () => {
     expect(world.entry('late')?.state).toBe('staple')
     expect(world.journal.of('withdrawn')[0]?.mustStaple).toBe(true)
     expect(world.journal.of('withdrawn')[0]?.reason).toContain('must-staple')
+    const longer = world.clock.now().getTime()
     while (world.entry('late')?.state === 'staple') await world.pass(900)
-    expect(world.clock.now().getTime()).toBeGreaterThanOrEqual(end)
+    const gone = world.clock.now().getTime()
+    expect(gone).toBeGreaterThan(longer)
+    expect(gone).toBeLessThan(end)
+    expect(gone).toBeGreaterThanOrEqual(end - 900_000)
+    expect(heldBy(0, 'late')).toBeUndefined()
     const { certificates } = await world.invoke({ action: 'status' })
     expect(certificates.find(({ name }) => name === 'late')?.mustStaple).toBe(true)
   })
@@ -310,6 +326,38 @@ describe('a revoked certificate', () => {
     expect(world.entry('www')).toMatchObject({ state: 'withdrawn', response: { status: 'revoked' } })
     expect(heldBy(0, 'www')).toBeUndefined()
     expect(world.metrics()).toMatchObject({ StaplesRevoked: 1, StaplesWithdrawn: 0 })
+  })
+
+  it.each(['staple', 'withhold'] as const)(
+    'is known at once though the response that says so ends in twenty minutes: %s',
+    async (choice) => {
+      world.add('www', { revoked: choice })
+      await world.refresh()
+      const status = revoked(ago(world.clock.now(), 60))
+      world.clock.advance(1.1 * DAY)
+      world.authority.manner = (now) =>
+        world.authority.say('www', { singles: [{ status, nextUpdate: ago(now, -1200) }] })
+      await world.refresh()
+      const state = choice === 'staple' ? 'staple' : 'withdrawn'
+      expect(world.entry('www')).toMatchObject({ state, failures: 0, response: { status: 'revoked' } })
+      expect(world.metrics()?.StaplesRevoked).toBe(1)
+      expect(heldBy(0, 'www')).toBe(choice === 'staple' ? digest('www') : undefined)
+      await world.pass(900)
+      expect(world.entry('www')?.response?.status).toBe('revoked')
+    },
+  )
+
+  it('is known, and has nothing stapled, where the response would end before the machines could drop it', async () => {
+    world.add('www')
+    await world.refresh()
+    world.clock.advance(1.1 * DAY)
+    const status = revoked(ago(world.clock.now(), 60))
+    world.authority.manner = (now) =>
+      world.authority.say('www', { singles: [{ status, nextUpdate: ago(now, -600) }] })
+    await world.refresh()
+    expect(world.entry('www')).toMatchObject({ state: 'withdrawn', response: { status: 'revoked' } })
+    expect(world.metrics()).toMatchObject({ StaplesRevoked: 1, StaplesWithdrawn: 0 })
+    expect(heldBy(0, 'www')).toBeUndefined()
   })
 
   it('is put back once it is good again, as after a certificate hold', async () => {
