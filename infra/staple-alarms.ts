@@ -8,8 +8,11 @@ import { type Watch, watchFunction } from './alarms.ts'
 /** What a set's function measures: namespace `Ticketring`, dimension `Set`. */
 export type StapleMetric = keyof StapleMetrics
 
-/** Responses are asked for at half-life; the quarter after that is for a responder that is down. */
-const LEAST_LIFE_PERCENT = 25
+/**
+ * S4: responses are asked for at half-life, so a quarter of it has been for a responder that is down; at a tenth, where
+ * a response is hardly worth its delivery any more (S5), little time is left to mend it.
+ */
+const LIFE_PERCENT = { low: 25, least: 10 }
 
 /** One metric of a set, the worst value of each tick: one run writes one. `every`: seconds from one to the next. */
 export function stapleMetric(set: string, every: number, metricName: StapleMetric): Metric {
@@ -40,19 +43,23 @@ export function stapleWatches({ set, every, handler, undelivered }: Watched): re
     periods: ticks,
     of: ticks,
   })
+  const lifeBelow = (percent: number, more: string) => ({
+    metric: stapleMetric(set, every, 'StapleLifeLeft'),
+    meaning: `a response has less than ${percent} % of its life left ${more}`,
+    limit: { below: percent },
+    // A run may fall just before or after the edge of a period, which leaves one empty.
+    periods: 2,
+    of: 2,
+  })
   const tick = Duration.seconds(every)
   return [
     {
-      metric: stapleMetric(set, every, 'StapleLifeLeft'),
+      ...lifeBelow(LIFE_PERCENT.low, 'or is missing, or nobody has looked'),
       heading: 'staples-life-left',
-      meaning: `a response has less than ${LEAST_LIFE_PERCENT} % of its life left or is missing, or nobody has looked`,
-      limit: { below: LEAST_LIFE_PERCENT },
-      // A run may fall just before or after the edge of a period, which leaves one empty.
-      periods: 2,
-      of: 2,
       // A function that no longer runs measures nothing: silence is the worst case, not the best.
       missing: 'breaching',
     },
+    { ...lifeBelow(LIFE_PERCENT.least, 'or is missing'), heading: 'staples-life-ending' },
     count('StapleFailures', 'failing', 4, 'a certificate could not be refreshed four runs in a row'),
     count('StaplesRevoked', 'revoked', 1, 'a responder says that a certificate is revoked'),
     count(

@@ -18,7 +18,7 @@ const alarmOf = (heading: string) =>
 
 describe('every alarm', () => {
   it('has its heading in the runbook, and links to it', () => {
-    expect(alarms.length).toBe(6 + 8)
+    expect(alarms.length).toBe(6 + 9)
     for (const { AlarmName, AlarmDescription } of alarms) {
       const heading = AlarmName.replace('ticketring-edge-', '')
       expect(headings).toContain(heading)
@@ -79,6 +79,17 @@ describe('what each alarm watches', () => {
         ComparisonOperator: 'LessThanThreshold',
         DatapointsToAlarm: 2,
         TreatMissingData: 'breaching',
+      },
+    ],
+    [
+      'life-ending',
+      {
+        MetricName: 'StapleLifeLeft',
+        Statistic: 'Minimum',
+        Threshold: 10,
+        ComparisonOperator: 'LessThanThreshold',
+        DatapointsToAlarm: 2,
+        TreatMissingData: 'notBreaching',
       },
     ],
     ['failing', { MetricName: 'StapleFailures', DatapointsToAlarm: 4, EvaluationPeriods: 4 }],

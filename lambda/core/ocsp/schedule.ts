@@ -99,22 +99,6 @@ function lastingDelay(count: number): Range {
   return [soonest, soonest * 1.25]
 }
 
-/** How worried to be about a response that is held. */
-export type Alarm = 'none' | 'half' | 'quarter' | 'minimum' | 'ended'
-
-/**
- * S4: what is left of a life. `half` only once a refresh has failed: a healthy one starts there.
- * @param failures tries that failed since the last success.
- */
-export function alarmOf(life: Life, now: Date, failures: number): Alarm {
-  const left = life.end.getTime() - now.getTime()
-  const share = left / (life.end.getTime() - life.thisUpdate.getTime())
-  if (left <= 0) return 'ended'
-  if (left <= leastLeft(life) * 1000) return 'minimum'
-  if (share <= 0.25) return 'quarter'
-  return share <= 0.5 && failures > 0 ? 'half' : 'none'
-}
-
 /** S5: seconds that must be left to be worth delivering: an hour, or a tenth of a shorter life. */
 export function leastLeft({ thisUpdate, end }: Life): number {
   return Math.min(HOUR, (end.getTime() - thisUpdate.getTime()) / 10_000)

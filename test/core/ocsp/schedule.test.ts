@@ -2,7 +2,6 @@ import { assert, boolean, constantFrom, integer, option, property, record, strin
 import { describe, expect, test } from 'vitest'
 
 import {
-  alarmOf,
   CLOSEST,
   type Failures,
   jitter,
@@ -175,23 +174,6 @@ describe('always', () => {
 })
 
 describe('as the end nears', () => {
-  const at = (share: number, failures = 1) => alarmOf(life(DAY), later(DAY * share), failures)
-
-  test('the alarm rises with what is left: half, a quarter, the minimum, nothing', () => {
-    expect([0.3, 0.55, 0.8, 0.97, 1].map((share) => at(share))).toEqual([
-      'none',
-      'half',
-      'quarter',
-      'minimum',
-      'ended',
-    ])
-  })
-
-  test('half a life is no alarm while nothing has failed', () => {
-    expect(at(0.55, 0)).toBe('none')
-    expect(at(0.8, 0)).toBe('quarter')
-  })
-
   test('the minimum is an hour, or a tenth of a shorter life', () => {
     expect(leastLeft(life(DAY))).toBe(HOUR)
     expect(leastLeft(life(HOUR))).toBe(360)
