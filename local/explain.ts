@@ -7,6 +7,7 @@ import { CERTIFICATE_LABELS, decodePem, looksLikeDer, parseCertificates } from '
 import { findIssuer, prepareSubject, type Subject } from '../lambda/core/ocsp/subject.ts'
 import { type Options, validateResponse } from '../lambda/core/ocsp/validation.ts'
 import type { Verdict } from '../lambda/core/ocsp/verdict.ts'
+import { explanationOf } from '../lambda/core/staple-explanation.ts'
 
 const HELP = `Why is this OCSP response stapled, or not? Judges one response, offline, by every rule.
 
@@ -151,11 +152,13 @@ function readFile(path: string): Buffer {
 }
 
 /** JSON with one rule a line, so that a person can read down it. */
-function present({ outcomes, effectiveEnd, verdict, ...facts }: Verdict): string {
-  const rules = outcomes.map((outcome) => `    ${JSON.stringify(outcome)}`).join(',\n')
-  const rest = Object.entries({ effectiveEnd: effectiveEnd ?? null, ...facts })
-  const fields = rest.map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`)
-  return `{\n  "verdict": "${verdict}",\n  "rules": [\n${rules}\n  ],\n${fields.join(',\n')}\n}`
+function present(verdict: Verdict): string {
+  const { verdict: word, rules, ...facts } = explanationOf(verdict)
+  const lines = rules.map((outcome) => `    ${JSON.stringify(outcome)}`).join(',\n')
+  const fields = Object.entries(facts).map(
+    ([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`,
+  )
+  return `{\n  "verdict": "${word}",\n  "rules": [\n${lines}\n  ],\n${fields.join(',\n')}\n}`
 }
 
 process.exitCode = main(process.argv.slice(2))
