@@ -30,7 +30,7 @@ export async function runStaples(
   ports: StaplePorts,
   request: StapleRequest,
 ): Promise<StapleAnswer | ExplainAnswer> {
-  const situation = await observeStaples(ports)
+  const situation = accepted(await observeStaples(ports), request, ports.clock.now())
   if (request.certificate !== undefined) refuseUnknown(situation, request.certificate)
   switch (request.action) {
     case 'explain':
@@ -42,6 +42,14 @@ export async function runStaples(
     case 'withdraw':
       return work(ports, situation, request)
   }
+}
+
+/** An operator who delivers with a reason has looked at a fleet that shrank, and takes it as it is. */
+function accepted(situation: StapleSituation, { reason }: StapleRequest, now: Date): StapleSituation {
+  const { fleet, record } = situation
+  if (reason === undefined || !fleet.known) return situation
+  const carried = { ...record.carried, baseline: { members: fleet.members.length, at: now } }
+  return { ...situation, record: { ...record, carried } }
 }
 
 async function work(

@@ -10,6 +10,8 @@ export interface StapleRequest {
   readonly certificate?: string
   /** `refresh`: ask now, due or not. `withdraw`: also where so many are due that a run alone would hold. */
   readonly force: boolean
+  /** `deliver`: takes the fleet as it is now for what it should be, though it has shrunk; and why that is right. */
+  readonly reason?: string
   /** `explain`: judge this response instead of the stored one. */
   readonly response?: Uint8Array
 }
@@ -18,10 +20,11 @@ const CODE = 'request-invalid'
 
 /** @throws TicketringError `request-invalid` naming what is allowed. */
 export function parseStapleRequest(event: unknown): StapleRequest {
-  const fields = Fields.of(event, 'the event', CODE, ['action', 'certificate', 'force', 'response'])
+  const fields = Fields.of(event, 'the event', CODE, ['action', 'certificate', 'force', 'reason', 'response'])
   const action = fields.oneOf('action', STAPLE_ACTIONS)
   if (fields.has('force') && action !== 'refresh' && action !== 'withdraw')
     fields.refuse('force', 'absent: only refresh and withdraw take it')
+  if (fields.has('reason') && action !== 'deliver') fields.refuse('reason', 'absent: only deliver takes one')
   if (fields.has('response') && action !== 'explain')
     fields.refuse('response', 'absent: only explain takes one')
   if (action === 'deliver' && fields.has('certificate'))
@@ -38,6 +41,9 @@ export function parseStapleRequest(event: unknown): StapleRequest {
     action,
     ...(fields.has('certificate') ? { certificate: fields.string('certificate') } : {}),
     force,
+    ...(fields.has('reason')
+      ? { reason: fields.string('reason', /^[\x20-\x7e]{1,200}$/, 'printable text of 1 to 200 characters') }
+      : {}),
     ...(fields.has('response') ? { response: parseBase64(fields) } : {}),
   }
 }

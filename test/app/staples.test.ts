@@ -564,6 +564,20 @@ describe('delivery', () => {
     expect(world.journal.of('decided').at(-1)).toMatchObject({ page: true })
   })
 
+  it('takes a fleet that has shrunk as it is where an operator says why, and not without a reason', async () => {
+    for (const id of ['i-3', 'i-4', 'i-5']) world.join(id)
+    world.add('www')
+    await world.refresh()
+    for (const machine of world.fleet.machines.slice(2)) machine.present = false
+    const shrunk = { action: 'hold', reason: expect.stringContaining('only 2 of 5') }
+    expect((await world.refresh()).delivery).toMatchObject(shrunk)
+    expect((await world.invoke({ action: 'deliver' })).delivery).toMatchObject(shrunk)
+    const taken = await world.invoke({ action: 'deliver', reason: 'scaled in' })
+    expect(taken.did).toEqual(['delivered: asked for by hand'])
+    expect(taken.delivery.action).toBe('rest')
+    expect((await world.refresh()).delivery.action).toBe('rest')
+  })
+
   it('that was killed after the store, or after the sending, is finished by the next run', async () => {
     for (const victim of ['send', 'results', 'progress'] as const) {
       world = new StapleWorld()

@@ -276,6 +276,9 @@ describe('a request', () => {
       force: true,
     })
     expect(parseStapleRequest({ action: 'withdraw', force: true })).toMatchObject({ action: 'withdraw' })
+    expect(parseStapleRequest({ action: 'deliver', reason: 'scaled in' })).toMatchObject({
+      reason: 'scaled in',
+    })
     const explained = parseStapleRequest({ action: 'explain', certificate: 'www', response: 'MAoK\nAQA=' })
     expect(explained.response).toEqual(Buffer.from('MAoKAQA=', 'base64'))
   })
@@ -290,6 +293,11 @@ describe('a request', () => {
     [{ action: 'explain' }],
     [{ action: 'explain', certificate: 'www', response: '%' }],
     [{ action: 'deliver', certificate: 'www' }],
+    [{ action: 'deliver', reason: '' }],
+    [{ action: 'deliver', reason: 7 }],
+    [{ action: 'deliver', reason: 'two\nlines' }],
+    [{ action: 'deliver', reason: 'x'.repeat(201) }],
+    [{ action: 'refresh', reason: 'scaled in' }],
     [{ action: 'withdraw' }],
     [{ action: 'refresh', certificate: 7 }],
   ])('%j is refused', (event) => {
