@@ -1,5 +1,4 @@
 import { differences } from './cert-id.ts'
-import type { Certificate } from './certificate.ts'
 import type { BasicResponse, CertificateStatus, OcspResponse, SingleResponse } from './response.ts'
 import { type Candidate, findSigner, type Search } from './signer.ts'
 import type { Subject } from './subject.ts'
@@ -22,12 +21,6 @@ export interface Options {
   readonly maxAge?: number
   /** How far the responder's clock may be ahead of ours. */
   readonly skew?: number
-  /** The nonce that was sent. */
-  readonly nonce?: Uint8Array
-  /** Refuse a response that leaves out the nonce we sent. */
-  readonly requireNonce?: boolean
-  /** Certificates trusted to sign, whoever issued them. */
-  readonly pinnedResponders?: readonly Certificate[]
   /** The HTTP exchange, where there was one. */
   readonly transport?: Transport
   /** thisUpdate of the response that is stored already. */

@@ -1,7 +1,5 @@
-import { DerReader, readDer, TAG } from './der.ts'
 import { type Extension, findExtension } from './extension.ts'
 import type { Hearing, Transport } from './hearing.ts'
-import { NONCE } from './request.ts'
 import { BASIC, type OcspResponse } from './response.ts'
 import { type Finding, fails, open, passes } from './verdict.ts'
 
@@ -24,6 +22,9 @@ export function judgeKind({ status, statusNumber, type, basic }: OcspResponse): 
   if (basic === undefined) return fails(type === undefined ? 'no response bytes' : `response type ${type}`)
   return passes(`successful, ${BASIC}`)
 }
+
+/** id-pkix-ocsp-nonce (RFC 9654). */
+const NONCE = '1.3.6.1.5.5.7.48.1.2'
 
 /**
  * Extensions that do not change what a response means to us: nonce, CRL reference, archive cutoff, extended revoke
@@ -52,24 +53,11 @@ export function judgeExtensions({ basic, ours }: Hearing): Finding {
   return passes('no critical extension that is unknown')
 }
 
-/** V10: a nonce that differs refuses; one left out refuses where the owner says so (RFC 9654 §2, RFC 9919 §2.1.1). */
-export function judgeNonce({ basic, options: { nonce, requireNonce = false } }: Hearing): Finding {
-  if (nonce === undefined) return open('no nonce was sent')
-  const extension = findExtension(basic.extensions, NONCE)
-  if (extension === undefined)
-    return requireNonce ? fails('the nonce was left out') : passes('left out, as caches do')
-  const same = Buffer.compare(nonceOf(extension), nonce) === 0
-  return same ? passes('the nonce that was sent') : fails('another nonce than was sent')
-}
-
-/** Before RFC 8954 some responders put the bare octets there. */
-function nonceOf({ value }: Extension): Uint8Array {
-  try {
-    return new DerReader({ content: readDer(value, 'a nonce').bytes }, 'a nonce').read(
-      TAG.octetString,
-      'a nonce',
-    ).content
-  } catch {
-    return value
-  }
+/**
+ * V10: none is sent, for it would keep every cache from answering (RFC 9919 §2.1.1). One that comes nonetheless is a
+ * cache's answer to somebody else: it binds nothing, and refuses nothing (RFC 9654 §2).
+ */
+export function judgeNonce({ basic }: Hearing): Finding {
+  const came = findExtension(basic.extensions, NONCE) !== undefined
+  return open(came ? 'no nonce was sent; the one that came is left alone' : 'no nonce was sent')
 }

@@ -2,7 +2,7 @@ import type { Hearing } from './hearing.ts'
 import { nameOf } from './signer.ts'
 import { type Finding, fails, open, passes } from './verdict.ts'
 
-/** V6: signed by the issuer, by a delegate it certified for this, or by a pinned responder (RFC 6960 §4.2.2.2). */
+/** V6: signed by the issuer, or by a delegate it certified for this (RFC 6960 §4.2.2.2). */
 export function judgeSigner({ signer, search: { refusals }, basic }: Hearing): Finding {
   if (signer !== undefined) return passes(`${signer.kind} ${nameOf(signer.certificate)}`)
   if (refusals.length > 0) return fails(refusals.slice(0, 4).join('; '))

@@ -25,20 +25,19 @@ interface Terms {
   /** Seconds. */
   readonly skew: number
   readonly allowSha1?: boolean
-  readonly pinnedResponders?: readonly Certificate[]
 }
 
 /** More certificates than any responder sends; each one costs a signature check. */
 const MOST_CERTIFICATES = 16
 
 /**
- * Who may have signed (RFC 6960 §4.2.2.2): the issuer itself, a pinned responder, or a delegate that the issuer's
+ * Who may have signed (RFC 6960 §4.2.2.2): the issuer itself, or a delegate that the issuer's
  * own key certified for this. Of several, the one whose key verifies the response. Never throws.
  */
 export function findSigner(basic: BasicResponse, subject: Subject, terms: Terms): Search {
   const refusals: string[] = []
   let first: Candidate | undefined
-  for (const { kind, certificate } of claimants(basic, subject, terms, refusals)) {
+  for (const { kind, certificate } of claimants(basic, subject, refusals)) {
     const objection = objectionTo(kind, certificate, subject, terms)
     if (objection !== undefined) {
       refusals.push(`${nameOf(certificate)}: ${objection}`)
@@ -59,17 +58,13 @@ export function nameOf({ x509 }: Certificate): string {
 
 type Claimant = Pick<Candidate, 'kind' | 'certificate'>
 
-/** Certificates that the responderID names, the cheap and the trusted ones first. */
+/** Certificates that the responderID names, the cheap and the trusted one first. */
 function* claimants(
   { responder, certificates }: BasicResponse,
   { issuer }: Subject,
-  { pinnedResponders = [] }: Terms,
   refusals: string[],
 ): Generator<Claimant> {
   if (isNamed(responder, issuer)) yield { kind: 'issuer', certificate: issuer }
-  for (const certificate of pinnedResponders) {
-    if (isNamed(responder, certificate)) yield { kind: 'pinned', certificate }
-  }
   for (const der of certificates.slice(0, MOST_CERTIFICATES)) {
     const certificate = parseOrRefuse(der, refusals)
     if (certificate !== undefined && isNamed(responder, certificate)) yield { kind: 'delegate', certificate }
@@ -98,11 +93,11 @@ function objectionTo(
   terms: Terms,
 ): string | undefined {
   if (kind === 'issuer') return undefined
-  if (kind === 'delegate') {
-    const objection = objectionToUse(certificate) ?? objectionToOrigin(certificate, issuer, terms)
-    if (objection !== undefined) return objection
-  }
-  return objectionToDates(certificate, terms)
+  return (
+    objectionToUse(certificate) ??
+    objectionToOrigin(certificate, issuer, terms) ??
+    objectionToDates(certificate, terms)
+  )
 }
 
 /** RFC 6960 §4.2.2.2: the purpose must stand there by itself; anyExtendedKeyUsage is not it. */

@@ -34,7 +34,7 @@ export interface Outcome extends Finding {
 
 /** Who signed, once V6 has accepted them. */
 export interface Signer {
-  readonly kind: 'issuer' | 'delegate' | 'pinned'
+  readonly kind: 'issuer' | 'delegate'
   /** Subject in one line. */
   readonly name: string
   readonly notAfter: Date

@@ -19,27 +19,6 @@ import {
 import { at, broken, build, byDelegateWith, judge, NOW, P256, STRANGER } from './groups.ts'
 
 describe('what the owner decides', () => {
-  test('a pinned responder counts, whoever issued it, but not once it has expired', () => {
-    const response = build(P256, { signer: () => STRANGER.sibling })
-    expect(broken(judge(P256, response))).toEqual(['V6'])
-    const pinned = judge(P256, response, { pinnedResponders: [STRANGER.sibling.certificate] })
-    expect(pinned).toMatchObject({ verdict: 'good', signer: { kind: 'pinned', name: 'CN=sibling' } })
-    const old = certify(NOW, { subject: 'old', to: at(-1) })
-    const stale = build(P256, { signer: () => old })
-    expect(broken(judge(P256, stale, { pinnedResponders: [old.certificate] }))).toContain('V6')
-  })
-
-  test('a nonce that was sent must come back as it was; left out, it is refused only on demand', () => {
-    const nonce = Buffer.alloc(32, 7)
-    const withNonce = (value: Buffer) =>
-      build(P256, { spec: { extensions: [extension('1.3.6.1.5.5.7.48.1.2', value)] } })
-    expect(judge(P256, withNonce(encodeOctets(nonce)), { nonce }).verdict).toBe('good')
-    expect(broken(judge(P256, withNonce(encodeOctets(Buffer.alloc(32, 8))), { nonce }))).toEqual(['V10'])
-    expect(judge(P256, withNonce(encodeOctets(nonce))).verdict).toBe('good')
-    expect(judge(P256, build(P256, {}), { nonce }).verdict).toBe('good')
-    expect(broken(judge(P256, build(P256, {}), { nonce, requireNonce: true }))).toEqual(['V10'])
-  })
-
   test('a response older than the stored one is refused; the same one is not', () => {
     const response = build(P256, {})
     expect(broken(judge(P256, response, { stored: at(-0.5) }))).toEqual(['V14'])
@@ -52,11 +31,40 @@ describe('what the owner decides', () => {
     expect(broken(judge(P256, response, { skew: 60 }))).toEqual(['V12'])
   })
 
+  test('the usual skew is 300 s, to the second', () => {
+    const ahead = (seconds: number) =>
+      broken(judge(P256, build(P256, { spec: { singles: [{ thisUpdate: at(seconds / 3600) }] } })))
+    expect(ahead(300)).toEqual([])
+    expect(ahead(301)).toEqual(['V12'])
+    const produced = (seconds: number) =>
+      broken(judge(P256, build(P256, { spec: { producedAt: at(seconds / 3600) } })))
+    expect(produced(300)).toEqual([])
+    expect(produced(301)).toEqual(['V12'])
+  })
+
   test('whoever judges the past may hold what was produced after it', () => {
     const response = build(P256, { spec: { producedAt: at(1) } })
     expect(judge(P256, response, { heldAt: at(2) }).verdict).toBe('good')
     const late = build(P256, { spec: { producedAt: at(301 * 24) } })
     expect(broken(judge(P256, late, { heldAt: at(400 * 24) }))).toEqual(['V12'])
+  })
+})
+
+describe('a nonce that nobody sent', () => {
+  test('is left alone, whatever it is, and so is its absence', () => {
+    const nonce = (value: Buffer) =>
+      build(P256, { spec: { extensions: [extension('1.3.6.1.5.5.7.48.1.2', value)] } })
+    for (const response of [
+      nonce(encodeOctets(Buffer.alloc(32, 7))),
+      nonce(Buffer.alloc(300)),
+      build(P256, {}),
+    ]) {
+      const { verdict, outcomes } = judge(P256, response)
+      expect(verdict).toBe('good')
+      expect(outcomes[9]).toMatchObject({ rule: 'V10', ok: null })
+    }
+    const [came] = judge(P256, nonce(Buffer.of(5, 0))).outcomes.filter(({ rule }) => rule === 'V10')
+    expect(came?.detail).toBe('no nonce was sent; the one that came is left alone')
   })
 })
 
@@ -112,6 +120,18 @@ describe('the certificate itself', () => {
   test('an expired certificate is refused, and so is one whose time is to come', () => {
     expect(broken(withLeaf({ to: at(-0.1) }))).toEqual(['V16'])
     expect(broken(withLeaf({ from: at(0.5) }))).toEqual(['V12', 'V16'])
+  })
+
+  test('an expired issuer is refused, whatever it signs, and so is one whose time is to come', () => {
+    const dated = (dates: Parameters<typeof certify>[1]) => {
+      const { pair, scheme } = P256.issuer
+      const issuer = certify(NOW, { subject: 'P-256 CA', pair, scheme, serial: Buffer.of(1), ...dates })
+      const from = { ...P256, issuer }
+      return broken(judge(from, build(from, {})))
+    }
+    expect(dated({})).toEqual([])
+    expect(dated({ to: at(-0.1) })).toEqual(['V16'])
+    expect(dated({ from: at(0.5) })).toEqual(['V12', 'V16'])
   })
 
   test('an issuer that did not issue it is refused, by name or by key', () => {
