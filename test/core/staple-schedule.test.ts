@@ -69,11 +69,13 @@ describe('the schedule, tick by tick', () => {
     )
   })
 
-  it('finds a responder that comes back within the second half of the life, before the staple has to go', () => {
+  it('finds a responder that comes back for an eighth of what is left, before the staple has to go', () => {
     fc.assert(
       fc.property(ids, lives, fc.double({ min: 0.55, max: 0.8, noNaN: true }), (id, life, back) => {
-        const up = (time: number) => time < 1 || time >= life * back
-        const { entries } = simulate(id, life, 1.5 * life, up)
+        const from = life * back
+        const until = from + (life - from) / 8 + STAPLE_TIMING.tick
+        const up = (time: number) => time < 1 || (time >= from && time <= until)
+        const { entries } = simulate(id, life, 1.3 * life, up)
         expect(entries.every(({ state }) => state === 'staple')).toBe(true)
       }),
       { numRuns: 60 },

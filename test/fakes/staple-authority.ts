@@ -1,6 +1,6 @@
 import type { HttpAnswer, HttpQuestion, Responders } from '../../lambda/app/staple-ports.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
-import { readCertId } from '../../lambda/core/ocsp/cert-id.ts'
+import { type CertId, readCertId } from '../../lambda/core/ocsp/cert-id.ts'
 import type { Certificate } from '../../lambda/core/ocsp/certificate.ts'
 import { contextTag, readDer, sequenceOf, TAG } from '../../lambda/core/ocsp/der.ts'
 import { encode, encodeOid, encodeSequence } from '../../lambda/core/ocsp/der-writer.ts'
@@ -94,14 +94,15 @@ export class Authority implements Responders {
 
   async ask(question: HttpQuestion): Promise<HttpAnswer> {
     this.questions.push(question)
-    const name = this.#nameOf(question)
+    const certId = certIdOf(question)
+    const name = this.#nameOf(certId)
     const manner = this.manners.get(name) ?? this.manner
     if (manner === 'down')
       throw new TicketringError('responder-unreachable', {
         wanted: `an answer from ${question.url}`,
         came: 'ECONNREFUSED',
       })
-    const said = this.#sayAs(name, manner)
+    const said = this.#sayAs(name, manner, certId.hash)
     return said instanceof Uint8Array
       ? { status: 200, contentType: 'application/ocsp-response', body: said }
       : said
@@ -116,21 +117,25 @@ export class Authority implements Responders {
     }
   }
 
-  #sayAs(name: string, manner: Exclude<Manner, 'down'>): Uint8Array | HttpAnswer {
+  /** A status under the hash that was asked with. */
+  #sayAs(name: string, manner: Exclude<Manner, 'down'>, hash: string): Uint8Array | HttpAnswer {
     const leaf = this.leaves.get(name) as Certificate
     if (typeof manner === 'function') return manner(this.#now(), leaf)
-    const singles = manner === 'revoked' ? [{ status: revoked(ago(this.#now(), 3600), 1) }] : [{}]
-    return this.say(name, { singles })
+    const status = manner === 'revoked' ? { status: revoked(ago(this.#now(), 3600), 1) } : {}
+    return this.say(name, { singles: [{ hash, ...status }] })
   }
 
-  #nameOf({ method, url, body }: HttpQuestion): string {
-    const encoded = decodeURIComponent(url.slice(url.lastIndexOf('/') + 1))
-    const der = method === 'POST' ? (body ?? Buffer.alloc(0)) : Buffer.from(encoded, 'base64')
-    const { serial } = readCertId(requestedOf(der))
+  #nameOf({ serial }: CertId): string {
     const found = [...this.leaves].find(([, leaf]) => Buffer.compare(leaf.serial, serial) === 0)
     if (found === undefined) throw new RangeError('asked about a certificate that was never issued')
     return found[0]
   }
+}
+
+function certIdOf({ method, url, body }: HttpQuestion): CertId {
+  const encoded = decodeURIComponent(url.slice(url.lastIndexOf('/') + 1))
+  const der = method === 'POST' ? (body ?? Buffer.alloc(0)) : Buffer.from(encoded, 'base64')
+  return readCertId(requestedOf(der))
 }
 
 /** CertID of a request's first entry (RFC 6960 §4.1.1). */

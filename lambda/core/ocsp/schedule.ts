@@ -17,7 +17,7 @@ export interface Pace {
 
 export const USUAL_PACE: Pace = { least: 3600, most: 86_400 }
 
-/** Never two requests for one certificate closer than this: seconds. */
+/** S9: the schedule never has two requests for one certificate closer than this; a person may ask sooner. Seconds. */
 export const CLOSEST = 60
 
 /** Whether trying again soon can help (S3), and what the responder asked for. */

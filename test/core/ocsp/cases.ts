@@ -14,6 +14,7 @@ import {
   rawTime,
   revoked,
   SHA256,
+  type SingleSpec,
   UNKNOWN,
 } from './forge.ts'
 import {
@@ -33,6 +34,8 @@ export interface Case extends Made {
   readonly verdict: Verdict['verdict']
   readonly broken?: readonly Rule[]
   readonly options?: Partial<Options>
+  /** Hash of the CertID that OpenSSL looks for. */
+  readonly hash?: 'sha1' | 'sha256'
   /** What OpenSSL says where it does not say the same, and by which rule we differ. */
   readonly openssl?: { readonly says: string; readonly because: string }
 }
@@ -40,11 +43,23 @@ export interface Case extends Made {
 export const byDelegate = (from: Group) => from.delegate
 const doesNotLook = (at: string) => ({ says: 'good', because: `OpenSSL does not look at ${at}` })
 
+const SHA256_BENT: readonly SingleSpec[] = [
+  { issuerNameHash: Buffer.alloc(32, 7) },
+  { issuerKeyHash: Buffer.alloc(32, 7) },
+  { serial: Buffer.of(0x11, 0x23) },
+]
+
 export const CASES: readonly Case[] = [
   { what: 'sound, by the issuer', verdict: 'good' },
   { what: 'sound, by the issuer, by name', spec: { responder: 'name' }, verdict: 'good' },
   { what: 'sound, by a delegate', signer: byDelegate, verdict: 'good' },
   { what: 'sound, by a delegate, by name', signer: byDelegate, spec: { responder: 'name' }, verdict: 'good' },
+  {
+    what: 'sound, under SHA-256',
+    spec: { singles: [{ hash: SHA256 }] },
+    hash: 'sha256',
+    verdict: 'good',
+  },
   { what: 'version 1 spelt out', spec: { version: integer(0) }, verdict: 'good' },
   {
     what: 'a CertID without NULL parameters',
@@ -171,6 +186,13 @@ export const CASES: readonly Case[] = [
     verdict: 'refused',
     broken: ['V4'],
   },
+  ...SHA256_BENT.map((bent) => ({
+    what: `another ${Object.keys(bent)[0]} under SHA-256`,
+    spec: { singles: [{ hash: SHA256, ...bent }] },
+    hash: 'sha256' as const,
+    verdict: 'refused' as const,
+    broken: ['V4'] as const,
+  })),
   {
     what: 'the right hashes under another algorithm',
     spec: { singles: [{ hash: UNHEARD_OF }] },

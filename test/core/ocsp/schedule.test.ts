@@ -1,4 +1,4 @@
-import { assert, boolean, constantFrom, integer, option, property, record, string } from 'fast-check'
+import { assert, constantFrom, integer, option, property, record, string } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import {
@@ -95,31 +95,44 @@ describe('the next try', () => {
   })
 })
 
-/** A responder that is down for a while, asked as the schedule says, by a function that runs once a tick. */
+/** A responder that is down save for a while, asked as the schedule says, by a function that runs once a tick. */
 interface Outage {
   readonly length: number
   readonly certificate: string
   readonly kind: Failures['kind']
-  /** Share of the life at which it answers again. */
-  readonly upAgain: number
   readonly tick: number
   readonly pace: Pace
   readonly retryAfter: number | null
-  readonly everUp: boolean
 }
 
 const outages = record<Outage>({
   length: integer({ min: 2 * HOUR, max: 12 * DAY }),
   certificate: string({ maxLength: 20 }),
   kind: constantFrom<Failures['kind'][]>('passing', 'lasting'),
-  upAgain: integer({ min: 0, max: 93 }).map((percent) => percent / 100),
   tick: constantFrom(1, 60, 300),
   pace: record({ least: integer({ min: 60, max: DAY }), most: integer({ min: HOUR, max: 3 * DAY }) }),
   retryAfter: option(integer({ min: 1, max: 3 * DAY })),
-  everUp: boolean(),
 })
 
-function requestsOf({ length, certificate, kind, upAgain, tick, pace, retryAfter, everUp }: Outage) {
+/** Seconds from the start of the life, from which and until which the responder answers. */
+type Window = readonly [from: number, until: number]
+
+/**
+ * The longest wait that the schedule may take once so much of the life is left: the window in which it has to ask.
+ * @param share of the life at which the responder comes up, though not before it is asked for the first time.
+ */
+function windowOf({ length, certificate, tick, pace, retryAfter }: Outage, share: number): Window {
+  const first = seconds(nextRefresh(certificate, life(length), START, pace))
+  const from = Math.max(share * length, first)
+  const left = length - from
+  const asked = retryAfter === null ? 0 : Math.min(retryAfter, left / 2, DAY)
+  return [from, from + Math.max(CLOSEST, left / 8, asked) + tick]
+}
+
+const NEVER: Window = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+
+function requestsOf(outage: Outage, [from, until]: Window = NEVER) {
+  const { length, certificate, kind, tick, pace, retryAfter } = outage
   const { thisUpdate, end } = life(length)
   const tries: Date[] = []
   let due = nextRefresh(certificate, { thisUpdate, end }, START, pace)
@@ -127,7 +140,7 @@ function requestsOf({ length, certificate, kind, upAgain, tick, pace, retryAfter
     const now = later(Math.ceil(seconds(due) / tick) * tick)
     if (now >= end) break
     tries.push(now)
-    if (everUp && seconds(now) >= upAgain * length) return { tries, refreshed: now }
+    if (seconds(now) >= from && seconds(now) <= until) return { tries, refreshed: now }
     const asked = retryAfter === null ? {} : { retryAfter: later(retryAfter, now) }
     due = nextRetry(certificate, { count, kind, ...asked }, now, end)
   }
@@ -135,12 +148,13 @@ function requestsOf({ length, certificate, kind, upAgain, tick, pace, retryAfter
 }
 
 describe('always', () => {
-  test('a response is refreshed before its end if the responder answers in the second half of its life', () => {
+  test('a response is refreshed if the responder answers once in the second half of its life, for a short while', () => {
+    const shares = integer({ min: 50, max: 90 }).map((percent) => percent / 100)
     assert(
-      property(outages, (outage) => {
-        const { refreshed } = requestsOf({ ...outage, everUp: true })
-        expect(refreshed).toBeDefined()
-        expect((refreshed as Date).getTime()).toBeLessThan(later(outage.length).getTime())
+      property(outages, shares, (outage, share) => {
+        const [from, until] = windowOf(outage, share)
+        expect(until).toBeLessThan(outage.length)
+        expect(requestsOf(outage, [from, until]).refreshed).toBeDefined()
       }),
       { numRuns: 2000 },
     )
@@ -162,12 +176,11 @@ describe('always', () => {
     const outage = {
       certificate: 'a',
       kind: 'passing',
-      upAgain: 1,
       tick: 1,
       pace: USUAL_PACE,
       retryAfter: null,
     } as const
-    const { tries } = requestsOf({ ...outage, length: 10 * DAY, everUp: false })
+    const { tries } = requestsOf({ ...outage, length: 10 * DAY })
     expect(tries.length).toBeGreaterThan(20)
     expect(tries.length).toBeLessThan(300)
   })

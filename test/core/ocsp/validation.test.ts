@@ -26,7 +26,7 @@ async function compare(id: string, bent: Case): Promise<void> {
     broken: bent.broken ?? [],
   })
   expect(verdict.outcomes.map(({ rule }) => rule)).toEqual(RULES)
-  const theirs = await opensslVerdict(bench, response, `${id}.leaf.pem`, `${id}.ca.pem`)
+  const theirs = await opensslVerdict(bench, response, `${id}.leaf.pem`, `${id}.ca.pem`, bent.hash)
   expect(theirs.verdict, theirs.said).toBe(bent.openssl?.says ?? bent.verdict)
 }
 
