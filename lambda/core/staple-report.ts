@@ -5,7 +5,7 @@ import { type Candidate, lifeOf } from './staple-decision.ts'
 export interface StapleMetrics {
   /** Of the life of the response that is nearest its end, the share that is left, in percent; 0 where one is missing. */
   readonly StapleLifeLeft: number
-  /** Certificates whose last try failed, or that cannot be looked after at all. */
+  /** Certificates whose last try failed, whose entry could not be stored, or that cannot be looked after at all. */
   readonly StapleFailures: number
   readonly StaplesRevoked: number
   /** Machines that do not hold what they should. */
