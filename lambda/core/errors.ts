@@ -62,7 +62,6 @@ export const ERROR_CODES = [
   'response-signer',
   'response-signature',
   'response-critical-extension',
-  'response-nonce',
   'response-without-end',
   'response-out-of-time',
   'response-short',

@@ -125,7 +125,7 @@ const RESPONDER_CODES: Readonly<Record<Exclude<ResponderStatus, 'successful'>, E
   unauthorized: 'responder-unauthorized',
 }
 
-/** One code for each way a response can be wrong. V7, V13 and V17 never refuse here. */
+/** One code for each way a response can be wrong. V5, V7, V10, V13 and V17 never refuse here. */
 const RULE_CODES: Readonly<Record<Rule, ErrorCode>> = {
   V1: 'responder-content-type',
   V2: 'response-malformed',
@@ -136,7 +136,7 @@ const RULE_CODES: Readonly<Record<Rule, ErrorCode>> = {
   V7: 'response-signer',
   V8: 'response-signature',
   V9: 'response-critical-extension',
-  V10: 'response-nonce',
+  V10: 'response-malformed',
   V11: 'response-without-end',
   V12: 'response-out-of-time',
   V13: 'response-out-of-time',

@@ -53,10 +53,7 @@ export function judgeExtensions({ basic, ours }: Hearing): Finding {
   return passes('no critical extension that is unknown')
 }
 
-/**
- * V10: none is sent, for it would keep every cache from answering (RFC 9919 §2.1.1). One that comes nonetheless is a
- * cache's answer to somebody else: it binds nothing, and refuses nothing (RFC 9654 §2).
- */
+/** V10: none is sent; one that comes is a cache's answer to somebody else, and is left alone (RFC 9654 §2, RFC 9919 §2.1.1). */
 export function judgeNonce({ basic }: Hearing): Finding {
   const came = findExtension(basic.extensions, NONCE) !== undefined
   return open(came ? 'no nonce was sent; the one that came is left alone' : 'no nonce was sent')
