@@ -1,11 +1,10 @@
 import { withOlder } from '../core/confirmation.ts'
 import { MOST_COMMANDS } from '../core/delivery-record.ts'
-import { rollCallOf } from '../core/gate.ts'
+import { isConverged, rollCallOf } from '../core/gate.ts'
 import { stragglersOf, weigh } from '../core/judgement.ts'
 import {
   type DeliveryDecision,
   decideDelivery,
-  isDelivered,
   judgeStaples,
   type StapleVerdict,
 } from '../core/staple-delivery.ts'
@@ -39,7 +38,7 @@ export function courseTo({ record, fleet }: StapleSituation, before: Holding, ho
   const complete =
     delivery !== undefined &&
     delivery.holding === holdingMark(before) &&
-    isDelivered(delivery) &&
+    isConverged(delivery) &&
     delivery.membership === rollCallOf(fleet)
   const changed = complete ? changesOf(before, holding) : undefined
   return { fleet, carried, holding, changed, delivery: unsent(mark) }

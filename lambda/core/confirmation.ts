@@ -1,6 +1,7 @@
 import type { RingFacts } from './delivery-record.ts'
 import { isRefusal } from './errors.ts'
 import { parseResultLine, type ResultLine } from './result-line.ts'
+import { failureText } from './script-output.ts'
 
 /** What Run Command says of one instance of one command. */
 export interface Invocation {
@@ -75,7 +76,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
 function objection(line: ResultLine, wanted: Expectation): string | undefined {
   if (line.ring !== wanted.ring) return `reports the ring ${line.ring}`
   if (line.script !== wanted.script) return `ran script ${line.script}, not ${wanted.script}`
-  if (line.result === 'failed') return line.detail ? `${line.error}: ${line.detail}` : String(line.error)
+  if (line.result === 'failed') return failureText(line)
   if (line.result === 'stale') return `runs generation ${line.generation}, later than AWSCURRENT's`
   if (line.lineage !== wanted.lineage) return `holds another lineage, ${line.lineage}`
   if (line.generation < wanted.generation) return `holds generation ${line.generation}`

@@ -1,4 +1,4 @@
-import { type Carried, type Delivery, membershipOf } from './delivery-record.ts'
+import { type Carried, type Delivered, type Delivery, membershipOf } from './delivery-record.ts'
 import type { FleetTarget } from './fleet-configuration.ts'
 import type { RotationTiming } from './rotation-configuration.ts'
 
@@ -115,7 +115,7 @@ function openReason({ delivery, now }: GateQuestion): string {
 }
 
 /** True if every member of the last roll call has confirmed. */
-export function isConverged({ convergedAt, members, confirmed }: Delivery): boolean {
+export function isConverged({ convergedAt, members, confirmed }: Delivered): boolean {
   return convergedAt !== undefined && confirmed >= members
 }
 

@@ -1,6 +1,7 @@
 import { hear, type Invocation, type Unconfirmed } from './confirmation.ts'
-import { type Fleet, fleetTrouble, later, rollCallOf } from './gate.ts'
+import { type Fleet, fleetTrouble, isConverged, later, rollCallOf } from './gate.ts'
 import { backOff, redeliveryTargets } from './redelivery.ts'
+import { failureText } from './script-output.ts'
 import type { StapleConfiguration } from './staple-configuration.ts'
 import { parseStapleLine, type StapleLine } from './staple-line.ts'
 import type { Holding, StapleDelivery, StapleRecord } from './staple-record.ts'
@@ -53,15 +54,10 @@ export function decideDelivery(
   if (trouble !== undefined) return { action: 'hold', page: true, reason: trouble }
   if (delivery.membership !== rollCallOf(fleet))
     return { action: 'judge', reason: 'the roll call has changed' }
-  if (isDelivered(delivery)) {
+  if (isConverged(delivery)) {
     return { action: 'rest', reason: `all ${delivery.members} machines hold what they should` }
   }
   return redeliver(question, timing.tick)
-}
-
-/** True if every member of the last roll call has confirmed. */
-export function isDelivered({ convergedAt, members, confirmed }: StapleDelivery): boolean {
-  return convergedAt !== undefined && confirmed >= members
 }
 
 function firstSend({ changed, holding }: DeliveryQuestion): DeliveryDecision {
@@ -107,5 +103,5 @@ function objection(line: StapleLine, wanted: { set: string; script: string }): s
   if (line.staples !== wanted.set) return `reports the set ${line.staples}`
   if (line.script !== wanted.script) return `ran script ${line.script}, not ${wanted.script}`
   if (line.result !== 'failed') return undefined
-  return line.detail ? `${line.error}: ${line.detail}` : String(line.error)
+  return failureText(line)
 }
