@@ -172,8 +172,9 @@ class Drill {
       courier: guard(courier),
     }
     await world.invoke({ action }, failing).catch(() => {})
-    const pending = world.secret.holders.get('AWSPENDING') ?? ''
-    const isStaged = isRevocation(pending) && world.secret.values.has(pending)
+    const { holders, values } = world.secret
+    const pending = holders.get('AWSPENDING') ?? ''
+    const isStaged = isRevocation(pending) && pending !== holders.get('AWSCURRENT') && values.has(pending)
     if (action === 'revoke' && isStaged) this.#owed.push(before)
   }
 
