@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { logStapleJournal } from '../../lambda/handlers/journal.ts'
+import type { Metrics } from '../../lambda/app/ports.ts'
+import type { StapleMetrics } from '../../lambda/core/staple-report.ts'
+import { logJournal, logStapleJournal } from '../../lambda/handlers/journal.ts'
 import { exampleRing, exampleSet } from './example.ts'
 import { flat, synthesiseTemplate } from './synthesis.ts'
 
@@ -15,6 +18,30 @@ const headings = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>
 
 const alarmOf = (heading: string) =>
   alarms.find(({ AlarmName }) => AlarmName === `ticketring-edge-${heading}`)
+
+const RING_METRICS: Metrics = { KeyAge: 60, Members: 3, Stragglers: 0, RotationHeld: 0, RotationForced: 0 }
+const STAPLE_METRICS: StapleMetrics = {
+  StapleLifeLeft: 100,
+  StapleFailures: 0,
+  StaplesRevoked: 0,
+  StaplesUndelivered: 0,
+  StaplesWithdrawn: 0,
+  MustStaplesMissing: 0,
+  WithdrawalHeld: 0,
+}
+
+/** What the function named `edge` puts into its log, parsed. */
+function lineOf<M>(log: LogOf<M>, metrics: M) {
+  const lines: string[] = []
+  const keep = (line: string) => lines.push(line)
+  log('edge', () => new Date(), keep).record({ kind: 'measured', metrics })
+  return JSON.parse(lines.join('\n'))
+}
+type Measured<M> = { readonly kind: 'measured'; readonly metrics: M }
+type LogOf<M> = (...words: Parameters<typeof logJournal>) => { record(entry: Measured<M>): void }
+
+const hasDimension = (name: string) => (alarm: { readonly Dimensions?: readonly object[] }) =>
+  isDeepStrictEqual(alarm.Dimensions, [{ Name: name, Value: 'edge' }])
 
 describe('every alarm', () => {
   it('has its heading in the runbook, and links to it', () => {
@@ -136,21 +163,21 @@ describe('what each alarm watches', () => {
     })
   })
 
-  it('every metric but those of information is watched, by the name that the function writes it under', () => {
-    const watched = new Set(alarms.map(({ MetricName }) => MetricName))
-    const lines: string[] = []
-    logStapleJournal(
-      'edge',
-      () => new Date(),
-      (line) => lines.push(line),
-    ).record({
-      kind: 'measured',
-      metrics: NOTHING,
-    })
-    const { CloudWatchMetrics } = JSON.parse(lines[0] ?? '')._aws
-    const written = CloudWatchMetrics[0].Metrics.map(({ Name }: { Name: string }) => Name)
+  it.each([
+    // How many there are wakes nobody; too few of them hold the rotation, which is watched.
+    ['the ring', 'Ring', lineOf(logJournal, RING_METRICS), ['Members']],
     // What is withdrawn at its end has no life left either.
-    expect(written.filter((name: string) => !watched.has(name))).toEqual(['StaplesWithdrawn'])
+    ['the staples', 'Set', lineOf(logStapleJournal, STAPLE_METRICS), ['StaplesWithdrawn']],
+  ])('every metric of %s but those of information is watched, as the function writes it', (...row) => {
+    const [, dimension, line, information] = row
+    const watched = new Set(alarms.filter(hasDimension(dimension)).map(({ MetricName }) => MetricName))
+    const [{ Namespace, Dimensions, Metrics }] = line._aws.CloudWatchMetrics
+    expect({ Namespace, Dimensions }).toEqual({ Namespace: 'Ticketring', Dimensions: [[dimension]] })
+    expect(line[dimension]).toBe('edge')
+    const written = Metrics.map(({ Name }: { Name: string }) => Name)
+    for (const name of written) expect(line[name], name).toBeTypeOf('number')
+    expect(written.filter((name: string) => !watched.has(name))).toEqual(information)
+    expect([...watched].filter((name) => !written.includes(name))).toEqual([])
   })
 
   it('silence is an alarm for the age of keys and the life of staples alone: who never runs fails nowhere else', () => {
@@ -163,13 +190,3 @@ describe('what each alarm watches', () => {
       expect(['breaching', 'notBreaching']).toContain(TreatMissingData)
   })
 })
-
-const NOTHING = {
-  StapleLifeLeft: 100,
-  StapleFailures: 0,
-  StaplesRevoked: 0,
-  StaplesUndelivered: 0,
-  StaplesWithdrawn: 0,
-  MustStaplesMissing: 0,
-  WithdrawalHeld: 0,
-}
