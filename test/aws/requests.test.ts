@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import type { SSMClient } from '@aws-sdk/client-ssm'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runStep } from '../../lambda/app/rotation-steps.ts'
+import { RunCommand } from '../../lambda/aws/run-command.ts'
+import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
+import { parseRotationRequest } from '../../lambda/core/request.ts'
+import { logJournal } from '../../lambda/handlers/journal.ts'
+import type { LoopbackAws } from '../../local/aws/loopback.ts'
+import { configurationOf, TIMING, World } from '../fakes/world.ts'
+import { clients, joinMachine, removeFolders, startAccount } from '../local/aws/fixture.ts'
+import { template } from '../local/aws/template.ts'
+
+let aws: LoopbackAws
+beforeAll(async () => {
+  // Its own function never gets anywhere: AWSPENDING stays where RotateSecret put it, without a value.
+  const variables = { FAIL_AT: 'createSecret', REFUSALS: '99' }
+  aws = await startAccount({ template: template({ rotation: {}, variables }) })
+})
+afterAll(async () => {
+  await aws.close()
+  removeFolders()
+})
+
+/** What a client puts on the wire from now on, parsed. */
+function tap(client: SecretsManagerClient | SSMClient): { operation: string; input: unknown }[] {
+  const sent: { operation: string; input: unknown }[] = []
+  const { middlewareStack } = client as SSMClient
+  middlewareStack.add(
+    (next, { commandName = '' }) =>
+      (args) => {
+        const { body } = args.request as { body: Uint8Array }
+        const input = JSON.parse(new TextDecoder().decode(body))
+        sent.push({ operation: commandName.replace(/Command$/, ''), input })
+        return next(args)
+      },
+    { step: 'finalizeRequest' },
+  )
+  return sent
+}
+
+describe('the token of a rotation by Secrets Manager', () => {
+  const rotationToken = `rotation-token-${randomUUID()}`
+  const lines: string[] = []
+
+  async function createSecret(ClientRequestToken: string, secrets: SecretsManagerClient): Promise<void> {
+    const arn = aws.resources.secrets[0]?.arn ?? ''
+    const event = { Step: 'createSecret', SecretId: arn, ClientRequestToken, RotationToken: rotationToken }
+    const request = parseRotationRequest(event)
+    if (request.kind !== 'step') throw new Error('not a step')
+    const secret = new RingSecret(secrets, arn)
+    const world = new World([], { secret: arn, trigger: 'secrets-manager' })
+    const journal = logJournal('edge', () => world.clock.now(), (line) => lines.push(line))
+    await runStep({ ...world.ports(), versions: secret, commits: secret, journal }, request)
+  }
+
+  it('goes with the staged value, and nowhere else', async () => {
+    const token = randomUUID()
+    const { secrets } = clients(aws)
+    await new RingSecret(secrets, aws.resources.secrets[0]?.arn ?? '').start(token)
+    await aws.idle()
+    const sent = tap(secrets)
+
+    aws.faults.add({ operation: 'PutSecretValue', when: 'before', effect: 'throttle' })
+    const error = await createSecret(token, secrets).catch((refused: unknown) => refused)
+    expect(error).toMatchObject({ code: 'throttled' })
+    await createSecret(token, secrets)
+
+    const staged = sent.filter(({ operation }) => operation === 'PutSecretValue')
+    const put = { ClientRequestToken: token, RotationToken: rotationToken, VersionStages: ['AWSPENDING'] }
+    expect(staged.map(({ input }) => input)).toEqual([
+      expect.objectContaining(put),
+      expect.objectContaining(put),
+    ])
+    const others = sent.filter(({ operation }) => operation !== 'PutSecretValue')
+    expect(JSON.stringify(others) + lines.join() + inspect(error, { depth: 9 })).not.toContain(rotationToken)
+  })
+})
+
+describe('a command', () => {
+  const timing = { ...TIMING, delivery: 47 }
+  const document = { name: 'apply-edge', version: '1', script: '0123456789ab' }
+  const target = { tag: 'ring', values: ['edge'], minInstances: 1 }
+  const configuration = configurationOf({ timing, document, target })
+  const common = {
+    DocumentName: 'apply-edge',
+    DocumentVersion: '1',
+    MaxErrors: '100%',
+    TimeoutSeconds: 47,
+    Parameters: { Generation: ['7'] },
+    Comment: 'ticketring: edge, generation 7 or later',
+  }
+
+  it('that is ramped goes on after every machine that fails, and each says its own', async () => {
+    joinMachine(aws, { id: 'i-1', environment: { STATUS: '1' } })
+    joinMachine(aws, { id: 'i-2', environment: { STATUS: '3' } })
+    joinMachine(aws, { id: 'i-3' })
+    const { ssm } = clients(aws)
+    const sent = tap(ssm)
+    const courier = new RunCommand(ssm, configuration)
+    const [command = ''] = await courier.send({ generation: 7, to: 'all', ramp: true })
+    await aws.idle()
+    expect(sent[0]?.input).toEqual({
+      ...common,
+      Targets: [{ Key: 'tag:ring', Values: ['edge'] }],
+      MaxConcurrency: '25%',
+    })
+    const results = await courier.results(command)
+    expect(results.map(({ id, status }) => `${id} ${status}`)).toEqual([
+      'i-1 Failed',
+      'i-2 Failed',
+      'i-3 Success',
+    ])
+    for (const { output } of results) expect(output).toContain('generation 7 by variable')
+    expect(await courier.progress(command)).toEqual({ state: 'ended', targets: 3, completed: 3 })
+  })
+
+  it('that is not ramped goes to all it names at once', async () => {
+    const { ssm } = clients(aws)
+    const sent = tap(ssm)
+    await new RunCommand(ssm, configuration).send({ generation: 7, to: ['i-1', 'i-3'], ramp: false })
+    await aws.idle()
+    expect(sent.map(({ input }) => input)).toEqual([
+      {
+        ...common,
+        Targets: [{ Key: 'InstanceIds', Values: ['i-1', 'i-3'] }],
+        MaxConcurrency: '100%',
+      },
+    ])
+  })
+})
