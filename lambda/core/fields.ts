@@ -57,7 +57,7 @@ export class Fields {
   oneOf<T extends string>(name: string, allowed: readonly T[]): T {
     const value = this.#values[name]
     const found = allowed.find((each) => each === value)
-    if (found === undefined) this.refuse(name, `one of ${allowed.join(', ')}`)
+    if (found === undefined) this.refuse(name, `one of ${allowed.join(', ')}`, wordOf(value))
     return found as T
   }
 
@@ -88,13 +88,21 @@ export class Fields {
     return (value as unknown[]).map(read)
   }
 
-  /** @throws TicketringError always: says which field was to be what, and of which kind the value that came is. */
-  refuse(name: string, shape: string): never {
+  /**
+   * @param came what to say of the value that came; its kind unless told.
+   * @throws TicketringError always: says which field was to be what, and what came.
+   */
+  refuse(name: string, shape: string, came = kindOf(this.#values[name])): never {
     throw new TicketringError(this.#code, {
       wanted: `${this.#what} with "${name}" as ${shape}`,
-      came: this.has(name) ? kindOf(this.#values[name]) : 'no such field',
+      came: this.has(name) ? came : 'no such field',
     })
   }
+}
+
+/** A word where one of a few was to be: shown, for no secret is chosen from a list; longer text may be a pasted key. */
+function wordOf(value: unknown): string {
+  return typeof value === 'string' && /^[\w-]{1,32}$/.test(value) ? `"${value}"` : kindOf(value)
 }
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/

@@ -204,6 +204,21 @@ describe('an event', () => {
   })
 })
 
+describe('an unknown action', () => {
+  it.each([
+    ['explode', '"explode"'],
+    ['Rotate', '"Rotate"'],
+    ['k'.repeat(33), 'a string of 33'],
+    ['{"x":1}', 'a string of 7'],
+    ['', 'an empty string'],
+    [7, 'a number'],
+  ])('%j is told as %s', (action, came) => {
+    expect(() => parseRotationRequest({ action })).toThrow(expect.objectContaining({ came }))
+    const step = { Step: action, SecretId: 'x', ClientRequestToken: 'a'.repeat(36) }
+    expect(() => parseRotationRequest(step)).toThrow(expect.objectContaining({ came }))
+  })
+})
+
 describe('the configuration', () => {
   it('survives writing and reading', () => {
     const configuration = configurationOf()
