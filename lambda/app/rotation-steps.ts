@@ -21,7 +21,7 @@ export async function runStep(ports: RotationPorts, request: StepRequest): Promi
       return createSecret(ports, request)
     case 'setSecret':
       // Delivery follows the commit: a key that is only staged must reach no machine.
-      return
+      return insistOnToken(ports, request)
     case 'testSecret':
       return testSecret(ports, request)
     case 'finishSecret':
@@ -43,16 +43,13 @@ async function createSecret(ports: RotationPorts, { token, rotationToken }: Step
 }
 
 /** Must also pass at deploy time, with no fleet and, on a temporary version, with no value. */
-async function testSecret(ports: RotationPorts, { token }: StepRequest): Promise<void> {
-  const staged = await readStaged(ports, token)
+async function testSecret(ports: RotationPorts, request: StepRequest): Promise<void> {
+  const staged = await readStaged(ports, request.token)
   if (staged !== undefined) {
     parseRing(staged.value, ports.configuration.ring)
     return
   }
-  const { pending, current } = await ports.versions.labels()
-  if (pending !== token && current !== token) {
-    throw unknownToken(token, `AWSPENDING on ${pending ?? 'no version'}`)
-  }
+  await insistOnToken(ports, request)
   parseRing((await readCurrent(ports.versions)).value, ports.configuration.ring)
 }
 
@@ -68,6 +65,13 @@ async function finishSecret(ports: RotationPorts, { token }: StepRequest): Promi
     const detail = error instanceof Error ? error.message : 'unknown'
     ports.journal.record({ kind: 'trouble', during: 'sending the delivery after finishSecret', detail })
   }
+}
+
+/** @throws TicketringError `token-unknown` unless a rotation under way, or the one that finished last, has this token. */
+async function insistOnToken({ versions }: RotationPorts, { token }: StepRequest): Promise<void> {
+  const { pending, current } = await versions.labels()
+  if (pending === token || current === token) return
+  throw unknownToken(token, `AWSPENDING on ${pending ?? 'no version'}`)
 }
 
 async function startDelivery(ports: RotationPorts, version: string, ring: Ring): Promise<void> {

@@ -110,6 +110,19 @@ export class World {
     return ring
   }
 
+  /** Everything that an invocation can leave behind, as it is now. */
+  traces() {
+    const { secret, fleet, record } = this
+    const { history, holders, values } = secret
+    return {
+      history: [...history],
+      holders: [...holders],
+      values: [...values],
+      orders: [...fleet.orders],
+      record: record.text,
+    }
+  }
+
   delivery() {
     return this.record.text === undefined ? undefined : parseRecord(this.record.text).delivery
   }

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { ACTIONS } from '../../lambda/core/request.ts'
+import { converged, TIMING, type World } from '../fakes/world.ts'
+
+/** A world whose AWSCURRENT was put by hand on a value made from the ring's own. */
+async function spoilt(spoil: (value: string) => string): Promise<World> {
+  const world = await converged()
+  world.clock.advance(TIMING.every + 2 * TIMING.tick)
+  const version = world.secret.history.at(-1) ?? ''
+  world.secret.values.set('by-hand', spoil(world.secret.values.get(version) ?? ''))
+  world.secret.moveByHand('by-hand')
+  return world
+}
+
+const change = (fields: object) => (value: string) => JSON.stringify({ ...JSON.parse(value), ...fields })
+
+describe.each<[string, string, (value: string) => string]>([
+  ['is no JSON', 'ring-malformed', (value) => value.slice(0, -1)],
+  ['is no object', 'ring-malformed', (value) => JSON.stringify([value])],
+  ['lacks a key', 'ring-malformed', change({ next: undefined })],
+  ['holds no more than the beginning of a key', 'key-weak', change({ current: 'AAAA' })],
+  ['has a schema that is not known', 'ring-of-another-schema', change({ schema: '2' })],
+  ["is another ring's", 'ring-of-another-name', change({ ring: 'other' })],
+])('a secret that %s', (_, code, spoil) => {
+  it.each(ACTIONS)('fails %s, and nothing is changed', async (action) => {
+    const world = await spoilt(spoil)
+    const before = world.traces()
+    await expect(world.invoke({ action })).rejects.toMatchObject({ code })
+    expect(world.traces()).toEqual(before)
+  })
+})
+
+describe('a delivery record that', () => {
+  it.each([
+    ['is garbage', 'garbage'],
+    ['is empty', ''],
+    ['is cut short', '{"v":1,"ring":"edge"'],
+    ['has a version that is not known', '{"v":99}'],
+  ])('%s is made anew from what is, and the log says so', async (_, text) => {
+    const world = await converged()
+    const before = world.delivery()
+    world.record.text = text
+    world.journal.entries.length = 0
+    world.clock.advance(TIMING.tick)
+    expect(await world.reconcile()).toMatchObject({
+      decision: { action: 'rest' },
+      generation: 1,
+      fleet: { members: 3, confirmed: 3, stragglers: [] },
+    })
+    expect(world.delivery()).toMatchObject({ version: before?.version, generation: 1, confirmed: 3 })
+    expect(world.ring().generation).toBe(1)
+    const trouble = { kind: 'trouble', during: 'reading the delivery record' }
+    expect(world.journal.of('trouble')).toEqual([expect.objectContaining(trouble)])
+  })
+})
