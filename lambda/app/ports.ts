@@ -112,6 +112,13 @@ export type CommonEntry =
 export type JournalEntry =
   | CommonEntry
   | {
+      /** Why somebody says to call, in their own words: on record even where the call fails. */
+      readonly kind: 'asked'
+      readonly action: string
+      readonly reason: string
+      readonly dryRun: boolean
+    }
+  | {
       readonly kind: 'committed'
       readonly version: string
       readonly generation: number

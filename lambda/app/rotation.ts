@@ -45,6 +45,7 @@ const MOST_STEPS = 16
  * Can be killed at any point and run again.
  */
 export async function run(ports: RotationPorts, request: ActionRequest): Promise<Answer> {
+  noteReason(ports, request)
   let situation = await observe(ports)
   let intent = intentOf(request)
   const did: string[] = []
@@ -68,6 +69,10 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
     intent = intentAfter(intent, decision)
   }
   throw new RangeError(`no end after ${MOST_STEPS} steps: ${did.join('; ')}`)
+}
+
+function noteReason({ journal }: RotationPorts, { action, reason, dryRun }: ActionRequest): void {
+  if (reason !== undefined) journal.record({ kind: 'asked', action, reason, dryRun })
 }
 
 function intentOf({ action, scheduledTime, token }: ActionRequest): Intent {

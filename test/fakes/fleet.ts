@@ -1,4 +1,4 @@
-import type { Courier, Order, Progress, RollCall } from '../../lambda/app/ports.ts'
+import type { Clock, Courier, Order, Progress, RollCall } from '../../lambda/app/ports.ts'
 import type { Invocation } from '../../lambda/core/confirmation.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
 import type { Member } from '../../lambda/core/gate.ts'
@@ -93,6 +93,8 @@ export class SimulatedFleet implements RollCall, Courier {
   /** Polls after which a command ends. */
   pollsUntilEnd = 1
   rollCallDenied = false
+  /** By which what a machine answers is stamped; without one, nobody says when it did. */
+  clock: Pick<Clock, 'now'> | undefined
   readonly #secret: MemorySecret
   readonly #ring: string
 
@@ -168,7 +170,8 @@ export class SimulatedFleet implements RollCall, Courier {
     if (conduct === 'denied') return { id, status: 'AccessDenied', output: '' }
     if (conduct === 'fail') return { id, status: 'Failed', output: '\n----------ERROR-------\nno such thing' }
     if (conduct !== 'apply') return { id, status: conduct.status ?? 'Success', output: conduct.say }
-    return { id, ...instance.apply(this.#current(), this.#ring, generation) }
+    const finished = this.clock === undefined ? {} : { finishedAt: this.clock.now() }
+    return { id, ...instance.apply(this.#current(), this.#ring, generation), ...finished }
   }
 
   #current(): string {

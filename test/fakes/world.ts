@@ -56,6 +56,7 @@ export class World {
     this.configuration = configurationOf(changes)
     this.secret = new MemorySecret(value)
     this.fleet = new SimulatedFleet(this.secret, this.configuration.ring, ids)
+    this.fleet.clock = this.clock
   }
 
   ports(): RotationPorts {
