@@ -65,6 +65,8 @@ function within(budget: number, machines: number, spent: number): Target {
 
 const PAGED = /^(ListCommands|DescribeInstanceInformation|ListCommandInvocations)\b/
 type Counts = ReadonlyMap<string, number>
+/** What counting needs: it says how far it is. */
+type CountingBench = Pick<Bench, 'scope'> & { readonly progress: Pick<Bench['progress'], 'state'> }
 
 function pagesOf(counts: Counts, operation: string): number {
   return (counts.get(operation) ?? 0) + (counts.get(`${operation}, further page`) ?? 0)
@@ -74,7 +76,11 @@ function pagesOf(counts: Counts, operation: string): number {
  * Counts from the rotation's beginning until its ring is confirmed by all and the old one is erased. Where a tick does
  * the latter, what a tick with nothing to do takes is not the rotation's.
  */
-async function countCalls(trigger: Trigger, machines: number, { scope, progress }: Bench): Promise<Counts> {
+export async function countCalls(
+  trigger: Trigger,
+  machines: number,
+  { scope, progress }: CountingBench,
+): Promise<Counts> {
   const clock = new ManualClock()
   const aws = new LoopbackFleet(machines, clock)
   scope.defer(() => aws.close())

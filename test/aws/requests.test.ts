@@ -52,7 +52,11 @@ describe('the token of a rotation by Secrets Manager', () => {
     if (request.kind !== 'step') throw new Error('not a step')
     const secret = new RingSecret(secrets, arn)
     const world = new World([], { secret: arn, trigger: 'secrets-manager' })
-    const journal = logJournal('edge', () => world.clock.now(), (line) => lines.push(line))
+    const journal = logJournal(
+      'edge',
+      () => world.clock.now(),
+      (line) => lines.push(line),
+    )
     await runStep({ ...world.ports(), versions: secret, commits: secret, journal }, request)
   }
 

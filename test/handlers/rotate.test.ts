@@ -69,6 +69,31 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     expect(JSON.stringify(payload)).toContain('status, rotate, deliver, revoke, reconcile')
   })
 
+  it('keeps the rotation token of Secrets Manager out of its log, also where the step is refused', async () => {
+    const RotationToken = `rotation-token-${process.pid}-${'x'.repeat(20)}`
+    const event = { SecretId: stage.secret.arn, ClientRequestToken: 'f'.repeat(36), RotationToken }
+    const { functionError, payload, logs } = await invoke({ Step: 'createSecret', ...event })
+    expect(functionError).toBe('Unhandled')
+    expect(JSON.stringify(payload)).toContain('rotation-not-enabled')
+    expect(JSON.stringify(payload) + logs).not.toContain(RotationToken)
+  })
+
+  it('waits out a throttled SendCommand', async () => {
+    const sent = stage.aws.history.commands.length
+    stage.aws.faults.add({ operation: 'SendCommand', when: 'before', effect: 'throttle', times: 2 })
+    const { functionError, payload } = await invoke({ action: 'deliver' })
+    expect({ functionError, payload }).toMatchObject({
+      functionError: undefined,
+      payload: { did: ['deliver: asked for by hand', expect.stringMatching(/^await: /)] },
+    })
+    expect(
+      stage.aws.history.calls.filter(
+        ({ operation, error }) => operation === 'SendCommand' && error === 'ThrottlingException',
+      ),
+    ).toHaveLength(2)
+    expect(stage.aws.history.commands.length).toBe(sent + 1)
+  })
+
   it('advances once for ten rotations and five ticks at once', async () => {
     const before = ring()
     const events = [...Array(10).fill({ action: 'rotate' }), ...Array(5).fill({ action: 'reconcile' })]
