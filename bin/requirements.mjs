@@ -15,6 +15,7 @@ export const REQUIREMENTS = [
   },
   { command: 'strace', package: 'strace', why: 'traces every exec of a rehearsal, to look for key bytes' },
   { command: 'shellcheck', package: 'shellcheck', why: '`npm run check`' },
+  { command: 'systemd-analyze', package: 'systemd', why: 'the tests have systemd verify the boot units' },
   { command: 'flock', package: 'util-linux', why: "the instance's script runs one at a time" },
   { command: 'timeout', package: 'coreutils', why: "the instance's script bounds each probe" },
 ]
@@ -25,7 +26,6 @@ const FAMILIES = [
   { name: 'Fedora, RHEL', install: 'dnf install', names: { shellcheck: 'ShellCheck' } },
   { name: 'openSUSE', install: 'zypper install', names: { shellcheck: 'ShellCheck' } },
   { name: 'Arch', install: 'pacman -S', names: { python3: 'python' } },
-  { name: 'Alpine', install: 'apk add', names: {} },
 ]
 
 /**

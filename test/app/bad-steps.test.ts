@@ -1,24 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
-import { parseRotationRequest, STEPS, type Step } from '../../lambda/core/request.ts'
-import { converged, SECRET_ARN, TIMING, type World } from '../fakes/world.ts'
+import { STEPS, type Step } from '../../lambda/core/request.ts'
+import { hooked, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
-const TOKEN = '4f9c2d1e-0000-4000-8000-00000000aaaa'
 const UNKNOWN = 'f'.repeat(36)
 
 /** A world with a rotation due that Secrets Manager has begun: AWSPENDING is on the token, without a value. */
 async function begun(): Promise<World> {
-  const world = await converged(undefined, { trigger: 'secrets-manager' })
-  world.secret.rotationEnabled = true
+  const world = hooked()
+  await world.reconcile()
+  world.secret.onRotate = async () => {}
   world.clock.advance(TIMING.every)
   await world.secret.start(TOKEN)
   return world
 }
 
-async function step(world: World, Step: Step, ClientRequestToken = TOKEN, SecretId = SECRET_ARN) {
-  const request = parseRotationRequest({ Step, SecretId, ClientRequestToken })
-  if (request.kind !== 'step') throw new Error('not a step')
-  await runStep(world.ports(), request)
+async function step(world: World, Step: Step, token = TOKEN, secret = SECRET_ARN): Promise<void> {
+  await runStep(world.ports(), stepOf(Step, token, secret))
 }
 
 async function expectRefusal(world: World, code: string, call: () => Promise<void>): Promise<void> {

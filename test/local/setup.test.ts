@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   announcement,
@@ -10,6 +12,14 @@ import {
   REQUIREMENTS,
   refusal,
 } from '../../bin/requirements.mjs'
+
+/** A process that is started by a name in the source. */
+const START = /\b(?:spawn|spawnSync|execFile|execFileSync)\(\s*'([\w./-]+)'/g
+const NPM = ['npx', 'node_modules/.bin/biome']
+/** From packages that Debian never leaves out: essential, or of priority required. */
+const BASE = ['sh', 'dash', 'ls', 'setpriv', 'mount', 'umount']
+/** Its tests run where it is installed. */
+const WHERE_INSTALLED = ['moto_server']
 
 const has =
   (...commands: string[]) =>
@@ -49,6 +59,18 @@ describe('system packages', () => {
 
   it('every requirement says who needs it', () => {
     for (const { why } of REQUIREMENTS) expect(why).not.toBe('')
+  })
+
+  it('are all that tests and rehearsal start by name, beside npm, the base system and what is asked for first', () => {
+    const started = ['test', 'local'].flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .flatMap((file) => [...readFileSync(join(folder, file), 'utf8').matchAll(START)])
+        .map(([, command = '']) => command),
+    )
+    const known = [...REQUIREMENTS.map(({ command }) => command), ...NPM, ...BASE, ...WHERE_INSTALLED]
+    expect(started).toContain('systemd-analyze')
+    expect([...new Set(started)].filter((command) => !known.includes(command))).toEqual([])
   })
 })
 

@@ -113,7 +113,7 @@ describe('the responder', () => {
 
   it('does not answer while it is stopped, and is started again when it ends by itself', async () => {
     const other = await startResponder()
-    execFileSync('kill', ['-KILL', String(other.pid)])
+    process.kill(other.pid as number, 'SIGKILL')
     for (const deadline = Date.now() + 5_000; other.restarts === 0 && Date.now() < deadline; ) await pause(20)
     await expect.poll(() => responseFor('www', other).catch(() => undefined)).toBeInstanceOf(Buffer)
     await other.stop()
