@@ -24,6 +24,8 @@ interface Outside {
   readonly secret: RingVersions & RingCommits & Rotations
   readonly records: Records
   readonly rollCall: RollCall
+  /** The same, of somebody who is allowed nothing. */
+  readonly forbidden: RollCall
   readonly courier: Courier
   join(id: string): { lose(): void; leave(): void }
 }
@@ -33,10 +35,13 @@ const TOKENS = ['a', 'b', 'c'].map((letter) => letter.repeat(32)) as [string, st
 function inMemory(): Outside {
   const secret = new MemorySecret()
   const fleet = new SimulatedFleet(secret, 'edge', [])
+  const forbidden = new SimulatedFleet(secret, 'edge', [])
+  forbidden.rollCallDenied = true
   return {
     secret,
     records: new MemoryRecord(),
     rollCall: fleet,
+    forbidden,
     courier: fleet,
     join(id) {
       const instance = fleet.join(id)
@@ -59,10 +64,12 @@ function onLoopback(aws: LoopbackAws): Outside {
     target: { tag: 'ring', values: ['edge'], minInstances: 1 },
     timing: { ...TIMING, delivery: 30 },
   })
+  const stranger = joinMachine(aws, { id: 'i-0000000000000000f', tags: { ring: 'other' } })
   return {
     secret: new RingSecret(secrets, aws.resources.secrets[0]?.arn ?? ''),
     records: new ParameterRecord(ssm, '/ticketring/edge/delivery'),
     rollCall: new TaggedInstances(ssm, configuration.target),
+    forbidden: new TaggedInstances(clients(aws, stranger.credentials()).ssm, configuration.target),
     courier: new RunCommand(ssm, configuration),
     join: (id) => joinMachine(aws, { id }),
   }
@@ -79,7 +86,9 @@ describe.each([
   [
     'the real adapters over the wire',
     async () => {
-      const aws = await startAccount({ template: template({ rotation: {} }) })
+      // The function of this account refuses its first step: what RotateSecret itself does, stays.
+      const variables = { FAIL_AT: 'createSecret', REFUSALS: '99' }
+      const aws = await startAccount({ template: template({ rotation: {}, variables }) })
       accounts.push(aws)
       return onLoopback(aws)
     },
@@ -144,6 +153,15 @@ describe.each([
     expect(await outside.secret.labels()).toMatchObject({ pending: TOKENS[1] })
   })
 
+  it('start a rotation by AWSPENDING on a version without a value, once', async () => {
+    await outside.secret.unlabel('AWSPENDING', TOKENS[1])
+    await outside.secret.start(TOKENS[2])
+    expect(await outside.secret.labels()).toMatchObject({ current: TOKENS[0], pending: TOKENS[2] })
+    expect(await outside.secret.read({ version: TOKENS[2] })).toBeUndefined()
+    await expect(outside.secret.start('d'.repeat(32))).rejects.toMatchObject({ code: 'rotation-in-progress' })
+    expect(await outside.secret.labels()).toMatchObject({ pending: TOKENS[2] })
+  })
+
   it('keep the last text of a record', async () => {
     await outside.records.write('{"v":1}')
     await outside.records.write('{"v":2}')
@@ -162,6 +180,13 @@ describe.each([
       { id: 'i-0000000000000000a', online: true },
       { id: 'i-0000000000000000b', online: false },
     ])
+  })
+
+  it('call no roll for somebody who may not, and name the permission that is missing', async () => {
+    await expect(outside.forbidden.members()).rejects.toMatchObject({
+      code: 'access-denied',
+      came: expect.stringContaining('not authorized to perform: ssm:DescribeInstanceInformation'),
+    })
   })
 
   it('bring a command to those it names, to its end, and give each one’s own output', async () => {
