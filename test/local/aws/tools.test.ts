@@ -1,4 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
 import { joinMachine, removeFolders, startAccount } from './fixture.ts'
+import { template } from './template.ts'
 
 const run = promisify(execFile)
 const installed = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
@@ -13,7 +15,7 @@ const installed = (command: string) => spawnSync('sh', ['-c', `command -v ${comm
 let aws: LoopbackAws
 let folder: string
 beforeAll(async () => {
-  aws = await startAccount()
+  aws = await startAccount({ template: template({ rotation: {} }) })
   folder = mkdtempSync(join(tmpdir(), 'loopback-tools-'))
   joinMachine(aws, { id: 'i-1' })
 })
@@ -23,7 +25,7 @@ afterAll(async () => {
   removeFolders()
 })
 
-describe.runIf(installed('curl'))('curl', () => {
+describe('curl', () => {
   test('reads AWSCURRENT with the credentials of the metadata service, as an instance does', async () => {
     const metadata = `${aws.endpoint}/imds/i-1/latest`
     const curl = async (...args: string[]) => (await run('curl', ['-sS', ...args])).stdout
@@ -74,6 +76,59 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
       id,
     )
     expect(CommandInvocations[0]).toMatchObject({ InstanceId: 'i-1', StatusDetails: 'Success' })
+  })
+
+  async function rotatesByHand(): Promise<void> {
+    const secret = (operation: string, ...words: string[]) =>
+      cli('secretsmanager', operation, '--secret-id', 'rings/edge', ...words)
+    const [id, token] = [randomUUID(), randomUUID()]
+    const { RotationEnabled, VersionIdsToStages } = await secret('describe-secret')
+    expect({ RotationEnabled, stages: Object.values(VersionIdsToStages) }).toEqual({
+      RotationEnabled: true,
+      stages: [['AWSCURRENT']],
+    })
+    const [first = ''] = Object.keys(VersionIdsToStages)
+    const value = ['--client-request-token', id, '--secret-string', '{"x":"1"}']
+    expect(await secret('put-secret-value', ...value, '--version-stages', 'AWSPENDING')).toMatchObject({
+      VersionId: id,
+      VersionStages: ['AWSPENDING'],
+    })
+    const way = ['--move-to-version-id', id, '--remove-from-version-id', first]
+    await secret('update-secret-version-stage', '--version-stage', 'AWSCURRENT', ...way)
+    await secret('rotate-secret', '--client-request-token', token)
+    await aws.idle()
+    expect(aws.history.rotations.at(-1)).toMatchObject({ token, outcome: 'succeeded' })
+    const versions = aws.secretVersions('rings/edge')
+    expect(versions).toEqual([
+      expect.objectContaining({ id: first, labels: [] }),
+      expect.objectContaining({ id, labels: ['AWSPREVIOUS'], value: '{"x":"1"}' }),
+      expect.objectContaining({ id: token, labels: ['AWSCURRENT'], value: '{"x":"1"}+' }),
+    ])
+  }
+
+  async function keepsAParameter(): Promise<void> {
+    const name = ['--name', '/by/hand']
+    const put = await cli('ssm', 'put-parameter', ...name, '--type', 'String', '--value', 'kept')
+    expect(put).toMatchObject({ Version: 1 })
+    const { Parameter } = await cli('ssm', 'get-parameter', ...name)
+    expect(Parameter).toMatchObject({ Name: '/by/hand', Value: 'kept', Version: 1 })
+  }
+
+  async function looksAtTheFleet(): Promise<void> {
+    const [roll, sent] = await Promise.all([
+      cli('ssm', 'describe-instance-information', '--filters', 'Key=tag:ring,Values=edge'),
+      cli('ssm', 'list-commands'),
+    ])
+    expect(roll.InstanceInformationList).toEqual([
+      expect.objectContaining({ InstanceId: 'i-1', PingStatus: 'Online' }),
+    ])
+    expect(sent.Commands).toEqual([
+      expect.objectContaining({ DocumentName: 'apply-edge', Status: 'Success', TargetCount: 1 }),
+    ])
+  }
+
+  test('rotates a secret, keeps a parameter and looks at fleet and commands', async () => {
+    await Promise.all([rotatesByHand(), keepsAParameter(), looksAtTheFleet()])
   })
 
   test('invokes a function', async () => {
