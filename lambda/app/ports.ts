@@ -100,6 +100,13 @@ export interface Journal<E = JournalEntry> {
 
 /** What every story may have to say. */
 export type CommonEntry =
+  | {
+      /** Why somebody says to call, in their own words: on record even where the call fails. */
+      readonly kind: 'asked'
+      readonly action: string
+      readonly reason: string
+      readonly dryRun?: boolean
+    }
   | { readonly kind: 'decided'; readonly action: string; readonly reason: string; readonly page: boolean }
   | {
       readonly kind: 'progress'
@@ -111,13 +118,6 @@ export type CommonEntry =
 
 export type JournalEntry =
   | CommonEntry
-  | {
-      /** Why somebody says to call, in their own words: on record even where the call fails. */
-      readonly kind: 'asked'
-      readonly action: string
-      readonly reason: string
-      readonly dryRun: boolean
-    }
   | {
       readonly kind: 'committed'
       readonly version: string

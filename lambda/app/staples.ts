@@ -30,6 +30,8 @@ export async function runStaples(
   ports: StaplePorts,
   request: StapleRequest,
 ): Promise<StapleAnswer | ExplainAnswer> {
+  const { action, reason } = request
+  if (reason !== undefined) ports.journal.record({ kind: 'asked', action, reason })
   const situation = accepted(await observeStaples(ports), request, ports.clock.now())
   if (request.certificate !== undefined) refuseUnknown(situation, request.certificate)
   switch (request.action) {

@@ -573,6 +573,8 @@ describe('delivery', () => {
     expect((await world.refresh()).delivery).toMatchObject(shrunk)
     expect((await world.invoke({ action: 'deliver' })).delivery).toMatchObject(shrunk)
     const taken = await world.invoke({ action: 'deliver', reason: 'scaled in' })
+    const asked = { kind: 'asked', action: 'deliver', reason: 'scaled in' }
+    expect(world.journal.entries.filter(({ kind }) => kind === 'asked')).toEqual([asked])
     expect(taken.did).toEqual(['delivered: asked for by hand'])
     expect(taken.delivery.action).toBe('rest')
     expect((await world.refresh()).delivery.action).toBe('rest')
