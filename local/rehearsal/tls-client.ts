@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
-import { connect, type TLSSocket } from 'node:tls'
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 
 export const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = (typeof TLS_VERSIONS)[number]
@@ -87,12 +87,22 @@ async function open(
   return connect({
     socket: tcp,
     servername: target.serverName,
-    ca: authority,
-    minVersion: version,
-    maxVersion: version,
+    secureContext: contextOf(authority, version),
     ...(session === undefined ? {} : { session }),
     ...(wantsStaple === true ? { requestOCSP: true } : {}),
   })
+}
+
+/** By authority and version: making one costs as much as a handshake. */
+const contexts = new Map<string, SecureContext>()
+
+function contextOf(authority: string, version: TlsVersion): SecureContext {
+  const key = `${version} ${authority}`
+  const known = contexts.get(key)
+  if (known !== undefined) return known
+  const context = createSecureContext({ ca: authority, minVersion: version, maxVersion: version })
+  contexts.set(key, context)
+  return context
 }
 
 /** What a balancer in front says of its client (PROXY protocol, version 1, in text). */
