@@ -19,8 +19,9 @@ async function traced(server: 'haproxy' | 'nginx', options: RunOptions = {}): Pr
   await instance.run()
   instance.publish(rings[1])
   const log = join(instance.terminator.directory, 'trace')
-  const strace = ['strace', '-f', '-q', '-v', '-xx', '-s', '100000', '-e', 'trace=execve', '-o', log]
-  const run = await instance.run({ ...options, prefix: strace })
+  // With --seccomp-bpf it stops at execve and at nothing else.
+  const how = ['-f', '--seccomp-bpf', '-q', '-v', '-xx', '-s', '100000', '-e', 'trace=execve', '-o', log]
+  const run = await instance.run({ ...options, prefix: ['strace', ...how] })
   expect(run.line).toMatchObject({ result: 'applied', generation: 2 })
   return [run, decoded(readFileSync(log, 'latin1')), [...rings]]
 }
