@@ -19,6 +19,8 @@ beforeEach(() => {
 const heldBy = (machine: number, name: string) => world.fleet.machines[machine]?.held.get(world.id(name))
 const digest = (name: string) => digestOf(world.entry(name)?.response?.der ?? new Uint8Array())
 const asked = () => world.authority.questions.length
+/** Where days pass for many certificates: each tick reads all of them. */
+const tickHourly = () => world.configure({ timing: { ...STAPLE_TIMING, tick: HOUR } })
 
 describe('a certificate with a responder', () => {
   it('is asked about once, and every machine holds the response that was stored', async () => {
@@ -291,7 +293,7 @@ describe('a must-staple certificate', () => {
     await world.refresh()
     world.authority.manners.set('early', 'down').set('late', 'down')
     const end = world.entry('late')?.response?.end.getTime() ?? 0
-    while (world.entry('early')?.state === 'staple') await world.pass(900)
+    while (world.entry('early')?.state === 'staple') await world.pass(HOUR)
     expect(world.entry('late')?.state).toBe('staple')
     expect(world.journal.of('withdrawn')[0]?.mustStaple).toBe(true)
     expect(world.journal.of('withdrawn')[0]?.reason).toContain('must-staple')
@@ -392,6 +394,7 @@ describe('unknown', () => {
 
 describe('many withdrawals at once', () => {
   it('are held, and somebody is woken: the staples stay', async () => {
+    tickHourly()
     for (let n = 0; n < 5; n++) world.add(`c${n}`)
     await world.refresh()
     world.authority.manner = 'down'
@@ -418,6 +421,7 @@ describe('many withdrawals at once', () => {
   })
 
   it('are not many where it is one, or a fifth', async () => {
+    tickHourly()
     for (let n = 0; n < 10; n++) world.add(`c${n}`)
     await world.refresh()
     for (const name of ['c0', 'c1']) world.authority.manners.set(name, 'down')
@@ -531,6 +535,7 @@ describe('delivery', () => {
   })
 
   it('of more than 25 changes names none', async () => {
+    tickHourly()
     for (let n = 0; n < 30; n++) world.add(`c${n}`)
     await world.refresh()
     await world.pass(1.2 * DAY)
