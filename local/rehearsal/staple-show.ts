@@ -14,9 +14,9 @@ export interface Said {
   readonly words: readonly string[]
 }
 
-/** How long a part of the show may take, and how often we look whether it is over (ms). */
+/** How long a part of the show may take, and how often we look whether it is over (ms): a look may run the function. */
 const PATIENCE = 120_000
-const LOOK_EVERY = 100
+const LOOK_EVERY = 300
 
 export interface Show {
   readonly stage: Stage
