@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
@@ -33,18 +33,26 @@ const spoil = (seed: Seed, rotations: number, { pace = QUICK, fleet = FLEET } = 
     fleet,
   )
 
-/** Once the fleet is up: other durations for the function, and one machine that gets each command late. */
-function fromStartOn(timing: Partial<RotationConfiguration['timing']>, milliseconds: number): Seed {
+/** Once the fleet is up: other durations for the function, and one machine that does not do as it should. */
+function fromStartOn(timing: Partial<RotationConfiguration['timing']>, hamper: (stage: Stage) => void): Seed {
   let started = false
   return {
     durations: (configuration) => (started ? timed(timing)(configuration) : configuration),
-    onStart: ({ aws, instances }) => {
+    onStart: (stage) => {
       started = true
-      aws.retime()
-      // The last one: nobody else's confirmation is waited for after its own.
-      instances.at(-1)?.delay(milliseconds)
+      stage.aws.retime()
+      hamper(stage)
     },
   }
+}
+
+/** One machine gets each command late. The last one: nobody else's confirmation is waited for after its own. */
+const delayed = (milliseconds: number) => (stage: Stage) => stage.instances.at(-1)?.delay(milliseconds)
+
+/** One machine refuses every command, and goes on with the keys that it has. */
+function breakSettings({ machines, ring }: Stage): void {
+  const machine = machines.at(-1) as Machine
+  appendFileSync(join(machine.directory, 'etc', `${ring.name}.conf`), 'NO_SUCH_SETTING=1\n')
 }
 
 /**
@@ -91,14 +99,14 @@ function skipWithdrawal(template: unknown): unknown {
 
 describe('a rehearsal turns red when', () => {
   it('the gate is skipped: the ring advances though a machine lags', async () => {
-    const seed = fromStartOn({ every: 2, ticketLifetime: 1, maxKeyAge: 3 }, 9_000)
+    const seed = fromStartOn({ every: 2, ticketLifetime: 1, maxKeyAge: 3 }, breakSettings)
     const { report, problems } = await spoil(seed, 9, { fleet: { haproxy: 2, nginx: 0 } })
     expect(report.ok).toBe(false)
     expect(problems.join('\n')).toMatch(/resumptions were lost/)
   }, 240_000)
 
   it('L is ignored: the ring advances before the tickets of its last straggler have lived their lives', async () => {
-    const seed = fromStartOn({ every: 4, ticketLifetime: 1, maxKeyAge: 60 }, 4_000)
+    const seed = fromStartOn({ every: 4, ticketLifetime: 1, maxKeyAge: 60 }, delayed(4_000))
     const pace = { ...QUICK, every: 40, ticketLifetime: 20 }
     const { report, problems } = await spoil(seed, 3, { pace, fleet: { haproxy: 0, nginx: 2 } })
     expect(report.ok).toBe(false)
