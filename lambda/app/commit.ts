@@ -1,7 +1,7 @@
-import type { Situation } from '../core/decision.ts'
 import { type Carried, MOST_REQUESTS, undelivered } from '../core/delivery-record.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import type { Ring } from '../core/ring.ts'
+import type { Situation } from '../core/situation.ts'
 import { requestMark } from '../core/tokens.ts'
 import type { RotationPorts } from './observation.ts'
 import { type Commission, findVersion, stageRing } from './staging.ts'

@@ -1,8 +1,8 @@
 import { type Evidence, type Expectation, judge, withOlder } from '../core/confirmation.ts'
-import { isRevocation, type Situation } from '../core/decision.ts'
 import { type Delivery, MOST_COMMANDS, type SentCommand } from '../core/delivery-record.ts'
 import { later } from '../core/gate.ts'
 import { stragglersOf, weigh } from '../core/judgement.ts'
+import { isRevocation, type Situation } from '../core/situation.ts'
 import { callRoll, type RotationPorts, saveRecord } from './observation.ts'
 import type { CommonEntry, Courier, Journal } from './ports.ts'
 

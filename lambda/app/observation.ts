@@ -1,4 +1,3 @@
-import type { Situation } from '../core/decision.ts'
 import {
   type Delivery,
   type DeliveryRecord,
@@ -10,6 +9,7 @@ import { isRefusal, TicketringError } from '../core/errors.ts'
 import type { Fleet } from '../core/gate.ts'
 import { parseRing } from '../core/ring.ts'
 import type { RotationConfiguration } from '../core/rotation-configuration.ts'
+import type { Situation } from '../core/situation.ts'
 import type {
   Chance,
   Clock,

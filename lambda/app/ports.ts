@@ -1,6 +1,6 @@
 import type { Invocation } from '../core/confirmation.ts'
-import type { Labels } from '../core/decision.ts'
 import type { Member } from '../core/gate.ts'
+import type { Labels } from '../core/situation.ts'
 import type { RandomBytes } from '../core/ticket-key.ts'
 
 /** The secret's versions and labels, read. */

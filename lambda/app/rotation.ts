@@ -1,41 +1,13 @@
-import { type Decision, decide, type Intent, type Situation } from '../core/decision.ts'
-import type { Delivery, Straggler } from '../core/delivery-record.ts'
+import { decide } from '../core/decision.ts'
 import { isRefusal } from '../core/errors.ts'
 import { ageOf } from '../core/gate.ts'
-import type { Action, ActionRequest } from '../core/request.ts'
+import type { ActionRequest } from '../core/request.ts'
+import type { Decision, Intent, Situation } from '../core/situation.ts'
 import { tokenFor } from '../core/tokens.ts'
+import { type Answer, answer, measure } from './answer.ts'
 import { commit, commitRevoke } from './commit.ts'
 import { awaitCommands, deliver, judgeFleet } from './delivery.ts'
 import { observe, type RotationPorts, saveRecord } from './observation.ts'
-
-/** What a manual or scheduled invocation answers, as JSON. No key material. */
-export interface Answer {
-  readonly action: Action
-  readonly ring: string
-  /** The last decision, or, of a reading action, the one that would be taken now. */
-  readonly decision: { readonly action: Decision['action']; readonly reason: string; readonly until?: string }
-  /** What was done before that, in order. */
-  readonly did: readonly string[]
-  readonly generation?: number
-  readonly lineage?: string
-  /** VersionId that AWSCURRENT names. */
-  readonly version?: string
-  /** Name of the `current` key. */
-  readonly encryptsWith?: string
-  readonly rotatedAt?: string
-  readonly convergedAt?: string
-  readonly fleet?: {
-    readonly members: number
-    readonly confirmed: number
-    readonly stragglers: readonly Straggler[]
-  }
-  /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
-  readonly proof?: {
-    readonly refused: number
-    readonly stillAccepting: readonly string[]
-    readonly unproven: number
-  }
-}
 
 /** More steps than any situation needs: a loop that is longer goes round in circles. */
 const MOST_STEPS = 16
@@ -207,68 +179,4 @@ async function unlabel(
   const kept = label === 'AWSPREVIOUS' ? { pending } : { previous }
   const left = Object.fromEntries(Object.entries(kept).filter(([, holder]) => holder !== undefined))
   return { ...situation, labels: { ...labels, ...left } }
-}
-
-function measure(
-  { journal, clock }: RotationPorts,
-  situation: Situation,
-  decision: Decision,
-  forced: boolean,
-): void {
-  const { delivery } = situation
-  if (delivery === undefined) return
-  journal.record({
-    kind: 'measured',
-    metrics: {
-      KeyAge: Math.round(ageOf(delivery, clock.now())),
-      Members: delivery.members,
-      Stragglers: delivery.members - delivery.confirmed,
-      RotationHeld: decision.action === 'hold' && decision.page ? 1 : 0,
-      RotationForced: forced ? 1 : 0,
-    },
-  })
-}
-
-function answer(
-  { configuration }: RotationPorts,
-  { action }: ActionRequest,
-  { delivery, labels }: Situation,
-  decision: Decision,
-  did: readonly string[],
-): Answer {
-  const until = decision.action === 'hold' ? decision.until : undefined
-  const head = {
-    action,
-    ring: configuration.ring,
-    decision: {
-      action: decision.action,
-      reason: decision.reason,
-      ...(until === undefined ? {} : { until: until.toISOString() }),
-    },
-    did,
-    version: labels.current,
-  }
-  if (delivery === undefined) return head
-  return { ...head, ...factsOf(delivery), ...(action === 'revoke' ? { proof: proofOf(delivery) } : {}) }
-}
-
-function factsOf(delivery: Delivery): Omit<Answer, 'action' | 'ring' | 'decision' | 'did'> {
-  const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
-  const { members, confirmed, stragglers } = delivery
-  return {
-    generation,
-    lineage,
-    version,
-    encryptsWith,
-    rotatedAt: rotatedAt.toISOString(),
-    ...(convergedAt === undefined ? {} : { convergedAt: convergedAt.toISOString() }),
-    fleet: { members, confirmed, stragglers },
-  }
-}
-
-function proofOf({ members, confirmed, stragglers }: Delivery): NonNullable<Answer['proof']> {
-  const accepting = stragglers
-    .filter(({ reason }) => reason.startsWith('old-ticket-accepted'))
-    .map(({ id }) => id)
-  return { refused: confirmed, stillAccepting: accepting, unproven: members - confirmed - accepting.length }
 }

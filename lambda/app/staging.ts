@@ -1,7 +1,7 @@
-import type { Situation } from '../core/decision.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import { later } from '../core/gate.ts'
 import { advance, genesis, type Making, parseRing, type Ring, revoke, serialiseRing } from '../core/ring.ts'
+import type { Situation } from '../core/situation.ts'
 import { type Origin, tokenFor } from '../core/tokens.ts'
 import type { RotationPorts } from './observation.ts'
 

@@ -1,71 +1,9 @@
-import type { Carried, Delivery } from './delivery-record.ts'
-import {
-  ageOf,
-  askGate,
-  type Fleet,
-  fleetTrouble,
-  type Gate,
-  isConverged,
-  later,
-  missingOf,
-  rollCallOf,
-  type WaitsFor,
-} from './gate.ts'
-import { backOff, redeliveryTargets } from './redelivery.ts'
+import { converge } from './convergence.ts'
+import { ageOf, askGate, type Gate, later } from './gate.ts'
+import { abandonedPending, revokedLeftover, tidy } from './leftovers.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
+import { type Decision, type Intent, isRevocation, type Known, type Situation } from './situation.ts'
 import { requestMark, tokenFor } from './tokens.ts'
-
-/** Where Secrets Manager's staging labels are. Source: UpdateSecretVersionStage, DescribeSecret. */
-export interface Labels {
-  readonly current: string
-  readonly previous?: string
-  readonly pending?: string
-}
-
-/** What is, at one moment: all that a decision looks at. */
-export interface Situation {
-  readonly now: Date
-  readonly labels: Labels
-  /** Of the version that AWSCURRENT names; absent while the secret holds no ring. */
-  readonly delivery?: Delivery
-  readonly carried: Carried
-  readonly fleet: Fleet
-  /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */
-  readonly unreachable?: string
-}
-
-/** What somebody wants done. `reconcile` wants whatever is due. */
-export type Intent =
-  | { readonly action: 'reconcile' }
-  | {
-      readonly action: 'rotate'
-      readonly manual: boolean
-      readonly scheduledTime?: Date
-      readonly token?: string
-    }
-  | { readonly action: 'deliver' }
-  | { readonly action: 'revoke'; readonly token?: string }
-
-/** What to do now, and why, in a sentence for the operator. */
-export type Decision = { readonly reason: string } & (
-  | Plain<'genesis' | 'revoke' | 'await' | 'judge' | 'rest'>
-  | { readonly action: 'advance'; readonly forced: boolean }
-  | { readonly action: 'deliver'; readonly to: 'all' | readonly string[] }
-  | { readonly action: 'unlabel'; readonly label: 'AWSPREVIOUS' | 'AWSPENDING'; readonly version: string }
-  | { readonly action: 'note-pending'; readonly version: string }
-  | {
-      readonly action: 'hold'
-      readonly waitsFor: WaitsFor | 'operator'
-      readonly until?: Date
-      /** True where somebody should be woken: a rotation is due, or something is wrong. */
-      readonly page: boolean
-    }
-)
-
-type Plain<A extends string> = A extends string ? { readonly action: A } : never
-
-/** An AWSPENDING this old belongs to nobody who is still working. */
-const PENDING_LIFE = 30 * 60
 
 /**
  * Decides one action from what is. Called again after each action until it says `hold` or `rest`, so that it can
@@ -93,8 +31,6 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
     }
   )
 }
-
-type Known = Situation & { readonly delivery: Delivery }
 
 function decideUnborn({ labels }: Situation, intent: Intent): Decision {
   if (intent.action === 'reconcile' || intent.action === 'rotate') {
@@ -190,80 +126,6 @@ function forcedAdvance(
   return gate.open && gate.forced ? { action: 'advance', forced: true, reason: gate.reason } : undefined
 }
 
-/** A revoked ring must not stay readable under AWSPREVIOUS, converged or not. */
-function revokedLeftover({ labels }: Known): Decision | undefined {
-  if (!isRevocation(labels.current) || labels.previous === undefined) return undefined
-  return {
-    action: 'unlabel',
-    label: 'AWSPREVIOUS',
-    version: labels.previous,
-    reason: 'the ring before the revocation must not stay readable',
-  }
-}
-
-function converge(known: Known, intent: Intent, configuration: RotationConfiguration): Decision | undefined {
-  const { delivery, fleet, carried } = known
-  const last = delivery.commands.at(-1)
-  if (last !== undefined && !last.judged) {
-    return { action: 'await', reason: `command ${last.id} is under way` }
-  }
-  if (intent.action === 'deliver') return { action: 'deliver', to: 'all', reason: 'asked for by hand' }
-  const trouble = fleetTrouble({ fleet, carried, target: configuration.target })
-  if (delivery.attempts === 0 && mayReachSomebody(known)) {
-    return { action: 'deliver', to: 'all', reason: missingOf(delivery) }
-  }
-  if (trouble !== undefined) return { action: 'hold', waitsFor: 'fleet', page: true, reason: trouble }
-  if (delivery.membership !== rollCallOf(fleet))
-    return { action: 'judge', reason: 'the roll call has changed' }
-  return isConverged(delivery) ? undefined : redeliver(known, configuration)
-}
-
-/** A revocation does not wait for a roll call that nobody may read: its command goes by the tag. */
-function mayReachSomebody({ fleet, delivery }: Known): boolean {
-  return fleet.known ? fleet.members.length > 0 : isRevocation(delivery.version)
-}
-
-function redeliver(known: Known, { timing }: RotationConfiguration): Decision {
-  const { delivery, now } = known
-  const last = delivery.commands.at(-1)
-  const due = later(last?.sentAt ?? now, backOff(delivery.attempts, delivery.version, timing.tick))
-  const reason = missingOf(delivery)
-  if (now >= due) return { action: 'deliver', to: redeliveryTargets(delivery), reason }
-  const page = now >= later(delivery.rotatedAt, timing.every)
-  return { action: 'hold', waitsFor: 'convergence', until: due, page, reason }
-}
-
-/** Erases what the labels still hold of the old ring, once nobody can need it. */
-function tidy({ labels }: Known, { trigger }: RotationConfiguration): Decision | undefined {
-  if (labels.previous !== undefined && labels.previous !== labels.current) {
-    const reason = 'the fleet has converged: the old ring is erased as far as Secrets Manager lets one'
-    return { action: 'unlabel', label: 'AWSPREVIOUS', version: labels.previous, reason }
-  }
-  const { pending } = labels
-  if (pending !== labels.current || trigger === 'secrets-manager') return undefined
-  return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason: 'the rotation is complete' }
-}
-
-/**
- * An AWSPENDING that stays on another version than AWSCURRENT blocks every later rotation, converged or not: a refused
- * createSecret leaves it behind.
- */
-function abandonedPending({ labels, carried, now }: Known): Decision | undefined {
-  const { pending, current } = labels
-  if (pending === undefined || pending === current) return undefined
-  if (carried.pending?.version !== pending) {
-    return {
-      action: 'note-pending',
-      version: pending,
-      reason: `AWSPENDING is on ${pending}, not on AWSCURRENT`,
-    }
-  }
-  if (now < later(carried.pending.since, PENDING_LIFE)) return undefined
-  const since = carried.pending.since.toISOString()
-  const reason = `AWSPENDING has been on ${pending} since ${since}, and nobody is working on it`
-  return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason }
-}
-
 function dueRotation(
   known: Known,
   intent: Intent,
@@ -302,11 +164,6 @@ function gateOf(known: Known, intent: Intent, { target, timing }: RotationConfig
 /** True if this version was made by this system, on whichever path: nobody else's work is lost by replacing it. */
 function isOurs(version: string): boolean {
   return /^(genesis|advance|revoke)-/.test(version)
-}
-
-/** True if this version came from a revoke: its VersionId says so, so that a crash cannot lose it. */
-export function isRevocation(version: string): boolean {
-  return version.startsWith('revoke-')
 }
 
 function restReason({ delivery }: Known): string {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isRevocation } from '../../lambda/core/decision.ts'
 import { keysOf, parseRing, type Ring, sharesNoKey } from '../../lambda/core/ring.ts'
+import { isRevocation } from '../../lambda/core/situation.ts'
 import { HOUR, TIMING, World } from '../fakes/world.ts'
 
 /** One thing that may happen to a fleet and its rotation. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { RotationPorts } from '../../lambda/app/observation.ts'
-import { isRevocation } from '../../lambda/core/decision.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
 import { serialiseResultLine } from '../../lambda/core/result-line.ts'
 import { sharesNoKey } from '../../lambda/core/ring.ts'
+import { isRevocation } from '../../lambda/core/situation.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
 import { converged, HOUR, methods, TIMING, World } from '../fakes/world.ts'
 

@@ -1,6 +1,7 @@
+import type { Answer } from '../../lambda/app/answer.ts'
 import type { RotationPorts } from '../../lambda/app/observation.ts'
 import type { RingCommits } from '../../lambda/app/ports.ts'
-import { type Answer, run } from '../../lambda/app/rotation.ts'
+import { run } from '../../lambda/app/rotation.ts'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { parseRecord } from '../../lambda/core/delivery-record.ts'
 import { parseRotationRequest, STEPS, type StepRequest } from '../../lambda/core/request.ts'

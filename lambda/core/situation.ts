@@ -1,0 +1,59 @@
+import type { Carried, Delivery } from './delivery-record.ts'
+import type { Fleet, WaitsFor } from './gate.ts'
+
+/** Where Secrets Manager's staging labels are. Source: UpdateSecretVersionStage, DescribeSecret. */
+export interface Labels {
+  readonly current: string
+  readonly previous?: string
+  readonly pending?: string
+}
+
+/** What is, at one moment: all that a decision looks at. */
+export interface Situation {
+  readonly now: Date
+  readonly labels: Labels
+  /** Of the version that AWSCURRENT names; absent while the secret holds no ring. */
+  readonly delivery?: Delivery
+  readonly carried: Carried
+  readonly fleet: Fleet
+  /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */
+  readonly unreachable?: string
+}
+
+/** What somebody wants done. `reconcile` wants whatever is due. */
+export type Intent =
+  | { readonly action: 'reconcile' }
+  | {
+      readonly action: 'rotate'
+      readonly manual: boolean
+      readonly scheduledTime?: Date
+      readonly token?: string
+    }
+  | { readonly action: 'deliver' }
+  | { readonly action: 'revoke'; readonly token?: string }
+
+/** What to do now, and why, in a sentence for the operator. */
+export type Decision = { readonly reason: string } & (
+  | Plain<'genesis' | 'revoke' | 'await' | 'judge' | 'rest'>
+  | { readonly action: 'advance'; readonly forced: boolean }
+  | { readonly action: 'deliver'; readonly to: 'all' | readonly string[] }
+  | { readonly action: 'unlabel'; readonly label: 'AWSPREVIOUS' | 'AWSPENDING'; readonly version: string }
+  | { readonly action: 'note-pending'; readonly version: string }
+  | {
+      readonly action: 'hold'
+      readonly waitsFor: WaitsFor | 'operator'
+      readonly until?: Date
+      /** True where somebody should be woken: a rotation is due, or something is wrong. */
+      readonly page: boolean
+    }
+)
+
+type Plain<A extends string> = A extends string ? { readonly action: A } : never
+
+/** A situation in which the secret holds a ring. */
+export type Known = Situation & { readonly delivery: Delivery }
+
+/** True if this version came from a revoke: its VersionId says so, so that a crash cannot lose it. */
+export function isRevocation(version: string): boolean {
+  return version.startsWith('revoke-')
+}
