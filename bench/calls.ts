@@ -4,13 +4,10 @@ import { SSMClient } from '@aws-sdk/client-ssm'
 import type { RotationPorts } from '../lambda/app/observation.ts'
 import { run } from '../lambda/app/rotation.ts'
 import { runStep } from '../lambda/app/rotation-steps.ts'
-import { ParameterRecord } from '../lambda/aws/parameter-store.ts'
-import { TaggedInstances } from '../lambda/aws/roll-call.ts'
-import { RunCommand } from '../lambda/aws/run-command.ts'
-import { RingSecret } from '../lambda/aws/secrets-manager.ts'
 import { parseRecord } from '../lambda/core/delivery-record.ts'
 import { parseRotationRequest, STEPS } from '../lambda/core/request.ts'
 import type { RotationConfiguration } from '../lambda/core/rotation-configuration.ts'
+import { rotationPorts } from '../lambda/handlers/rotation-ports.ts'
 import { ManualClock } from '../test/fakes/clock.ts'
 import { ListedJournal } from '../test/fakes/record.ts'
 import { configurationOf, SECRET_ARN, TIMING } from '../test/fakes/world.ts'
@@ -118,20 +115,12 @@ function beyond(counts: Counts, idle: Counts): Counts {
 function portsOf(endpoint: string, configuration: RotationConfiguration, clock: ManualClock): RotationPorts {
   const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' }
   const account = { endpoint, region: 'eu-central-1', credentials }
-  const systemsManager = new SSMClient(account)
-  const secret = new RingSecret(new SecretsManagerClient(account), SECRET_ARN)
-  return {
-    configuration,
-    versions: secret,
-    commits: secret,
-    rotations: secret,
-    records: new ParameterRecord(systemsManager, configuration.record),
-    rollCall: new TaggedInstances(systemsManager, configuration.target),
-    courier: new RunCommand(systemsManager, configuration),
-    clock,
-    chance: { random: randomBytes, uuid: randomUUID },
-    journal: new ListedJournal(),
+  const clients = {
+    secretsManager: new SecretsManagerClient(account),
+    systemsManager: new SSMClient(account),
   }
+  const chance = { random: randomBytes, uuid: randomUUID }
+  return rotationPorts(clients, configuration, { clock, chance, journal: new ListedJournal() })
 }
 
 async function invoke(ports: RotationPorts, clock: ManualClock, event: unknown): Promise<void> {

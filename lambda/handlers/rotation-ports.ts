@@ -1,0 +1,32 @@
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import type { SSMClient } from '@aws-sdk/client-ssm'
+import type { RotationPorts } from '../app/observation.ts'
+import { ParameterRecord } from '../aws/parameter-store.ts'
+import { TaggedInstances } from '../aws/roll-call.ts'
+import { RunCommand } from '../aws/run-command.ts'
+import { RingSecret } from '../aws/secrets-manager.ts'
+import type { RotationConfiguration } from '../core/rotation-configuration.ts'
+
+export interface RotationClients {
+  readonly secretsManager: SecretsManagerClient
+  readonly systemsManager: SSMClient
+}
+
+/** The rotation story over AWS. */
+export function rotationPorts(
+  { secretsManager, systemsManager }: RotationClients,
+  configuration: RotationConfiguration,
+  around: Pick<RotationPorts, 'clock' | 'chance' | 'journal'>,
+): RotationPorts {
+  const secret = new RingSecret(secretsManager, configuration.secret)
+  return {
+    ...around,
+    configuration,
+    versions: secret,
+    commits: secret,
+    rotations: secret,
+    records: new ParameterRecord(systemsManager, configuration.record),
+    rollCall: new TaggedInstances(systemsManager, configuration.target),
+    courier: new RunCommand(systemsManager, configuration),
+  }
+}
