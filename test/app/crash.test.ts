@@ -3,7 +3,7 @@ import type { RotationPorts } from '../../lambda/app/observation.ts'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { STEPS } from '../../lambda/core/request.ts'
 import { sharesNoKey } from '../../lambda/core/ring.ts'
-import { hooked, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
+import { begun, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
 
 const CRASH = 'the process was killed'
 
@@ -85,16 +85,6 @@ describe.each([
     },
   )
 })
-
-/** Due, with rotation switched on in Secrets Manager: its first step has its token staged without a value. */
-async function begun(): Promise<World> {
-  const world = hooked()
-  await world.reconcile()
-  world.clock.advance(TIMING.every)
-  world.secret.onRotate = async () => {}
-  await world.secret.start(TOKEN)
-  return world
-}
 
 /** Secrets Manager's four steps, each over these ports; a step that fails is repeated over whole ones. */
 async function rotateBySteps(world: World, ports: RotationPorts): Promise<void> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { STEPS } from '../../lambda/core/request.ts'
-import { HOUR, hooked, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
+import { begun, HOUR, hooked, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
 async function step(world: World, name: string, token = TOKEN): Promise<void> {
   await runStep(world.ports(), stepOf(name, token))
@@ -71,11 +71,7 @@ describe("Secrets Manager's rotation", () => {
   })
 
   it('stays one advance when every step is repeated', async () => {
-    const world = hooked()
-    await world.reconcile()
-    world.clock.advance(TIMING.every)
-    world.secret.onRotate = async () => {}
-    await world.secret.start(TOKEN)
+    const world = await begun()
     for (const name of STEPS) for (let n = 0; n < 3; n++) await step(world, name)
     expect(world.ring().generation).toBe(2)
     expect(world.secret.history).toHaveLength(3)
@@ -140,11 +136,7 @@ describe("Secrets Manager's rotation", () => {
     ['no ring', '{"schema":"1"}', 'ring-malformed'],
     ['a ring of another schema', '{"schema":"2"}', 'ring-of-another-schema'],
   ])('refuses to test or to commit a version that holds %s', async (_, value, code) => {
-    const world = hooked()
-    await world.reconcile()
-    world.clock.advance(TIMING.every)
-    world.secret.onRotate = async () => {}
-    await world.secret.start(TOKEN)
+    const world = await begun()
     world.secret.values.set(TOKEN, value)
     for (const name of ['testSecret', 'finishSecret'])
       await expect(step(world, name)).rejects.toMatchObject({ code })
@@ -152,11 +144,7 @@ describe("Secrets Manager's rotation", () => {
   })
 
   it('finds a repeated createSecret dead once AWSCURRENT has moved', async () => {
-    const world = hooked()
-    await world.reconcile()
-    world.clock.advance(TIMING.every)
-    world.secret.onRotate = async () => {}
-    await world.secret.start(TOKEN)
+    const world = await begun()
     await step(world, 'createSecret')
     await world.invoke({ action: 'revoke' })
     world.secret.holders.set('AWSPENDING', TOKEN)
@@ -189,11 +177,7 @@ describe("Secrets Manager's rotation", () => {
   })
 
   it('finds a staged ring dead once AWSCURRENT has moved, and takes AWSPENDING off it', async () => {
-    const world = hooked()
-    await world.reconcile()
-    world.clock.advance(TIMING.every)
-    world.secret.onRotate = async () => {}
-    await world.secret.start(TOKEN)
+    const world = await begun()
     await step(world, 'createSecret')
     world.secret.values.set('by-hand', world.secret.values.get(world.ring().parent) ?? '{}')
     world.secret.moveByHand('by-hand')
@@ -202,11 +186,7 @@ describe("Secrets Manager's rotation", () => {
   })
 
   it('never fails after the commit, whatever the delivery says', async () => {
-    const world = hooked()
-    await world.reconcile()
-    world.clock.advance(TIMING.every)
-    world.secret.onRotate = async () => {}
-    await world.secret.start(TOKEN)
+    const world = await begun()
     await step(world, 'createSecret')
     const courier = { ...world.ports().courier, send: () => Promise.reject(new Error('throttled')) }
     await runStep({ ...world.ports(), courier }, stepOf('finishSecret'))
