@@ -32,20 +32,14 @@ export interface StapleAnswer {
 export function answer(
   ports: StaplePorts,
   { lost, kept: before }: StapleSituation,
-  { action, certificate }: StapleRequest,
+  request: StapleRequest,
   done: Refreshed,
   { course, decision, did }: Brought,
 ): StapleAnswer {
   const until = decision.action === 'hold' ? decision.until : undefined
-  const shown = done.kept.filter(
-    (kept, index) =>
-      action === 'status' ||
-      kept.setting.name === certificate ||
-      kept.entry !== before[index]?.entry ||
-      kept.entry.failures > 0,
-  )
+  const shown = done.kept.filter((kept, index) => isShown(kept, before[index], request))
   return {
-    action,
+    action: request.action,
     set: ports.configuration.set,
     did: [...done.did, ...did],
     certificates: [
@@ -62,6 +56,13 @@ export function answer(
       ? {}
       : { held: done.held.map(({ name, reason }) => `${name}: ${reason ?? ''}`) }),
   }
+}
+
+/** `status` shows all or the one that it is asked about, everything else what it was asked about or what needs an eye. */
+function isShown(kept: Kept, before: Kept | undefined, { action, certificate }: StapleRequest): boolean {
+  if (kept.setting.name === certificate) return true
+  if (action === 'status') return certificate === undefined
+  return kept.entry !== before?.entry || kept.entry.failures > 0
 }
 
 /** How many machines there are, and how many hold what they should. Nobody has confirmed what was never sent. */

@@ -38,7 +38,7 @@ export async function runStaples(
     case 'explain':
       return explain(ports, named(situation, request.certificate ?? ''), request.response)
     case 'status':
-      return status(ports, situation)
+      return status(ports, situation, request)
     case 'refresh':
     case 'deliver':
     case 'withdraw':
@@ -141,12 +141,12 @@ async function explain(
   return { certificate: name, id, state, reason: reasonOf(ports, kept), ...explanationOf(verdict) }
 }
 
-function status(ports: StaplePorts, situation: StapleSituation): StapleAnswer {
+function status(ports: StaplePorts, situation: StapleSituation, request: StapleRequest): StapleAnswer {
   const holding = holdingFrom(situation.kept)
   const course = courseTo(situation, holding, holding)
   const brought = { course, decision: nextStep(ports, course, false), did: [] }
   const looked = { kept: situation.kept, did: [], held: [], unsaved: [] }
-  return answer(ports, situation, { action: 'status', force: false }, looked, brought)
+  return answer(ports, situation, request, looked, brought)
 }
 
 /** @throws TicketringError `certificate-unknown`, or what keeps the certificate from being read. */

@@ -6,7 +6,7 @@ export type StapleAction = (typeof STAPLE_ACTIONS)[number]
 /** A scheduled or manual invocation of the staple function. */
 export interface StapleRequest {
   readonly action: StapleAction
-  /** The owner's name of one certificate; without it all are meant. */
+  /** The owner's name of one certificate; without it all are meant. `deliver` brings the others along. */
   readonly certificate?: string
   /** `refresh`: ask now, due or not. `withdraw`: also where so many are due that a run alone would hold. */
   readonly force: boolean
@@ -27,8 +27,6 @@ export function parseStapleRequest(event: unknown): StapleRequest {
   if (fields.has('reason') && action !== 'deliver') fields.refuse('reason', 'absent: only deliver takes one')
   if (fields.has('response') && action !== 'explain')
     fields.refuse('response', 'absent: only explain takes one')
-  if (action === 'deliver' && fields.has('certificate'))
-    fields.refuse('certificate', 'absent: deliver brings everything')
   if (action === 'explain' && !fields.has('certificate'))
     fields.refuse('certificate', 'the name of the certificate to explain')
   const force = fields.has('force') && fields.boolean('force')

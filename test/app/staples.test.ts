@@ -474,6 +474,15 @@ describe('delivery', () => {
     expect(world.metrics()?.StaplesUndelivered).toBe(0)
   })
 
+  it('by hand brings a certificate that is named, and the others with it', async () => {
+    world.add('www')
+    world.add('shop')
+    await world.refresh()
+    const { did } = await world.invoke({ action: 'deliver', certificate: 'www' })
+    expect(did).toEqual(['delivered: asked for by hand'])
+    expect(world.fleet.orders.at(-1)).toMatchObject({ to: 'all', told: 'all' })
+  })
+
   it('is not repeated within one run, however long its commands take', async () => {
     world.add('www')
     const [machine] = world.fleet.machines
@@ -630,6 +639,18 @@ describe('status', () => {
     expect(did).toEqual([])
     expect([world.store.writes, world.record.text]).toEqual([writes, text])
     expect(asked()).toBe(1)
+  })
+
+  it('shows the one certificate that it is asked about', async () => {
+    world.add('www')
+    world.add('shop')
+    await world.refresh()
+    world.authority.manners.set('shop', 'down')
+    await world.refresh({ force: true })
+    const { certificates } = await world.invoke({ action: 'status', certificate: 'www' })
+    expect(certificates.map(({ name }) => name)).toEqual(['www'])
+    const nobody = world.invoke({ action: 'status', certificate: 'nobody' })
+    await expect(nobody).rejects.toMatchObject({ code: 'certificate-unknown' })
   })
 
   it('counts the machines of the roll call while nothing was sent to them', async () => {

@@ -292,7 +292,7 @@ describe('a request', () => {
     [{ action: 'refresh', response: 'MAo=' }],
     [{ action: 'explain' }],
     [{ action: 'explain', certificate: 'www', response: '%' }],
-    [{ action: 'deliver', certificate: 'www' }],
+    [{ action: 'deliver', certificate: 7 }],
     [{ action: 'deliver', reason: '' }],
     [{ action: 'deliver', reason: 7 }],
     [{ action: 'deliver', reason: 'two\nlines' }],
