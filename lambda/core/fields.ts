@@ -54,6 +54,11 @@ export class Fields {
     return value as string
   }
 
+  /** A name of a ring or of a set. */
+  name(name: string, shape: string): string {
+    return this.string(name, NAME, shape)
+  }
+
   oneOf<T extends string>(name: string, allowed: readonly T[]): T {
     const value = this.#values[name]
     const found = allowed.find((each) => each === value)
@@ -105,6 +110,7 @@ function wordOf(value: unknown): string {
   return typeof value === 'string' && /^[\w-]{1,32}$/.test(value) ? `"${value}"` : kindOf(value)
 }
 
+const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/
 
 function parseJson(text: string, what: string, code: ErrorCode): unknown {

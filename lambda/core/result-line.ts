@@ -47,7 +47,7 @@ export function parseResultLine(output: string): ResultLine {
   const fields = readLine(output, ['ring', 'lineage', 'generation', 'encryptsWith'])
   const result = fields.oneOf('result', RESULTS)
   return {
-    ring: fields.string('ring', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a ring name'),
+    ring: fields.name('ring', 'a ring name'),
     lineage: fields.string('lineage', /^([0-9a-f-]{36})?$/, 'a UUID'),
     generation: fields.integer('generation', 0),
     encryptsWith: fields.string('encryptsWith', /^([0-9a-f]{32})?$/, '32 hex digits'),

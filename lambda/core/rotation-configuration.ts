@@ -52,7 +52,7 @@ export function parseRotationConfiguration(text: string | undefined): RotationCo
     'trigger',
   ])
   return Object.freeze({
-    ring: fields.string('ring', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a ring name'),
+    ring: fields.name('ring', 'a ring name'),
     secret: fields.string('secret', /^arn:/, 'an ARN'),
     document: parseDocumentReference(fields.raw('document')),
     target: parseFleetTarget(fields.raw('target')),

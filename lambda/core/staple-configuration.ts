@@ -96,7 +96,7 @@ export function parseStapleConfiguration(
   if (new Set(certificates.map(({ name }) => name)).size < certificates.length)
     fields.refuse('certificates', 'a list in which each name stands once')
   return Object.freeze({
-    set: fields.string('set', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a name of a set'),
+    set: fields.name('set', 'a name of a set'),
     certificates,
     document: parseDocumentReference(fields.raw('document')),
     target: parseFleetTarget(fields.raw('target')),

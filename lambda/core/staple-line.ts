@@ -48,7 +48,7 @@ export function parseStapleLine(output: string): StapleLine {
   const fields = readLine(output, ['staples', 'installed', 'withdrawn', 'held'])
   const result = fields.oneOf('result', STAPLE_RESULTS)
   return {
-    staples: fields.string('staples', /^[a-z0-9][a-z0-9-]{0,63}$/, 'a name of a set'),
+    staples: fields.name('staples', 'a name of a set'),
     result,
     installed: fields.integer('installed', 0),
     withdrawn: fields.integer('withdrawn', 0),

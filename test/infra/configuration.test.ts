@@ -2,22 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { readContext } from '../../infra/context.ts'
 import { parseRing } from '../../infra/ring-configuration.ts'
-import { isRefusal } from '../../lambda/core/errors.ts'
-import { exampleRing, HAPROXY, NGINX } from './example.ts'
+import { exampleRing, HAPROXY, NGINX, problemsIn } from './example.ts'
 
-/** The lines of a refusal, each `path: wanted …; got …`. */
-function problemsOf(value: unknown): readonly string[] {
-  try {
-    parseConfiguration(value)
-    return []
-  } catch (error) {
-    if (!isRefusal(error, 'configuration-invalid')) throw error
-    return error.came
-      .split('\n  - ')
-      .slice(1)
-      .map((line) => line.replace('ticketring.rings[0].', ''))
-  }
-}
+const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.rings[0].')
 
 const withRing = (replaced: object) => ({ rings: [{ ...exampleRing(), ...replaced }] })
 const withRotation = (rotation: object) => withRing({ rotation })

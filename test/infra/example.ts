@@ -1,3 +1,6 @@
+import { parseConfiguration } from '../../infra/configuration.ts'
+import { isRefusal } from '../../lambda/core/errors.ts'
+
 type Json = Readonly<Record<string, unknown>>
 
 export interface ExampleRing {
@@ -74,5 +77,17 @@ export function exampleSet(replaced: ExampleSet = {}) {
     certificates: [CERTIFICATE],
     fleetRoles: ['terminators'],
     ...replaced,
+  }
+}
+
+/** The lines of a configuration's refusal, each `path: wanted …; got …`, the path without its `prefix`. */
+export function problemsIn(configuration: unknown, prefix: string): readonly string[] {
+  try {
+    parseConfiguration(configuration)
+    return []
+  } catch (error) {
+    if (!isRefusal(error, 'configuration-invalid')) throw error
+    const [, ...lines] = error.came.split('\n  - ')
+    return lines.map((line) => line.replace(prefix, ''))
   }
 }

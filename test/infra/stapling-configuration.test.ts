@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { parseSet } from '../../infra/stapling-configuration.ts'
-import { isRefusal } from '../../lambda/core/errors.ts'
 import {
   CERTIFICATE,
   type ExampleSet,
@@ -9,21 +8,11 @@ import {
   exampleSet,
   HAPROXY_STAPLING,
   NGINX_STAPLING,
+  problemsIn,
   VPC,
 } from './example.ts'
 
-function problemsOf(value: unknown): readonly string[] {
-  try {
-    parseConfiguration(value)
-    return []
-  } catch (error) {
-    if (!isRefusal(error, 'configuration-invalid')) throw error
-    return error.came
-      .split('\n  - ')
-      .slice(1)
-      .map((line) => line.replace('ticketring.stapling[0].', ''))
-  }
-}
+const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.stapling[0].')
 
 const withSet = (replaced: object) => ({
   rings: [exampleRing()],
