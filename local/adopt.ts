@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { isRefusal, TicketringError } from '../lambda/core/errors.ts'
+import { NAME } from '../lambda/core/fields.ts'
 import { fromLayout, losslessLayout } from '../lambda/core/layouts.ts'
 import { adopt, serialiseRing } from '../lambda/core/ring.ts'
 import type { TicketKey } from '../lambda/core/ticket-key.ts'
@@ -39,23 +40,28 @@ function main(): void {
     process.stdout.write(HELP)
     return
   }
-  const [previous, current, next, ...more] = readKeys(losslessLayout(values.layout ?? ''), positionals)
-  if (
-    !previous ||
-    !current ||
-    !next ||
-    more.length > 0 ||
-    !/^[a-z0-9][a-z0-9-]{0,40}$/.test(values.ring ?? '')
-  ) {
-    throw new TicketringError('request-invalid', {
-      wanted: '--ring and exactly three keys',
-      came: 'something else',
-      fix: 'See --help',
-    })
-  }
-  process.stdout.write(
-    serialiseRing(adopt(values.ring ?? '', randomUUID(), new Date(), { previous, current, next })),
-  )
+  const ring = nameOf(values.ring)
+  const keys = threeOf(readKeys(losslessLayout(values.layout ?? ''), positionals))
+  process.stdout.write(serialiseRing(adopt(ring, randomUUID(), new Date(), keys)))
+}
+
+function nameOf(ring = ''): string {
+  if (NAME.test(ring)) return ring
+  throw new TicketringError('request-invalid', {
+    wanted: '--ring with the name that cdk.json gives the ring',
+    came: ring === '' ? 'none' : JSON.stringify(ring.slice(0, 64)),
+    fix: 'See --help',
+  })
+}
+
+function threeOf(keys: readonly TicketKey[]) {
+  const [previous, current, next, ...more] = keys
+  if (previous && current && next && more.length === 0) return { previous, current, next }
+  throw new TicketringError('request-invalid', {
+    wanted: 'three keys in the files named',
+    came: `${keys.length}`,
+    fix: 'See --help for the files that each layout takes',
+  })
 }
 
 try {

@@ -44,6 +44,17 @@ describe('adopt', () => {
     }
   })
 
+  it.each([
+    [['--layout', 'nginx-80'], 'wanted --ring with the name that cdk.json gives the ring; got none'],
+    [['--ring', 'Edge!', '--layout', 'nginx-80'], 'got "Edge!"'],
+    [['--ring', 'edge', '--layout', 'nginx-80'], 'wanted three keys in the files named; got 0'],
+    [['--ring', 'edge'], 'layout'],
+  ])('refuses %j and says what was wanted', (args, why) => {
+    const { status, stdout, stderr } = spawnSync(...command(args))
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toContain(why)
+  })
+
   it('refuses what is no ring, prints no key, and exits 2', () => {
     const file = join(folder, 'two')
     writeFileSync(file, 'AAAA\nAAAA\n')

@@ -54,7 +54,7 @@ export class Fields {
     return value as string
   }
 
-  /** A name of a ring or of a set. */
+  /** As {@link NAME}. */
   name(name: string, shape: string): string {
     return this.string(name, NAME, shape)
   }
@@ -110,7 +110,8 @@ function wordOf(value: unknown): string {
   return typeof value === 'string' && /^[\w-]{1,32}$/.test(value) ? `"${value}"` : kindOf(value)
 }
 
-const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/
+/** A name of a ring or of a set. */
+export const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/
 
 function parseJson(text: string, what: string, code: ErrorCode): unknown {
