@@ -121,3 +121,11 @@ describe('bin/setup.mjs', () => {
     expect(stderr).toContain('Unknown option --force')
   })
 })
+
+describe('npm', () => {
+  // It starts a shell, which would keep a signal for itself and leave a fleet with its keys behind.
+  it.each(['start', 'test', 'bench'])('hands its signals on to what npm run %s starts', (name) => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+    expect(scripts[name]).toMatch(/&& exec \S+ [^&;]+$/)
+  })
+})
