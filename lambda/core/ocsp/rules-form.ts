@@ -1,7 +1,7 @@
 import { type Extension, findExtension } from './extension.ts'
 import type { Hearing, Transport } from './hearing.ts'
 import { BASIC, type OcspResponse } from './response.ts'
-import { type Finding, fails, open, passes } from './verdict.ts'
+import { type Finding, fails, notApplicable, passes } from './verdict.ts'
 
 /** Far above the 2.3 kB of the largest response seen, far below what would hurt. */
 export const LARGEST_RESPONSE = 64 * 1024
@@ -56,5 +56,5 @@ export function judgeExtensions({ basic, ours }: Hearing): Finding {
 /** V10: none is sent; one that comes is a cache's answer to somebody else, and is left alone (RFC 9654 §2, RFC 9919 §2.1.1). */
 export function judgeNonce({ basic }: Hearing): Finding {
   const came = findExtension(basic.extensions, NONCE) !== undefined
-  return open(came ? 'no nonce was sent; the one that came is left alone' : 'no nonce was sent')
+  return notApplicable(came ? 'no nonce was sent; the one that came is left alone' : 'no nonce was sent')
 }

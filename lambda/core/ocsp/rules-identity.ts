@@ -1,7 +1,7 @@
 import { differences } from './cert-id.ts'
 import type { Hearing } from './hearing.ts'
 import { HASHES } from './signature.ts'
-import { type Finding, fails, open, passes } from './verdict.ts'
+import { type Finding, fails, notApplicable, passes } from './verdict.ts'
 
 /** V4: a status about our certificate, by all four fields of the CertID (RFC 6960 §3.2 item 1, §4.1.1). */
 export function judgeCertId({ basic, ours, subject }: Hearing): Finding {
@@ -18,7 +18,7 @@ export function judgeCertId({ basic, ours, subject }: Hearing): Finding {
 
 /** V5: of several statuses about our certificate the worst counts: revoked, then unknown, then good. */
 export function judgeSeveral({ basic, ours, single }: Hearing): Finding {
-  if (single === undefined) return open('no status is about this certificate')
+  if (single === undefined) return notApplicable('no status is about this certificate')
   const count = `${ours.length} of ${basic.singles.length}`
   const several = ours.length > 1 ? `, the worst of which is ${single.status.kind}` : ''
   return passes(`${count} statuses ${ours.length === 1 ? 'is' : 'are'} about this certificate${several}`)
@@ -26,7 +26,7 @@ export function judgeSeveral({ basic, ours, single }: Hearing): Finding {
 
 /** V15: the certificate is good (RFC 6960 §2.2). */
 export function judgeStatus({ single }: Hearing): Finding {
-  if (single === undefined) return open('no status is about this certificate')
+  if (single === undefined) return notApplicable('no status is about this certificate')
   const { status } = single
   if (status.kind !== 'revoked')
     return status.kind === 'good' ? passes('good') : fails('unknown to the responder')

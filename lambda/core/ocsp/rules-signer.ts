@@ -1,6 +1,6 @@
 import type { Hearing } from './hearing.ts'
 import { nameOf } from './signer.ts'
-import { type Finding, fails, open, passes } from './verdict.ts'
+import { type Finding, fails, notApplicable, passes } from './verdict.ts'
 
 /** V6: signed by the issuer, or by a delegate it certified for this (RFC 6960 §4.2.2.2). */
 export function judgeSigner({ signer, search: { refusals }, basic }: Hearing): Finding {
@@ -13,7 +13,7 @@ export function judgeSigner({ signer, search: { refusals }, basic }: Hearing): F
 
 /** V7: a delegate's own revocation is not asked about; without nocheck that is worth a word (RFC 6960 §4.2.2.2.1). */
 export function judgeNoCheck({ signer }: Hearing): Finding {
-  if (signer?.kind !== 'delegate') return open('no delegate signed')
+  if (signer?.kind !== 'delegate') return notApplicable('no delegate signed')
   return passes(
     signer.certificate.noCheck ? 'the delegate carries nocheck' : 'the delegate lacks nocheck: accepted',
   )
@@ -21,7 +21,7 @@ export function judgeNoCheck({ signer }: Hearing): Finding {
 
 /** V8: the signature over the exact bytes verifies under an allowed algorithm (RFC 6960 §3.2 item 2). */
 export function judgeSignature({ signer }: Hearing): Finding {
-  if (signer === undefined) return open('nobody who may sign was found')
+  if (signer === undefined) return notApplicable('nobody who may sign was found')
   const { ok, detail } = signer.signature
   return ok ? passes(detail) : fails(detail)
 }

@@ -1,7 +1,7 @@
 import { type Hearing, statedEnd } from './hearing.ts'
-import { type Finding, fails, open, passes } from './verdict.ts'
+import { type Finding, fails, notApplicable, passes } from './verdict.ts'
 
-const NOTHING = open('no status is about this certificate')
+const NOTHING = notApplicable('no status is about this certificate')
 
 /** V11: nextUpdate is there (RFC 9919 §4), or the owner says how long its absence lasts. */
 export function judgeNextUpdate({ ours, options: { maxAge } }: Hearing): Finding {
@@ -49,7 +49,7 @@ function judgeProducedAt({ basic: { producedAt }, now, skew, signer, subject, op
 /** V13: staples end with the first of nextUpdate, the signer's and the certificate's notAfter; clamped, not refused. */
 export function judgeEnd(hearing: Hearing): Finding {
   const end = effectiveEnd(hearing)
-  return end === undefined ? open('no end is known') : passes(`until ${end.toISOString()}`)
+  return end === undefined ? notApplicable('no end is known') : passes(`until ${end.toISOString()}`)
 }
 
 /** Earliest end of whatever this response leans on. */
@@ -64,7 +64,7 @@ export function effectiveEnd({ ours, options, subject, signer }: Hearing): Date 
 
 /** V14: never older than what is stored: caches of one responder need not agree. */
 export function judgeOrder({ single, options: { stored } }: Hearing): Finding {
-  if (stored === undefined || single === undefined) return open('nothing stored to compare with')
+  if (stored === undefined || single === undefined) return notApplicable('nothing stored to compare with')
   if (single.thisUpdate < stored) return fails(`older than the stored one of ${stored.toISOString()}`)
   return passes(
     single.thisUpdate > stored ? 'newer than the stored one' : 'the same thisUpdate as the stored one',

@@ -8,7 +8,16 @@ import { effectiveEnd, judgeDates, judgeEnd, judgeNextUpdate, judgeOrder } from 
 import { HASHES } from './signature.ts'
 import { nameOf } from './signer.ts'
 import type { Subject } from './subject.ts'
-import { type Finding, fails, type Outcome, open, passes, RULES, type Rule, type Verdict } from './verdict.ts'
+import {
+  type Finding,
+  fails,
+  notApplicable,
+  type Outcome,
+  passes,
+  RULES,
+  type Rule,
+  type Verdict,
+} from './verdict.ts'
 
 export type { Options } from './hearing.ts'
 
@@ -37,10 +46,12 @@ export function validateResponse(der: Uint8Array, subject: Subject, options: Opt
   const { response, finding } = readResponse(der)
   const findings: Partial<Record<Rule, Finding>> = {
     V1:
-      options.transport === undefined ? open('no HTTP exchange to judge') : judgeTransport(options.transport),
+      options.transport === undefined
+        ? notApplicable('no HTTP exchange to judge')
+        : judgeTransport(options.transport),
     V2: finding,
     ...(response === undefined ? {} : { V3: judgeKind(response) }),
-    V17: open('judged on each machine, before it installs'),
+    V17: notApplicable('judged on each machine, before it installs'),
   }
   if (response?.status !== 'successful' || response.basic === undefined)
     return unheard(findings, response, subject, options)
@@ -63,7 +74,10 @@ function readResponse(der: Uint8Array): { response?: OcspResponse; finding: Find
 }
 
 function outcomesOf(findings: Partial<Record<Rule, Finding>>): Outcome[] {
-  return RULES.map((rule) => ({ rule, ...(findings[rule] ?? open('there is no response to judge')) }))
+  return RULES.map((rule) => ({
+    rule,
+    ...(findings[rule] ?? notApplicable('there is no response to judge')),
+  }))
 }
 
 /** No response to hear: only the certificate itself can still be judged. */

@@ -73,7 +73,7 @@ export function fails(detail: string): Finding {
 }
 
 /** Nothing to judge here. */
-export function open(detail: string): Finding {
+export function notApplicable(detail: string): Finding {
   return { ok: null, detail }
 }
 
