@@ -479,7 +479,8 @@ load_haproxy() {
   [ "$held" = "$wanted" ] || fail socket-unexpected 'HAProxy holds another ring than the one pushed'
 }
 
-# A new worker that had read the old file may take over once the old worker was pushed to and seen.
+# A new worker that had read the old file may take over once the old worker was pushed to and seen. One that takes longer
+# than this run is found by the next: it is a generation behind, which loses nothing.
 outlive_reload() {
   look_into_haproxy
   [ "$held" != "$wanted" ] || return 0
@@ -632,6 +633,7 @@ try_old_tickets() {
       *" $listener "*) ;;
       # The settings do not name it any more, and perhaps nobody is left there to refuse it.
       *)
+        note "forgetting a ticket under $old_name of $listener, which is no listener of the settings any more"
         rm -f "$ticket"
         continue
         ;;
@@ -747,7 +749,10 @@ apply_to_running_server() {
   [ "$found" = "$wanted" ] || write_files
   "load_$server"
   verify
-  [ "$server" = nginx ] || outlive_reload
+  [ "$server" = haproxy ] || return 0
+  # What was revoked must be gone for good: a new worker that is still on its way gets the time to take over.
+  [ -z "$old_tickets" ] || sleep 1
+  outlive_reload
 }
 
 boot() {

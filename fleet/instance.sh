@@ -238,8 +238,13 @@ choose_only_server() {
 choose_running_server() {
   [ "$boot" = no ] || fail config-invalid 'wanted SERVER in the settings, since at boot neither server runs'
   server=haproxy
-  [ -S "$conf_HAPROXY_SOCKET" ] || choose_only in_place || choose_only command -v ||
+  [ -S "$conf_HAPROXY_SOCKET" ] || choose_only in_place || choose_only has_program ||
     fail config-invalid "wanted SERVER in $conf: no socket $conf_HAPROXY_SOCKET, and both servers or none can be meant"
+}
+
+has_program() {
+  case $1 in nginx) set -- "${conf_NGINX_TEST%% *}" ;; esac
+  command -v "$1"
 }
 
 # choose_only TEST...: sets $server to the kind for which the test holds, unless it holds for both or for none.
@@ -436,7 +441,7 @@ metadata() {
   while :; do
     send
     # shellcheck disable=SC2254 # a pattern
-    case $client_status/$answer in 0/$all_found*) return 0 ;; esac
+    case $client_status/$answer in 0/*$must$all_found*) return 0 ;; esac
     now
     [ "$now" -lt "$metadata_end" ] || break
     sleep 1
@@ -464,6 +469,7 @@ ask_metadata() {
   metadata_end=$now
   # Half a minute for a ring, a quarter for staples: with the tries to fetch, less than the boot unit's TimeoutStartSec.
   [ "$boot" = no ] || metadata_end=$((now + patience * 500))
+  must=''
   metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 60' api/token
   first_answer
   metadata_token="X-aws-ec2-metadata-token: $body"
@@ -475,6 +481,8 @@ ask_metadata() {
   [ -z "$access_key" ] || return 0
   first_answer
   role=${body%%"$LF"*}
+  # A role that cannot be assumed yet is answered with 200 as well.
+  must='"AccessKeyId"'
   metadata GET "$metadata_token" "meta-data/iam/security-credentials/$role"
   first_answer
   answer=$body

@@ -66,9 +66,6 @@ function intentAfter(intent: Intent, { action }: Decision): Intent {
 
 type Stopped = { readonly stopped: string }
 
-/** Somebody else committed, or is about to. */
-const LOST = ['label-moved', 'staged-ring-dead', 'rotation-in-progress'] as const
-
 async function act(
   ports: RotationPorts,
   situation: Situation,
@@ -150,21 +147,32 @@ async function advance(
   if (trigger === 'schedule') {
     return yielding(intent, () => commit(ports, situation, { origin: 'advance', token: caller }))
   }
-  return yielding(intent, async () => {
+  try {
     await ports.rotations.start(tokenFor('advance', secret, situation.labels.current, caller))
-    return { stopped: 'Secrets Manager was asked to rotate; the next tick confirms the delivery' }
-  })
+  } catch (error) {
+    if (isByHand(intent) || !isRefusal(error, 'rotation-in-progress') || !(await isRotating(ports)))
+      throw error
+    return { stopped: error.message }
+  }
+  return { stopped: 'Secrets Manager was asked to rotate; the next tick confirms the delivery' }
 }
 
-/** Whoever comes second has lost nothing; only a person who asked is told by an error. */
-async function yielding(
-  intent: Intent,
-  attempt: () => Promise<Situation | Stopped>,
-): Promise<Situation | Stopped> {
+/** RotateSecret is refused for other reasons in the same words. */
+async function isRotating({ versions }: RotationPorts): Promise<boolean> {
+  const { pending, current } = await versions.labels()
+  return pending !== undefined && pending !== current
+}
+
+function isByHand(intent: Intent): boolean {
+  return intent.action === 'rotate' && intent.manual
+}
+
+/** Whoever comes second to a compare-and-set has lost nothing; only a person who asked is told by an error. */
+async function yielding(intent: Intent, attempt: () => Promise<Situation>): Promise<Situation | Stopped> {
   try {
     return await attempt()
   } catch (error) {
-    if (!isRefusal(error, ...LOST) || (intent.action === 'rotate' && intent.manual)) throw error
+    if (!isRefusal(error, 'label-moved', 'staged-ring-dead') || isByHand(intent)) throw error
     return { stopped: error.message }
   }
 }
@@ -178,5 +186,14 @@ async function unlabel(
   const { previous, pending, ...labels } = situation.labels
   const kept = label === 'AWSPREVIOUS' ? { pending } : { previous }
   const left = Object.fromEntries(Object.entries(kept).filter(([, holder]) => holder !== undefined))
-  return { ...situation, labels: { ...labels, ...left } }
+  return forgetPending(ports, { ...situation, labels: { ...labels, ...left } })
+}
+
+/** A version that gets AWSPENDING again has half an hour again. */
+async function forgetPending(ports: RotationPorts, situation: Situation): Promise<Situation> {
+  const { pending, ...carried } = situation.carried
+  if (pending === undefined || situation.labels.pending !== undefined) return situation
+  const forgotten = { ...situation, carried }
+  await saveRecord(ports, forgotten)
+  return forgotten
 }

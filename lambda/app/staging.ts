@@ -2,7 +2,7 @@ import { isRefusal, TicketringError } from '../core/errors.ts'
 import { later } from '../core/gate.ts'
 import { advance, genesis, type Making, parseRing, type Ring, revoke, serialiseRing } from '../core/ring.ts'
 import type { Situation } from '../core/situation.ts'
-import { type Origin, tokenFor } from '../core/tokens.ts'
+import { type Origin, tokensFor } from '../core/tokens.ts'
 import type { RotationPorts } from './observation.ts'
 
 /** What to commit: on behalf of whom, and, where it was staged before, under which version. */
@@ -14,8 +14,6 @@ export interface Commission {
 
 /** A ring that was staged longer ago than this is no attempt that somebody is still making (s). */
 const FRESH = 30 * 60
-/** Each of them would have been made half an hour after the one before, and none promoted. */
-const MOST_PASSED_OVER = 10
 
 export interface Found {
   readonly version: string
@@ -28,20 +26,26 @@ export interface Found {
  * attempt passes the same versions over, so that concurrent ones still meet.
  */
 export async function findVersion(
-  { configuration, versions }: RotationPorts,
+  ports: RotationPorts,
   situation: Situation,
   { origin, token, version: staged }: Commission,
 ): Promise<Found> {
+  if (staged !== undefined) return { version: staged, stored: await readStored(ports, staged) }
   const { current: parent } = situation.labels
-  const named = (caller?: string) => tokenFor(origin, configuration.secret, parent, caller)
-  let version = staged ?? named(token)
-  for (let tries = 1; ; tries++) {
-    const found = await versions.read({ version })
-    const stored = found && required(parseRing(found.value, configuration.ring), version)
-    if (stored === undefined || staged !== undefined || tries === MOST_PASSED_OVER) return { version, stored }
-    if (!isSpent(stored, situation)) return { version, stored }
-    version = named(`${token ?? ''}@${version}`)
+  const tokens = tokensFor(origin, ports.configuration.secret, parent, token)
+  for (const version of tokens) {
+    const stored = await readStored(ports, version)
+    if (stored === undefined || !isSpent(stored, situation)) return { version, stored }
   }
+  throw new RangeError(`${tokens.length} versions were derived from ${parent} and none of them promoted`)
+}
+
+async function readStored(
+  { versions, configuration }: RotationPorts,
+  version: string,
+): Promise<Ring | undefined> {
+  const found = await versions.read({ version })
+  return found && required(parseRing(found.value, configuration.ring), version)
 }
 
 /** Its keys may have been in use, or its age would make it overdue at once. */

@@ -1,7 +1,7 @@
 import { fleetTrouble, isConverged, later, missingOf, rollCallOf } from './gate.ts'
 import { backOff, redeliveryTargets } from './redelivery.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
-import { type Decision, type Intent, isRevocation, type Known } from './situation.ts'
+import type { Decision, Intent, Known } from './situation.ts'
 
 /** The next step of bringing the ring to the fleet; `undefined` once every machine has confirmed it. */
 export function converge(
@@ -25,9 +25,9 @@ export function converge(
   return isConverged(delivery) ? undefined : redeliver(known, configuration)
 }
 
-/** A revocation does not wait for a roll call that nobody may read: its command goes by the tag. */
-function mayReachSomebody({ fleet, delivery }: Known): boolean {
-  return fleet.known ? fleet.members.length > 0 : isRevocation(delivery.version)
+/** What was committed does not wait for a roll call that cannot be read: its command goes by the tag. */
+function mayReachSomebody({ fleet }: Known): boolean {
+  return !fleet.known || fleet.members.length > 0
 }
 
 function redeliver(known: Known, { timing }: RotationConfiguration): Decision {

@@ -3,7 +3,7 @@ import { ageOf, askGate, type Gate, later } from './gate.ts'
 import { abandonedPending, revokedLeftover, tidy } from './leftovers.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
 import { type Decision, type Intent, isRevocation, type Known, type Situation } from './situation.ts'
-import { requestMark, tokenFor } from './tokens.ts'
+import { requestMark, tokensFor } from './tokens.ts'
 
 /**
  * Decides one action from what is. Called again after each action until it says `hold` or `rest`, so that it can
@@ -53,7 +53,7 @@ function spentToken(
   if ((intent.action !== 'rotate' && intent.action !== 'revoke') || intent.token === undefined)
     return undefined
   const origin = intent.action === 'rotate' ? 'advance' : 'revoke'
-  const isCurrent = labels.current === tokenFor(origin, secret, delivery.parent, intent.token)
+  const isCurrent = tokensFor(origin, secret, delivery.parent, intent.token).includes(labels.current)
   const mark = requestMark(origin, intent.token)
   const remembered = carried.requests?.find(({ token }) => token === mark)
   if (!isCurrent && remembered === undefined) return undefined
@@ -103,7 +103,7 @@ function stagedRevocation({ labels }: Known): Decision | undefined {
 
 /**
  * Before a ring that is too old is replaced, the fleet is asked once: after a long silence of this function it may
- * never have been sent, and a machine that is sent only its successor refuses every ticket from before.
+ * never have been sent, and then its successor would encrypt with a key that no machine was given before.
  */
 function lastChance(
   known: Known,

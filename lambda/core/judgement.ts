@@ -34,7 +34,8 @@ export function weigh<D extends Delivered, C extends Pick<Carried, 'baseline'>>(
   target: FleetTarget,
   now: Date,
 ): Judgement<D, C> {
-  if (!fleet.known) return { delivery, carried }
+  // Against no roll call nothing can be weighed: what was said counts once there is one.
+  if (!fleet.known) return { delivery: unweighed(delivery), carried }
   const { members } = fleet
   const stragglers = stragglersOf(members, evidence)
   const weighed = {
@@ -54,6 +55,11 @@ export function weigh<D extends Delivered, C extends Pick<Carried, 'baseline'>>(
     delivery: { ...weighed, convergedAt, attempts: Math.min(delivery.attempts, 1) },
     carried: { ...carried, baseline: { members: members.length, at: now } },
   }
+}
+
+function unweighed<D extends Delivered>(delivery: D): D {
+  const { membership: _, ...rest } = unsettled(delivery)
+  return rest as D
 }
 
 /** Whoever changed its keys just now may be the last to have done so: the fleet has yet to converge after it. */

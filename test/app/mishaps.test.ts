@@ -82,6 +82,41 @@ describe('after a silence longer than maxKeyAge', () => {
   })
 })
 
+describe('a roll call that is throttled', () => {
+  const throttled = () =>
+    Promise.reject(new TicketringError('throttled', { wanted: 'the roll call', came: 'ThrottlingException' }))
+
+  it('when a command is judged, forgets nothing of what the machines said', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    const [reset, failing] = world.fleet.instances
+    if (reset) reset.ring = undefined
+    if (failing) failing.conduct = 'fail'
+    let calls = 0
+    const members = () => (++calls === 1 ? world.fleet.members() : throttled())
+    await world.invoke({ action: 'deliver' }, { ...world.ports(), rollCall: { members } })
+    expect(calls).toBe(2)
+    expect((await world.rotate()).decision).toMatchObject({
+      action: 'hold',
+      reason: expect.stringContaining('i-2'),
+    })
+    if (failing) failing.conduct = 'apply'
+    await world.invoke({ action: 'deliver' })
+    expect((await world.rotate()).decision.reason).toContain('tickets issued before')
+    expect(world.ring().generation).toBe(1)
+  })
+
+  it('after a long silence does not keep what was committed from being sent before its successor', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    const unsent = withCourier(world.ports(), { send: killed })
+    await expect(world.invoke({ action: 'rotate' }, unsent)).rejects.toBe(KILLED)
+    world.clock.advance(TIMING.maxKeyAge + HOUR)
+    await world.invoke({ action: 'reconcile' }, { ...world.ports(), rollCall: { members: throttled } })
+    expect(generationsSent(world)).toEqual([1, 2, 3])
+  })
+})
+
 describe('a staged ring', () => {
   it('is used by whoever comes soon after: one version, one ring', async () => {
     const world = await converged()
@@ -106,6 +141,18 @@ describe('a revoke', () => {
     expect(world.ring().generation).toBe(3)
     expect(sharesNoKey(world.ring(), replaced)).toBe(true)
     expect(sharesNoKey(world.ring(), revoked)).toBe(true)
+  })
+
+  it('happens once for a client that retries, though what it staged was passed over and its record is lost', async () => {
+    const world = await converged()
+    const event = { action: 'revoke', token: 'incident-7' }
+    await expect(world.invoke(event, withoutPromotion(world.ports()))).rejects.toBe(KILLED)
+    world.clock.advance(31 * 60)
+    await expect(world.invoke(event, withCourier(world.ports(), { send: killed }))).rejects.toBe(KILLED)
+    expect(world.ring().generation).toBe(2)
+    expect((await world.invoke(event)).decision.reason).toContain('incident-7')
+    await world.reconcile()
+    expect(world.ring().generation).toBe(2)
   })
 
   it('takes AWSPREVIOUS off what it revoked though a machine does not answer', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
+import { TicketringError } from '../../lambda/core/errors.ts'
 import { STEPS } from '../../lambda/core/request.ts'
 import { begun, HOUR, hooked, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
@@ -54,6 +55,29 @@ describe("Secrets Manager's rotation", () => {
     await world.pass(TIMING.maxKeyAge)
     expect(world.fleet.orders.length).toBeGreaterThan(sent)
     expect(world.ring().generation).toBe(2)
+  })
+
+  it('that Secrets Manager refuses to begin fails the tick that asks for it', async () => {
+    const world = hooked()
+    await world.reconcile()
+    await world.pass(TIMING.every + TIMING.window)
+    const came = 'InvalidRequestException: No Lambda rotation function ARN is associated with this secret'
+    const refused = () =>
+      Promise.reject(new TicketringError('rotation-in-progress', { wanted: 'a rotation', came }))
+    world.clock.advance(2 * TIMING.tick)
+    const ports = { ...world.ports(), rotations: { start: refused } }
+    await expect(world.invoke({ action: 'reconcile' }, ports)).rejects.toMatchObject({ came })
+  })
+
+  it('that begins again under the token whose AWSPENDING was taken off has half an hour again', async () => {
+    const world = await begun()
+    await world.pass(31 * 60)
+    const again = world.secret.holders.get('AWSPENDING')
+    expect(again).toMatch(/^advance-/)
+    await world.pass(31 * 60)
+    expect(world.secret.holders.get('AWSPENDING')).toBe(again)
+    await world.pass(TIMING.tick)
+    expect(world.secret.holders.get('AWSPENDING')).toBe(again)
   })
 
   it('that is under way when the ring gets too old is left to finish, and the tick still says how old', async () => {
