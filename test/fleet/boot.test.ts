@@ -16,6 +16,7 @@ afterEach(async () => {
 const ROLES = 'meta-data/iam/security-credentials/'
 const FROM_METADATA = { ...NO_CREDENTIALS, AWS_REGION: undefined }
 const UNAVAILABLE = { status: 503, body: 'try again' }
+const NOT_ASSUMED = { status: 200, body: '{"Code":"AssumeRoleUnauthorizedAccess"}' }
 const ABSENT = { status: 404, body: 'not found' }
 
 /** A machine that runs generation 1, while AWSCURRENT names generation 2. */
@@ -45,6 +46,7 @@ describe('a metadata service that is late', () => {
     ['has no role yet', ROLES, ABSENT],
     ['has no region yet', 'meta-data/placement/region', UNAVAILABLE],
     ['has no credentials of the role yet', `${ROLES}terminator`, ABSENT],
+    ['cannot assume the role yet', `${ROLES}terminator`, NOT_ASSUMED],
   ])('%s: a boot asks it again', async (_, path, answer) => {
     const machine = await oneBehind()
     const asked = late(machine, path, answer, 2)

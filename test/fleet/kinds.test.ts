@@ -85,6 +85,15 @@ describe('a ring for machines of both kinds', () => {
     },
   )
 
+  test('an nginx outside PATH, which its test command names, is a program like any other', async () => {
+    const machine = await mixed('haproxy')
+    await halt(machine)
+    rmSync(machine.terminator.keyFiles[0] ?? '')
+    machine.set('NGINX_TEST=/usr/sbin/nginx -t')
+    const { line } = await machine.run(without(machine, 'nginx'))
+    expect(line).toMatchObject({ server: '', error: 'config-invalid' })
+  })
+
   test('where nothing tells, that is config-invalid, and SERVER in the file of the machine decides', async () => {
     const machine = await mixed('haproxy')
     await halt(machine)

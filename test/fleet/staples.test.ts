@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { refusal } from './endpoint.ts'
 import { opensslStatus, type Span, StapleInstance } from './staple-instance.ts'
 
 let instance: StapleInstance
@@ -108,6 +109,17 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     const { line } = await instance.run('all', { environment: { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' } })
     expect(line).toMatchObject({ error: 'endpoint-unreachable', withdrawn: 1, held: 0 })
     expect(instance.installed()).toBeNull()
+  })
+
+  test('by a clock that AWS calls wrong nothing has come to its end', async () => {
+    instance = await StapleInstance.start(server)
+    mkdirSync(dirname(instance.file), { recursive: true })
+    const der = instance.respond({ from: -9, to: -1 })
+    writeFileSync(instance.file, der)
+    const said = 'Signature not yet current: 20261121T200000Z is still later than 20261121T193500Z'
+    instance.machine.endpoint.parameters = refusal('InvalidSignatureException', said)
+    expect((await instance.run()).line).toMatchObject({ error: 'clock-skew', withdrawn: 0 })
+    expect(instance.installed()).toEqual(der)
   })
 
   test('what has come to the end that the store names goes, though its nextUpdate is later', async () => {
