@@ -39,7 +39,7 @@ function haproxySettings({ haproxy }: StaplingServers): Readonly<Record<string, 
     HAPROXY_CERTS: haproxy.certificates.join(' '),
     HAPROXY_SOCKET: haproxy.socket,
     HAPROXY_OWNER: haproxy.owner,
-    ...(haproxy.reload === undefined ? {} : { HAPROXY_RELOAD: haproxy.reload }),
+    HAPROXY_RELOAD: haproxy.reload,
     HAPROXY_VERIFY: listenersText(haproxy.verify),
   }
 }

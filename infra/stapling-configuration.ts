@@ -22,8 +22,8 @@ export interface HaproxyStapling {
   readonly socket: string
   /** User of the master process: owns the staples. */
   readonly owner: string
-  /** Makes HAProxy forget a withdrawn staple at once, which its socket cannot: words, no shell. */
-  readonly reload?: string
+  /** Makes HAProxy forget a withdrawn staple, which its socket cannot: words, no shell. Nothing else reloads it. */
+  readonly reload: string
   readonly verify: readonly VerifyListener[]
 }
 
@@ -155,7 +155,7 @@ function readHaproxy(inspection: Inspection, haproxy: Section): HaproxyStapling 
     certificates: readPaths(haproxy, 'certificates', MOST_FILES),
     socket: readPath(haproxy, 'socket'),
     owner: readOwner(haproxy),
-    ...(haproxy.has('reload') ? { reload: readCommand(haproxy, 'reload') } : {}),
+    reload: readCommand(haproxy, 'reload', 'systemctl reload haproxy'),
     verify: readVerify(inspection, haproxy, PROVES),
   }
 }

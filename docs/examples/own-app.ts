@@ -25,7 +25,13 @@ export function buildTerminators(app: App): Stack {
   const staples = new OcspStapling(stack, 'Web', {
     name: 'web',
     targets: TARGETS,
-    servers: { haproxy: { ...HAPROXY, certificates: ['/etc/haproxy/edge.pem'] } },
+    servers: {
+      haproxy: {
+        ...HAPROXY,
+        certificates: ['/etc/haproxy/edge.pem'],
+        reload: 'systemctl reload haproxy',
+      },
+    },
     certificates: [
       {
         name: 'www',

@@ -29,6 +29,8 @@ export const haproxy: Terminator = {
     HAPROXY_CERTS: certificates(machine).join(' '),
     HAPROXY_SOCKET: socket(machine),
     HAPROXY_OWNER: machine.owner,
+    // It runs without a master process, which alone could reload it.
+    HAPROXY_RELOAD: '',
     HAPROXY_VERIFY: stapleListeners(machine),
   }),
   keyFiles: (machine) => [keys(machine)],

@@ -16,7 +16,7 @@ afterAll(() => rmSync(outdir, { recursive: true }))
 const PROPS: OcspStaplingProps = {
   name: 'quay',
   targets: { tag: 'fleet', values: ['quay'], minInstances: 1 },
-  servers: { haproxy: HAPROXY_STAPLING },
+  servers: { haproxy: { ...HAPROXY_STAPLING, reload: 'systemctl reload haproxy' } },
   certificates: [{ ...CERTIFICATE, hash: 'sha1', revoked: 'withhold', mustStaple: 'keep-until-end' }],
 }
 

@@ -36,7 +36,7 @@ describe('a sound set', () => {
       { ...CERTIFICATE, hash: 'sha1', revoked: 'staple', mustStaple: 'withdraw' },
     ])
     expect(servers.nginx).toMatchObject({ test: 'nginx -t', reload: 'systemctl reload nginx' })
-    expect(servers.haproxy).not.toHaveProperty('reload')
+    expect(servers.haproxy).toMatchObject({ reload: 'systemctl reload haproxy' })
   })
 
   it('takes everything that may be said', () => {
