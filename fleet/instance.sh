@@ -482,7 +482,7 @@ ask_metadata() {
   first_answer
   role=${body%%"$LF"*}
   # A role that cannot be assumed yet is answered with 200 as well.
-  must='"AccessKeyId"'
+  [ "$boot" = no ] || must='"AccessKeyId"'
   metadata GET "$metadata_token" "meta-data/iam/security-credentials/$role"
   first_answer
   answer=$body
