@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { RE2JS } from 're2js'
 import { TicketringError } from '../lambda/core/errors.ts'
 import type { VerifyListener } from '../lambda/core/server-settings.ts'
 
@@ -67,6 +68,7 @@ export function readScript(name: 'apply-ring.sh' | 'apply-staple.sh'): string {
  */
 export function buildDocument(plan: DocumentPlan, script: string): FleetDocument {
   refuseTemplateMarks(script)
+  refuseUncompilable(plan.parameter)
   const version = digest(script)
   const content = contentOf(plan, [...preamble(plan, version), ...linesOf(script)])
   const text = JSON.stringify(content)
@@ -129,6 +131,19 @@ function refuseUnsafe(key: string, value: string): void {
     wanted: `${key} of letters, digits, spaces and _ . / : = @ , + -`,
     came: JSON.stringify(value),
   })
+}
+
+/** The agent compiles the pattern with Go's regexp, which is RE2, before each run, and refuses the document if it cannot. */
+function refuseUncompilable({ name, allowedPattern }: DocumentPlan['parameter']): void {
+  try {
+    RE2JS.compile(allowedPattern)
+  } catch (error) {
+    throw new TicketringError('configuration-invalid', {
+      wanted: `an allowedPattern of ${name} that RE2 compiles, as the SSM agent does`,
+      came: error instanceof Error ? error.message : String(error),
+      cause: error,
+    })
+  }
 }
 
 /** Run Command reads every `{{` of a document as a parameter. */

@@ -1,3 +1,4 @@
+import { RE2JS } from 're2js'
 import { z } from 'zod'
 import { AwsError, LoopbackError } from './aws-error.ts'
 
@@ -14,7 +15,7 @@ const CONTENT = z.strictObject({
         type: z.literal('String'),
         description: z.string().optional(),
         default: z.string().optional(),
-        allowedPattern: z.string().optional(),
+        allowedPattern: z.string().refine(compiles, 'Go compiles no such pattern').optional(),
         allowedValues: z.array(z.string()).optional(),
         minChars: z.number().optional(),
         maxChars: z.number().optional(),
@@ -81,5 +82,15 @@ function fits(value: string, definition: DocumentContent['parameters'][string]):
   const { allowedPattern, allowedValues, minChars = 0, maxChars = Number.POSITIVE_INFINITY } = definition
   if (value.length < minChars || value.length > maxChars) return false
   if (allowedValues !== undefined && !allowedValues.includes(value)) return false
-  return allowedPattern === undefined || new RegExp(allowedPattern).test(value)
+  return allowedPattern === undefined || RE2JS.compile(allowedPattern).test(value)
+}
+
+/** The agent compiles a pattern with Go's regexp, which is RE2: not all that JavaScript takes. */
+function compiles(pattern: string): boolean {
+  try {
+    RE2JS.compile(pattern)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { RE2JS } from 're2js'
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { readScript } from '../../infra/document.ts'
@@ -110,7 +111,7 @@ describe('what a caller may say', () => {
     ['', false],
     ['1234567890123', false],
   ])('%j as a generation: %s', (generation, allowed) => {
-    expect(new RegExp(content.parameters.Generation?.allowedPattern ?? '').test(generation)).toBe(allowed)
+    expect(RE2JS.compile(content.parameters.Generation?.allowedPattern ?? '').test(generation)).toBe(allowed)
   })
 
   it('arrives as a variable on agents that can', () => {
