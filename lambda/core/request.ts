@@ -1,5 +1,6 @@
 import { TicketringError } from './errors.ts'
 import { Fields, kindOf } from './fields.ts'
+import { parseReason } from './reason.ts'
 
 export const ACTIONS = ['status', 'rotate', 'deliver', 'revoke', 'reconcile'] as const
 export type Action = (typeof ACTIONS)[number]
@@ -57,9 +58,7 @@ function parseAction(event: unknown): ActionRequest {
     kind: 'action',
     action,
     ...(fields.has('scheduledTime') ? { scheduledTime: fields.time('scheduledTime') } : {}),
-    ...(fields.has('reason')
-      ? { reason: fields.string('reason', /^[\x20-\x7e]{1,200}$/, 'printable text of 1 to 200 characters') }
-      : {}),
+    ...(fields.has('reason') ? { reason: parseReason(fields) } : {}),
     ...(fields.has('token')
       ? { token: fields.string('token', /^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, - or _') }
       : {}),

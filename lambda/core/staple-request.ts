@@ -1,4 +1,5 @@
 import { Fields } from './fields.ts'
+import { parseReason } from './reason.ts'
 
 export const STAPLE_ACTIONS = ['refresh', 'status', 'explain', 'deliver', 'withdraw'] as const
 export type StapleAction = (typeof STAPLE_ACTIONS)[number]
@@ -39,9 +40,7 @@ export function parseStapleRequest(event: unknown): StapleRequest {
     action,
     ...(fields.has('certificate') ? { certificate: fields.string('certificate') } : {}),
     force,
-    ...(fields.has('reason')
-      ? { reason: fields.string('reason', /^[\x20-\x7e]{1,200}$/, 'printable text of 1 to 200 characters') }
-      : {}),
+    ...(fields.has('reason') ? { reason: parseReason(fields) } : {}),
     ...(fields.has('response') ? { response: parseBase64(fields) } : {}),
   }
 }
