@@ -15,6 +15,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // A test that connects to anything but loopback fails.
+    setupFiles: ['test/setup.ts'],
     // Real servers and real processes take seconds; a machine that others use as well takes several times as long.
     testTimeout: 90_000,
     hookTimeout: 240_000,
