@@ -4,6 +4,12 @@ import type { IConstruct } from 'constructs'
 /** Resources with a wildcard that a policy names, and why each has to be one. */
 export type Wildcards = Readonly<Record<string, string>>
 
+/** The whole ARN of a secret: its name and six characters of Secrets Manager's own. */
+export const SECRET_ARN =
+  /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]{1,512}-[A-Za-z0-9]{6}$/
+/** An alias will not do: policies compare ARNs of keys. */
+export const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]{1,128}$/
+
 /** ARN of a resource in the stack's own Region and account. */
 export function arnOf(scope: IConstruct, service: string, resource: string): string {
   const { region, account } = Stack.of(scope)

@@ -1,4 +1,5 @@
 import type { CertificateSetting } from '../lambda/core/staple-configuration.ts'
+import { KEY_ARN, SECRET_ARN } from './arns.ts'
 import type { Inspection, Section } from './inspection.ts'
 
 /** Where a certificate's chain is, and the KMS key of the owner's that encrypts it, if one does. */
@@ -14,8 +15,6 @@ export interface CertificateConfiguration extends Omit<CertificateSetting, 'chai
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._*-]{0,63}$/
 // Parameter Store keeps names that begin with aws or ssm for itself.
 const PARAMETER = /^(?!\/?(aws|ssm))(\/?[\w.-]+|(\/[\w.-]+){2,15})$/i
-const SECRET = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]{1,512}-[A-Za-z0-9]{6}$/
-const KEY = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]{1,128}$/
 const FIELDS = [
   'name',
   'chain',
@@ -51,7 +50,7 @@ export function readCertificate(
 
 function readChain(certificate: Section): ChainConfiguration {
   const chain = certificate.section('chain', ['parameter', 'secret', 'field', 'key'])
-  const key = chain.has('key') ? { key: chain.text('key', KEY, 'the ARN of a KMS key') } : {}
+  const key = chain.has('key') ? { key: chain.text('key', KEY_ARN, 'the ARN of a KMS key') } : {}
   if (chain.has('parameter') && chain.has('secret')) {
     chain.refuse('secret', 'absent beside parameter: one of the two has the chain', '')
   }
@@ -63,7 +62,7 @@ function readChain(certificate: Section): ChainConfiguration {
     }
   }
   return {
-    secret: chain.text('secret', SECRET, 'the whole ARN of a secret, with its six last characters'),
+    secret: chain.text('secret', SECRET_ARN, 'the whole ARN of a secret, with its six last characters'),
     ...(chain.has('field') ? { field: chain.text('field', /./, 'the name of a field') } : {}),
     ...key,
   }

@@ -1,9 +1,12 @@
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { CfnFunction, IFunction } from 'aws-cdk-lib/aws-lambda'
 import { CfnAssociation, CfnDocument } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
 import { arnOf, type Wildcards } from './arns.ts'
 import type { FleetDocument } from './document.ts'
 import type { Targets } from './machines.ts'
+
+const HASH = /[0-9a-f]{12}$/
 
 interface FleetDeliveryProps {
   readonly document: FleetDocument
@@ -18,12 +21,14 @@ interface FleetDeliveryProps {
 export class FleetDelivery extends Construct {
   readonly #document: FleetDocument
   readonly #targets: Targets
+  readonly #resource: CfnDocument
+  readonly #association: CfnAssociation
 
   constructor(scope: Construct, id: string, { document, targets, name, parameters }: FleetDeliveryProps) {
     super(scope, id)
     this.#document = document
     this.#targets = targets
-    const resource = new CfnDocument(this, 'Document', {
+    this.#resource = new CfnDocument(this, 'Document', {
       name: document.name,
       documentType: 'Command',
       documentFormat: 'JSON',
@@ -32,9 +37,9 @@ export class FleetDelivery extends Construct {
       updateMethod: 'Replace',
       content: document.content,
     })
-    new CfnAssociation(this, 'Association', {
+    this.#association = new CfnAssociation(this, 'Association', {
       associationName: name,
-      name: resource.ref,
+      name: this.#resource.ref,
       documentVersion: document.version,
       targets: [{ key: `tag:${targets.tag}`, values: [...targets.values] }],
       ...(parameters === undefined ? {} : { parameters }),
@@ -47,6 +52,17 @@ export class FleetDelivery extends Construct {
   }
 
   /**
+   * Puts a deploy into the one order in which no tick meets what is not there yet: the document, the function that
+   * sends it, and only then the association. Machines that ran the new document before the function knows of it would
+   * answer with a script that the function does not accept.
+   */
+  precede(handler: IFunction): void {
+    const resource = handler.node.defaultChild as CfnFunction
+    resource.addResourceDependency(this.#resource)
+    this.#association.addResourceDependency(resource)
+  }
+
+  /**
    * What a function needs to deliver. Two statements for SendCommand: with both resources in one, the tag's condition
    * would have to hold for the document as well.
    */
@@ -56,7 +72,8 @@ export class FleetDelivery extends Construct {
       new PolicyStatement({
         sid: 'SendThisDocument',
         actions: ['ssm:SendCommand'],
-        resources: [arnOf(this, 'ssm', `document/${this.#document.name}`)],
+        // Whatever its hash: a deploy changes the role before the function, which sends the document before it until then.
+        resources: [arnOf(this, 'ssm', `document/${this.#document.name.replace(HASH, '?'.repeat(12))}`)],
       }),
       new PolicyStatement({
         sid: 'ToTaggedMachines',

@@ -43,7 +43,7 @@ export class FleetFunction extends Construct {
     super(scope, id)
     const logs = new LogGroup(this, 'Logs', {
       retention: RetentionDays.ONE_YEAR,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     })
     const role = this.#createRole(props, logs)
     const [variable, value] = props.variable
@@ -68,8 +68,6 @@ export class FleetFunction extends Construct {
       environment: { [variable]: value },
     })
     const resource = handler.node.defaultChild as CfnFunction
-    // The role carries its policies itself, so CDK's waiting for it says what the reference to it already says.
-    resource.addDeletionOverride('DependsOn')
     // By ids alone: the L2 wants a whole VPC, and brings a managed policy that allows the interfaces of all of them.
     if (props.network !== undefined) {
       const { subnetIds, securityGroupIds } = props.network

@@ -67,6 +67,7 @@ export class OcspStapling extends Construct {
     })
     const { document } = this
     this.function = createStapleFunction(this, 'Refresh', { set: this.#set, document, delivery })
+    delivery.precede(this.function)
     const tick = refresh.every / 60
     const { undelivered } = new Schedules(this, 'Schedules', {
       group: staplesName(name),

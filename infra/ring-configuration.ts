@@ -1,4 +1,5 @@
 import type { HaproxySettings, NginxSettings, ServersSettings } from '../lambda/core/server-settings.ts'
+import { KEY_ARN, SECRET_ARN } from './arns.ts'
 import { durationText, freeze, Inspection, type Section } from './inspection.ts'
 import {
   readCommand,
@@ -10,7 +11,7 @@ import {
   readVerify,
   type Targets,
 } from './machines.ts'
-import { readName } from './names.ts'
+import { readName, secretName } from './names.ts'
 
 /** When keys change. Durations in whole seconds. */
 export interface Rotation {
@@ -31,8 +32,18 @@ export interface RingConfiguration {
   readonly rotation: Rotation
   /** Names of the instance roles that may read the ring. */
   readonly fleetRoles: readonly string[]
+  /** Secret and KMS key that an earlier stack retained: used as they are, with the ring in them. */
+  readonly existing?: ExistingRing
+  /** ARN of a KMS key of the owner's for the secret, in place of one that is made. */
+  readonly key?: string
 }
 
+export interface ExistingRing {
+  readonly secretArn: string
+  readonly keyArn: string
+}
+
+const FIELDS = ['name', 'targets', 'servers', 'rotation', 'fleetRoles', 'existing', 'key']
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 
@@ -49,9 +60,10 @@ export function parseRing(value: unknown): RingConfiguration {
 
 /** Reads one ring and notes what is wrong with it. */
 export function readRing(inspection: Inspection, value: unknown, path: string): RingConfiguration {
-  const ring = inspection.section(path, value, ['name', 'targets', 'servers', 'rotation', 'fleetRoles'])
+  const ring = inspection.section(path, value, FIELDS)
+  const name = readName(ring)
   return {
-    name: readName(ring),
+    name,
     targets: readTargets(ring),
     servers: readServers(inspection, readServersSection(ring)),
     rotation: readRotation(
@@ -59,7 +71,29 @@ export function readRing(inspection: Inspection, value: unknown, path: string): 
       ring.section('rotation', ['every', 'ticketLifetime', 'maxKeyAge', 'trigger'], {}),
     ),
     fleetRoles: readFleetRoles(ring),
+    ...readKeeping(ring, name),
   }
+}
+
+/** Where the ring is kept, if not in a secret and under a key of the stack's own. */
+function readKeeping(ring: Section, name: string): Pick<RingConfiguration, 'existing' | 'key'> {
+  const key = ring.has('key') ? { key: ring.text('key', KEY_ARN, 'the ARN of a KMS key') } : {}
+  if (!ring.has('existing')) return key
+  if (ring.has('key')) ring.refuse('key', 'absent beside existing, which names the key', '')
+  const existing = ring.section('existing', ['secretArn', 'keyArn'])
+  const secretArn = existing.text(
+    'secretArn',
+    (text) => SECRET_ARN.test(text) && text.slice(0, -7).endsWith(`:secret:${secretName(name)}`),
+    `the whole ARN of the secret ${secretName(name)}, with its six last characters`,
+  )
+  const beside = (text: string) =>
+    KEY_ARN.test(text) && regionOf(text) === (regionOf(secretArn) ?? regionOf(text))
+  const keyArn = existing.text('keyArn', beside, "the ARN of a KMS key, in the secret's Region")
+  return { existing: { secretArn, keyArn } }
+}
+
+function regionOf(arn: string): string | undefined {
+  return arn.split(':')[3]
 }
 
 function readServers(inspection: Inspection, servers: Section): ServersSettings {

@@ -1,10 +1,32 @@
 import { Aws, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
-import { Effect, Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { Key } from 'aws-cdk-lib/aws-kms'
+import {
+  Effect,
+  Grant,
+  type IGrantable,
+  type IRole,
+  Policy,
+  PolicyStatement,
+  Role,
+} from 'aws-cdk-lib/aws-iam'
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { CfnResourcePolicy, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { UNBORN } from '../lambda/core/ring.ts'
+import { arnOf } from './arns.ts'
 import { roleNamePattern, secretName } from './names.ts'
+import type { RingConfiguration } from './ring-configuration.ts'
+
+interface RingSecretProps extends Pick<RingConfiguration, 'existing' | 'key'> {
+  readonly ring: string
+}
+
+const FETCH = {
+  actions: ['secretsmanager:GetSecretValue'],
+  conditions: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } },
+}
+
+/** But not where its creation failed: what a rolled-back deploy left behind would block the next one by its name. */
+const KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 /**
  * A ring's secret under a key of its own. Written out in CloudFormation's terms: the L2 secret widens the key's
@@ -12,43 +34,72 @@ import { roleNamePattern, secretName } from './names.ts'
  */
 export class RingSecret extends Construct {
   readonly arn: string
-  readonly resource: CfnSecret
-  readonly #key: Key
+  readonly #key: IKey
+  /** The secret, where this makes it. */
+  readonly #made: CfnSecret | undefined
 
-  constructor(scope: Construct, id: string, { ring }: { readonly ring: string }) {
+  constructor(scope: Construct, id: string, { ring, existing, key }: RingSecretProps) {
     super(scope, id)
-    this.#key = new Key(this, 'Key', {
+    const named = existing?.keyArn ?? key
+    this.#key = named === undefined ? this.#createKey(ring) : Key.fromKeyArn(this, 'Key', named)
+    const made = existing === undefined ? this.#createSecret(ring) : existing
+    this.#made = made instanceof CfnSecret ? made : undefined
+    this.arn = made instanceof CfnSecret ? made.ref : made.secretArn
+    this.#guard(ring)
+  }
+
+  #createKey(ring: string): Key {
+    return new Key(this, 'Key', {
       description: `Encrypts the ticket keys of ring ${ring}`,
       enableKeyRotation: true,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: KEPT,
     })
-    this.resource = new CfnSecret(this, 'Secret', {
+  }
+
+  #createSecret(ring: string): CfnSecret {
+    const secret = new CfnSecret(this, 'Secret', {
       name: secretName(ring),
       description: `TLS session-ticket keys of ring ${ring}, written by its rotation function alone`,
       kmsKeyId: this.#key.keyArn,
       // A deploy that changes this writes it as AWSCURRENT: it would wipe the ring. So it is a constant.
       secretString: UNBORN,
     })
-    this.resource.applyRemovalPolicy(RemovalPolicy.RETAIN)
-    this.arn = this.resource.ref
-    this.#guard(ring)
+    secret.applyRemovalPolicy(KEPT)
+    return secret
   }
 
   /** Lets `reader` read the ring that AWSCURRENT names, and nothing older or staged. The caller must name the stage. */
   grantRead(reader: IGrantable): Grant {
-    const read = Grant.addToPrincipal({
-      grantee: reader,
-      actions: ['secretsmanager:GetSecretValue'],
-      resourceArns: [this.arn],
-      conditions: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } },
-    })
-    const decrypt = Grant.addToPrincipal({
+    const role = roleFromOutside(reader)
+    const made = this.#made
+    if (role !== undefined && made !== undefined) {
+      this.#lookFor(role, made)
+      return this.#grantDecrypt(reader)
+    }
+    const fetch = Grant.addToPrincipal({ grantee: reader, resourceArns: [this.arn], ...FETCH })
+    return fetch.combine(this.#grantDecrypt(reader))
+  }
+
+  #grantDecrypt(reader: IGrantable): Grant {
+    return Grant.addToPrincipal({
       grantee: reader,
       actions: ['kms:Decrypt'],
       resourceArns: [this.#key.keyArn],
       conditions: this.#throughThisSecret(),
     })
-    return read.combine(decrypt)
+  }
+
+  /**
+   * A role that the app does not make may be unknown, the likeliest reason why a first deploy fails. So its permission
+   * to fetch names the secret by a pattern, and the secret waits for it: nothing with a name is made before the failure.
+   */
+  #lookFor(role: IRole, secret: CfnSecret): void {
+    const resources = [arnOf(this, 'secretsmanager', `secret:${secret.name}-??????`)]
+    const policy = new Policy(this, `Fetch${role.node.addr.slice(-8)}`, {
+      statements: [new PolicyStatement({ resources, ...FETCH })],
+    })
+    role.attachInlinePolicy(policy)
+    secret.node.addDependency(policy)
   }
 
   /** What the rotation function does with the secret; `RotateSecret` only where Secrets Manager drives it. */
@@ -76,7 +127,8 @@ export class RingSecret extends Construct {
 
   /** Accepts that Secrets Manager has no schedule of its own for this secret. */
   acknowledgeOtherSchedule(): void {
-    Validations.of(this.resource).acknowledge({
+    if (this.#made === undefined) return
+    Validations.of(this.#made).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
         "Rotated by the ring's own function on an EventBridge Scheduler schedule, which may be more frequent than the 4 hours Secrets Manager allows",
@@ -125,6 +177,12 @@ export class RingSecret extends Construct {
       },
     })
     // The secret outlives the stack, and so must what protects its old versions.
-    policy.applyRemovalPolicy(RemovalPolicy.RETAIN)
+    policy.applyRemovalPolicy(KEPT)
   }
+}
+
+/** A role that is named, not made, by the app. */
+function roleFromOutside({ grantPrincipal }: IGrantable): IRole | undefined {
+  if (!Construct.isConstruct(grantPrincipal) || Role.isRole(grantPrincipal)) return undefined
+  return 'attachInlinePolicy' in grantPrincipal ? (grantPrincipal as IRole) : undefined
 }

@@ -9,7 +9,7 @@ import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
 import { groupName } from './names.ts'
 import { type RingMetric, ringMetric, ringWatches } from './ring-alarms.ts'
-import { parseRing, type RingConfiguration, type Rotation } from './ring-configuration.ts'
+import { type ExistingRing, parseRing, type RingConfiguration, type Rotation } from './ring-configuration.ts'
 import { buildRingDocument } from './ring-document.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './ring-schedules.ts'
 import { RingSecret } from './ring-secret.ts'
@@ -24,6 +24,8 @@ export interface TicketKeyRingProps {
   readonly servers: ServersSettings
   /** When keys change. */
   readonly rotation: Rotation
+  /** Secret and KMS key that an earlier stack retained, in place of new ones. */
+  readonly existing?: ExistingRing
   /** Whom the alarms tell, such as an `SnsAction`. Without one they change colour and nothing else. */
   readonly alarmAction?: IAlarmAction
 }
@@ -48,7 +50,7 @@ export class TicketKeyRing extends Construct {
     super(scope, id)
     this.#ring = parseRing(ring)
     const { name, targets, rotation } = this.#ring
-    this.#secret = new RingSecret(this, 'Ring', { ring: name })
+    this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: name })
     this.secretArn = this.#secret.arn
     this.document = buildRingDocument(this.#ring, readScript('apply-ring.sh'))
     const { document } = this
@@ -61,6 +63,7 @@ export class TicketKeyRing extends Construct {
       window: windowSeconds(rotation),
     })
     this.function = handler
+    delivery.precede(handler)
     const { undelivered } = scheduleRing(this, 'Schedules', { ring: name, rotation, handler })
     if (rotation.trigger === 'secrets-manager') {
       rotateBySecretsManager(this, rotation, { secret: this.#secret, handler })

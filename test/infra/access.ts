@@ -11,6 +11,43 @@ interface Attempt {
   readonly context: Readonly<Record<string, string>>
 }
 
+const HERE = [
+  ['<AWS::Partition>', 'aws'],
+  ['<AWS::AccountId>', ACCOUNT],
+  ['<AWS::Region>', 'eu-west-1'],
+] as const
+
+/** A policy with what it refers to written out. */
+function writtenOut(policy: unknown) {
+  return JSON.parse(
+    HERE.reduce((text, [name, value]) => text.replaceAll(name, value), JSON.stringify(policy)),
+  )
+}
+
+/** What the statements of a role say to it. */
+export async function evaluateIdentity(
+  statements: unknown,
+  { action, resource }: { readonly action: string; readonly resource: string },
+): Promise<string> {
+  const policy = writtenOut({ Version: '2012-10-17', Statement: statements })
+  const outcome = await runSimulation(
+    {
+      request: {
+        principal: `arn:aws:iam::${ACCOUNT}:role/x`,
+        action,
+        resource: { resource, accountId: ACCOUNT },
+        contextVariables: {},
+      },
+      identityPolicies: [{ name: 'own', policy }],
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+    },
+    {},
+  )
+  if (outcome.resultType === 'error') throw new Error(JSON.stringify(outcome.errors))
+  return outcome.overallResult
+}
+
 /** What a secret's policy says to somebody whose own policies allow everything. */
 export async function evaluate(
   resourcePolicy: unknown,
@@ -34,11 +71,7 @@ export async function evaluate(
       identityPolicies: [{ name: 'everything', policy: allow }],
       serviceControlPolicies: [],
       resourceControlPolicies: [],
-      resourcePolicy: JSON.parse(
-        JSON.stringify(resourcePolicy)
-          .replaceAll('<AWS::Partition>', 'aws')
-          .replaceAll('<AWS::AccountId>', ACCOUNT),
-      ),
+      resourcePolicy: writtenOut(resourcePolicy),
     },
     {},
   )

@@ -29,8 +29,9 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
     },
     {
       actions: ['ssm:SendCommand'],
-      on: [`arn:<AWS::Partition>:ssm:${HERE}:document/<document>`],
-      because: 'it delivers with this document and no other: no AWS-RunShellScript',
+      on: [`arn:<AWS::Partition>:ssm:${HERE}:document/ticketring-edge-????????????`],
+      because:
+        "it delivers with this ring's document, before and after a deploy changes it: no AWS-RunShellScript",
     },
     {
       actions: ['ssm:SendCommand'],
@@ -72,7 +73,7 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
   'terminators/fleet': [
     {
       actions: ['secretsmanager:GetSecretValue'],
-      on: ['<EdgeRingSecret>'],
+      on: [`arn:<AWS::Partition>:secretsmanager:${HERE}:secret:ticketring/edge-??????`],
       when: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } },
       because: 'a machine reads the ring that AWSCURRENT names',
     },

@@ -13,7 +13,7 @@ export const HERE = '<AWS::Region>:<AWS::AccountId>'
 
 export type Statement = Record<string, unknown>
 
-/** Every identity policy of the template, by role and policy name. */
+/** Every identity policy of the template, by role and policy name; those attached to one role as one. */
 export function policiesOf(resources: Resources): Record<string, readonly Statement[]> {
   const inline = resources
     .entries()
@@ -28,14 +28,18 @@ export function policiesOf(resources: Resources): Record<string, readonly Statem
   const attached = resources
     .all('AWS::IAM::Policy')
     .map(({ Properties }) => [`${Properties.Roles.join('+')}/fleet`, Properties.PolicyDocument])
+  const all = [...inline, ...attached].map(([name, document]) => [name, flat(document.Statement)] as const)
   return Object.fromEntries(
-    [...inline, ...attached].map(([name, document]) => [name, flat(document.Statement) as Statement[]]),
+    all.map(([name]) => [
+      name,
+      all.flatMap(([other, said]) => (other === name ? (said as Statement[]) : [])),
+    ]),
   )
 }
 
 const list = (value: unknown): readonly string[] => [value].flat() as string[]
 
-/** A statement without its Sid, and with the hash of a document's name left out. */
+/** A statement without its Sid. */
 export function allowedBy({
   Action,
   Resource: resource,
@@ -45,7 +49,7 @@ export function allowedBy({
   if (Effect !== 'Allow') throw new Error(`wanted Allow, not ${Effect}`)
   return {
     actions: list(Action),
-    on: list(resource).map((arn) => arn.replace(/:document\/.*-[0-9a-f]{12}$/, ':document/<document>')),
+    on: list(resource),
     ...(Condition === undefined ? {} : { when: Condition as object }),
   }
 }

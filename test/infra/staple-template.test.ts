@@ -98,7 +98,7 @@ describe('the function', () => {
   it('logs into a group with an end that outlives the stack', () => {
     expect(flat(staple.Properties.LoggingConfig)).toEqual({ LogGroup: '<EdgeStaplesRefreshLogs>' })
     expect(resources.one('AWS::Logs::LogGroup')).toMatchObject({
-      DeletionPolicy: 'Retain',
+      DeletionPolicy: 'RetainExceptOnCreate',
       Properties: { RetentionInDays: 365 },
     })
   })

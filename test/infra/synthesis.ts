@@ -9,7 +9,7 @@ export interface Resource {
   readonly Properties: any
   readonly DeletionPolicy?: string
   readonly UpdateReplacePolicy?: string
-  readonly DependsOn?: readonly string[]
+  readonly DependsOn?: string | readonly string[]
 }
 
 /** Synthesises without bundling: the template alone. */
