@@ -1,4 +1,5 @@
 import { isRefusal, TicketringError } from '../core/errors.ts'
+import { excerpt } from '../core/excerpt.ts'
 import type { Fleet } from '../core/gate.ts'
 import { type Certificate, parseCertificate } from '../core/ocsp/certificate.ts'
 import { certificateBlocks } from '../core/ocsp/pem.ts'
@@ -8,7 +9,7 @@ import type { CertificateSetting } from '../core/staple-configuration.ts'
 import type { Candidate } from '../core/staple-decision.ts'
 import { parseStapleRecord, type StapleRecord } from '../core/staple-record.ts'
 import { callRoll } from './observation.ts'
-import type { StaplePorts } from './staple-ports.ts'
+import type { StaplePorts, Stored } from './staple-ports.ts'
 
 /** One certificate of the set, with what the store holds of it. */
 export interface Kept extends Candidate {
@@ -50,22 +51,32 @@ export async function observeStaples(ports: StaplePorts): Promise<StapleSituatio
     callRoll(rollCall),
   ])
   const stored = await ports.store.read(read.map(({ id }) => id))
-  const kept = read.map(({ setting, certificate, others, id }): Kept => {
-    const found = stored.get(id)
-    const identity = { name: setting.name, id, mustStaple: certificate.mustStaple }
-    const entry = found === undefined ? undefined : readEntry(ports, found.text, id)
-    return {
-      setting,
-      certificate,
-      others,
-      urls: setting.url === undefined ? certificate.ocspUrls : [setting.url],
-      notAfter: certificate.notAfter,
-      mustStaple: certificate.mustStaple,
-      entry: entry === undefined ? unborn(identity) : { ...entry, ...identity },
-      version: found?.version ?? 0,
-    }
-  })
+  const kept: Kept[] = []
+  for (const each of read) {
+    const found = stored.get(each.id)
+    if (found instanceof TicketringError) lost.push({ setting: each.setting, trouble: found })
+    else kept.push(keep(ports, each, found))
+  }
   return { kept, lost, fleet, record: record ?? { set: configuration.set, carried: {} } }
+}
+
+function keep(
+  ports: StaplePorts,
+  { setting, certificate, others, id }: Read,
+  found: Stored | undefined,
+): Kept {
+  const identity = { name: setting.name, id, mustStaple: certificate.mustStaple }
+  const entry = found === undefined ? undefined : readEntry(ports, found.text, id)
+  return {
+    setting,
+    certificate,
+    others,
+    urls: setting.url === undefined ? certificate.ocspUrls : [setting.url],
+    notAfter: certificate.notAfter,
+    mustStaple: certificate.mustStaple,
+    entry: entry === undefined ? unborn(identity) : { ...entry, ...identity },
+    version: found?.version ?? 0,
+  }
 }
 
 async function readInventory({ chains, configuration }: StaplePorts) {
@@ -115,8 +126,7 @@ function readEntry({ journal }: StaplePorts, text: string, id: string): StapleEn
     const entry = parseEntry(text)
     return entry.id === id ? entry : undefined
   } catch (error) {
-    if (!isRefusal(error, 'staple-malformed')) throw error
-    journal.record({ kind: 'trouble', during: `reading the staple ${id}`, detail: error.message })
+    journal.record({ kind: 'trouble', during: `reading the staple ${id}`, detail: detailOf(error) })
     return undefined
   }
 }
@@ -132,8 +142,11 @@ async function readStapleRecord({
     const record = parseStapleRecord(text)
     return record.set === configuration.set ? record : undefined
   } catch (error) {
-    if (!isRefusal(error, 'record-malformed')) throw error
-    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: error.message })
+    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: detailOf(error) })
     return undefined
   }
+}
+
+function detailOf(error: unknown): string {
+  return excerpt(error instanceof Error ? error.message : String(error), 400)
 }

@@ -21,16 +21,19 @@ export interface StaplePorts {
 /** Where the certificates are. */
 export interface Chains {
   /**
-   * @returns for each source, in order, its text, or why there is none (`chain-missing`, `access-denied`): one that
-   * cannot be read must not keep the others from being looked after.
+   * @returns for each source, in order, its text, or why there is none (`chain-missing`, `access-denied`, `throttled`,
+   * `store-unreadable`): one that cannot be read must not keep the others from being looked after.
    */
   read(sources: readonly ChainSource[]): Promise<readonly (string | TicketringError)[]>
 }
 
 /** One text for each certificate, in versions. */
 export interface StapleStore {
-  /** By certificate id; absent where nothing is stored. */
-  read(ids: readonly string[]): Promise<ReadonlyMap<string, Stored>>
+  /**
+   * By certificate id; absent where nothing is stored, an error (`access-denied`, `throttled`, `store-unreadable`) where
+   * that cannot be told: one that cannot be read must not keep the others from being looked after.
+   */
+  read(ids: readonly string[]): Promise<ReadonlyMap<string, Stored | TicketringError>>
   /** What an earlier version held; `undefined` where that cannot be told any more. */
   earlier(id: string, version: number): Promise<string | undefined>
   /**

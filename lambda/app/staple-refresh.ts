@@ -4,7 +4,7 @@ import type { StapleEntry, StoredResponse } from '../core/staple.ts'
 import { withdrawn, withFailure, withResponse } from '../core/staple-change.ts'
 import type { StapleTiming } from '../core/staple-configuration.ts'
 import { decideStaple, isLandslide, type StapleDecision } from '../core/staple-decision.ts'
-import type { TryFailure } from '../core/staple-failure.ts'
+import { failureOnTheWay, type TryFailure } from '../core/staple-failure.ts'
 import { type Asked, askAbout } from './staple-asking.ts'
 import { inParallel } from './staple-crew.ts'
 import type { Kept } from './staple-observation.ts'
@@ -44,7 +44,7 @@ interface Turn extends Saved {
 export async function refresh(ports: StaplePorts, all: readonly Kept[], wish: Wish): Promise<Refreshed> {
   const memory = new RunMemory()
   const turns = await inParallel(nearestEndFirst(all), HANDS, (kept) =>
-    wish.concerns(kept) ? takeTurn(ports, kept, wish.forced, memory) : leftAlone(kept),
+    wish.concerns(kept) ? takeTurnAlone(ports, kept, wish.forced, memory) : leftAlone(kept),
   )
   const withdrawals = await withdrawAll(ports, turns, wish.releaseHeld)
   const after = new Map(withdrawals.kept.map((kept) => [kept.entry.id, kept]))
@@ -64,6 +64,20 @@ async function leftAlone(kept: Kept): Promise<Turn> {
 function nearestEndFirst(all: readonly Kept[]): readonly Kept[] {
   const endOf = ({ entry }: Kept) => (entry.state === 'staple' ? (entry.response?.end.getTime() ?? 0) : 0)
   return all.toSorted((one, other) => endOf(one) - endOf(other))
+}
+
+/** Whatever happens to one certificate is its failure: the others are refreshed, delivered and withdrawn. */
+async function takeTurnAlone(
+  ports: StaplePorts,
+  kept: Kept,
+  forced: boolean,
+  memory: RunMemory,
+): Promise<Turn> {
+  try {
+    return await takeTurn(ports, kept, forced, memory)
+  } catch (error) {
+    return failed(ports, kept, failureOnTheWay(error))
+  }
 }
 
 async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory: RunMemory): Promise<Turn> {

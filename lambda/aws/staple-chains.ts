@@ -1,10 +1,9 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
-import type { Chains, Stored } from '../app/staple-ports.ts'
-import { isRefusal, TicketringError } from '../core/errors.ts'
+import type { Chains } from '../app/staple-ports.ts'
+import { TicketringError } from '../core/errors.ts'
 import type { ChainSource } from '../core/staple-configuration.ts'
-import { refusal } from './refusal.ts'
-import { readParameters } from './staple-parameters.ts'
+import { type Parameters, readParameters, unreadable } from './staple-parameters.ts'
 
 /** Certificate chains in SSM parameters and in secrets. */
 export class AwsChains implements Chains {
@@ -18,20 +17,12 @@ export class AwsChains implements Chains {
 
   async read(sources: readonly ChainSource[]): Promise<readonly (string | TicketringError)[]> {
     const names = sources.flatMap((source) => ('parameter' in source ? [source.parameter] : []))
-    const parameters = await this.#readParameters(names)
+    const parameters = await readParameters(this.#parameters, names)
     return Promise.all(
       sources.map((source) =>
         'parameter' in source ? parameterOf(parameters, source.parameter) : this.#readSecret(source),
       ),
     )
-  }
-
-  async #readParameters(names: readonly string[]): Promise<ReadonlyMap<string, Stored> | TicketringError> {
-    try {
-      return await readParameters(this.#parameters, names)
-    } catch (error) {
-      return orThrow(error)
-    }
   }
 
   async #readSecret({
@@ -43,18 +34,15 @@ export class AwsChains implements Chains {
       const { SecretString = '' } = await this.#secrets.send(command)
       return field === undefined ? SecretString : fieldOf(SecretString, field, secret)
     } catch (error) {
-      return orThrow(refusal(error, `the secret ${secret}`, { ResourceNotFoundException: 'chain-missing' }))
+      return unreadable(error, `the secret ${secret}`, { ResourceNotFoundException: 'chain-missing' })
     }
   }
 }
 
-function parameterOf(
-  found: ReadonlyMap<string, Stored> | TicketringError,
-  name: string,
-): string | TicketringError {
-  if (found instanceof TicketringError) return found
+function parameterOf(found: Parameters, name: string): string | TicketringError {
   // By ARN asked, by name answered.
   const stored = found.get(name) ?? found.get(name.replace(/^arn:[^/]*:parameter(?=\/)/, ''))
+  if (stored instanceof TicketringError) return stored
   return (
     stored?.text ?? new TicketringError('chain-missing', { wanted: `the parameter ${name}`, came: 'none' })
   )
@@ -74,9 +62,4 @@ function memberOf(text: string, field: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function orThrow(error: unknown): TicketringError {
-  if (isRefusal(error)) return error
-  throw error
 }

@@ -1,5 +1,6 @@
 import { GetParameterCommand, PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import type { StapleStore, Stored } from '../app/staple-ports.ts'
+import type { TicketringError } from '../core/errors.ts'
 import { entryName } from '../core/staple.ts'
 import { isNamed, refusal } from './refusal.ts'
 import { Turns } from './responder-turns.ts'
@@ -20,7 +21,7 @@ export class ParameterStaples implements StapleStore {
     this.#store = store
   }
 
-  async read(ids: readonly string[]): Promise<ReadonlyMap<string, Stored>> {
+  async read(ids: readonly string[]): Promise<ReadonlyMap<string, Stored | TicketringError>> {
     const names = new Map(ids.map((id) => [entryName(this.#store, id), id]))
     const found = await readParameters(this.#client, [...names.keys()])
     return new Map([...found].map(([name, stored]) => [names.get(name) ?? '', stored]))

@@ -1,5 +1,7 @@
 /** Every reason this system refuses something. `docs/errors.md` has a heading for each; a test says so. */
 export const ERROR_CODES = [
+  // A fault of ours, kept to what it concerns
+  'internal-error',
   // What somebody sent us
   'request-invalid',
   'configuration-invalid',
@@ -32,6 +34,7 @@ export const ERROR_CODES = [
   'certificate-unknown',
   'chain-missing',
   'issuer-missing',
+  'store-unreadable',
   'staple-malformed',
   'staple-missing',
   'staple-too-large',

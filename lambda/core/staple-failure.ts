@@ -1,4 +1,5 @@
 import { type ErrorCode, isRefusal, type TicketringError } from './errors.ts'
+import { excerpt } from './excerpt.ts'
 import { type Approach, type Failure, kindOfFailure, retryAfterOf } from './ocsp/exchange.ts'
 import type { ResponderStatus } from './ocsp/response.ts'
 import { brokenRules, type Rule, type Verdict } from './ocsp/verdict.ts'
@@ -30,13 +31,19 @@ const NETWORK: readonly ErrorCode[] = [
   'responder-not-http',
 ]
 
-/** @returns the failure that an error of the way to a responder amounts to; anything else is thrown again. */
+/** The failure that an error amounts to: of the way to a responder, or any other; then it is ours. Does not throw. */
 export function failureOnTheWay(error: unknown): TryFailure {
-  if (!isRefusal(error)) throw error
+  if (!isRefusal(error)) return failureOfFault(error)
   const failure: Failure = NETWORK.includes(error.code)
     ? { at: 'network', reason: error.code }
     : { at: 'setup', reason: error.code }
   return { code: error.code, detail: detailOf(error), kind: kindOfFailure(failure), remedy: 'none' }
+}
+
+/** What nobody has foreseen about one certificate is its failure, and keeps none of the others waiting. */
+function failureOfFault(error: unknown): TryFailure {
+  const detail = excerpt(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+  return { code: 'internal-error', detail, kind: 'passing', remedy: 'none' }
 }
 
 /** Why a URL did not give the issuer. */
@@ -60,7 +67,7 @@ export const STRANGERS: TryFailure = {
 export function failureOfIssuers(failures: readonly IssuerFailure[]): TryFailure {
   const reasons = failures.map(({ url, failure }) => `${url}: ${failure.detail}`).join('; ')
   const came = reasons || 'a chain without it, and no caIssuers URL in the certificate'
-  const detail = `wanted the issuer, by name, key identifier and signature; got ${came}`
+  const detail = `wanted the issuer, by name and signature; got ${came}`
   const [first] = failures
   if (first === undefined || failures.some(({ failure }) => failure.kind === 'lasting'))
     return { ...STRANGERS, detail }

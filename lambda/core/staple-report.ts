@@ -79,7 +79,8 @@ export function reportOn({ entry, urls, mustStaple }: Looked, reason: string, no
 export function lifeLeftOf(entry: StapleEntry, now: Date): number | undefined {
   const life = lifeOf(entry)
   if (life === undefined) return undefined
-  const share = (life.end.getTime() - now.getTime()) / (life.end.getTime() - life.thisUpdate.getTime())
+  const length = life.end.getTime() - life.thisUpdate.getTime()
+  const share = length > 0 ? (life.end.getTime() - now.getTime()) / length : 0
   return Math.floor(Math.min(Math.max(share, 0), 1) * 1000) / 10
 }
 

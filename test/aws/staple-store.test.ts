@@ -61,13 +61,13 @@ describe.each<[string, () => StapleStore]>([
     for (let n = 10; n < 35; n++) await store.write(id(n), `text ${n}`, 0)
     const found = await store.read(Array.from({ length: 40 }, (_, n) => id(n + 10)))
     expect(found.size).toBe(25)
-    expect(found.get(id(34))?.text).toBe('text 34')
+    expect(found.get(id(34))).toMatchObject({ text: 'text 34' })
   })
 
   it('holds what only an advanced parameter can, and a short one after it', async () => {
     await store.write(id(50), 'x'.repeat(8000), 0)
     expect(await store.write(id(50), 'short', 1)).toBe(2)
-    expect((await store.read([id(50)])).get(id(50))?.text).toBe('short')
+    expect((await store.read([id(50)])).get(id(50))).toMatchObject({ text: 'short' })
   })
 })
 
@@ -122,5 +122,58 @@ describe('chains', () => {
     const secret = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:none-AbCdEf'
     const [read] = await new AwsChains(ssm, secrets).read([{ secret }])
     expect(['chain-missing', 'access-denied']).toContain((read as { code: string }).code)
+  })
+})
+
+describe('one name in a call of ten', () => {
+  /** A client that AWS refuses whole calls of which one name is this. */
+  function refusing(odd: string, error: Error) {
+    const { ssm, secrets } = clients(aws)
+    const calls: number[] = []
+    ssm.middlewareStack.add(
+      (next) => async (args) => {
+        const { Names = [] } = args.input as { Names?: string[] }
+        calls.push(Names.length)
+        if (Names.some((name) => name.endsWith(odd))) throw error
+        return next(args)
+      },
+      { step: 'initialize' },
+    )
+    return { ssm, secrets, calls }
+  }
+  const denied = Object.assign(new Error('is not authorized'), {
+    name: 'AccessDeniedException',
+    $fault: 'client',
+  })
+  const garbled = new SyntaxError('Unexpected token < in JSON at position 0')
+  const throttled = Object.assign(new Error('Rate exceeded'), {
+    name: 'ThrottlingException',
+    $fault: 'client',
+  })
+
+  it.each([
+    ['that may not be read', denied, 'access-denied'],
+    ['whose answer cannot be read', garbled, 'store-unreadable'],
+  ])('%s leaves the other nine to be read', async (_, error, code) => {
+    const { ssm, secrets } = refusing('/3', error)
+    const sources = Array.from({ length: 10 }, (_, n) => ({ parameter: `/tls/${n}` }))
+    const read = await new AwsChains(ssm, secrets).read(sources)
+    expect(read.filter((each) => typeof each === 'string')).toHaveLength(9)
+    expect(read[3]).toMatchObject({ code })
+    const store = new ParameterStaples(clients(aws).ssm, `/ticketring/staples/${code}`)
+    for (let n = 0; n < 10; n++) await store.write(id(n), `text ${n}`, 0)
+    const found = await new ParameterStaples(refusing(id(3), error).ssm, `/ticketring/staples/${code}`).read(
+      Array.from({ length: 10 }, (_, n) => id(n)),
+    )
+    expect(found.get(id(4))).toMatchObject({ text: 'text 4' })
+    expect(found.get(id(3))).toMatchObject({ code })
+  })
+
+  it('is not looked for where all are throttled: that would be ten calls for one', async () => {
+    const { ssm, secrets, calls } = refusing('/3', throttled)
+    const sources = Array.from({ length: 10 }, (_, n) => ({ parameter: `/tls/${n}` }))
+    const read = await new AwsChains(ssm, secrets).read(sources)
+    expect(read).toEqual(Array(10).fill(expect.objectContaining({ code: 'throttled' })))
+    expect(calls).toEqual([10])
   })
 })

@@ -10,7 +10,6 @@ import { readTime } from './time.ts'
 /** What OCSP needs of an X.509 certificate. Bytes are views into `der`. */
 export interface Certificate {
   readonly der: Uint8Array
-  readonly x509: X509Certificate
   /** Content octets of the serial, as they stand. */
   readonly serial: Uint8Array
   readonly issuer: Name
@@ -22,12 +21,14 @@ export interface Certificate {
   /** The public key, read when first asked for. Throws where OpenSSL knows no such key. */
   readonly publicKey: () => KeyObject
   readonly signed: Signed
+  /** Whether this key verifies the certificate's signature, by whatever algorithm OpenSSL knows. Does not throw. */
+  readonly isSignedBy: (key: () => KeyObject) => boolean
   /** http(s) URLs of OCSP responders, in their order; empty is a normal state. */
   readonly ocspUrls: readonly string[]
   readonly caIssuerUrls: readonly string[]
   readonly keyPurposes: readonly string[] | undefined
-  /** Bit 0 of KeyUsage; `undefined` where the certificate has none. */
-  readonly mayDoDigitalSignature: boolean | undefined
+  /** `undefined` where the certificate does not say: its key may then do anything. */
+  readonly keyUsages: readonly KeyUsage[] | undefined
   /** id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1). */
   readonly noCheck: boolean
   /** TLS feature status_request (RFC 7633): clients insist on a staple. */
@@ -35,6 +36,20 @@ export interface Certificate {
   /** Critical extensions we do not know. */
   readonly unknownCritical: readonly string[]
 }
+
+/** Bits of KeyUsage in their order (RFC 5280 §4.2.1.3). */
+const KEY_USAGES = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+  'encipherOnly',
+  'decipherOnly',
+] as const
+export type KeyUsage = (typeof KEY_USAGES)[number]
 
 export const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9'
 
@@ -88,23 +103,38 @@ function readCertificate(der: Uint8Array): Certificate {
   const extensions = readExtensions(fields, 3, 'extensions')
   fields.end()
 
-  const x509 = new X509Certificate(der)
-  let key: KeyObject | undefined
   return {
     der,
-    x509,
     serial,
     issuer,
     subject,
     notBefore,
     notAfter,
     keyBits,
-    publicKey: () => {
-      key ??= x509.publicKey
-      return key
-    },
+    ...keyOf(new X509Certificate(der)),
     signed: { data: tbs.bytes, algorithm: readAlgorithm(algorithm), signature },
     ...readUses(extensions),
+  }
+}
+
+/**
+ * What OpenSSL is asked. Nothing else is taken from its reading: fields that the certificate may lack are typed as if
+ * they were always there.
+ */
+function keyOf(x509: X509Certificate): Pick<Certificate, 'publicKey' | 'isSignedBy'> {
+  let own: KeyObject | undefined
+  return {
+    publicKey: () => {
+      own ??= x509.publicKey
+      return own
+    },
+    isSignedBy: (key) => {
+      try {
+        return x509.verify(key())
+      } catch {
+        return false
+      }
+    },
   }
 }
 
@@ -124,13 +154,7 @@ function readKeyBits(fields: DerReader): Uint8Array {
 
 type Uses = Pick<
   Certificate,
-  | 'ocspUrls'
-  | 'caIssuerUrls'
-  | 'keyPurposes'
-  | 'mayDoDigitalSignature'
-  | 'noCheck'
-  | 'mustStaple'
-  | 'unknownCritical'
+  'ocspUrls' | 'caIssuerUrls' | 'keyPurposes' | 'keyUsages' | 'noCheck' | 'mustStaple' | 'unknownCritical'
 >
 
 function readUses(extensions: readonly Extension[]): Uses {
@@ -142,7 +166,7 @@ function readUses(extensions: readonly Extension[]): Uses {
     ocspUrls: urls(OID.ocsp),
     caIssuerUrls: urls(OID.caIssuers),
     keyPurposes: readList(value(OID.keyPurposes), TAG.oid)?.map(dotted),
-    mayDoDigitalSignature: usage === undefined ? undefined : hasFirstBit(usage),
+    keyUsages: usage === undefined ? undefined : readKeyUsages(usage),
     noCheck: value(OID.noCheck) !== undefined,
     mustStaple: (readList(value(OID.tlsFeature), TAG.integer) ?? [])
       .map((feature) => smallInteger(feature, 'a TLS feature'))
@@ -164,9 +188,9 @@ function readList(value: Uint8Array | undefined, tag: number) {
   )
 }
 
-function hasFirstBit(value: Uint8Array): boolean {
+function readKeyUsages(value: Uint8Array): KeyUsage[] {
   const { content } = new DerReader({ content: value }, 'KeyUsage').read(TAG.bitString, 'KeyUsage')
-  return ((content[1] ?? 0) & 0x80) !== 0
+  return KEY_USAGES.filter((_, bit) => ((content[1 + (bit >> 3)] ?? 0) & (0x80 >> (bit & 7))) !== 0)
 }
 
 /** AuthorityInfoAccess (RFC 5280 §4.2.2.1): the http and https ones; ldap and the like are nothing we could ask. */

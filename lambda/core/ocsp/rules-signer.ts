@@ -1,10 +1,10 @@
 import type { Hearing } from './hearing.ts'
-import { nameOf } from './signer.ts'
+import { describeName } from './name.ts'
 import { type Finding, fails, notApplicable, passes } from './verdict.ts'
 
 /** V6: signed by the issuer, or by a delegate it certified for this (RFC 6960 §4.2.2.2). */
 export function judgeSigner({ signer, search: { refusals }, basic }: Hearing): Finding {
-  if (signer !== undefined) return passes(`${signer.kind} ${nameOf(signer.certificate)}`)
+  if (signer !== undefined) return passes(`${signer.kind} ${describeName(signer.certificate.subject)}`)
   if (refusals.length > 0) return fails(refusals.slice(0, 4).join('; '))
   return fails(
     `the responder's ${basic.responder.by} is neither the issuer's nor that of a certificate sent along`,

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 
-import { type Certificate, OCSP_SIGNING, parseCertificate } from './certificate.ts'
-import { sameName } from './name.ts'
+import { type Certificate, type KeyUsage, OCSP_SIGNING, parseCertificate } from './certificate.ts'
+import { describeName, sameName } from './name.ts'
 import type { BasicResponse, ResponderId } from './response.ts'
 import { verifySignature } from './signature.ts'
-import type { Subject } from './subject.ts'
+import { objectionToAuthority, type Subject } from './subject.ts'
 import type { Signer } from './verdict.ts'
 
 export interface Candidate {
@@ -40,7 +40,7 @@ export function findSigner(basic: BasicResponse, subject: Subject, terms: Terms)
   for (const { kind, certificate } of claimants(basic, subject, refusals)) {
     const objection = objectionTo(kind, certificate, subject, terms)
     if (objection !== undefined) {
-      refusals.push(`${nameOf(certificate)}: ${objection}`)
+      refusals.push(`${describeName(certificate.subject)}: ${objection}`)
       continue
     }
     const signature = verifySignature(basic.signed, certificate.publicKey, terms.allowSha1 ?? false)
@@ -49,11 +49,6 @@ export function findSigner(basic: BasicResponse, subject: Subject, terms: Terms)
     first ??= candidate
   }
   return { signer: first, refusals }
-}
-
-/** A subject in one line. */
-export function nameOf({ x509 }: Certificate): string {
-  return x509.subject.replaceAll('\n', ', ') || 'a certificate without a subject'
 }
 
 type Claimant = Pick<Candidate, 'kind' | 'certificate'>
@@ -100,14 +95,14 @@ function objectionTo(
   )
 }
 
+/** RFC 5280 §4.2.1.12: either goes with OCSPSigning. */
+const SIGNING: readonly KeyUsage[] = ['digitalSignature', 'nonRepudiation']
+
 /** RFC 6960 §4.2.2.2: the purpose must stand there by itself; anyExtendedKeyUsage is not it. */
-function objectionToUse({
-  keyPurposes,
-  mayDoDigitalSignature,
-  unknownCritical,
-}: Certificate): string | undefined {
+function objectionToUse({ keyPurposes, keyUsages, unknownCritical }: Certificate): string | undefined {
   if (!(keyPurposes ?? []).includes(OCSP_SIGNING)) return 'its extended key usage lacks OCSPSigning'
-  if (mayDoDigitalSignature === false) return 'its key usage lacks digitalSignature'
+  if (keyUsages?.some((usage) => SIGNING.includes(usage)) === false)
+    return 'its key usage has neither digitalSignature nor nonRepudiation'
   const [unknown] = unknownCritical
   return unknown === undefined ? undefined : `it has the unknown critical extension ${unknown}`
 }
@@ -118,7 +113,8 @@ function objectionToOrigin(
   issuer: Certificate,
   { allowSha1 }: Terms,
 ): string | undefined {
-  if (!certificate.x509.checkIssued(issuer.x509)) return `it was not issued by ${nameOf(issuer)}`
+  const objection = objectionToAuthority(certificate, issuer)
+  if (objection !== undefined) return objection
   const { ok, detail } = verifySignature(certificate.signed, issuer.publicKey, allowSha1 ?? false)
   return ok ? undefined : `the issuer's signature on it: ${detail}`
 }

@@ -1,5 +1,6 @@
 import { type CertId, certIdOf } from './cert-id.ts'
 import type { Certificate } from './certificate.ts'
+import { describeName, sameName } from './name.ts'
 import { HASHES } from './signature.ts'
 
 /** A certificate with its issuer, prepared once: what every response about it is judged against. */
@@ -20,36 +21,62 @@ export function prepareSubject(certificate: Certificate, issuer: Certificate): S
   return { certificate, issuer, certIds: new Map(ids), objection: objectionToIssuer(certificate, issuer) }
 }
 
-/** Why `issuer` did not issue `certificate`: by name, key identifier and key usage, then by the signature itself. */
+/** Why `issuer` did not issue `certificate`: by what it is, then by the signature itself. Does not throw. */
 export function objectionToIssuer(certificate: Certificate, issuer: Certificate): string | undefined {
-  if (!certificate.x509.checkIssued(issuer.x509))
-    return 'name, key identifier or key usage of the issuer do not fit'
-  return isSignedBy(certificate, issuer) ? undefined : "the issuer's key does not verify its signature"
+  const objection = objectionToAuthority(certificate, issuer)
+  if (objection !== undefined) return objection
+  return certificate.isSignedBy(issuer.publicKey)
+    ? undefined
+    : "the issuer's key does not verify its signature"
+}
+
+/**
+ * By name and key usage (RFC 5280 §6.1.3 (a)(4), §6.1.4 (n)). An authority key identifier is a hint for building a
+ * path (§4.2.1.1), and outlives the CA certificate whose serial it names: the key decides.
+ */
+export function objectionToAuthority(certificate: Certificate, issuer: Certificate): string | undefined {
+  if (!sameName(certificate.issuer, issuer.subject))
+    return `its issuer is ${describeName(certificate.issuer)}, not ${describeName(issuer.subject)}`
+  const mayCertify = issuer.keyUsages?.includes('keyCertSign') ?? true
+  return mayCertify ? undefined : "the issuer's key usage lacks keyCertSign"
 }
 
 /**
  * Finds who issued `certificate`: one of `anchors`, or one of `chain` that leads up to an anchor in turn.
- * By name, key identifier and signature, never by position.
+ * By name and signature, never by position; of several certificates of one CA as {@link fittest} says.
  */
 export function findIssuer(
   certificate: Certificate,
   anchors: readonly Certificate[],
   chain: readonly Certificate[] = [],
+  now?: Date,
 ): Certificate | undefined {
-  const issued = (candidate: Certificate) => objectionToIssuer(certificate, candidate) === undefined
-  const anchor = anchors.find(issued)
-  if (anchor !== undefined) return anchor
-  return chain.find((candidate) => {
-    // Without the candidate itself, so that certificates which issued each other come to an end.
-    const others = chain.filter((each) => each !== candidate)
-    return issued(candidate) && findIssuer(candidate, anchors, others) !== undefined
-  })
+  const authorities = [...anchors, ...leadingTo(anchors, chain)]
+  return fittest(
+    authorities.filter((each) => hasIssued(each, certificate)),
+    now,
+  )
 }
 
-function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
-  try {
-    return certificate.x509.verify(issuer.publicKey())
-  } catch {
-    return false
-  }
+/** Certificates of the chain that lead up to an anchor, each looked at once by each of the others. */
+function leadingTo(anchors: readonly Certificate[], chain: readonly Certificate[]): readonly Certificate[] {
+  const led = chain.filter((each) => anchors.some((anchor) => hasIssued(anchor, each)))
+  const rest = chain.filter((each) => !led.includes(each))
+  return led.length === 0 ? [] : [...led, ...leadingTo(led, rest)]
+}
+
+function hasIssued(issuer: Certificate, certificate: Certificate): boolean {
+  return objectionToIssuer(certificate, issuer) === undefined
+}
+
+/** Of a CA's certificates with one key, renewed or cross-signed: one within its dates, else the latest to end. */
+export function fittest(issuers: readonly Certificate[], now?: Date): Certificate | undefined {
+  const rank = (issuer: Certificate) => (now !== undefined && isWithinDates(issuer, now) ? 1 : 0)
+  return issuers.toSorted(
+    (one, other) => rank(other) - rank(one) || other.notAfter.getTime() - one.notAfter.getTime(),
+  )[0]
+}
+
+export function isWithinDates({ notBefore, notAfter }: Certificate, now: Date): boolean {
+  return notBefore <= now && now <= notAfter
 }

@@ -1,12 +1,13 @@
 import { isRefusal } from '../errors.ts'
+import { excerpt } from '../excerpt.ts'
 import { type Hearing, type Options, openHearing, USUAL_SKEW } from './hearing.ts'
+import { describeName } from './name.ts'
 import { type OcspResponse, parseResponse } from './response.ts'
 import { judgeExtensions, judgeKind, judgeNonce, judgeTransport, LARGEST_RESPONSE } from './rules-form.ts'
 import { judgeCertId, judgeCertificate, judgeSeveral, judgeStatus } from './rules-identity.ts'
 import { judgeNoCheck, judgeSignature, judgeSigner } from './rules-signer.ts'
 import { effectiveEnd, judgeDates, judgeEnd, judgeNextUpdate, judgeOrder } from './rules-time.ts'
 import { HASHES } from './signature.ts'
-import { nameOf } from './signer.ts'
 import type { Subject } from './subject.ts'
 import {
   type Finding,
@@ -43,6 +44,19 @@ const HEARD: Readonly<Partial<Record<Rule, (hearing: Hearing) => Finding>>> = {
  * @param der an OCSPResponse as it was received.
  */
 export function validateResponse(der: Uint8Array, subject: Subject, options: Options): Verdict {
+  try {
+    return judgeResponse(der, subject, options)
+  } catch (error) {
+    // A fault of ours. A response that nobody has judged is no staple, and its bytes must not end a run.
+    return unread(fails(`it could not be judged: ${excerpt(String(error))}`))
+  }
+}
+
+function unread(finding: Finding): Verdict {
+  return { verdict: 'refused', outcomes: outcomesOf({ V2: finding }), warnings: [], singles: 0 }
+}
+
+function judgeResponse(der: Uint8Array, subject: Subject, options: Options): Verdict {
   const { response, finding } = readResponse(der)
   const findings: Partial<Record<Rule, Finding>> = {
     V1:
@@ -115,7 +129,7 @@ function heard(hearing: Hearing, outcomes: readonly Outcome[]): Verdict {
       : {
           signer: {
             kind: signer.kind,
-            name: nameOf(signer.certificate),
+            name: describeName(signer.certificate.subject),
             notAfter: signer.certificate.notAfter,
           },
         }),

@@ -21,6 +21,7 @@ import {
   ANY_PURPOSE,
   at,
   byDelegateWith,
+  commonNameOf,
   type Group,
   type Made,
   NOW,
@@ -245,7 +246,7 @@ export const CASES: readonly Case[] = [
   {
     what: 'a delegate of a CA that has taken the same name',
     signer: (from) => {
-      const subject = from.issuer.certificate.x509.subject.replace('CN=', '')
+      const subject = commonNameOf(from.issuer)
       return byDelegateWith({})({ ...from, issuer: certify(NOW, { subject, serial: Buffer.of(1) }) })
     },
     verdict: 'refused',
@@ -324,10 +325,7 @@ export const CASES: readonly Case[] = [
   {
     what: 'the name of the issuer in another case',
     spec: (from) => ({
-      responder: encodeExplicit(
-        1,
-        name(`  ${from.issuer.certificate.x509.subject.replace('CN=', '').toUpperCase()}`),
-      ),
+      responder: encodeExplicit(1, name(`  ${commonNameOf(from.issuer).toUpperCase()}`)),
     }),
     verdict: 'good',
   },

@@ -55,10 +55,10 @@ describe('what a certificate says', () => {
     const certificate = withExtensions(purposes('1.2.3'), DIGITAL_SIGNATURE, extension('1.3.9', NULL, true))
     expect(certificate).toMatchObject({
       keyPurposes: ['1.2.3'],
-      mayDoDigitalSignature: true,
+      keyUsages: ['digitalSignature'],
       unknownCritical: ['1.3.9'],
     })
-    expect(leaf.certificate).toMatchObject({ keyPurposes: undefined, mayDoDigitalSignature: undefined })
+    expect(leaf.certificate).toMatchObject({ keyPurposes: undefined, keyUsages: undefined })
   })
 })
 

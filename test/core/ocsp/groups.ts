@@ -1,4 +1,5 @@
 import type { Certificate } from '../../../lambda/core/ocsp/certificate.ts'
+import { describeName } from '../../../lambda/core/ocsp/name.ts'
 import { prepareSubject } from '../../../lambda/core/ocsp/subject.ts'
 import { type Options, validateResponse } from '../../../lambda/core/ocsp/validation.ts'
 import { brokenRules, type Verdict } from '../../../lambda/core/ocsp/verdict.ts'
@@ -76,6 +77,7 @@ export interface Made {
   readonly signer?: (from: Group) => Party
 }
 
+export const commonNameOf = ({ certificate }: Party) => describeName(certificate.subject).replace('CN=', '')
 export const byIssuer = (from: Group) => from.issuer
 
 export function build(from: Group, { spec = {}, signer = byIssuer }: Made): Buffer {

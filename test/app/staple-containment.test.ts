@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { HttpAnswer, StaplePorts, StapleStore } from '../../lambda/app/staple-ports.ts'
+import { TicketringError } from '../../lambda/core/errors.ts'
+import { parseCertificate } from '../../lambda/core/ocsp/certificate.ts'
+import { encodeExplicit } from '../../lambda/core/ocsp/der-writer.ts'
+import { decodePem } from '../../lambda/core/ocsp/pem.ts'
+import { digestOf } from '../../lambda/core/staple.ts'
+import { StapleWorld } from '../fakes/staple-world.ts'
+
+const DAY = 86_400
+const OTHERS = ['api', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']
+
+/** Ten certificates with a staple each, a day later, when all are due; `api` is revoked meanwhile, and withheld. */
+let world: StapleWorld
+beforeEach(async () => {
+  world = new StapleWorld()
+  world.add('www')
+  for (const name of OTHERS) world.add(name, name === 'api' ? { revoked: 'withhold' } : {})
+  await world.refresh()
+  world.authority.manners.set('api', 'revoked')
+  world.clock.advance(1.1 * DAY)
+})
+
+const heldBy = (machine: number, name: string) => world.fleet.machines[machine]?.held.get(world.id(name))
+const digest = (name: string) => digestOf(world.entry(name)?.response?.der ?? new Uint8Array())
+
+/** Runs, and finds the others refreshed, delivered and withdrawn, and `www` counted under this reason. */
+async function expectContained(reason: string, ports: StaplePorts = world.ports()): Promise<void> {
+  const before = new Map(OTHERS.map((name) => [name, digest(name)]))
+  await world.invoke({ action: 'refresh' }, ports)
+  for (const name of OTHERS.slice(1)) {
+    expect(digest(name), name).not.toBe(before.get(name))
+    for (const machine of [0, 1]) expect(heldBy(machine, name), name).toBe(digest(name))
+  }
+  expect(world.journal.of('withdrawn')).toMatchObject([{ certificate: 'api' }])
+  expect(heldBy(0, 'api')).toBeUndefined()
+  expect(heldBy(0, 'www')).toBeDefined()
+  expect(world.metrics()).toMatchObject({ StapleFailures: 1, StaplesUndelivered: 0 })
+  expect(world.journal.of('failing')).toEqual([{ kind: 'failing', reason, certificates: 1 }])
+}
+
+function emptySubject(): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), 'ticketring-empty-'))
+  try {
+    const file = (name: string) => join(folder, name)
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', file('key')]
+    execFileSync('openssl', ['req', '-x509', ...key, '-subj', '/', '-out', file('pem')], { stdio: 'ignore' })
+    return decodePem(readFileSync(file('pem'), 'latin1'), ['CERTIFICATE'])[0] as Buffer
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+describe('one certificate whose responder', () => {
+  it('sends along a certificate with an empty subject, as the signer', async () => {
+    const { der, subject } = parseCertificate(emptySubject())
+    const spec = { certificates: [der], responder: encodeExplicit(1, subject.der) }
+    world.authority.manners.set('www', () => world.authority.say('www', spec))
+    await expectContained('V6')
+    expect(world.entry('www')?.lastFailure?.detail).toMatch(/^an empty name: its extended key usage lacks/)
+  })
+
+  it.each<[string, unknown]>([
+    ['a TypeError', new TypeError("Cannot read properties of undefined (reading 'replaceAll')")],
+    ['a RangeError', new RangeError('Maximum call stack size exceeded')],
+    ['no error at all', undefined],
+    ['a text', 'gone'],
+    [
+      'a refusal that no responder is known for',
+      new TicketringError('ring-malformed', { wanted: 'a', came: 'b' }),
+    ],
+  ])('makes the asking fail with %s', async (_, thrown) => {
+    world.authority.manners.set('www', () => {
+      throw thrown
+    })
+    await expectContained(thrown instanceof TicketringError ? thrown.code : 'internal-error')
+    expect(world.entry('www')).toMatchObject({ state: 'staple', failures: 1 })
+  })
+
+  it('gives an answer that is none', async () => {
+    world.authority.manners.set('www', () => ({}) as HttpAnswer)
+    await expectContained('internal-error')
+  })
+})
+
+it('one certificate that fails after its response was judged is contained as well', async () => {
+  const { journal, ...ports } = world.ports()
+  const failing = {
+    record: (entry: Parameters<typeof journal.record>[0]) => {
+      if (entry.kind === 'fetched' && entry.certificate === 'www') throw new TypeError('no such field')
+      journal.record(entry)
+    },
+  }
+  await expectContained('internal-error', { ...ports, journal: failing })
+})
+
+describe('one certificate of which the store', () => {
+  const storing = (changes: (store: StapleStore) => Partial<StapleStore>): StaplePorts => {
+    const ports = world.ports()
+    const { store } = ports
+    const same: StapleStore = {
+      read: (ids) => store.read(ids),
+      earlier: (id, version) => store.earlier(id, version),
+      write: (id, text, after) => store.write(id, text, after),
+    }
+    return { ...ports, store: { ...same, ...changes(store) } }
+  }
+
+  it('cannot say what it holds', async () => {
+    const trouble = new TicketringError('access-denied', { wanted: 'the parameter', came: 'AccessDenied' })
+    const ports = storing((store) => ({
+      read: async (ids) => new Map([...(await store.read(ids)), [world.id('www'), trouble]]),
+    }))
+    await expectContained('unreadable', ports)
+    const { certificates } = await world.invoke({ action: 'status' }, ports)
+    expect(certificates.at(-1)).toMatchObject({ name: 'www', state: 'unreadable' })
+    expect(certificates.at(-1)?.reason).toMatch(/access-denied/)
+  })
+
+  it.each(['', '{', 'null', '[]', '7', '{"v":2}', '\u0000', '{"v":1,"id":"%"}'])(
+    'holds what nobody wrote (%j): it is asked about as if there were none',
+    async (pattern) => {
+      const text = pattern.replace('%', 'x'.repeat(5000))
+      world.store.versions.get(world.id('www'))?.push(text)
+      const before = digest('c')
+      await world.refresh()
+      expect(digest('c')).not.toBe(before)
+      expect(world.entry('www')).toMatchObject({ state: 'staple', failures: 0 })
+      for (const { detail } of world.journal.of('trouble')) expect(detail.length).toBeLessThan(500)
+    },
+  )
+
+  it('holds an entry whose dates make no life: its share is a number all the same', async () => {
+    const texts = world.store.versions.get(world.id('www')) ?? []
+    const entry = JSON.parse(texts.at(-1) ?? '{}')
+    texts.push(JSON.stringify({ ...entry, thisUpdate: entry.end, nextTry: '2999-01-01T00:00:00.000Z' }))
+    const { certificates } = await world.invoke({ action: 'status', certificate: 'www' })
+    expect(certificates[0]?.lifeLeftPercent).toBe(0)
+    await world.refresh()
+    expect(world.metrics()?.StapleLifeLeft).toBe(0)
+  })
+})
