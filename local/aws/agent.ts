@@ -1,159 +1,121 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Machine } from './contract.ts'
 import type { CommandDocument, DocumentContent } from './document.ts'
+import { type Ending, Script } from './script.ts'
 
 export interface AgentResult {
+  readonly status: 'Success' | 'Failed' | 'TimedOut'
+  readonly exitCode: number
   readonly stdout: string
   readonly stderr: string
-  readonly exitCode: number
-  readonly timedOut: boolean
 }
 
-type Step = DocumentContent['mainSteps'][number]
+/** One run of a document: a command's, or an association's, which has no id that a script could see. */
+export interface Run {
+  readonly id: string
+  readonly kind: 'command' | 'association'
+}
 
-/** What an agent leaves of each stream in a command's output. */
-const MAX_OUTPUT = 2500
-const SEPARATOR = '\n----------ERROR-------\n'
-const OUTPUT_CUT = '\n---Output truncated---'
-const ERROR_CUT = '\n---Error truncated----'
+type Step = DocumentContent['mainSteps'][0]
 
-/** The part of the SSM agent that runs a document's shell scripts on one machine. */
+/** Exit codes that mean something to the agent, and how often it begins a document again. */
+const [ENOUGH, REBOOT, STOPPED] = [168, 194, 137]
+const RUNS = 15
+/** Seconds: a `timeoutSeconds` outside of these counts as 3,600. */
+const [SHORTEST, LONGEST, USUAL] = [5, 172_800, 3600]
+
+/** The part of the SSM agent that runs a document's shell script on one machine. */
 export class Agent {
   readonly #machine: Machine
-  readonly #environment: Readonly<Record<string, string>>
+  readonly #environment: () => Readonly<Record<string, string>>
   /** Powered off: nothing starts any more. */
   #stopped = false
-  readonly #running = new Map<ChildProcess, Promise<unknown>>()
+  readonly #running = new Set<Script>()
 
-  constructor(machine: Machine, environment: Readonly<Record<string, string>>) {
+  /** @param environment what each script sees, asked for when one starts */
+  constructor(machine: Machine, environment: () => Readonly<Record<string, string>>) {
     this.#machine = machine
     this.#environment = environment
   }
 
-  /** Runs the steps in turn until one fails. Never throws. */
+  /** Runs the document's step, again whenever the machine went down under it. Never throws. */
   async run(
-    runId: string,
-    document: CommandDocument,
+    run: Run,
+    { content }: CommandDocument,
     parameters: Record<string, string>,
   ): Promise<AgentResult> {
-    let result: AgentResult = { stdout: '', stderr: '', exitCode: 0, timedOut: false }
-    for (const [index, step] of document.content.mainSteps.entries()) {
-      if (this.#stopped) return { ...result, exitCode: 137 }
-      if (!applies(step)) continue
-      const folder = join(this.#machine.workdir, runId, step.name, `${index}.awsrunShellScript`)
-      const ran = await this.#runStep(folder, step, document, parameters)
-      result = { ...ran, stdout: result.stdout + ran.stdout, stderr: result.stderr + ran.stderr }
-      if (ran.exitCode !== 0 || ran.timedOut) return result
+    const [step] = content.mainSteps
+    const folder = join(this.#machine.workdir, run.id, step.name, '0.awsrunShellScript')
+    const { lines, variables } = this.#interpolate(step, content, parameters)
+    const ids = run.kind === 'command' ? { SSM_COMMAND_ID: run.id } : {}
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    writeFileSync(join(folder, '_script.sh'), `${lines.join('\n')}\n`, { mode: 0o700 })
+    for (let count = 1; ; count += 1) {
+      const { ending, again } = await this.#start(folder, step, { ...variables, ...ids })
+      if (!again || this.#stopped || count === RUNS) return report(folder, ending)
     }
-    return result
   }
 
-  /** Power off: whatever runs is killed. Resolves when it is gone. */
+  /** The machine goes down and comes up again at once: what ran is killed, and begins anew. */
+  reboot(): void {
+    for (const script of this.#running) script.interrupt()
+  }
+
+  /** Power off. Resolves when everything that ran is gone. */
   async stop(): Promise<void> {
     this.#stopped = true
-    for (const child of this.#running.keys()) killGroup(child)
-    await Promise.all(this.#running.values())
+    this.reboot()
+    await Promise.all([...this.#running].map(({ ended }) => ended))
   }
 
-  async #runStep(
+  async #start(
     folder: string,
-    step: Step,
-    document: CommandDocument,
-    parameters: Record<string, string>,
-  ): Promise<AgentResult> {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const script = join(folder, '_script.sh')
-    const { lines, variables } = this.#interpolate(step, document, parameters)
-    writeFileSync(script, `${lines.join('\n')}\n`, { mode: 0o700 })
-    const argv = ['/bin/sh', script]
-    const [command = '/bin/sh', ...args] = this.#machine.wrap?.(argv) ?? argv
-    const env = { ...this.#environment, ...variables }
-    const child = spawn(command, args, {
-      cwd: folder,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    })
-    const watched = this.#watch(child, folder, step.inputs.timeoutSeconds)
-    this.#running.set(child, watched)
-    return watched.finally(() => this.#running.delete(child))
-  }
-
-  async #watch(child: ChildProcess, folder: string, limit: number): Promise<AgentResult> {
-    const printed = { stdout: '', stderr: '' }
-    for (const name of ['stdout', 'stderr'] as const) {
-      writeFileSync(join(folder, name), '', { mode: 0o600 })
-      child[name]?.setEncoding('utf8').on('data', (text: string) => {
-        printed[name] += text
-        appendFileSync(join(folder, name), text)
-      })
-    }
-    const { exitCode, timedOut } = await ending(child, limit)
-    if (exitCode === 0) return { ...printed, exitCode, timedOut }
-    const note = `${printed.stderr === '' ? '' : '\n'}failed to run commands: exit status ${exitCode}`
-    return { ...printed, stderr: printed.stderr + note, exitCode, timedOut }
+    { inputs }: Step,
+    variables: Record<string, string>,
+  ): Promise<{ ending: Ending; again: boolean }> {
+    const plain = ['sh', '-c', join(folder, '_script.sh')]
+    const argv = this.#machine.wrap?.(plain) ?? plain
+    const environment = { ...this.#environment(), ...variables }
+    const script = new Script({ argv, environment, folder, limit: limitOf(inputs.timeoutSeconds) })
+    this.#running.add(script)
+    const ending = await script.ended
+    this.#running.delete(script)
+    const wantsReboot = ending.exitCode === REBOOT
+    if (wantsReboot) this.reboot()
+    return { ending, again: wantsReboot || script.interrupted }
   }
 
   /** New agents put a parameter into the environment where the document says so; old ones know only text. */
-  #interpolate({ inputs }: Step, { content }: CommandDocument, parameters: Record<string, string>) {
+  #interpolate({ inputs }: Step, content: DocumentContent, parameters: Record<string, string>) {
     const asVariable = (name: string) =>
       this.#machine.agent === 'current' && content.parameters[name]?.interpolationType === 'ENV_VAR'
     const names = Object.keys(parameters)
     const variables = names.filter(asVariable).map((name) => [`SSM_${name}`, parameters[name] ?? ''] as const)
     const lines = inputs.runCommand.map((line) =>
-      line.replace(/\{\{\s*(\w+)\s*\}\}/g, (whole, name: string) =>
-        name in parameters && !asVariable(name) ? (parameters[name] ?? '') : whole,
-      ),
+      line.replace(/\{\{\s*(\w+)\s*\}\}/g, (whole, name: string) => {
+        if (!(name in parameters)) return whole
+        return asVariable(name) ? `$SSM_${name}` : (parameters[name] ?? '')
+      }),
     )
     return { lines, variables: Object.fromEntries(variables) }
   }
 }
 
-/** `Output` as a command's plugin shows it: both streams in one, cut to 2,500 characters. */
-export function commandOutput(stdout: string, stderr: string): string {
-  const rest = stderr === '' ? '' : `${SEPARATOR}${stderr}`
-  if (stdout.length + rest.length <= MAX_OUTPUT) return stdout + rest
-  if (stderr === '') return cut(stdout, MAX_OUTPUT, OUTPUT_CUT)
-  const room = MAX_OUTPUT - SEPARATOR.length
-  const half = Math.floor(room / 2)
-  const out = stdout.length <= half ? stdout : cut(stdout, Math.max(half, room - stderr.length), OUTPUT_CUT)
-  return `${out}${SEPARATOR}${cut(stderr, room - out.length, ERROR_CUT)}`
+function limitOf(seconds: number): number {
+  return seconds < SHORTEST || seconds > LONGEST ? USUAL : seconds
 }
 
-function cut(text: string, length: number, mark: string): string {
-  return text.length <= length ? text : text.slice(0, length - mark.length) + mark
+/** What a run that was begun several times printed stands one behind the other; so does the agent's note on a failure. */
+function report(folder: string, { exitCode, error }: Ending): AgentResult {
+  const status = statusOf(exitCode)
+  const note = status === 'Failed' && error !== undefined ? `failed to run commands: ${error}` : ''
+  appendFileSync(join(folder, 'stderr'), note)
+  const stderr = exitCode === ENOUGH ? '' : readFileSync(join(folder, 'stderr'), 'utf8')
+  return { status, exitCode, stdout: readFileSync(join(folder, 'stdout'), 'utf8'), stderr }
 }
 
-/** Every machine here is a Linux one. */
-function applies({ precondition }: Step): boolean {
-  if (precondition === undefined) return true
-  const [left, right] = precondition.StringEquals.map((side) => (side === 'platformType' ? 'Linux' : side))
-  return left === right
-}
-
-/** Like the agent, waits until nobody holds the script's output any more, daemons included. */
-function ending(child: ChildProcess, limit: number): Promise<{ exitCode: number; timedOut: boolean }> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      killGroup(child)
-      resolve({ exitCode: 137, timedOut: true })
-    }, limit * 1000)
-    const end = (exitCode: number) => {
-      clearTimeout(timer)
-      resolve({ exitCode, timedOut: false })
-    }
-    child.on('error', () => end(127))
-    child.on('close', (code) => end(code ?? 137))
-  })
-}
-
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch {
-    // It ended in between.
-  }
+function statusOf(exitCode: number): AgentResult['status'] {
+  if (exitCode === STOPPED) return 'TimedOut'
+  return [0, ENOUGH, REBOOT].includes(exitCode) ? 'Success' : 'Failed'
 }

@@ -121,6 +121,11 @@ export interface Machine {
   readonly environment: Readonly<Record<string, string>>
   /** The agent's orchestration folder: scripts and their outputs stay here. */
   readonly workdir: string
+  /**
+   * Default Host Management manages an EC2 machine by this role, because its own has no rights of Systems Manager. The
+   * agent shares the session's credentials with its scripts, as it does on a hybrid machine.
+   */
+  readonly hostManagementRole?: string
   readonly wrap?: (argv: readonly string[]) => readonly string[]
 }
 
@@ -137,6 +142,8 @@ export interface Instance {
   /** ConnectionLost: it stays in the roll call, commands wait for it until they expire. */
   lose(): void
   restore(): void
+  /** It goes down and comes up again at once: documents under way are killed, and run again. */
+  reboot(): void
   /** Each command reaches it so many milliseconds late. */
   delay(milliseconds: number): void
   /** The next commands never reach it. */

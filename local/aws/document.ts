@@ -24,16 +24,17 @@ const CONTENT = z.strictObject({
       }),
     )
     .default({}),
-  mainSteps: z
-    .array(
-      z.strictObject({
-        action: z.literal('aws:runShellScript'),
-        name: z.string(),
-        precondition: z.strictObject({ StringEquals: z.tuple([z.string(), z.string()]) }).optional(),
-        inputs: z.strictObject({ runCommand: z.array(z.string()), timeoutSeconds: SECONDS.default(3600) }),
-      }),
-    )
-    .min(1),
+  mainSteps: z.tuple([
+    z.strictObject({
+      action: z.literal('aws:runShellScript'),
+      name: z.string(),
+      // Every machine here is a Linux one.
+      precondition: z
+        .strictObject({ StringEquals: z.tuple([z.literal('platformType'), z.literal('Linux')]) })
+        .optional(),
+      inputs: z.strictObject({ runCommand: z.array(z.string()), timeoutSeconds: SECONDS.default(3600) }),
+    }),
+  ]),
 })
 
 export type DocumentContent = z.infer<typeof CONTENT>

@@ -1,10 +1,23 @@
 import { EventEmitter, once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from './agent.ts'
 import { AwsError } from './aws-error.ts'
 import type { Instance, Machine } from './contract.ts'
 
 export type Delivery = 'delivered' | 'expired' | 'gone'
+
+/** What every machine here runs. */
+export const PLATFORM = { name: 'Debian GNU/Linux', version: '12' }
+
+export interface NodeParts {
+  readonly machine: Machine
+  readonly environment: Readonly<Record<string, string>>
+  readonly region: string
+  /** A session of a role, in this machine's name. */
+  readonly session: (role: string) => ReturnType<Instance['credentials']>
+}
 
 /** A machine as Systems Manager knows it. */
 export class ManagedNode implements Instance {
@@ -14,20 +27,20 @@ export class ManagedNode implements Instance {
   readonly agent: Agent
   readonly registeredAt = Date.now()
   state: 'online' | 'lost' | 'gone' = 'online'
+  readonly #region: string
+  readonly #session: NodeParts['session']
   #late = 0
   #commandsToLose = 0
   #repliesToLose = 0
   readonly #changes = new EventEmitter()
 
-  constructor(
-    machine: Machine,
-    environment: Readonly<Record<string, string>>,
-    credentials: Instance['credentials'],
-  ) {
-    this.credentials = credentials
+  constructor({ machine, environment, region, session }: NodeParts) {
+    this.credentials = () => session(machine.role)
     this.machine = machine
     this.environment = environment
-    this.agent = new Agent(machine, environment)
+    this.#region = region
+    this.#session = session
+    this.agent = new Agent(machine, () => ({ ...environment, ...this.#agentVariables() }))
     this.#changes.setMaxListeners(0)
   }
 
@@ -54,6 +67,10 @@ export class ManagedNode implements Instance {
 
   restore(): void {
     this.#become('online')
+  }
+
+  reboot(): void {
+    this.agent.reboot()
   }
 
   delay(milliseconds: number): void {
@@ -94,6 +111,21 @@ export class ManagedNode implements Instance {
     return false
   }
 
+  /** What the agent tells every script: who it is, and where it shares credentials. */
+  #agentVariables(): Record<string, string> {
+    const { id, workdir, role, hostManagementRole } = this.machine
+    const shares = id.startsWith('mi-') || hostManagementRole !== undefined
+    const file = join(workdir, 'credentials')
+    if (shares) share(file, this.#session(hostManagementRole ?? role))
+    return {
+      AWS_SSM_INSTANCE_ID: id,
+      AWS_SSM_REGION_NAME: this.#region,
+      AWS_SSM_PLATFORM_NAME: PLATFORM.name,
+      AWS_SSM_PLATFORM_VERSION: PLATFORM.version,
+      ...(shares ? { AWS_SHARED_CREDENTIALS_FILE: file } : {}),
+    }
+  }
+
   async #reachable(deadline: number): Promise<boolean> {
     while (this.state === 'lost' && Date.now() < deadline) await this.#change(deadline)
     return this.state === 'online'
@@ -119,6 +151,18 @@ export class ManagedNode implements Instance {
     this.state = state
     this.#changes.emit('change')
   }
+}
+
+/** The credentials file of the AWS tools, as the agent keeps it for others. */
+function share(file: string, session: ReturnType<Instance['credentials']>): void {
+  const settings = Object.entries({
+    aws_access_key_id: session.accessKeyId,
+    aws_secret_access_key: session.secretAccessKey,
+    aws_session_token: session.sessionToken,
+  })
+  const lines = settings.map(([name, value]) => `${name} = ${value}\n`)
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  writeFileSync(file, `[default]\n${lines.join('')}`, { mode: 0o600 })
 }
 
 /** Every machine that ever registered. */

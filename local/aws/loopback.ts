@@ -76,9 +76,12 @@ export async function startLoopbackAws(options: LoopbackOptions): Promise<Loopba
 function join(machine: Machine, endpoint: string, base: Foundation, parts: Services): Instance {
   const { account, stack, credentials } = base
   const role = stack.roles.find(({ logicalId }) => logicalId === machine.role)?.name ?? machine.role
-  const node = new ManagedNode({ ...machine, role }, machineEnvironment(machine, endpoint), () =>
-    credentials.issueSession(roleSession(account, 'instance', role, machine.id)),
-  )
+  const node = new ManagedNode({
+    machine: { ...machine, role },
+    environment: machineEnvironment(machine, endpoint),
+    region: account.region,
+    session: (name) => credentials.issueSession(roleSession(account, 'instance', name, machine.id)),
+  })
   parts.fleet.add(node)
   parts.stateManager.welcome(node)
   return node

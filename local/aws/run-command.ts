@@ -1,4 +1,5 @@
-import { commandOutput } from './agent.ts'
+import type { AgentResult } from './agent.ts'
+import { commandOutput } from './agent-output.ts'
 import type { CommandDocument } from './document.ts'
 import type { ManagedNode } from './fleet.ts'
 import type { CommandRecord, ExecutionRecord } from './history.ts'
@@ -57,8 +58,8 @@ export class Command implements CommandRecord {
   /** TimeoutSeconds plus the document's execution time-out: after that nobody is waited for. */
   get expiresAt(): number {
     const { document, timeoutSeconds, requestedAt } = this.request
-    const execution = document.content.mainSteps.reduce((sum, { inputs }) => sum + inputs.timeoutSeconds, 0)
-    return requestedAt + (timeoutSeconds + execution) * 1000
+    const [{ inputs }] = document.content.mainSteps
+    return requestedAt + (timeoutSeconds + inputs.timeoutSeconds) * 1000
   }
 
   get counts(): { completed: number; errors: number; deliveryTimedOut: number } {
@@ -110,15 +111,13 @@ export class Command implements CommandRecord {
     execution.status = 'InProgress'
     execution.statusDetails = 'InProgress'
     execution.startedAt = Date.now()
-    const result = await node.agent.run(id, document, bound)
+    const result = await node.agent.run({ id, kind: 'command' }, document, bound)
     // What an agent never reports counts as never delivered, though it ran.
     const heard = await node.reply(this.expiresAt)
     Object.assign(execution, { stdout: result.stdout, stderr: result.stderr })
     if (!heard) return end(execution, 'TimedOut', 'DeliveryTimedOut')
     execution.exitCode = result.exitCode
-    if (result.timedOut) return end(execution, 'TimedOut', 'ExecutionTimedOut')
-    const status = result.exitCode === 0 ? 'Success' : 'Failed'
-    end(execution, status, status)
+    end(execution, ...statusOf(result))
   }
 }
 
@@ -126,6 +125,11 @@ export function pending(instance: string, document: string): Execution {
   const status = 'Pending'
   const none = { startedAt: undefined, endedAt: undefined, stdout: '', stderr: '', exitCode: -1 }
   return { instance, document, status, statusDetails: status, ...none }
+}
+
+/** Status and details of a run that an agent reported. */
+export function statusOf({ status }: AgentResult): [status: string, details: string] {
+  return [status, status === 'TimedOut' ? 'ExecutionTimedOut' : status]
 }
 
 /** An unheard answer stays unheard: its output is kept for the history, never shown by the API. */

@@ -1,7 +1,7 @@
 import { type Account, uuid } from './account.ts'
 import { bindParameters, type CommandDocument } from './document.ts'
 import type { Fleet, ManagedNode } from './fleet.ts'
-import { type Execution, pending, share } from './run-command.ts'
+import { type Execution, pending, share, statusOf } from './run-command.ts'
 
 /** A State Manager association as its template resource describes it. */
 export interface Association {
@@ -70,10 +70,13 @@ export class StateManager {
     const execution = pending(node.id, document.name)
     this.executions.push(execution)
     execution.startedAt = Date.now()
-    const result = await node.agent.run(uuid(this.#account), document, bindParameters(document, parameters))
-    const { timedOut, exitCode, stdout, stderr } = result
-    const status = timedOut ? 'TimedOut' : exitCode === 0 ? 'Success' : 'Failed'
-    const statusDetails = timedOut ? 'ExecutionTimedOut' : status
+    const result = await node.agent.run(
+      { id: uuid(this.#account), kind: 'association' },
+      document,
+      bindParameters(document, parameters),
+    )
+    const { exitCode, stdout, stderr } = result
+    const [status, statusDetails] = statusOf(result)
     Object.assign(execution, { status, statusDetails, stdout, stderr, exitCode, endedAt: Date.now() })
   }
 }

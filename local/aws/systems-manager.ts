@@ -4,7 +4,7 @@ import { AwsError } from './aws-error.ts'
 import type { Caller, Operation } from './caller.ts'
 import { bindParameters, type CommandDocument } from './document.ts'
 import type { FaultPlan } from './faults.ts'
-import type { Fleet, ManagedNode } from './fleet.ts'
+import { type Fleet, type ManagedNode, PLATFORM } from './fleet.ts'
 import { parseInput } from './input.ts'
 import { paginate } from './parameter-store.ts'
 import { Command, type CommandRequest, type Execution, shownOutput } from './run-command.ts'
@@ -200,7 +200,7 @@ function describeCommand(command: Command, shown: { status?: string; counted: bo
 function describeInvocation({ request }: Command, execution: Execution, details: boolean) {
   const { status, statusDetails, startedAt, endedAt } = execution
   const plugin = {
-    Name: request.document.content.mainSteps[0]?.name,
+    Name: request.document.content.mainSteps[0].name,
     Status: status,
     StatusDetails: statusDetails,
     ResponseCode: execution.exitCode,
@@ -230,7 +230,8 @@ function describeInstance({ id, state, machine, registeredAt }: ManagedNode) {
     AgentVersion: machine.agent === 'current' ? '3.3.2746.0' : '3.2.2222.0',
     IsLatestVersion: machine.agent === 'current',
     PlatformType: 'Linux',
-    PlatformName: 'Debian GNU/Linux',
+    PlatformName: PLATFORM.name,
+    PlatformVersion: PLATFORM.version,
     ResourceType: id.startsWith('mi-') ? 'ManagedInstance' : 'EC2Instance',
     ComputerName: id,
   }

@@ -8,7 +8,6 @@ import {
   type SendCommandCommandInput,
 } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
-import { commandOutput } from '../../../local/aws/agent.ts'
 import type { CommandRecord, LoopbackAws } from '../../../local/aws/loopback.ts'
 import { clients, joinMachine, refusalOf, removeFolders, startAccount } from './fixture.ts'
 
@@ -91,17 +90,9 @@ test("standard error follows standard output behind the agent's separator", asyn
   expect((await invocations(id))['i-1']).toEqual({
     details: 'Failed',
     output:
-      'generation 1 by variable\n\n----------ERROR-------\na warning\n\nfailed to run commands: exit status 3',
+      'generation 1 by variable\n\n----------ERROR-------\na warning\nfailed to run commands: exit status 3',
     code: 3,
   })
-})
-
-test('output is cut to 2,500 characters, both streams included', () => {
-  expect(commandOutput('x'.repeat(2500), '')).toHaveLength(2500)
-  expect(commandOutput('x'.repeat(3000), '')).toMatch(/^x{2477}\n---Output truncated---$/)
-  const both = commandOutput('x'.repeat(3000), 'y'.repeat(3000))
-  expect(both.length).toBeLessThanOrEqual(2500)
-  expect(both).toMatch(/^x+\n---Output truncated---\n----------ERROR-------\ny+\n---Error truncated----$/)
 })
 
 test("a value that does not match the parameter's pattern is refused", async () => {

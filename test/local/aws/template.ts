@@ -117,7 +117,7 @@ function documentContent() {
         action: 'aws:runShellScript',
         name: 'apply',
         precondition: { StringEquals: ['platformType', 'Linux'] },
-        inputs: { runCommand: SCRIPT, timeoutSeconds: '10' },
+        inputs: { runCommand: SCRIPT, timeoutSeconds: '5' },
       },
     ],
   }
@@ -127,7 +127,7 @@ function slowContent() {
   const step = { action: 'aws:runShellScript', name: 'sleep' }
   return {
     schemaVersion: '2.2',
-    mainSteps: [{ ...step, inputs: { runCommand: SLOW_SCRIPT, timeoutSeconds: 1 } }],
+    mainSteps: [{ ...step, inputs: { runCommand: SLOW_SCRIPT, timeoutSeconds: 5 } }],
   }
 }
 
