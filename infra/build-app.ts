@@ -6,7 +6,16 @@ import { AwsSolutionsChecks } from 'cdk-nag'
 import type { Construct } from 'constructs'
 import { type Configuration, parseConfiguration } from './configuration.ts'
 import { readContext } from './context.ts'
-import { functionName, recordName, secretName, stapleRecordName, staplesName, storePath } from './names.ts'
+import {
+  functionName,
+  recordName,
+  secretName,
+  stapleRecordName,
+  staplesName,
+  staplesStatusName,
+  statusName,
+  storePath,
+} from './names.ts'
 import { OcspStapling } from './ocsp-stapling.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 import type { StaplingConfiguration } from './stapling-configuration.ts'
@@ -61,19 +70,25 @@ export class TicketringStack extends Stack {
     const id = pascal(ring.name)
     const construct = new TicketKeyRing(this, id, { ...ring, ...telling })
     letRead(construct, fleetRoles)
-    new CfnOutput(this, `${id}Secret`, {
-      value: construct.secretArn,
-      description: `Secret of ring ${ring.name}`,
-    })
-    new CfnOutput(this, `${id}Function`, {
-      value: construct.function.functionName,
-      description: `Rotation function of ring ${ring.name}`,
-    })
+    tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
+    tell(
+      construct,
+      `${id}Function`,
+      construct.function.functionName,
+      `Rotation function of ring ${ring.name}`,
+    )
+    tell(
+      construct,
+      `${id}Status`,
+      construct.statusFunction.functionName,
+      `Function that only looks at ring ${ring.name}`,
+    )
     return {
       ...ring,
       fleetRoles,
       secretName: secretName(ring.name),
       functionName: functionName(ring.name),
+      statusName: statusName(ring.name),
       recordName: recordName(ring.name),
       document: construct.document,
     }
@@ -84,18 +99,27 @@ export class TicketringStack extends Stack {
     const id = `${pascal(name)}Staples`
     const construct = new OcspStapling(this, id, { name, targets, servers, certificates, asking, ...telling })
     letRead(construct, fleetRoles)
-    new CfnOutput(this, `${id}Function`, {
-      value: construct.function.functionName,
-      description: `Staple function of set ${name}`,
-    })
+    tell(construct, `${id}Function`, construct.function.functionName, `Staple function of set ${name}`)
+    tell(
+      construct,
+      `${id}Status`,
+      construct.statusFunction.functionName,
+      `Function that only looks at the staples of set ${name}`,
+    )
     return {
       ...configuration,
       functionName: staplesName(name),
+      statusName: staplesStatusName(name),
       storePath: storePath(name),
       recordName: stapleRecordName(name),
       document: construct.document,
     }
   }
+}
+
+/** An output of the stack: below its construct, or two rings named `a` and `a-status` would meet in one id. */
+function tell(construct: Construct, logicalId: string, value: string, description: string): void {
+  new CfnOutput(construct, `Output${logicalId}`, { value, description }).overrideLogicalId(logicalId)
 }
 
 /** Each construct gets roles and policies of its own: rings and sets come and go apart from each other. */

@@ -89,6 +89,17 @@ export class FleetDelivery extends Construct {
     ]
   }
 
+  /** What a function needs to see who belongs to the fleet. */
+  lookStatements(): readonly PolicyStatement[] {
+    return [
+      new PolicyStatement({
+        sid: 'CallTheRoll',
+        actions: ['ssm:DescribeInstanceInformation'],
+        resources: ['*'],
+      }),
+    ]
+  }
+
   /** Why those statements hold wildcards. */
   wildcards(): Wildcards {
     const onlyTagged = `Which machines is decided when the command is sent: the statement's condition holds it to those tagged ${this.#targets.tag}`
@@ -96,6 +107,11 @@ export class FleetDelivery extends Construct {
       ...Object.fromEntries(this.#machines().map((arn) => [arn, onlyTagged])),
       '*': 'ssm:ListCommands, ssm:ListCommandInvocations and ssm:DescribeInstanceInformation know no resource',
     }
+  }
+
+  /** Why {@link lookStatements} hold one. */
+  lookWildcards(): Wildcards {
+    return { '*': 'ssm:DescribeInstanceInformation knows no resource' }
   }
 
   #machines(): string[] {

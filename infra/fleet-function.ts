@@ -15,6 +15,9 @@ import type { Network } from './stapling-configuration.ts'
 /** Seconds that a command may wait for a machine; with the script's own limit less than a tick of either function. */
 export const DELIVERY_SECONDS = 120
 
+/** The next tick looks at what is and takes it up: an automatic retry would only race with it. */
+const UNREPEATED = { retryAttempts: 0, maxEventAge: Duration.minutes(15) }
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 export interface FleetFunctionProps {
@@ -31,6 +34,8 @@ export interface FleetFunctionProps {
   readonly statements: readonly PolicyStatement[]
   readonly wildcards: Wildcards
   readonly network?: Network
+  /** Only looks: the export that refuses to act, under a role that could not. Acting is the default. */
+  readonly looks?: boolean
   /** What does not fit its environment: a file beside the bundle. */
   readonly file?: { readonly name: string; readonly text: string }
 }
@@ -51,15 +56,14 @@ export class FleetFunction extends Construct {
       functionName: props.name,
       description: props.description,
       entry: `${ROOT}lambda/handlers/${props.entry}`,
+      handler: props.looks === true ? 'status' : 'handler',
       projectRoot: ROOT,
       depsLockFilePath: `${ROOT}package-lock.json`,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memory,
       timeout: Duration.seconds(300),
-      // The next tick looks at what is and takes it up: an automatic retry would only race with it.
-      retryAttempts: 0,
-      maxEventAge: Duration.minutes(15),
+      ...(props.looks === true ? {} : UNREPEATED),
       // No construct may widen this role behind our back.
       role: role.withoutPolicyUpdates(),
       logGroup: logs,
@@ -90,10 +94,10 @@ export class FleetFunction extends Construct {
     }
   }
 
-  #createRole({ name, role, statements, wildcards }: FleetFunctionProps, logs: LogGroup): Role {
+  #createRole({ name, role, statements, wildcards, looks }: FleetFunctionProps, logs: LogGroup): Role {
     const created = new Role(this, 'Role', {
-      // With the Region: roles are global, functions are not.
-      roleName: `${name}-${Stack.of(this).region}`,
+      // With the Region: roles are global, functions are not. No policy names a role that only looks, so it needs no name.
+      ...(looks === true ? {} : { roleName: `${name}-${Stack.of(this).region}` }),
       description: role.description,
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       inlinePolicies: {

@@ -27,6 +27,11 @@ export function functionName(ring: string): string {
   return `ticketring-${ring}-rotation`
 }
 
+/** Name of the function that only looks at a ring. */
+export function statusName(ring: string): string {
+  return `ticketring-${ring}-status`
+}
+
 /** Pattern of the names that the rotation function's role and its successors have. */
 export function roleNamePattern(ring: string): string {
   return `${functionName(ring)}-*`
@@ -50,4 +55,9 @@ export function stapleRecordName(set: string): string {
 /** Name of a set's staple function, schedule group and association, and the head of its alarms' names. */
 export function staplesName(set: string): string {
   return `ticketring-${set}-staples`
+}
+
+/** Name of the function that only looks at a set. */
+export function staplesStatusName(set: string): string {
+  return `${staplesName(set)}-status`
 }

@@ -12,7 +12,7 @@ import { staplesName, storePath } from './names.ts'
 import { Schedules } from './schedules.ts'
 import { type StapleMetric, stapleMetric, stapleWatches } from './staple-alarms.ts'
 import { buildStapleDocument } from './staple-document.ts'
-import { createStapleFunction, SETS_OWN } from './staple-function.ts'
+import { createStapleFunction, createStapleStatusFunction, SETS_OWN } from './staple-function.ts'
 import {
   type Network,
   parseSet,
@@ -50,6 +50,8 @@ export interface OcspStaplingProps {
 export class OcspStapling extends Construct {
   /** The staple function: invoke it with `{"action":"status"}` and the like. */
   readonly function: IFunction
+  /** The function that only looks, for `status` and `explain`: whoever may invoke it can change nothing. */
+  readonly statusFunction: IFunction
   /** What Run Command runs on the machines. */
   readonly document: FleetDocument
   readonly #set: StaplingConfiguration
@@ -66,8 +68,10 @@ export class OcspStapling extends Construct {
       parameters: { Staples: ['all'] },
     })
     const { document } = this
-    this.function = createStapleFunction(this, 'Refresh', { set: this.#set, document, delivery })
+    const parts = { set: this.#set, document, delivery }
+    this.function = createStapleFunction(this, 'Refresh', parts)
     delivery.precede(this.function)
+    this.statusFunction = createStapleStatusFunction(this, 'Status', parts)
     const tick = refresh.every / 60
     const { undelivered } = new Schedules(this, 'Schedules', {
       group: staplesName(name),

@@ -125,6 +125,17 @@ export class RingSecret extends Construct {
     ]
   }
 
+  /** What a function does that only looks: it sees the labels, and no value. */
+  lookStatements(): readonly PolicyStatement[] {
+    return [
+      new PolicyStatement({
+        sid: 'SeeTheLabels',
+        actions: ['secretsmanager:DescribeSecret'],
+        resources: [this.arn],
+      }),
+    ]
+  }
+
   /** Accepts that Secrets Manager has no schedule of its own for this secret. */
   acknowledgeOtherSchedule(): void {
     if (this.#made === undefined) return

@@ -10,7 +10,7 @@ import { arnOf } from './arns.ts'
 import { EXECUTION_SECONDS, type FleetDocument } from './document.ts'
 import type { FleetDelivery } from './fleet-delivery.ts'
 import { DELIVERY_SECONDS, FleetFunction } from './fleet-function.ts'
-import { functionName, recordName } from './names.ts'
+import { functionName, recordName, statusName } from './names.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 import type { RingSecret } from './ring-secret.ts'
 
@@ -52,6 +52,36 @@ export function createRotationFunction(
       }),
     ],
     wildcards: delivery.wildcards(),
+  })
+  return handler
+}
+
+/** Creates the function that looks at one ring and can do nothing else: it reads no key, and writes nothing but its log. */
+export function createRingStatusFunction(
+  scope: Construct,
+  id: string,
+  props: RotationFunctionProps,
+): IFunction {
+  const { ring, secret, delivery } = props
+  const { name } = ring
+  const { handler } = new FleetFunction(scope, id, {
+    name: statusName(name),
+    description: `Looks at ticket ring ${name}`,
+    entry: 'rotate.ts',
+    looks: true,
+    memory: 256,
+    variable: [ROTATION_VARIABLE, serialiseRotationConfiguration(rotationConfiguration(props))],
+    role: { description: `Looks at ticket ring ${name}`, policy: 'look' },
+    statements: [
+      ...secret.lookStatements(),
+      ...delivery.lookStatements(),
+      new PolicyStatement({
+        sid: 'ReadTheDeliveryRecord',
+        actions: ['ssm:GetParameter'],
+        resources: [arnOf(scope, 'ssm', `parameter${recordName(name)}`)],
+      }),
+    ],
+    wildcards: delivery.lookWildcards(),
   })
   return handler
 }

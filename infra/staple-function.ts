@@ -13,7 +13,7 @@ import { chainStatements, chainWildcards } from './chain-access.ts'
 import { EXECUTION_SECONDS, type FleetDocument } from './document.ts'
 import type { FleetDelivery } from './fleet-delivery.ts'
 import { DELIVERY_SECONDS, FleetFunction, type FleetFunctionProps } from './fleet-function.ts'
-import { stapleRecordName, staplesName, storePath } from './names.ts'
+import { stapleRecordName, staplesName, staplesStatusName, storePath } from './names.ts'
 import { networkStatements, networkWildcards } from './network-access.ts'
 import type { StaplingConfiguration } from './stapling-configuration.ts'
 
@@ -55,15 +55,57 @@ export function createStapleFunction(scope: Construct, id: string, props: Staple
       }),
       ...(vpc === undefined ? [] : networkStatements(scope, vpc, functionName)),
     ],
-    wildcards: { ...wildcards(scope, delivery, store, vpc !== undefined), ...chainWildcards(scope, set) },
+    wildcards: {
+      ...wildcards(scope, delivery.wildcards(), store, vpc !== undefined),
+      ...chainWildcards(scope, set),
+    },
     ...(vpc === undefined ? {} : { network: vpc }),
   })
   return handler
 }
 
-function wildcards(scope: Construct, delivery: FleetDelivery, store: string, inVpc: boolean): Wildcards {
+/** Creates the function that looks at one set and can do nothing else: it writes nothing but its log. */
+export function createStapleStatusFunction(
+  scope: Construct,
+  id: string,
+  props: StapleFunctionProps,
+): IFunction {
+  const { set, delivery } = props
+  const { name, vpc } = set
+  const functionName = staplesStatusName(name)
+  const store = arnOf(scope, 'ssm', `parameter${storePath(name)}/*`)
+  const { handler } = new FleetFunction(scope, id, {
+    name: functionName,
+    description: `Looks at the OCSP staples of set ${name}`,
+    entry: 'staple.ts',
+    looks: true,
+    memory: 512,
+    ...configurationParts(stapleConfiguration(props)),
+    role: { description: `Looks at the OCSP staples of set ${name}`, policy: 'look' },
+    statements: [
+      ...chainStatements(scope, set),
+      new PolicyStatement({ sid: 'ReadTheStaples', actions: ['ssm:GetParameters'], resources: [store] }),
+      ...delivery.lookStatements(),
+      new PolicyStatement({
+        sid: 'ReadTheDeliveryRecord',
+        actions: ['ssm:GetParameter'],
+        resources: [arnOf(scope, 'ssm', `parameter${stapleRecordName(name)}`)],
+      }),
+      // `explain` may have to fetch an issuer from where the staple function would.
+      ...(vpc === undefined ? [] : networkStatements(scope, vpc, functionName)),
+    ],
+    wildcards: {
+      ...wildcards(scope, delivery.lookWildcards(), store, vpc !== undefined),
+      ...chainWildcards(scope, set),
+    },
+    ...(vpc === undefined ? {} : { network: vpc }),
+  })
+  return handler
+}
+
+function wildcards(scope: Construct, delivery: Wildcards, store: string, inVpc: boolean): Wildcards {
   const known = {
-    ...delivery.wildcards(),
+    ...delivery,
     [store]: SETS_OWN,
   }
   if (!inVpc) return known

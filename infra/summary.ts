@@ -8,6 +8,8 @@ import type { StaplingConfiguration } from './stapling-configuration.ts'
 export interface SynthesisedRing extends RingConfiguration {
   readonly secretName: string
   readonly functionName: string
+  /** Of the function that only looks. */
+  readonly statusName: string
   readonly recordName: string
   readonly document: FleetDocument
 }
@@ -15,6 +17,8 @@ export interface SynthesisedRing extends RingConfiguration {
 /** One set as synthesised: its configuration and the names of what it deploys. */
 export interface SynthesisedSet extends StaplingConfiguration {
   readonly functionName: string
+  /** Of the function that only looks. */
+  readonly statusName: string
   /** Prefix of the parameters that hold the staples. */
   readonly storePath: string
   readonly recordName: string

@@ -13,7 +13,7 @@ import { type ExistingRing, parseRing, type RingConfiguration, type Rotation } f
 import { buildRingDocument } from './ring-document.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './ring-schedules.ts'
 import { RingSecret } from './ring-secret.ts'
-import { createRotationFunction } from './rotation-function.ts'
+import { createRingStatusFunction, createRotationFunction } from './rotation-function.ts'
 
 export interface TicketKeyRingProps {
   /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
@@ -41,6 +41,8 @@ export class TicketKeyRing extends Construct {
   readonly secretArn: string
   /** The rotation function: invoke it with `{"action":"status"}` and the like. */
   readonly function: IFunction
+  /** The function that only looks, for `{"action":"status"}` and dry runs: whoever may invoke it can change nothing. */
+  readonly statusFunction: IFunction
   /** What Run Command runs on the machines. */
   readonly document: FleetDocument
   readonly #ring: RingConfiguration
@@ -55,15 +57,17 @@ export class TicketKeyRing extends Construct {
     this.document = buildRingDocument(this.#ring, readScript('apply-ring.sh'))
     const { document } = this
     const delivery = new FleetDelivery(this, 'Delivery', { document, targets, name: groupName(name) })
-    const handler = createRotationFunction(this, 'Rotation', {
+    const parts = {
       ring: this.#ring,
       secret: this.#secret,
       document,
       delivery,
       window: windowSeconds(rotation),
-    })
+    }
+    const handler = createRotationFunction(this, 'Rotation', parts)
     this.function = handler
     delivery.precede(handler)
+    this.statusFunction = createRingStatusFunction(this, 'Status', parts)
     const { undelivered } = scheduleRing(this, 'Schedules', { ring: name, rotation, handler })
     if (rotation.trigger === 'secrets-manager') {
       rotateBySecretsManager(this, rotation, { secret: this.#secret, handler })

@@ -5,8 +5,9 @@ import { sendSigned } from './signed-request.ts'
 const USAGE = `Usage: npm run invoke -- <function> '<event JSON>'
 
 Invokes a function of the running rehearsal (npm start -- --keep) and prints its answer.
-<function> is rotate, staple, a function's name or its ARN, for example:
-  npm run invoke -- rotate '{"action":"status"}'
+<function> is rotate, staple, status or staple-status (which only look), a function's name or its ARN, for example:
+  npm run invoke -- status '{"action":"status"}'
+  npm run invoke -- rotate '{"action":"rotate","reason":"a drill"}'
   npm run invoke -- staple '{"action":"explain","certificate":"www"}'`
 
 /** @throws Setback when nothing runs, the function or the event is not understood, or nobody answers. */

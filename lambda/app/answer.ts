@@ -56,7 +56,7 @@ export function measure(
 
 /** What an invocation comes to. */
 export function answer(
-  { configuration }: RotationPorts,
+  { configuration }: Pick<RotationPorts, 'configuration'>,
   { action }: ActionRequest,
   { delivery, labels }: Situation,
   decision: Decision,

@@ -36,24 +36,33 @@ export interface RotationPorts {
   readonly journal: Journal
 }
 
+/** What looking takes. Without `read` no ring is ever read: then what the record does not know stays unread. */
+export interface ObservationPorts
+  extends Pick<RotationPorts, 'configuration' | 'rollCall' | 'clock' | 'journal'> {
+  readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
+  readonly records: Pick<Records, 'read'>
+}
+
 /**
  * Looks at what is. Reads the secret's value only where the record does not know the version that AWSCURRENT
  * names, so that an ordinary tick never holds a key.
  */
-export async function observe(ports: RotationPorts): Promise<Situation> {
+export async function observe(ports: ObservationPorts): Promise<Situation> {
   const [labels, record, fleet] = await Promise.all([
     ports.versions.labels(),
     readRecord(ports),
     callRoll(ports.rollCall),
   ])
   const known = record?.delivery?.version === labels.current ? record.delivery : undefined
-  const found = known === undefined ? await discover(ports) : { version: labels.current, delivery: known }
+  const found =
+    known === undefined ? await discover(ports, labels.current) : { version: labels.current, delivery: known }
   return {
     now: ports.clock.now(),
     labels: { ...labels, current: found.version },
     carried: record?.carried ?? {},
     fleet,
     ...(found.delivery === undefined ? {} : { delivery: found.delivery }),
+    ...('unread' in found ? { unread: found.unread } : {}),
   }
 }
 
@@ -72,7 +81,7 @@ export async function readRecord({
   records,
   configuration,
   journal,
-}: RotationPorts): Promise<DeliveryRecord | undefined> {
+}: Pick<ObservationPorts, 'records' | 'configuration' | 'journal'>): Promise<DeliveryRecord | undefined> {
   const text = await records.read()
   if (text === undefined) return undefined
   try {
@@ -105,17 +114,20 @@ function highestOf({ lineage, generation }: Delivery, { highest }: Situation['ca
   return { lineage, generation: same ? Math.max(highest.generation, generation) : generation }
 }
 
-async function discover({
-  versions,
-  configuration,
-}: RotationPorts): Promise<{ version: string; delivery?: Delivery }> {
-  const { version, value } = await readCurrent(versions)
+async function discover(
+  { versions, configuration }: ObservationPorts,
+  current: string,
+): Promise<{ version: string; delivery?: Delivery; unread?: true }> {
+  if (versions.read === undefined) return { version: current, unread: true }
+  const { version, value } = await readCurrent({ read: versions.read.bind(versions) })
   const ring = parseRing(value, configuration.ring)
   return { version, ...(ring === undefined ? {} : { delivery: undelivered(version, ring) }) }
 }
 
 /** @throws TicketringError `secret-without-current`. */
-export async function readCurrent(versions: RingVersions): Promise<{ version: string; value: string }> {
+export async function readCurrent(
+  versions: Pick<RingVersions, 'read'>,
+): Promise<{ version: string; value: string }> {
   const stored = await versions.read('AWSCURRENT')
   if (stored !== undefined) return stored
   throw new TicketringError('secret-without-current', {

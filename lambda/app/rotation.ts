@@ -1,12 +1,13 @@
 import { decide } from '../core/decision.ts'
 import { isRefusal } from '../core/errors.ts'
 import { ageOf } from '../core/gate.ts'
-import type { ActionRequest } from '../core/request.ts'
+import { type ActionRequest, onlyLooks } from '../core/request.ts'
 import type { Decision, Intent, Situation } from '../core/situation.ts'
 import { tokenFor } from '../core/tokens.ts'
 import { type Answer, answer, measure } from './answer.ts'
 import { commit, commitRevoke } from './commit.ts'
 import { awaitCommands, deliver, judgeFleet } from './delivery.ts'
+import { intentOf, look, noteReason } from './looking.ts'
 import { observe, type RotationPorts, saveRecord } from './observation.ts'
 
 /** More steps than any situation needs: a loop that is longer goes round in circles. */
@@ -17,6 +18,7 @@ const MOST_STEPS = 16
  * Can be killed at any point and run again.
  */
 export async function run(ports: RotationPorts, request: ActionRequest): Promise<Answer> {
+  if (onlyLooks(request)) return look(ports, request)
   noteReason(ports, request)
   let situation = await observe(ports)
   let intent = intentOf(request)
@@ -26,7 +28,7 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
     const decision = decide({ ...situation, now: ports.clock.now() }, intent, ports.configuration)
     ports.journal.record({ kind: 'decided', ...decision, page: decision.action === 'hold' && decision.page })
     const isLast = decision.action === 'hold' || decision.action === 'rest'
-    if (isLast || request.dryRun || request.action === 'status') {
+    if (isLast) {
       measure(ports, situation, decision, forced)
       return answer(ports, request, situation, decision, did)
     }
@@ -41,20 +43,6 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
     intent = intentAfter(intent, decision)
   }
   throw new RangeError(`no end after ${MOST_STEPS} steps: ${did.join('; ')}`)
-}
-
-function noteReason({ journal }: RotationPorts, { action, reason, dryRun }: ActionRequest): void {
-  if (reason !== undefined) journal.record({ kind: 'asked', action, reason, dryRun })
-}
-
-function intentOf({ action, scheduledTime, token }: ActionRequest): Intent {
-  const named = token === undefined ? {} : { token }
-  if (action === 'rotate') {
-    const manual = scheduledTime === undefined
-    return { action, manual, ...named, ...(manual ? {} : { scheduledTime }) }
-  }
-  if (action === 'revoke') return { action, ...named }
-  return { action: action === 'deliver' ? 'deliver' : 'reconcile' }
 }
 
 /** What was wanted has happened once the ring changed hands or was sent: from there on, whatever is due. */

@@ -32,7 +32,11 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
   )
 }
 
-function decideUnborn({ labels }: Situation, intent: Intent): Decision {
+function decideUnborn({ labels, unread }: Situation, intent: Intent): Decision {
+  if (unread === true) {
+    const reason = `the delivery record does not know version ${labels.current} yet, and looking reads no ring: the next tick does`
+    return { action: 'rest', reason }
+  }
   if (intent.action === 'reconcile' || intent.action === 'rotate') {
     return { action: 'genesis', reason: `the secret holds no ring yet (version ${labels.current})` }
   }

@@ -4,6 +4,7 @@ export const ERROR_CODES = [
   'internal-error',
   // What somebody sent us
   'request-invalid',
+  'read-only',
   'configuration-invalid',
   'token-unknown',
   // The secret and its labels

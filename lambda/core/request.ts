@@ -16,6 +16,24 @@ export interface ActionRequest {
   readonly dryRun: boolean
 }
 
+/** True if it asks what is or what would be: then nothing is written, whichever function answers. */
+export function onlyLooks({ action, dryRun }: ActionRequest): boolean {
+  return action === 'status' || dryRun
+}
+
+/**
+ * For a function that only looks.
+ * @throws TicketringError `read-only` for whatever would act.
+ */
+export function requireLooking(request: RotationRequest): ActionRequest {
+  if (request.kind === 'action' && onlyLooks(request)) return request
+  throw new TicketringError('read-only', {
+    wanted: '{"action":"status"}, or an action with "dryRun": true, of the function that only looks',
+    came: request.kind === 'step' ? `the step ${request.step}` : `the action ${request.action}`,
+    fix: "Ask the ring's rotation function, ticketring-<ring>-rotation, if you may",
+  })
+}
+
 export const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
 export type Step = (typeof STEPS)[number]
 

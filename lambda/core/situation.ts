@@ -16,6 +16,8 @@ export interface Situation {
   readonly delivery?: Delivery
   readonly carried: Carried
   readonly fleet: Fleet
+  /** There may be a ring, but whoever looks may not read it, and the record does not know it yet. */
+  readonly unread?: true
   /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */
   readonly unreachable?: string
 }

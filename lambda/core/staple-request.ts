@@ -1,3 +1,4 @@
+import { TicketringError } from './errors.ts'
 import { Fields } from './fields.ts'
 import { parseReason } from './reason.ts'
 
@@ -18,6 +19,19 @@ export interface StapleRequest {
 }
 
 const CODE = 'request-invalid'
+
+/**
+ * For a function that only looks.
+ * @throws TicketringError `read-only` for whatever would act.
+ */
+export function requireLooking(request: StapleRequest): StapleRequest {
+  if (request.action === 'status' || request.action === 'explain') return request
+  throw new TicketringError('read-only', {
+    wanted: 'the action status or explain of the function that only looks',
+    came: `the action ${request.action}`,
+    fix: "Ask the set's staple function, ticketring-<set>-staples, if you may",
+  })
+}
 
 /** @throws TicketringError `request-invalid` naming what is allowed. */
 export function parseStapleRequest(event: unknown): StapleRequest {

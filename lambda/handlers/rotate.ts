@@ -1,13 +1,14 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import type { Answer } from '../app/answer.ts'
+import { look } from '../app/looking.ts'
 import { run } from '../app/rotation.ts'
 import { runStep } from '../app/rotation-steps.ts'
-import { parseRotationRequest } from '../core/request.ts'
+import { parseRotationRequest, requireLooking } from '../core/request.ts'
 import { parseRotationConfiguration, ROTATION_VARIABLE } from '../core/rotation-configuration.ts'
 import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
 import { logJournal } from './journal.ts'
-import { rotationPorts } from './rotation-ports.ts'
+import { lookingPorts, rotationPorts } from './rotation-ports.ts'
 
 const configuration = parseRotationConfiguration(process.env[ROTATION_VARIABLE])
 const clients = {
@@ -27,4 +28,13 @@ export async function handler(event: unknown, context: InvocationContext): Promi
   if (request.kind === 'action') return run(ports, request)
   await runStep(ports, request)
   return undefined
+}
+
+/**
+ * The status function: the same code under a role that can read labels, record and roll call, and change nothing.
+ * @throws TicketringError `read-only` for whatever would act, or as {@link handler}.
+ */
+export async function status(event: unknown, context: InvocationContext): Promise<Answer> {
+  const request = requireLooking(parseRotationRequest(event))
+  return look(lookingPorts(clients, configuration, { clock: clockOf(context), journal }), request)
 }

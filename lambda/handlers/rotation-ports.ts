@@ -1,6 +1,6 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
-import type { RotationPorts } from '../app/observation.ts'
+import type { ObservationPorts, RotationPorts } from '../app/observation.ts'
 import { ParameterRecord } from '../aws/parameter-store.ts'
 import { TaggedInstances } from '../aws/roll-call.ts'
 import { RunCommand } from '../aws/run-command.ts'
@@ -28,5 +28,21 @@ export function rotationPorts(
     records: new ParameterRecord(systemsManager, configuration.record),
     rollCall: new TaggedInstances(systemsManager, configuration.target),
     courier: new RunCommand(systemsManager, configuration),
+  }
+}
+
+/** What looking takes of it: no value of the secret, and nothing that writes. */
+export function lookingPorts(
+  { secretsManager, systemsManager }: RotationClients,
+  configuration: RotationConfiguration,
+  around: Pick<ObservationPorts, 'clock' | 'journal'>,
+): ObservationPorts {
+  const secret = new RingSecret(secretsManager, configuration.secret)
+  return {
+    ...around,
+    configuration,
+    versions: { labels: () => secret.labels() },
+    records: new ParameterRecord(systemsManager, configuration.record),
+    rollCall: new TaggedInstances(systemsManager, configuration.target),
   }
 }

@@ -11,7 +11,7 @@ import { StapleCommand } from '../aws/run-command.ts'
 import { AwsChains } from '../aws/staple-chains.ts'
 import { ParameterStaples } from '../aws/staple-store.ts'
 import { parseStapleConfiguration, STAPLES_VARIABLE } from '../core/staple-configuration.ts'
-import { parseStapleRequest } from '../core/staple-request.ts'
+import { parseStapleRequest, requireLooking, type StapleRequest } from '../core/staple-request.ts'
 import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
 import { logStapleJournal } from './journal.ts'
 
@@ -29,7 +29,24 @@ export async function handler(
   event: unknown,
   context: InvocationContext,
 ): Promise<StapleAnswer | ExplainAnswer> {
-  const request = parseStapleRequest(event)
+  return answerTo(parseStapleRequest(event), context)
+}
+
+/**
+ * The status function: the same code under a role that can read chains, staples, record and roll call, and change nothing.
+ * @throws TicketringError `read-only` for whatever would act, or as {@link handler}.
+ */
+export async function status(
+  event: unknown,
+  context: InvocationContext,
+): Promise<StapleAnswer | ExplainAnswer> {
+  return answerTo(requireLooking(parseStapleRequest(event)), context)
+}
+
+async function answerTo(
+  request: StapleRequest,
+  context: InvocationContext,
+): Promise<StapleAnswer | ExplainAnswer> {
   // For this invocation alone: connections do not outlive the pause until the next one.
   const responders = new HttpResponders({ allow: configuration.allow })
   try {

@@ -11,7 +11,7 @@ export interface Running {
     readonly accessKeyId: string
     readonly secretAccessKey: string
   }
-  /** Function names by short key: `rotate`, `staple` where the stack has it. */
+  /** Function names by short key: `rotate` and `staple`, and those that only look, `status` and `staple-status`. */
   readonly functions: Readonly<Record<string, string>>
   /** ARN of the ring's secret. */
   readonly secret: string

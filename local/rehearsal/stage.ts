@@ -176,10 +176,14 @@ export class Stage {
   /** How to reach all this from outside. */
   describe(): Running {
     const { endpoint, region, operator } = this.aws
-    const { functionName } = this.ring
     return {
       aws: { endpoint, region, ...operator },
-      functions: { rotate: functionName, staple: this.set.functionName },
+      functions: {
+        rotate: this.ring.functionName,
+        staple: this.set.functionName,
+        status: this.ring.statusName,
+        'staple-status': this.set.statusName,
+      },
       secret: this.secret.arn,
       instances: this.machines.map((machine) => ({
         id: machine.id,

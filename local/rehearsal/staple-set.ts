@@ -8,7 +8,7 @@ import { Setback } from './setback.ts'
 type RingOfFleet = Pick<Synthesis['rings'][number], 'targets' | 'fleetRoles' | 'servers'>
 type SetOfExample = Omit<
   Synthesis['stapling'][number],
-  'functionName' | 'storePath' | 'recordName' | 'document'
+  'functionName' | 'statusName' | 'storePath' | 'recordName' | 'document'
 >
 
 /** Where the responder is: an owner has to list what is not public. */

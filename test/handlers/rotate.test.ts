@@ -78,6 +78,26 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     expect(JSON.stringify(payload) + logs).not.toContain(RotationToken)
   })
 
+  it('has one beside it that only looks: the same answer, no call for a value, and no action', async () => {
+    const { payload: acting } = await invoke({ action: 'status' })
+    const calls = stage.aws.history.calls.length
+    const looking = await stage.aws.invoke(stage.ring.statusName, { action: 'status' })
+    expect(looking.payload).toEqual(acting)
+    const before = ring()
+    const refused = await stage.aws.invoke(stage.ring.statusName, { action: 'revoke', reason: 'a leak' })
+    expect(refused.functionError).toBe('Unhandled')
+    expect(JSON.stringify(refused.payload)).toContain('read-only')
+    expect(ring()).toEqual(before)
+    const made = stage.aws.history.calls.slice(calls).map(({ operation }) => operation)
+    expect([...new Set(made)].sort()).toEqual([
+      'DescribeInstanceInformation',
+      'DescribeSecret',
+      'GetParameter',
+      'Invoke',
+      'PutLogEvents',
+    ])
+  })
+
   it('waits out a throttled SendCommand', async () => {
     const sent = stage.aws.history.commands.length
     stage.aws.faults.add({ operation: 'SendCommand', when: 'before', effect: 'throttle', times: 2 })

@@ -70,6 +70,28 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
       because: 'Scheduler keeps what it could not hand over',
     },
   ],
+  'EdgeStatusRole/look': [
+    {
+      actions: ['secretsmanager:DescribeSecret'],
+      on: ['<EdgeRingSecret>'],
+      because: 'it sees the labels, and no value: no key is ever in its memory',
+    },
+    {
+      actions: ['ssm:DescribeInstanceInformation'],
+      on: ['*'],
+      because: 'it calls the roll, which knows no resource',
+    },
+    {
+      actions: ['ssm:GetParameter'],
+      on: [`arn:<AWS::Partition>:ssm:${HERE}:parameter/ticketring/edge/delivery`],
+      because: 'it reads the delivery record',
+    },
+    {
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      on: ['<EdgeStatusLogs.Arn>'],
+      because: 'it logs',
+    },
+  ],
   'terminators/fleet': [
     {
       actions: ['secretsmanager:GetSecretValue'],
@@ -119,7 +141,7 @@ it('where Secrets Manager rotates, the function may ask for it, on this secret a
       on: [`arn:<AWS::Partition>:lambda:${HERE}:function:ticketring-edge-rotation`],
     },
   ])
-  expect(hooked.resources.one('AWS::Lambda::Function').Properties.FunctionName).toBe(
+  expect(hooked.resources.lambda('ticketring-edge-rotation').Properties.FunctionName).toBe(
     'ticketring-edge-rotation',
   )
 })
@@ -134,6 +156,10 @@ describe('who may take a role', () => {
     expect(trustOf('EdgeRotationRole')).toEqual([
       { Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } },
     ])
+  })
+
+  it('the status role: Lambda', () => {
+    expect(trustOf('EdgeStatusRole')).toEqual(trustOf('EdgeRotationRole'))
   })
 
   it("the schedules' role: Scheduler, for this ring's schedule group in this account", () => {

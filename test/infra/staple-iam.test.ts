@@ -58,6 +58,33 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
       because: 'Scheduler keeps what it could not hand over',
     },
   ],
+  'EdgeStaplesStatusRole/look': [
+    {
+      actions: ['ssm:GetParameters'],
+      on: [`${SSM}:parameter/ticketring/example/chain`],
+      because: 'it reads the chain of each certificate',
+    },
+    {
+      actions: ['ssm:GetParameters'],
+      on: [`${SSM}:parameter/ticketring/staples/edge/*`],
+      because: 'it reads the staples',
+    },
+    {
+      actions: ['ssm:DescribeInstanceInformation'],
+      on: ['*'],
+      because: 'it calls the roll, which knows no resource',
+    },
+    {
+      actions: ['ssm:GetParameter'],
+      on: [`${SSM}:parameter/ticketring/edge/staples`],
+      because: 'it reads the delivery record',
+    },
+    {
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      on: ['<EdgeStaplesStatusLogs.Arn>'],
+      because: 'it logs',
+    },
+  ],
   'terminators/fleet': [
     {
       actions: ['ssm:GetParameters'],

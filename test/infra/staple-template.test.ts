@@ -9,12 +9,12 @@ import { exampleRing, exampleSet, HAPROXY_STAPLING, NGINX_STAPLING, VPC } from '
 import { flat, type Resources, synthesiseTemplate } from './synthesis.ts'
 
 const { resources, stapling, summary, template } = synthesiseTemplate({ stapling: [exampleSet()] })
-const staple = resources.one('AWS::Lambda::Function')
+const staple = resources.lambda('ticketring-edge-staples')
 
 const synthesiseSet = (replaced: object) => synthesiseTemplate({ stapling: [exampleSet(replaced)] })
 
 function configurationOf(from: Resources): StapleConfiguration {
-  const { Variables } = from.one('AWS::Lambda::Function').Properties.Environment
+  const { Variables } = from.lambda('ticketring-edge-staples').Properties.Environment
   return parseStapleConfiguration(Variables[STAPLES_VARIABLE])
 }
 
@@ -80,7 +80,8 @@ describe('the function', () => {
       chain: { parameter: `/tls/host-${index}/chain` },
     }))
     const { resources: many } = synthesiseSet({ certificates, chainPath: '/tls' })
-    const text: string = many.one('AWS::Lambda::Function').Properties.Environment.Variables[STAPLES_VARIABLE]
+    const text: string =
+      many.lambda('ticketring-edge-staples').Properties.Environment.Variables[STAPLES_VARIABLE]
     expect(STAPLES_VARIABLE.length + text.length).toBeLessThan(4096)
     expect(JSON.parse(text).certificates).toEqual({ file: 'certificates.json' })
   })
@@ -91,13 +92,20 @@ describe('the function', () => {
     expect(staple.Properties.Timeout).toBeLessThanOrEqual(timing.tick)
   })
 
+  it('that only looks is the same code with the same configuration, by the export that refuses to act', () => {
+    const { Properties } = resources.lambda('ticketring-edge-staples-status')
+    expect(Properties.Handler).toBe('index.status')
+    expect(Properties.Code).toEqual(staple.Properties.Code)
+    expect(Properties.Environment).toEqual(staple.Properties.Environment)
+  })
+
   it('is never retried by Lambda itself: the next run looks again', () => {
     expect(resources.one('AWS::Lambda::EventInvokeConfig').Properties.MaximumRetryAttempts).toBe(0)
   })
 
   it('logs into a group with an end that outlives the stack', () => {
     expect(flat(staple.Properties.LoggingConfig)).toEqual({ LogGroup: '<EdgeStaplesRefreshLogs>' })
-    expect(resources.one('AWS::Logs::LogGroup')).toMatchObject({
+    expect(resources.logGroupOf('ticketring-edge-staples')).toMatchObject({
       DeletionPolicy: 'RetainExceptOnCreate',
       Properties: { RetentionInDays: 365 },
     })
@@ -108,13 +116,20 @@ describe('in a VPC', () => {
   const { resources: inside } = synthesiseSet({ vpc: VPC })
 
   it('has the subnets and security groups that the owner names', () => {
-    expect(inside.one('AWS::Lambda::Function').Properties.VpcConfig).toEqual({
+    expect(inside.lambda('ticketring-edge-staples').Properties.VpcConfig).toEqual({
       SubnetIds: VPC.subnetIds,
       SecurityGroupIds: VPC.securityGroupIds,
     })
   })
 
-  it('changes the function and its role, and nothing else', () => {
+  it('so has the one that only looks: what it is asked to explain may need the same issuer', () => {
+    expect(inside.lambda('ticketring-edge-staples-status').Properties.VpcConfig).toEqual({
+      SubnetIds: VPC.subnetIds,
+      SecurityGroupIds: VPC.securityGroupIds,
+    })
+  })
+
+  it('changes both functions and their roles, and nothing else', () => {
     const changed = inside
       .entries()
       .filter(([id, resource]) => {
@@ -122,7 +137,12 @@ describe('in a VPC', () => {
         return JSON.stringify(before) !== JSON.stringify(resource)
       })
       .map(([, { Type }]) => Type)
-    expect(changed.sort()).toEqual(['AWS::IAM::Role', 'AWS::Lambda::Function'])
+    expect(changed.sort()).toEqual([
+      'AWS::IAM::Role',
+      'AWS::IAM::Role',
+      'AWS::Lambda::Function',
+      'AWS::Lambda::Function',
+    ])
   })
 })
 

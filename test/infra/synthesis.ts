@@ -41,6 +41,21 @@ export class Resources {
       .filter((resource) => resource.Type === type)
   }
 
+  /** The function of this name. */
+  lambda(name: string): Resource {
+    const found = this.all('AWS::Lambda::Function').find(({ Properties }) => Properties.FunctionName === name)
+    if (found === undefined) throw new Error(`wanted a function ${name}`)
+    return found
+  }
+
+  /** Where the function of this name logs. */
+  logGroupOf(name: string): Resource {
+    const { Ref } = this.lambda(name).Properties.LoggingConfig.LogGroup
+    const [, found] = this.entries().find(([id]) => id === Ref) ?? []
+    if (found === undefined) throw new Error(`wanted a log group of ${name}`)
+    return found
+  }
+
   /** The only resource of its type. */
   one(type: string): Resource {
     const [found, ...others] = this.all(type)

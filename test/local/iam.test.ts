@@ -65,6 +65,7 @@ async function ordinaryDay(aws: LoopbackAws, { rings: [ring] }: Synthesis): Prom
   })
   const delivered = await ask({ action: 'deliver' })
   return {
+    looked: await lookedAt(aws, ring?.statusName ?? ''),
     generations: [born.generation, delivered.generation],
     errors: [born.functionError, rotated.functionError, delivered.functionError],
     // Nothing serves here: the script gets as far as its server, which is all that policies decide.
@@ -73,7 +74,21 @@ async function ordinaryDay(aws: LoopbackAws, { rings: [ring] }: Synthesis): Prom
   }
 }
 
+/** What the function that only looks sees, and whether it would act. */
+async function lookedAt(aws: LoopbackAws, name: string): Promise<unknown> {
+  const seen = await aws.invoke(name, { action: 'reconcile', dryRun: true })
+  const asked = await aws.invoke(name, { action: 'revoke', reason: 'a leak' })
+  const { generation, decision } = seen.payload as Spoken
+  return {
+    generation,
+    // What it comes to, to send again or to wait, is a matter of the second.
+    reason: decision?.reason,
+    refused: [asked.functionError, (asked.payload as { errorMessage?: string }).errorMessage?.split(':')[0]],
+  }
+}
+
 interface Spoken {
+  readonly decision?: { readonly action: string; readonly reason: string }
   readonly generation?: number
   readonly fleet?: { readonly stragglers: readonly { readonly reason: string }[] }
 }
@@ -126,6 +141,11 @@ describe.each(stacks)(
 
     it('allow a day’s work and refuse prying eyes', () => {
       expect(usual).toEqual({
+        looked: {
+          generation: 2,
+          reason: expect.stringContaining('i-0123456789abcdef0 (server-not-running'),
+          refused: ['Unhandled', 'read-only'],
+        },
         generations: [1, 2],
         errors: [undefined, undefined, undefined],
         machine: ['server-not-running'],

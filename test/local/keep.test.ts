@@ -76,7 +76,12 @@ describe('a rehearsal that stays up', () => {
     const { aws, functions, secret, instances } = findRunning() as Running
     expect(aws.endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
     expect(Object.keys(aws).sort()).toEqual(['accessKeyId', 'endpoint', 'region', 'secretAccessKey'])
-    expect(functions).toEqual({ rotate: 'ticketring-edge-rotation', staple: 'ticketring-web-staples' })
+    expect(functions).toEqual({
+      rotate: 'ticketring-edge-rotation',
+      staple: 'ticketring-web-staples',
+      status: 'ticketring-edge-status',
+      'staple-status': 'ticketring-web-staples-status',
+    })
     expect(secret).toMatch(/^arn:aws:secretsmanager:/)
     expect(instances.map(({ server }) => server)).toEqual(['haproxy', 'nginx'])
     for (const { keyFiles, address, serverName } of instances) {
@@ -94,6 +99,21 @@ describe('a rehearsal that stays up', () => {
       const { code, stdout } = await invoke(target, '{"action":"status"}')
       expect(code).toBe(0)
       expect(JSON.parse(stdout)).toMatchObject({ action: 'status', ring: 'edge', generation: 2 })
+    }
+  }, 60_000)
+
+  it('has functions that only look, and refuse to act', async () => {
+    const look = async (name: string, event: object) => invoke(name, JSON.stringify(event))
+    const { stdout } = await look('status', { action: 'revoke', reason: 'a drill', dryRun: true })
+    expect(JSON.parse(stdout)).toMatchObject({ generation: 2, decision: { action: 'revoke' }, did: [] })
+    expect((await look('staple-status', { action: 'status' })).code).toBe(0)
+    for (const [name, event] of [
+      ['status', { action: 'rotate', reason: 'a drill' }],
+      ['staple-status', { action: 'withdraw', certificate: 'www' }],
+    ] as const) {
+      const refused = await look(name, event)
+      expect(refused.code).toBe(1)
+      expect(JSON.parse(refused.stdout).errorMessage).toContain('read-only')
     }
   }, 60_000)
 

@@ -80,6 +80,7 @@ async function playThrough(template: unknown): Promise<Record<string, unknown>> 
     const { certificates = [], fleet } = payload as Spoken
     return {
       error: functionError,
+      looked: await lookedAt(aws),
       certificates: certificates.map(({ name, state }) => `${name}: ${state}`),
       machine: fleet?.stragglers.map(({ reason }) => reason.split(':')[0]),
       silenced: isSilenced(aws),
@@ -90,7 +91,24 @@ async function playThrough(template: unknown): Promise<Record<string, unknown>> 
   }
 }
 
+/** What the function that only looks sees, and whether it would act. */
+async function lookedAt(aws: LoopbackAws): Promise<unknown> {
+  const ask = async (event: object) => (await aws.invoke(set?.statusName ?? '', event)).payload as Spoken
+  const { certificates = [], delivery } = await ask({ action: 'status' })
+  const { verdict } = await ask({ action: 'explain', certificate: 'www' })
+  const { errorMessage } = await ask({ action: 'withdraw', certificate: 'www' })
+  return {
+    certificates: certificates.length,
+    reason: delivery?.reason,
+    verdict,
+    refused: errorMessage?.split(':')[0],
+  }
+}
+
 interface Spoken {
+  readonly delivery?: { readonly action: string; readonly reason: string }
+  readonly verdict?: string
+  readonly errorMessage?: string
   readonly certificates?: readonly { readonly name: string; readonly state: string }[]
   readonly fleet?: { readonly stragglers: readonly { readonly reason: string }[] }
 }
@@ -105,6 +123,12 @@ describe('the policies of a stack with a set of certificates', () => {
   it('allow a day’s work', () => {
     expect(usual).toEqual({
       error: undefined,
+      looked: {
+        certificates: 1,
+        reason: expect.stringContaining('i-0123456789abcdef0 (server-not-running'),
+        verdict: 'good',
+        refused: 'read-only',
+      },
       certificates: ['www: staple'],
       machine: ['server-not-running'],
       silenced: false,
