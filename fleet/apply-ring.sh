@@ -3,12 +3,18 @@
 # real handshake that the server encrypts with it, and prints one result line. Whatever fails, the server keeps
 # running what it ran before. `apply-ring.sh --help` tells how to run it by hand. The rules stand in instance.sh.
 
+# Nothing runs unless all of it was read: a text that is cut short lacks the last brace, and no shell runs that.
+{
+set -eu
+
 # In a document the lines of instance.sh stand above these.
 if ! command -v read_settings >/dev/null; then
   TICKETRING_INSTANCE=$(readlink -f "$0")
   TICKETRING_INSTANCE=${TICKETRING_INSTANCE%/*}/instance.sh
   # shellcheck source=fleet/instance.sh
-  . "$TICKETRING_INSTANCE"
+  . "$TICKETRING_INSTANCE" || exit 2
+  # An empty one says nothing.
+  command -v read_settings >/dev/null || exit 2
 fi
 
 usage() {
@@ -352,6 +358,7 @@ key_files() {
     nginx) set -- "$keys/nginx.previous.key" "$keys/nginx.current.key" "$keys/nginx.next.key" ;;
   esac
   files=$*
+  claim "$@"
 }
 
 # Sets $wanted to what the files should hold, in the form in which read_files gives what they hold.
@@ -610,7 +617,7 @@ look_at_listeners() {
 # Takes a ticket of every listener that encrypts with a key which the new ring does not have.
 take_old_tickets() {
   for listener in $strangers; do
-    rm -f "$run_dir/taken.new"
+    remove "$run_dir/taken.new"
     handshake "$listener" -sess_out "$run_dir/taken.new"
     [ -s "$run_dir/taken.new" ] || fail verify-unreachable "$listener: wanted a ticket to try again later, got $outcome"
     old_tickets="$old_tickets $run_dir/ticket.$listener.$seen_name"
@@ -634,13 +641,13 @@ try_old_tickets() {
       # The settings do not name it any more, and perhaps nobody is left there to refuse it.
       *)
         note "forgetting a ticket under $old_name of $listener, which is no listener of the settings any more"
-        rm -f "$ticket"
+        remove "$ticket"
         continue
         ;;
     esac
     case " $(ring_names) " in
       # The key came back into the ring: nothing to refuse.
-      *" $old_name "*) rm -f "$ticket" ;;
+      *" $old_name "*) remove "$ticket" ;;
       *) refuse_old_ticket ;;
     esac
   done
@@ -653,7 +660,7 @@ refuse_old_ticket() {
     handshake "$listener" -sess_in "$ticket"
     case $outcome in
       none | ticket | short)
-        rm -f "$ticket"
+        remove "$ticket"
         return 0
         ;;
       reused) problem='old-ticket-accepted' ;;
@@ -668,7 +675,7 @@ refuse_old_ticket() {
 undo() {
   [ -z "$stay" ] || return 0
   # shellcheck disable=SC2086
-  [ -z "$stage" ] || rm -f $stage $old_tickets
+  [ -z "$stage" ] || remove $stage $old_tickets
   [ -z "$undo_files" ] || restore_files
   found=$wanted
   if [ -n "$undo_push" ]; then
@@ -809,3 +816,4 @@ main() {
 }
 
 main "$@"
+}

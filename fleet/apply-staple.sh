@@ -4,12 +4,18 @@
 # fails, what was stapled before stays stapled until its end. `apply-staple.sh --help` tells how to run it by hand. The
 # rules stand in instance.sh. A response is public: nothing here is secret but the credentials.
 
+# Nothing runs unless all of it was read: a text that is cut short lacks the last brace, and no shell runs that.
+{
+set -eu
+
 # In a document the lines of instance.sh stand above these.
 if ! command -v read_settings >/dev/null; then
   TICKETRING_INSTANCE=$(readlink -f "$0")
   TICKETRING_INSTANCE=${TICKETRING_INSTANCE%/*}/instance.sh
   # shellcheck source=fleet/instance.sh
-  . "$TICKETRING_INSTANCE"
+  . "$TICKETRING_INSTANCE" || exit 2
+  # An empty one says nothing.
+  command -v read_settings >/dev/null || exit 2
 fi
 
 usage() {
@@ -185,6 +191,7 @@ add_identified() {
     *"$LF$id $1 "*) return 0 ;;
   esac
   places="$places$id $1 $2$LF"
+  claim "$2" "$2.conf"
   keep "leaf_$id" "$leaf"
   keep "serial_$id" "$serial"
   told_of "$id"
@@ -678,11 +685,11 @@ compare_place() {
   fi
   case $want in
     staple) compare_staple "$@" ;;
-    absent) remove "$@" ;;
+    absent) withdraw "$@" ;;
     keep)
       if [ "$overdue" = yes ]; then
         note "$3 has come to its end"
-        remove "$@"
+        withdraw "$@"
       elif [ -n "$installed_this" ]; then
         held=$((held + 1))
       fi
@@ -696,8 +703,8 @@ forget_leftovers() {
     beside "$file" new
     leftover=$beside
     beside "$file" old
-    [ ! -e "$leftover" ] || rm -f "$leftover"
-    [ ! -e "$beside" ] || rm -f "$beside"
+    [ ! -e "$leftover" ] || remove "$leftover"
+    [ ! -e "$beside" ] || remove "$beside"
   done
 }
 
@@ -748,7 +755,7 @@ compare_staple() {
 }
 
 # The file that names the response goes first.
-remove() {
+withdraw() {
   keep "want_$1" absent
   case $server in
     haproxy) set -- "$1" "$3" ;;
@@ -917,7 +924,7 @@ restore_one() {
   if [ -e "$beside" ]; then
     mv -f "$beside" "$1"
   else
-    rm -f "$1"
+    remove "$1"
     held=$((held - 1))
   fi
 }
@@ -1037,7 +1044,7 @@ say_unseen() {
 
 undo() {
   # shellcheck disable=SC2086
-  [ -z "$stage" ] || rm -f $stage
+  [ -z "$stage" ] || remove $stage
   if [ -n "$stay" ]; then return 0; fi
   installed=0 withdrawn=0 held=0
   [ -z "$undo_files" ] || restore_files
@@ -1077,7 +1084,7 @@ drop_if_overdue() {
   [ "$overdue" = yes ] || return 0
   held=$((held - 1))
   note "$3 has come to its end"
-  rm -f "$3.conf" "$3"
+  remove "$3.conf" "$3"
   withdrawn=$((withdrawn + 1))
   if [ "$server/$boot" = nginx/no ]; then undo_reload=yes; fi
 }
@@ -1085,7 +1092,15 @@ drop_if_overdue() {
 commit() {
   stay=yes
   forget_old_files
-  rm -rf "$work"
+  clear_work
+}
+
+# What a run unpacks lies here, in files alone: a link or another directory in its place is not ours.
+clear_work() {
+  set +f
+  set -- "$work"/*
+  set -f
+  remove "$@" || fail write-failed "cannot empty $work"
 }
 
 # server_not_running WHY: nothing runs, so the files may take what the next start needs.
@@ -1154,8 +1169,8 @@ main() {
   make_directory "$run_dir"
   lock
   work=$run_dir/work
-  rm -rf "$work"
-  mkdir "$work" || fail write-failed "cannot make $work"
+  { [ -d "$work" ] && [ ! -L "$work" ]; } || mkdir "$work" || fail write-failed "cannot make $work"
+  clear_work
   find_places
   if [ -z "$ids" ]; then
     result=unchanged
@@ -1169,3 +1184,4 @@ main() {
 }
 
 main "$@"
+}

@@ -12,6 +12,8 @@
 # result line. What a server or AWS answers is matched exactly: anything unknown is a failure.
 
 # shellcheck disable=SC2034,SC2154 # names shared with the scripts
+# As in the scripts, nothing counts unless all of it was read.
+{
 # Where an expansion stands unquoted it is to be split, and -f keeps it from becoming file names.
 # Tracing and exporting would carry secrets to the log or into every child.
 set +ax
@@ -23,6 +25,15 @@ PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
 SPACE=' '
 LF='
 '
+
+# zsh splits no words and keeps names for itself, ksh passes no lock on, and to mksh's printf, a program, keys are arguments.
+case ${ZSH_VERSION:-}${KSH_VERSION:-}$(command -v printf) in
+  printf) ;;
+  *)
+    echo 'ticketring: wanted dash, bash or busybox as sh, found another shell' >&2
+    exit 2
+    ;;
+esac
 
 # A variable that the caller exported stays exported, and names in lower case will hold secrets here.
 forget_exports() {
@@ -174,7 +185,11 @@ load_settings() {
   want_number LOCK_WAIT "$conf_LOCK_WAIT"
   want_number VERIFY_WAIT "$conf_VERIFY_WAIT"
   want_path RUN_DIR "$conf_RUN_DIR"
-  run_dir=$conf_RUN_DIR
+  run_dir=${conf_RUN_DIR%/}
+  case $run_dir in
+    /?*/?*) ;;
+    *) fail config-invalid "wanted RUN_DIR as a directory of its own, such as /run/ticketring/$1, found $conf_RUN_DIR" ;;
+  esac
 }
 
 # want_setting KEY VALUE PATTERN: refuses an empty value and one with a character that matches PATTERN.
@@ -188,10 +203,11 @@ want_setting() {
 
 want_path() {
   want_setting "$1" "$2" '[!A-Za-z0-9_./@+-]'
-  case $2 in
-    /?*) ;;
-    *) fail config-invalid "wanted $1 as an absolute path, found $2" ;;
+  case $2/ in
+    *//?* | */./* | */../* | //) ;;
+    /?*) return 0 ;;
   esac
+  fail config-invalid "wanted $1 as an absolute path without . or .. in it, found $2"
 }
 
 want_number() {
@@ -289,6 +305,34 @@ lock() {
   [ -w "$run_dir" ] || fail write-failed "cannot write into $run_dir"
   exec 9>"$run_dir/lock"
   flock -w "$conf_LOCK_WAIT" 9 || fail busy "another run held $run_dir/lock for $conf_LOCK_WAIT seconds"
+}
+
+# claim FILE...: files of a server that this run writes, each with its temporary neighbours.
+claim() {
+  for own; do
+    beside "$own" new
+    claimed="$claimed $own $beside "
+    beside "$own" old
+    claimed="$claimed $beside "
+  done
+}
+
+# is_ours PATH: whether it was claimed, or lies in the directory of this ring or set or in the one for its work.
+is_ours() {
+  case $claimed in *" $1 "*) return 0 ;; esac
+  [ -n "$run_dir" ] || return 1
+  case ${1%/*} in "$run_dir" | "$run_dir/work") return 0 ;; esac
+  return 1
+}
+
+# remove FILE...: the one place where these scripts remove something. What is not ours ends the run before anything goes.
+remove() {
+  for doomed; do
+    is_ours "$doomed" && continue
+    error=write-failed detail="wanted to remove a file of $run_dir or of the server, found $doomed"
+    return 1
+  done
+  rm -f -- "$@"
 }
 
 # ---- Fetching
@@ -579,7 +623,7 @@ write_new() {
   beside "$1" new
   target=$beside
   shift
-  [ ! -e "$target" ] || rm -f "$target"
+  [ ! -e "$target" ] || remove "$target"
   umask "$mask"
   complaint=$({ "$@" >"$target"; } 2>&1) || refuse_write "$target"
   umask 077
@@ -587,7 +631,7 @@ write_new() {
 
 refuse_write() {
   room=$(stat -f -c '%a blocks, %d inodes' "${1%/*}" 2>/dev/null) || room=unknown
-  rm -f "$1"
+  remove "$1"
   case $room/$complaint in
     '0 '* | *' 0 inodes'* | *'No space left'*) fail disk-full "wanted room for $1, found $room free" ;;
   esac
@@ -624,7 +668,7 @@ put_in_place() {
     mv -f "$beside" "$file"
   done
   # shellcheck disable=SC2086
-  [ -z "$gone" ] || rm -f $gone
+  [ -z "$gone" ] || remove $gone
   label_files
 }
 
@@ -643,7 +687,7 @@ restore_files() {
   for file in $backwards; do
     beside "$file" old
     case $created in
-      *" $file "*) rm -f "$file" ;;
+      *" $file "*) remove "$file" ;;
       *) [ ! -e "$beside" ] || mv -f "$beside" "$file" ;;
     esac
   done
@@ -657,7 +701,7 @@ forget_old_files() {
     [ ! -e "$beside" ] || old="$old $beside"
   done
   # shellcheck disable=SC2086
-  [ -z "$old" ] || rm -f $old
+  [ -z "$old" ] || remove $old
 }
 
 # ---- HAProxy
@@ -880,11 +924,12 @@ begin() {
   exec 3>&1 1>&2
   now
   started=$now result='' error='' detail='' server='' verified=none script=000000000000
-  undo_files='' undo_reload='' stay='' stage='' files='' new_files='' gone='' created=''
+  undo_files='' undo_reload='' stay='' stage='' files='' new_files='' gone='' created='' claimed=''
   trap 'finish "$?"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   trap 'exit 129' HUP
   script_version
   for tool in chown cksum flock ln mv openssl rm stat sync timeout "$@"; do need "$tool" ''; done
+}
 }

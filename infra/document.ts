@@ -70,7 +70,8 @@ export function buildDocument(plan: DocumentPlan, script: string): FleetDocument
   refuseTemplateMarks(script)
   refuseUncompilable(plan.parameter)
   const version = digest(script)
-  const content = contentOf(plan, [...preamble(plan, version), ...linesOf(script)])
+  // In braces, so that a shell runs nothing of a text that arrived cut short.
+  const content = contentOf(plan, ['{', ...preamble(plan, version), ...linesOf(script), '}'])
   const text = JSON.stringify(content)
   if (Buffer.byteLength(text) > MOST_BYTES) {
     throw new TicketringError('configuration-invalid', {

@@ -21,9 +21,13 @@ async function oneBehind(server: 'haproxy' | 'nginx' = 'haproxy'): Promise<strin
 }
 
 describe('shells', () => {
-  test.each(['haproxy', 'nginx'] as const)('bash --posix does for %s what dash does', async (server) => {
+  test.each(
+    ['bash', 'bash --posix', 'busybox sh'].flatMap((shell) =>
+      (['haproxy', 'nginx'] as const).map((server) => ({ shell, server })),
+    ),
+  )('$shell does for $server what dash does', async ({ shell, server }) => {
     const encryptsWith = await oneBehind(server)
-    const { line } = await instance.run({ shell: ['bash', '--posix'] })
+    const { line } = await instance.run({ shell: shell.split(' ') })
     expect(line).toMatchObject({ result: 'applied', generation: 2, encryptsWith })
   })
 

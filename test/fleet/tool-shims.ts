@@ -38,6 +38,30 @@ export function pathThatKills(
   return pathWith(directory, tool, `printf x >>${counter}\n${body}`)
 }
 
+const CHANGING = ['rm', 'rmdir', 'unlink', 'mkdir', 'mkfifo', 'mv', 'ln', 'chown', 'chmod', 'install']
+
+/** A PATH in which the tools that change a file system only note what they were asked. */
+export class Fence {
+  readonly path: string
+  readonly #log: string
+
+  constructor(directory: string) {
+    this.#log = join(directory, 'asked')
+    const tools = join(directory, 'fenced')
+    mkdirSync(tools)
+    const note = `#!/bin/sh\nprintf '%s\\n' "\${0##*/} $*" >>'${this.#log}'\n`
+    for (const tool of CHANGING) writeFileSync(join(tools, tool), note, { mode: 0o755 })
+    this.path = `${tools}:${PLACES.join(':')}`
+  }
+
+  /** What was asked since the last time, a line for each call. */
+  asked(): readonly string[] {
+    const lines = existsSync(this.#log) ? readFileSync(this.#log, 'utf8').split('\n').slice(0, -1) : []
+    writeFileSync(this.#log, '')
+    return lines
+  }
+}
+
 /** Where a starting script leaves its process group: timeout gives its command a group of its own. */
 export function groupFile(directory: string): string {
   return join(directory, 'group')

@@ -26,7 +26,7 @@ describe('what a machine is given to run', () => {
     const lines = linesOf()
     const start = lines.indexOf(PREAMBLE_END) + 1
     const code = SCRIPT.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'))
-    expect(lines.slice(start)).toEqual(code)
+    expect(lines.slice(start)).toEqual([...code, '}'])
   })
 
   it('loses nothing by that: no line of its texts looks like a comment', () => {
@@ -48,7 +48,7 @@ describe('what a machine is given to run', () => {
   })
 
   it('takes the generation from the variable of a new agent and from the text of an old one', () => {
-    const [first] = linesOf()
+    const [, first] = linesOf()
     const print = (line: string | undefined, environment: Record<string, string>) =>
       execFileSync('sh', ['-c', `${line}\nprintf %s "$SSM_Generation"`], {
         env: environment,
@@ -59,7 +59,7 @@ describe('what a machine is given to run', () => {
   })
 
   it('carries every setting as a shell reads it back', () => {
-    const preamble = linesOf().slice(0, linesOf().indexOf(PREAMBLE_END) + 1)
+    const preamble = linesOf().slice(1, linesOf().indexOf(PREAMBLE_END) + 1)
     const settings = execFileSync(
       'sh',
       ['-c', `${preamble.join('\n')}\nprintf '%s\\n' "$TICKETRING_SETTINGS"`],

@@ -19,13 +19,14 @@ const lines = inputs.runCommand
 describe('what a machine is given to run', () => {
   it('is instance.sh and apply-staple.sh after the preamble, but for their comments', () => {
     const code = SCRIPT.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'))
-    expect(lines.slice(lines.indexOf(PREAMBLE_END) + 1)).toEqual(code)
+    expect(lines.slice(lines.indexOf(PREAMBLE_END) + 1)).toEqual([...code, '}'])
     expect(() => execFileSync('sh', ['-n'], { input: lines.join('\n') })).not.toThrow()
   })
 
   it('names the script by the hash of both files', () => {
     expect(script).toBe(createHash('sha256').update(SCRIPT).digest('hex').slice(0, 12))
-    expect(lines.slice(0, 3)).toEqual([
+    expect(lines.slice(0, 4)).toEqual([
+      '{',
       `if [ -z "\${SSM_Staples+x}" ]; then SSM_Staples='{{Staples}}'; fi`,
       "TICKETRING_SET='edge'",
       `TICKETRING_SCRIPT='${script}'`,
@@ -33,7 +34,7 @@ describe('what a machine is given to run', () => {
   })
 
   it('carries every setting as a shell reads it back', () => {
-    const preamble = lines.slice(0, lines.indexOf(PREAMBLE_END) + 1).join('\n')
+    const preamble = lines.slice(1, lines.indexOf(PREAMBLE_END) + 1).join('\n')
     const print = `${preamble}\nprintf '%s\\n' "$TICKETRING_SETTINGS"`
     const settings = execFileSync('sh', ['-c', print], { env: {}, encoding: 'utf8' })
     expect(settings.trimEnd().split('\n')).toEqual([
