@@ -6,12 +6,13 @@ import type { Subject } from '../core/ocsp/subject.ts'
 import { type Options, validateResponse } from '../core/ocsp/validation.ts'
 import type { Verdict } from '../core/ocsp/verdict.ts'
 import type { StoredResponse } from '../core/staple.ts'
-import { leadOf } from '../core/staple-decision.ts'
+import { isAwaited, leadOf } from '../core/staple-decision.ts'
 import {
   failureOfAnswer,
   failureOfShort,
   failureOnTheWay,
   mostHopeful,
+  mostTelling,
   nextApproach,
   type TryFailure,
 } from '../core/staple-failure.ts'
@@ -79,6 +80,7 @@ interface Reply {
 async function askOne(ports: StaplePorts, kept: Kept, subject: Subject, url: string): Promise<Reply> {
   const request = serialiseRequest(subject, kept.setting.hash)
   const approaches = approachesTo(url, request)
+  const failures: TryFailure[] = []
   let short: Sound | undefined
   for (let at: number | undefined = 0; ; ) {
     const approach = approaches[at] ?? approaches[0]
@@ -91,8 +93,11 @@ async function askOne(ports: StaplePorts, kept: Kept, subject: Subject, url: str
     const reply = await exchange(ports, kept, subject, url, question)
     short = longer(short, reply.sound)
     if (reply.failure === undefined) return reply
+    failures.push(reply.failure)
     at = mayStillAsk(ports) ? nextApproach(approaches, at, reply.failure) : undefined
-    if (at === undefined) return { failure: reply.failure, ...(short === undefined ? {} : { sound: short }) }
+    if (at !== undefined) continue
+    const failure = mostTelling(failures) ?? reply.failure
+    return { failure, ...(short === undefined ? {} : { sound: short }) }
   }
 }
 
@@ -123,7 +128,8 @@ function judgeAnswer(
   const { status, contentType, body } = answer
   const exchanged = { status, contentType, length: body.length, retryAfter: answer.retryAfter }
   const verdict = validateResponse(body, subject, { ...optionsOf(kept, now), transport: exchanged })
-  const failure = failureOfAnswer(exchanged, verdict, now)
+  const awaited = isAwaited(kept.certificate.notBefore, kept.entry, now)
+  const failure = failureOfAnswer(exchanged, verdict, now, awaited)
   if (failure !== undefined) return { failure }
   const response = storedOf(body, verdict, now, source)
   const { thisUpdate, end } = response

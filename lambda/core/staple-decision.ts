@@ -99,6 +99,14 @@ function resting({ urls, entry }: Candidate): StapleDecision {
   return { action: 'none', reason: `${entry?.reason ?? 'no response yet'}${next}` }
 }
 
+/** Seconds from its start in which a certificate counts as young. */
+const YOUNG = 86_400
+
+/** Whether its responder may have yet to hear of a certificate: it is young, or never had a response. */
+export function isAwaited(notBefore: Date, { response }: Pick<StapleEntry, 'response'>, now: Date): boolean {
+  return response === undefined || now.getTime() - notBefore.getTime() < YOUNG * 1000
+}
+
 /** Life of the response that an entry holds. */
 export function lifeOf(entry: StapleEntry | undefined): Life | undefined {
   return entry?.response === undefined

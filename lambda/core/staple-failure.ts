@@ -1,13 +1,19 @@
 import { type ErrorCode, isRefusal, type TicketringError } from './errors.ts'
 import { excerpt } from './excerpt.ts'
-import { type Approach, type Failure, kindOfFailure, retryAfterOf } from './ocsp/exchange.ts'
+import {
+  type Approach,
+  type Failure,
+  type FailureKind,
+  kindOfFailure,
+  retryAfterOf,
+} from './ocsp/exchange.ts'
 import type { ResponderStatus } from './ocsp/response.ts'
 import { brokenRules, type Rule, type Verdict } from './ocsp/verdict.ts'
 import type { FailedTry } from './staple.ts'
 
 /** Why one try brought no staple. */
 export interface TryFailure extends Omit<FailedTry, 'at'> {
-  readonly kind: 'passing' | 'lasting'
+  readonly kind: FailureKind
   /** When the responder said it may be asked again. */
   readonly retryAfter?: Date
   /** Whether the same responder may answer better to another approach: past its cache, or to a POST. */
@@ -37,7 +43,9 @@ export function failureOnTheWay(error: unknown): TryFailure {
   const failure: Failure = NETWORK.includes(error.code)
     ? { at: 'network', reason: error.code }
     : { at: 'setup', reason: error.code }
-  return { code: error.code, detail: detailOf(error), kind: kindOfFailure(failure), remedy: 'none' }
+  // A front that drops the one method may answer the other.
+  const remedy = error.code === 'responder-reset' ? 'post' : 'none'
+  return { code: error.code, detail: detailOf(error), kind: kindOfFailure(failure), remedy }
 }
 
 /** What nobody has foreseen about one certificate is its failure, and keeps none of the others waiting. */
@@ -80,19 +88,27 @@ export function isOutage({ code }: Pick<TryFailure, 'code'>): boolean {
   return NETWORK.includes(code)
 }
 
-/** What is wrong with an answer; `undefined` where it is a sound status, good or revoked. */
-export function failureOfAnswer(exchanged: Exchanged, verdict: Verdict, now: Date): TryFailure | undefined {
+/**
+ * What is wrong with an answer; `undefined` where it is a sound status, good or revoked.
+ * @param awaited as `isAwaited` says.
+ */
+export function failureOfAnswer(
+  exchanged: Exchanged,
+  verdict: Verdict,
+  now: Date,
+  awaited: boolean,
+): TryFailure | undefined {
   if (exchanged.status !== 200) return failureOfHttp(exchanged, now)
   const { responderStatus } = verdict
   const [broken] = brokenRules(verdict)
   if (verdict.verdict === 'good' || verdict.verdict === 'revoked' || broken === undefined) return undefined
   const { detail } = broken
   if (broken.rule === 'V3' && responderStatus !== undefined && responderStatus !== 'successful') {
-    const busy = responderStatus === 'tryLater' ? comingBack(exchanged.retryAfter, now) : {}
-    return { ...failureOfStatus(responderStatus, detail), ...busy }
+    return failureOfStatus(responderStatus, detail, awaited, comingBack(exchanged.retryAfter, now))
   }
-  const kind = kindOfFailure({ at: 'rule', rule: broken.rule })
-  return { code: RULE_CODES[broken.rule], rule: broken.rule, detail, kind, remedy: remedyOf(broken.rule) }
+  const kind = kindOfFailure({ at: 'rule', rule: broken.rule }, awaited)
+  const remedy = kind === 'awaited' ? 'fresh' : remedyOf(broken.rule)
+  return { code: RULE_CODES[broken.rule], rule: broken.rule, detail, kind, remedy }
 }
 
 /** An answer with another status than 200. */
@@ -101,15 +117,11 @@ export function failureOfHttp(
   now: Date,
 ): TryFailure {
   const kind = kindOfFailure({ at: 'http', status })
-  return {
-    code: 'responder-http-error',
-    rule: 'V1',
-    detail: `HTTP status ${status}`,
-    kind,
-    // Whoever is busy is not asked again at once, by whatever method.
-    remedy: kind === 'lasting' && status >= 400 ? 'post' : 'none',
-    ...comingBack(retryAfter, now),
-  }
+  const back = comingBack(retryAfter, now)
+  // A front may know one method alone, and fail at the other. One that is busy is not asked again at once by any.
+  const helps = status >= 500 || (kind === 'lasting' && status >= 400)
+  const remedy = helps && back.retryAfter === undefined ? 'post' : 'none'
+  return { code: 'responder-http-error', rule: 'V1', detail: `HTTP status ${status}`, kind, remedy, ...back }
 }
 
 /** When the responder said it may be asked again, if it did. */
@@ -118,10 +130,16 @@ function comingBack(retryAfter: string | undefined, now: Date): Pick<TryFailure,
   return until === undefined ? {} : { retryAfter: until }
 }
 
-function failureOfStatus(status: Exclude<ResponderStatus, 'successful'>, detail: string): TryFailure {
-  const kind = kindOfFailure({ at: 'responder', status })
-  const remedy = status === 'malformedRequest' ? 'post' : 'none'
-  return { code: RESPONDER_CODES[status], detail, kind, remedy }
+function failureOfStatus(
+  status: Exclude<ResponderStatus, 'successful'>,
+  detail: string,
+  awaited: boolean,
+  back: Pick<TryFailure, 'retryAfter'>,
+): TryFailure {
+  const kind = kindOfFailure({ at: 'responder', status }, awaited)
+  const helpful = kind === 'awaited' ? 'fresh' : status === 'sigRequired' ? 'none' : 'post'
+  const remedy = back.retryAfter === undefined ? helpful : 'none'
+  return { code: RESPONDER_CODES[status], detail, kind, remedy, ...back }
 }
 
 const RESPONDER_CODES: Readonly<Record<Exclude<ResponderStatus, 'successful'>, ErrorCode>> = {
@@ -177,9 +195,21 @@ export function nextApproach(
   return next < 0 ? undefined : next
 }
 
-/** Of the failures of several responders, the one to act on: a passing one if there is any, for then asking soon helps. */
+/** Of the failures of several responders, the one to act on: one that asking soon may mend, if there is any. */
 export function mostHopeful(failures: readonly TryFailure[]): TryFailure | undefined {
-  return failures.find(({ kind }) => kind === 'passing') ?? failures[0]
+  return failures.find(({ kind }) => kind !== 'lasting') ?? failures[0]
+}
+
+/**
+ * Of the failures of one responder by several approaches, the one to act on: the last that may pass, since it knows when
+ * to come back; else what was said about the certificate, rather than about the method.
+ */
+export function mostTelling(failures: readonly TryFailure[]): TryFailure | undefined {
+  return (
+    failures.findLast(({ kind }) => kind !== 'lasting') ??
+    failures.findLast(({ rule }) => rule !== 'V1') ??
+    failures[0]
+  )
 }
 
 function detailOf({ wanted, came }: TicketringError): string {

@@ -129,7 +129,7 @@ describe('several responders', () => {
       },
     }
     await world.refresh()
-    expect(hosts).toEqual(['one.example', 'two.example'])
+    expect(hosts).toEqual(['one.example', 'one.example', 'two.example'])
     expect(world.entry('www')).toMatchObject({ state: 'staple', response: { source: 'http://two.example/' } })
   })
 

@@ -21,6 +21,7 @@ export interface LeafSpec {
   readonly ocsp?: readonly string[]
   readonly caIssuers?: readonly string[]
   readonly mustStaple?: boolean
+  readonly from?: Date
   readonly to?: Date
   /** Leave the issuer out of the chain file. */
   readonly bare?: boolean
@@ -67,11 +68,12 @@ export class Authority implements Responders {
     ]
     this.#serial += 1
     const serial = Buffer.from([this.#serial >> 8, this.#serial & 0xff])
-    const to = spec.to === undefined ? {} : { to: spec.to }
+    const { from, to } = spec
+    const dates = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
     // One key for all: what tells them apart is the serial, and a test makes hundreds.
     const { certificate } = certify(
       this.#now(),
-      { subject: name, serial, extensions, pair: this.#pair, ...to },
+      { subject: name, serial, extensions, pair: this.#pair, ...dates },
       this.issuer,
     )
     this.leaves.set(name, certificate)

@@ -92,9 +92,23 @@ export const RETRYABLE: Readonly<Record<Exclude<ResponderStatus, 'successful'>, 
 const PASSING_RULES: readonly Rule[] = ['V12', 'V14', 'V15']
 const PASSING_HTTP = [408, 425, 429]
 
-/** S3: a passing failure is tried again soon; a lasting one slowly, with an alarm. */
-export function kindOfFailure(failure: Failure): 'passing' | 'lasting' {
+/** How soon to ask again (S3): a passing failure mends by itself, a status is awaited, a lasting one wants somebody. */
+export type FailureKind = 'passing' | 'awaited' | 'lasting'
+
+/**
+ * S3: a passing failure is tried again soon; a lasting one slowly.
+ * @param awaited the responder may have yet to hear of the certificate: it then says so by an error that would last for
+ * another one (RFC 6960 §2.3, RFC 9919 §2.2.3: not capable of responding authoritatively).
+ */
+export function kindOfFailure(failure: Failure, awaited = false): FailureKind {
+  if (awaited && isUnheardOf(failure)) return 'awaited'
   return isPassing(failure) ? 'passing' : 'lasting'
+}
+
+function isUnheardOf(failure: Failure): boolean {
+  return failure.at === 'rule'
+    ? failure.rule === 'V15'
+    : failure.at === 'responder' && failure.status === 'unauthorized'
 }
 
 function isPassing(failure: Failure): boolean {

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 
+import type { FailureKind } from './exchange.ts'
+
 /** Life of a response, as its verdict states it. */
 export interface Life {
   readonly thisUpdate: Date
@@ -24,7 +26,7 @@ export const CLOSEST = 60
 export interface Failures {
   /** Failures in a row, 1 or more. */
   readonly count: number
-  readonly kind: 'passing' | 'lasting'
+  readonly kind: FailureKind
   /** When the responder said it may be asked again. */
   readonly retryAfter?: Date
 }
@@ -67,7 +69,7 @@ const HOUR = 3600
 
 /**
  * S3: when to ask again after a failure at `now`. Passing ones: twice after 60 to 120 s, then from 5 minutes
- * doubling to an hour. Lasting ones: from an hour doubling to six. As the end nears both tighten to an eighth of the
+ * doubling to an hour. Where a status is awaited the same up to 10 minutes, so that a run 5 or 15 minutes later asks. Lasting ones: from an hour doubling to six. As the end nears both tighten to an eighth of the
  * life that is left. A Retry-After is honoured, but for at most half of that life and never beyond a day.
  * @param end end of the response that is held, if any.
  */
@@ -79,7 +81,7 @@ export function nextRetry(
 ): Date {
   const left =
     end === undefined || end <= now ? Number.POSITIVE_INFINITY : (end.getTime() - now.getTime()) / 1000
-  const [soonest, latest] = kind === 'passing' ? passingDelay(count) : lastingDelay(count)
+  const [soonest, latest] = DELAYS[kind](count)
   const usual = soonest + (latest - soonest) * jitter(certificate, `retry ${count}`)
   const asked = retryAfter === undefined ? 0 : (retryAfter.getTime() - now.getTime()) / 1000
   const delay = Math.max(CLOSEST, Math.min(usual, left / 8), Math.min(asked, left / 2, USUAL_PACE.most))
@@ -88,9 +90,15 @@ export function nextRetry(
 
 type Range = readonly [soonest: number, latest: number]
 
-function passingDelay(count: number): Range {
+const DELAYS: Readonly<Record<FailureKind, (count: number) => Range>> = {
+  passing: (count) => passingDelay(count, HOUR),
+  awaited: (count) => passingDelay(count, 600),
+  lasting: lastingDelay,
+}
+
+function passingDelay(count: number, most: number): Range {
   if (count <= 2) return [CLOSEST, 2 * CLOSEST]
-  const latest = Math.min(300 * 2 ** Math.min(count - 3, 4), HOUR)
+  const latest = Math.min(300 * 2 ** Math.min(count - 3, 4), most)
   return [latest * 0.75, latest]
 }
 

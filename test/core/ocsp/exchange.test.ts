@@ -101,6 +101,14 @@ describe('failures that pass are tried again soon, those that last slowly', () =
   test.each(['malformedRequest', 'sigRequired', 'unauthorized'] as const)('%s lasts', (status) => {
     expect(kindOfFailure({ at: 'responder', status })).toBe('lasting')
   })
+  test('unauthorized and unknown are awaited where the responder may have yet to hear of the certificate', () => {
+    expect(kindOfFailure({ at: 'responder', status: 'unauthorized' }, true)).toBe('awaited')
+    expect(kindOfFailure({ at: 'rule', rule: 'V15' }, true)).toBe('awaited')
+    expect(kindOfFailure({ at: 'responder', status: 'malformedRequest' }, true)).toBe('lasting')
+    expect(kindOfFailure({ at: 'rule', rule: 'V8' }, true)).toBe('lasting')
+    expect(kindOfFailure({ at: 'http', status: 403 }, true)).toBe('lasting')
+    expect(kindOfFailure({ at: 'network', reason: 'reset' }, true)).toBe('passing')
+  })
   test('HTTP: 5xx and throttling pass, other errors last', () => {
     const kinds = [500, 503, 429, 408, 400, 403, 404].map((status) => kindOfFailure({ at: 'http', status }))
     expect(kinds).toEqual(['passing', 'passing', 'passing', 'passing', 'lasting', 'lasting', 'lasting'])

@@ -75,6 +75,13 @@ describe('the next try', () => {
     }
   })
 
+  test('while a status is awaited: within ten minutes, however often it was asked for', () => {
+    for (const count of [1, 2, 3, 4, 5, 8, 50]) {
+      expect(delay({ count, kind: 'awaited' })).toBeGreaterThanOrEqual(CLOSEST)
+      expect(delay({ count, kind: 'awaited' })).toBeLessThanOrEqual(600)
+    }
+  })
+
   test('after lasting failures: an hour or more', () => {
     for (const count of [1, 2, 3, 4, 50])
       expect(delay({ count, kind: 'lasting' })).toBeGreaterThanOrEqual(HOUR)
@@ -108,7 +115,7 @@ interface Outage {
 const outages = record<Outage>({
   length: integer({ min: 2 * HOUR, max: 12 * DAY }),
   certificate: string({ maxLength: 20 }),
-  kind: constantFrom<Failures['kind'][]>('passing', 'lasting'),
+  kind: constantFrom<Failures['kind'][]>('passing', 'awaited', 'lasting'),
   tick: constantFrom(1, 60, 300),
   pace: record({ least: integer({ min: 60, max: DAY }), most: integer({ min: HOUR, max: 3 * DAY }) }),
   retryAfter: option(integer({ min: 1, max: 3 * DAY })),
