@@ -1,12 +1,14 @@
 import { isRefusal } from '../lambda/core/errors.ts'
-import { buildApp, createApp, summarise } from './build-app.ts'
+import { buildApp, createApp, summarise, synthesiseWithinLimits } from './build-app.ts'
 import { parseConfiguration } from './configuration.ts'
 
 try {
   const app = createApp()
-  const configuration = parseConfiguration(app.node.tryGetContext('ticketring'))
+  const configuration = parseConfiguration(app.node.tryGetContext('ticketring'), {
+    region: process.env.CDK_DEFAULT_REGION,
+  })
   const { stack } = buildApp(configuration, { app })
-  app.synth()
+  synthesiseWithinLimits(app, stack)
   console.error(summarise(configuration, stack).join('\n'))
 } catch (error) {
   // What somebody wrote wrongly is told in words, without a stack trace of ours.

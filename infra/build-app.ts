@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { App, CfnOutput, Stack, type StackProps, Validations } from 'aws-cdk-lib'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
+import type { CloudAssembly } from 'aws-cdk-lib/cx-api'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import type { Construct } from 'constructs'
 import { type Configuration, parseConfiguration } from './configuration.ts'
 import { readContext } from './context.ts'
+import { refuseOversize } from './limits.ts'
 import {
   functionName,
   recordName,
@@ -66,7 +69,7 @@ export class TicketringStack extends Stack {
     this.stapling = stapling.map((set) => this.#addSet(set, telling))
   }
 
-  #addRing({ fleetRoles, ...ring }: RingConfiguration, telling: Telling): SynthesisedRing {
+  #addRing({ fleetRoles, sharedRole: _, ...ring }: RingConfiguration, telling: Telling): SynthesisedRing {
     const id = pascal(ring.name)
     const construct = new TicketKeyRing(this, id, { ...ring, ...telling })
     letRead(construct, fleetRoles)
@@ -140,6 +143,13 @@ export function buildApp(
   return { app, stack }
 }
 
+/** @throws TicketringError `configuration-invalid` that lists the limits of CloudFormation and IAM that are passed. */
+export function synthesiseWithinLimits(app: App, { stackName }: Stack): CloudAssembly {
+  const assembly = app.synth()
+  refuseOversize(readFileSync(assembly.getStackByName(stackName).templateFullPath, 'utf8'))
+  return assembly
+}
+
 /**
  * Synthesises the app into `outdir`, as `npx cdk synth` does, but without CDK's own validation of the template: that takes
  * seconds, and nothing is deployed from here.
@@ -153,7 +163,7 @@ export function synthesise(
 ): Synthesis {
   const parsed = parseConfiguration(configuration)
   const { app, stack } = buildApp(parsed, { app: createApp({ outdir, bundle, validate: false }) })
-  const assembly = app.synth()
+  const assembly = synthesiseWithinLimits(app, stack)
   return {
     template: assembly.getStackByName(stack.stackName).template,
     assembly: assembly.directory,
@@ -188,14 +198,21 @@ export function createApp({
   return new App({
     analyticsReporting: false,
     builtinCloudFormationValidation: validate,
-    context: { ...flags, ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }) },
+    context: {
+      ...flags,
+      // CDK's own check ends at the first limit, with a stack trace.
+      '@aws-cdk/core:stackResourceLimit': 0,
+      ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }),
+    },
     ...(outdir === undefined ? {} : { outdir }),
   })
 }
 
 function stackProps({ regions: [region] }: Configuration): StackProps {
   const description = 'TLS session-ticket keys and OCSP staples: always fresh, on every machine, with proof'
-  return region === undefined ? { description } : { description, env: { region } }
+  // Indented, fewer rings would fit CloudFormation's megabyte.
+  const props = { description, suppressTemplateIndentation: true }
+  return region === undefined ? props : { ...props, env: { region } }
 }
 
 function pascal(name: string): string {

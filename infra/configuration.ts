@@ -1,5 +1,10 @@
+import { isRefusal } from '../lambda/core/errors.ts'
+import { readScript } from './document.ts'
 import { freeze, Inspection, type Section } from './inspection.ts'
+import { refuseCommon } from './meeting.ts'
+import { readRegions, refuseForeign } from './regions.ts'
 import { type RingConfiguration, readRing } from './ring-configuration.ts'
+import { buildStapleDocument } from './staple-document.ts'
 import { readSet, type StaplingConfiguration } from './stapling-configuration.ts'
 
 /** The whole of `cdk.json`'s context `ticketring`. */
@@ -14,27 +19,53 @@ export interface Configuration {
 }
 
 const TOPIC = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(\.fifo)?$/
-const REGION = /^[a-z]{2,4}(-[a-z]+)+-\d$/
 
 /**
- * Reads the context `ticketring`.
+ * Reads the context `ticketring`. `region`: the CLI's, which is deployed to where the configuration names none.
  * @throws TicketringError `configuration-invalid` that lists every problem with its path, what was wanted and what came.
  */
-export function parseConfiguration(value: unknown): Configuration {
+export function parseConfiguration(
+  value: unknown,
+  { region }: { readonly region?: string | undefined } = {},
+): Configuration {
   const inspection = new Inspection()
   const top = inspection.section('ticketring', value, ['rings', 'stapling', 'alarmTopic', 'regions'])
+  const rings = readNamed(inspection, top, { field: 'rings', of: 'rings', least: leastRings(top) }, readRing)
+  refuseCommon(inspection, rings, top.at('rings'))
+  const stapling = top.has('stapling')
+    ? readNamed(inspection, top, { field: 'stapling', of: 'sets of certificates', least: 0 }, readSet)
+    : []
+  refuseLargeDocuments(inspection, stapling, top.at('stapling'))
+  const regions = readRegions(inspection, top, region)
   const configuration = {
-    rings: readNamed(inspection, top, { field: 'rings', of: 'rings', least: leastRings(top) }, readRing),
-    stapling: top.has('stapling')
-      ? readNamed(inspection, top, { field: 'stapling', of: 'sets of certificates', least: 0 }, readSet)
-      : [],
-    regions: readRegions(top),
+    rings,
+    stapling,
+    regions: regions.configured,
     ...(top.has('alarmTopic')
       ? { alarmTopic: top.text('alarmTopic', TOPIC, 'the ARN of an SNS topic') }
       : {}),
   }
+  refuseForeign(inspection, configuration, top.path, regions.deployed)
   inspection.settle('a sound context "ticketring" in cdk.json')
   return freeze(configuration)
+}
+
+/** A document is built from what is sound: its size is a problem beside those of the other sets. */
+function refuseLargeDocuments(
+  inspection: Inspection,
+  sets: readonly StaplingConfiguration[],
+  path: string,
+): void {
+  sets.forEach((set, index) => {
+    const at = `${path}[${index}]`
+    if (inspection.hasProblemsBelow(at)) return
+    try {
+      buildStapleDocument(set, readScript('apply-staple.sh'))
+    } catch (error) {
+      if (!isRefusal(error, 'configuration-invalid')) throw error
+      inspection.note(`${at}.servers`, `${error.wanted}. ${error.fix}`, error.came)
+    }
+  })
 }
 
 /** Somebody may want staples alone. */
@@ -59,13 +90,4 @@ function readNamed<T extends { readonly name: string }>(
     items.map(({ name }) => name),
   )
   return items
-}
-
-function readRegions(top: Section): readonly string[] {
-  if (!top.has('regions')) return []
-  return top.texts('regions', REGION, {
-    least: 1,
-    most: 1,
-    of: 'Region: a ring that spans several, with a replicated secret, is not there yet',
-  })
 }

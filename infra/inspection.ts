@@ -20,6 +20,10 @@ export class Inspection {
     this.#problems.push({ path, wanted, came: shown(came) })
   }
 
+  hasProblemsBelow(path: string): boolean {
+    return this.#problems.some((problem) => problem.path.startsWith(path))
+  }
+
   /** Reads `value` as an object with no fields beyond `known`; what is none reads as an empty one. */
   section(path: string, value: unknown, known: readonly string[]): Section {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -32,12 +36,12 @@ export class Inspection {
     return new Section(this, path, value as Record<string, unknown>)
   }
 
-  /** Notes each item of the list at `path` whose name another one before it has. */
-  refuseRepeated(path: string, names: readonly string[]): void {
+  /** Notes each item of the list at `path` whose name another one before it has. `field`: where an item has it. */
+  refuseRepeated(path: string, names: readonly string[], field = '.name'): void {
     names.forEach((name, index) => {
       const first = names.indexOf(name)
       if (name === '' || first === index) return
-      this.note(`${path}[${index}].name`, `a name other than that of ${path}[${first}]`, name)
+      this.note(`${path}[${index}]${field}`, `a name other than that of ${path}[${first}]`, name)
     })
   }
 

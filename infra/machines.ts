@@ -11,8 +11,9 @@ export interface Targets {
   readonly minInstances: number
 }
 
-// Letters, digits and the signs that tags allow; `aws:` is reserved, and a wildcard would select other machines.
-const TAG_KEY = /^(?!aws:)[\w.:/=+@-]{1,128}$/
+// Letters, digits and the signs that Run Command takes after `tag:`, which is no `+`, 128 with it in an association;
+// `aws:` is reserved, and a wildcard would select other machines.
+const TAG_KEY = /^(?!aws:)[\w.:/=@-]{1,124}$/
 const TAG_VALUE = /^[\w.:/=+@ -]{1,256}$/
 // What a setting may hold: it travels inside the single quotes of a shell script, in a document with `{{ }}`, and a
 // list of paths is split at spaces and `=`.
@@ -27,16 +28,30 @@ const ROLE_NAME = /^[\w+=,.@-]{1,64}$/
 export function readTargets(owner: Section): Targets {
   const targets = owner.section('targets', ['tag', 'values', 'minInstances'])
   return {
-    tag: targets.text('tag', TAG_KEY, 'a tag key of 1 to 128 characters that does not begin with aws:'),
+    tag: targets.text(
+      'tag',
+      TAG_KEY,
+      'a tag key of 1 to 124 letters, digits and _ . : / = @ - that does not begin with aws:',
+    ),
     values: targets.texts('values', TAG_VALUE, { least: 1, most: 5, of: 'tag values without wildcards' }),
     minInstances: targets.integer('minInstances', 0),
   }
 }
 
 /** Names of the instance roles that may read what is delivered. */
-export function readFleetRoles(owner: Section): readonly string[] {
+export function readFleetRoles(inspection: Inspection, owner: Section): readonly string[] {
   if (!owner.has('fleetRoles')) return []
-  return owner.texts('fleetRoles', ROLE_NAME, { least: 0, most: 20, of: 'names of IAM roles' })
+  const roles = owner.texts('fleetRoles', ROLE_NAME, { least: 0, most: 20, of: 'names of IAM roles' })
+  inspection.refuseRepeated(owner.at('fleetRoles'), roles, '')
+  return roles
+}
+
+/** Those of its roles that a ring shares with others: one name, or several. */
+export function readSharedRole(owner: Section, fleetRoles: readonly string[]): readonly string[] {
+  const said = owner.raw('sharedRole')
+  if (typeof said === 'string' && fleetRoles.includes(said)) return [said]
+  const of = 'names in fleetRoles, of roles that may read other rings too'
+  return owner.texts('sharedRole', (name) => fleetRoles.includes(name), { least: 1, most: 20, of })
 }
 
 /** The section of the servers: one of them at least is there. */
@@ -52,6 +67,17 @@ export const PATH_WANTED = 'an absolute path of plain characters, without . or .
 
 export function readPath(server: Section, name: string): string {
   return server.text(name, PATH, PATH_WANTED)
+}
+
+/** A path of keys, which are never on a disk. */
+export function readKeysPath(server: Section, name: string): string {
+  const path = readPath(server, name)
+  if (path === '' || /^\/(run|var\/run|dev\/shm)\//.test(path)) return path
+  return server.refuse(
+    name,
+    'a path below /run, /var/run or /dev/shm, which are a tmpfs: keys touch no disk',
+    '',
+  )
 }
 
 /** A list of paths; an empty one would leave the server out without a word. */

@@ -4,9 +4,11 @@ import { durationText, freeze, Inspection, type Section } from './inspection.ts'
 import {
   readCommand,
   readFleetRoles,
+  readKeysPath,
   readOwner,
   readPath,
   readServersSection,
+  readSharedRole,
   readTargets,
   readVerify,
   type Targets,
@@ -32,6 +34,8 @@ export interface RingConfiguration {
   readonly rotation: Rotation
   /** Names of the instance roles that may read the ring. */
   readonly fleetRoles: readonly string[]
+  /** Those of them that may read other rings too. */
+  readonly sharedRole?: readonly string[]
   /** Secret and KMS key that an earlier stack retained: used as they are, with the ring in them. */
   readonly existing?: ExistingRing
   /** ARN of a KMS key of the owner's for the secret, in place of one that is made. */
@@ -43,7 +47,7 @@ export interface ExistingRing {
   readonly keyArn: string
 }
 
-const FIELDS = ['name', 'targets', 'servers', 'rotation', 'fleetRoles', 'existing', 'key']
+const FIELDS = ['name', 'targets', 'servers', 'rotation', 'fleetRoles', 'sharedRole', 'existing', 'key']
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 
@@ -62,6 +66,7 @@ export function parseRing(value: unknown): RingConfiguration {
 export function readRing(inspection: Inspection, value: unknown, path: string): RingConfiguration {
   const ring = inspection.section(path, value, FIELDS)
   const name = readName(ring)
+  const fleetRoles = readFleetRoles(inspection, ring)
   return {
     name,
     targets: readTargets(ring),
@@ -70,7 +75,8 @@ export function readRing(inspection: Inspection, value: unknown, path: string): 
       inspection,
       ring.section('rotation', ['every', 'ticketLifetime', 'maxKeyAge', 'trigger'], {}),
     ),
-    fleetRoles: readFleetRoles(ring),
+    fleetRoles,
+    ...(ring.has('sharedRole') ? { sharedRole: readSharedRole(ring, fleetRoles) } : {}),
     ...readKeeping(ring, name),
   }
 }
@@ -110,7 +116,7 @@ const HAPROXY_FIELDS = ['keys', 'keySize', 'socket', 'owner', 'verify']
 
 function readHaproxy(inspection: Inspection, haproxy: Section): HaproxySettings {
   return {
-    keys: readPath(haproxy, 'keys'),
+    keys: readKeysPath(haproxy, 'keys'),
     keySize: haproxy.oneOf('keySize', [80, 48], 80),
     socket: readPath(haproxy, 'socket'),
     owner: readOwner(haproxy),
@@ -122,7 +128,7 @@ const NGINX_FIELDS = ['keys', 'keySize', 'test', 'reload', 'owner', 'verify']
 
 function readNginx(inspection: Inspection, nginx: Section): NginxSettings {
   return {
-    keys: readPath(nginx, 'keys'),
+    keys: readKeysPath(nginx, 'keys'),
     keySize: nginx.oneOf('keySize', [80, 48], 80),
     test: readCommand(nginx, 'test', 'nginx -t'),
     reload: readCommand(nginx, 'reload', 'systemctl reload nginx'),

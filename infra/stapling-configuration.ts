@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import type { VerifyListener } from '../lambda/core/server-settings.ts'
 import { type CertificateConfiguration, readCertificate, readChainPath } from './certificate-configuration.ts'
 import { durationText, freeze, Inspection, type Section } from './inspection.ts'
@@ -132,7 +132,7 @@ export function readSet(inspection: Inspection, value: unknown, path: string): S
     refresh: readRefresh(inspection, set.section('refresh', ['every', 'least', 'most'], {})),
     allow: set.has('allow') ? readRanges(set) : [],
     ...(set.has('vpc') ? { vpc: readNetwork(set) } : {}),
-    fleetRoles: readFleetRoles(set),
+    fleetRoles: readFleetRoles(inspection, set),
   }
 }
 
@@ -192,7 +192,36 @@ function readRefresh(inspection: Inspection, refresh: Section): Refresh {
 }
 
 function readRanges(set: Section): readonly string[] {
-  return set.texts('allow', isRange, { least: 0, most: 50, of: 'ranges of addresses such as 10.0.0.0/8' })
+  const of =
+    'ranges of addresses such as 10.0.0.0/8 or fd12:3456:789a::/48, with no address in them that gives credentials (169.254.169.254, fd00:ec2::254 and their like)'
+  return set.texts('allow', (text) => isRange(text) && !METADATA.some((each) => covers(text, each)), {
+    least: 0,
+    most: 50,
+    of,
+  })
+}
+
+/**
+ * Where instance, container and pod get their credentials from, and what leads there through IPv6: mapped, by NAT64
+ * (RFC 6052, RFC 8215) and by 6to4. Who may write a certificate's URL, or answer for a name, may not ask these.
+ */
+const METADATA = [
+  '169.254.169.254',
+  '169.254.170.2',
+  '169.254.170.23',
+  'fd00:ec2::254',
+  'fd00:ec2::23',
+  '64:ff9b::a9fe:a9fe',
+  '64:ff9b:1::a9fe:a9fe',
+  '2002:a9fe:a9fe::',
+] as const
+
+function covers(range: string, address: string): boolean {
+  const [base = '', bits = ''] = range.split('/')
+  const list = new BlockList()
+  list.addSubnet(base, Number(bits), isIP(base) === 4 ? 'ipv4' : 'ipv6')
+  const mapped = isIP(address) === 4 ? `::ffff:${address}` : address
+  return list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6') || list.check(mapped, 'ipv6')
 }
 
 function isRange(text: string): boolean {

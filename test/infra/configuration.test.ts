@@ -6,6 +6,9 @@ import { exampleRing, HAPROXY, NGINX, problemsIn } from './example.ts'
 
 const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.rings[0].')
 
+const SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:ticketring/edge-AbCdEf'
+const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+
 const withRing = (replaced: object) => ({ rings: [{ ...exampleRing(), ...replaced }] })
 const withRotation = (rotation: object) => withRing({ rotation })
 const withHaproxy = (replaced: object) => withRing({ servers: { haproxy: { ...HAPROXY, ...replaced } } })
@@ -73,6 +76,12 @@ describe('one bent field', () => {
     ["a name of a set's schedules", withRing({ name: 'edge-staples' }), 'without "-rotation" and "-staples"'],
     ['no tag', withTargets({ tag: undefined }), 'targets.tag: wanted a tag key'],
     ['a reserved tag', withTargets({ tag: 'aws:autoscaling:groupName' }), 'targets.tag: wanted a tag key'],
+    [
+      'a tag that Run Command cannot name',
+      withTargets({ tag: 'role+edge' }),
+      'targets.tag: wanted a tag key',
+    ],
+    ['a tag too long for an association', withTargets({ tag: 't'.repeat(125) }), 'targets.tag: wanted a tag'],
     ['no tag values', withTargets({ values: [] }), 'targets.values: wanted a list of 1 to 5 tag values'],
     ['six tag values', withTargets({ values: [...'abcdef'] }), 'targets.values: wanted a list of 1 to 5'],
     ['a wildcard tag value', withTargets({ values: ['*'] }), 'targets.values[0]: wanted tag values without'],
@@ -94,6 +103,22 @@ describe('one bent field', () => {
       'a quote in a path',
       withHaproxy({ socket: "/run/a'b" }),
       'servers.haproxy.socket: wanted an absolute path',
+    ],
+    ...[
+      '/etc/haproxy/edge.keys',
+      '/var/lib/edge.keys',
+      '/tmp/edge.keys',
+      '/dev/edge.keys',
+      '/runner/edge.keys',
+    ].map((keys): [string, object, string] => [
+      `keys on a disk, ${keys}`,
+      withHaproxy({ keys }),
+      'servers.haproxy.keys: wanted a path below /run, /var/run or /dev/shm',
+    ]),
+    [
+      'keys of nginx on a disk',
+      withNginx({ keys: '/etc/nginx/keys' }),
+      'servers.nginx.keys: wanted a path below /run, /var/run or /dev/shm',
     ],
     [
       'a key size of neither kind',
@@ -160,6 +185,41 @@ describe('one bent field', () => {
       withRing({ fleetRoles: ['arn:aws:iam::1:role/x'] }),
       'fleetRoles[0]: wanted names',
     ],
+    [
+      'a role that stands twice',
+      withRing({ fleetRoles: ['a', 'b', 'a'] }),
+      'fleetRoles[2]: wanted a name other than',
+    ],
+    [
+      'a shared role that is none of its roles',
+      withRing({ sharedRole: 'other' }),
+      'sharedRole: wanted a list of 1 to 20 names in fleetRoles',
+    ],
+    [
+      'a secret of another ring to go on with',
+      withRing({ existing: { secretArn: SECRET.replace('edge', 'quay'), keyArn: KEY } }),
+      'existing.secretArn: wanted the whole ARN of the secret ticketring/edge, with its six last',
+    ],
+    [
+      'a secret by an ARN without its last characters',
+      withRing({ existing: { secretArn: SECRET.slice(0, -7), keyArn: KEY } }),
+      'existing.secretArn: wanted the whole ARN',
+    ],
+    [
+      'a secret without its key',
+      withRing({ existing: { secretArn: SECRET } }),
+      "existing.keyArn: wanted the ARN of a KMS key, in the secret's Region; got nothing",
+    ],
+    [
+      'two keys for one secret',
+      withRing({ existing: { secretArn: SECRET, keyArn: KEY }, key: KEY }),
+      'key: wanted absent beside existing',
+    ],
+    [
+      'a key by its alias',
+      withRing({ key: KEY.replace('key/', 'alias/') }),
+      'key: wanted the ARN of a KMS key',
+    ],
     ['a topic that is none', { ...withRing({}), alarmTopic: 'ops' }, 'ticketring.alarmTopic: wanted the ARN'],
     [
       'two Regions',
@@ -169,8 +229,20 @@ describe('one bent field', () => {
     [
       'a Region that is none',
       { ...withRing({}), regions: ['Dublin'] },
-      'ticketring.regions[0]: wanted Region',
+      'ticketring.regions[0]: wanted a Region of the partitions aws, aws-us-gov or aws-cn',
     ],
+    ...[
+      'us-iso-east-1',
+      'us-isob-west-1',
+      'eu-isoe-west-1',
+      'us-isof-south-1',
+      'eusc-de-east-1',
+      'eu-wset-1',
+    ].map((region): [string, object, string] => [
+      `a Region whose endpoints nobody here knows, ${region}`,
+      { ...withRing({}), regions: [region] },
+      'ticketring.regions[0]: wanted a Region of the partitions aws, aws-us-gov or aws-cn',
+    ]),
   ])('%s is refused by its path, and nothing else is', (_, configuration, problem) => {
     const problems = problemsOf(configuration)
     expect(problems).toHaveLength(1)
@@ -196,8 +268,8 @@ it('every problem is named at once, in the order of the file', () => {
         rotation: { every: '10m', ticketLifetime: '1h' },
         targets: { tag: 'aws:x', values: [] },
       },
-      exampleRing({ name: 'inner' }),
-      { ...exampleRing({ name: 'inner' }), servers: { nginx: { ...NGINX, keys: 'relative' } } },
+      exampleRing({ name: 'inner', fleetRoles: [], servers: { nginx: { ...NGINX, keys: '/run/inner' } } }),
+      exampleRing({ name: 'inner', fleetRoles: [], servers: { nginx: { ...NGINX, keys: 'relative' } } }),
     ],
     alarmTopic: 'ops',
   })

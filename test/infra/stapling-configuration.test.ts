@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
+import { readScript } from '../../infra/document.ts'
+import { buildStapleDocument } from '../../infra/staple-document.ts'
 import { parseSet } from '../../infra/stapling-configuration.ts'
 import {
   CERTIFICATE,
@@ -59,7 +61,7 @@ describe('a sound set', () => {
       servers: { nginx: NGINX_STAPLING },
       certificates: [certificate],
       refresh: { every: '10m', least: '30m', most: '12h' },
-      allow: ['10.0.0.0/8', 'fd00::/8'],
+      allow: ['10.0.0.0/8', 'fd12:3456:789a::/48'],
       vpc: VPC,
     }
     expect(problemsOf(withSet(full))).toEqual([])
@@ -179,6 +181,25 @@ describe('one bent field', () => {
       'refresh.most: wanted no less than least; got "1h"',
     ],
     ['a range that is none', withSet({ allow: ['10.0.0.0/33'] }), 'allow[0]: wanted ranges of addresses'],
+    ...[
+      '0.0.0.0/0',
+      '::/0',
+      '128.0.0.0/1',
+      '169.254.0.0/16',
+      '169.254.169.254/32',
+      '169.254.170.2/32',
+      '169.254.170.23/32',
+      'fd00:ec2::254/128',
+      'fd00::/8',
+      '::ffff:0:0/96',
+      '::ffff:169.254.169.254/128',
+      '64:ff9b::/96',
+      '2002::/16',
+    ].map((range): [string, object, string] => [
+      `a range that leads to credentials, ${range}`,
+      withSet({ allow: ['10.0.0.0/8', range] }),
+      `allow[1]: wanted ranges of addresses such as 10.0.0.0/8 or fd12:3456:789a::/48, with no address in them that gives credentials`,
+    ]),
     ['an address without bits', withSet({ allow: ['10.0.0.1'] }), 'allow[0]: wanted ranges of addresses'],
     [
       'a VPC without groups',
@@ -225,6 +246,39 @@ describe('one bent field', () => {
     expect(problemsOf({ stapling: [exampleSet(), exampleSet()] })).toEqual([
       'ticketring.stapling[1].name: wanted a name other than that of ticketring.stapling[0]; got "edge"',
     ])
+  })
+})
+
+describe('a set whose files are too many for its document', () => {
+  const pairs = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      certificate: `/etc/nginx/www-${index}.pem`,
+      staple: `/run/ticketring/edge.staples/www-${index}.ocsp`,
+    }))
+  const withPairs = (count: number) => withNginx({ staples: pairs(count) })
+
+  it('is refused with all the other problems, and with what to do', () => {
+    const [document, topic, ...others] = problemsOf({ ...withPairs(100), alarmTopic: 'ops' }).toSorted(
+      (one, other) => Number(other.startsWith('servers')) - Number(one.startsWith('servers')),
+    )
+    expect(document).toMatch(
+      /^servers: wanted a document of at most 61000 bytes.*\/etc\/ticketring; got "\d+ bytes/,
+    )
+    expect(topic).toContain('ticketring.alarmTopic')
+    expect(others).toEqual([])
+  })
+
+  it('is refused exactly where the document cannot be built', () => {
+    const most = Array.from({ length: 100 }, (_, index) => index + 1).filter(
+      (count) => problemsOf(withPairs(count)).length === 0,
+    ).length
+    const build = (count: number) => {
+      const servers = { nginx: { ...NGINX_STAPLING, staples: pairs(count) } }
+      return buildStapleDocument(parseSet(exampleSet({ servers })), readScript('apply-staple.sh'))
+    }
+    expect(most).toBeGreaterThan(0)
+    expect(build(most).content.schemaVersion).toBe('2.2')
+    expect(() => build(most + 1)).toThrow(/at most 61000 bytes/)
   })
 })
 

@@ -263,7 +263,10 @@ describe('the stack tells', () => {
 
 describe('several rings in one app', () => {
   const both = synthesiseTemplate({
-    rings: [exampleRing(), JSON.parse(JSON.stringify(exampleRing()).replaceAll('edge', 'quay'))],
+    rings: [
+      exampleRing(),
+      JSON.parse(JSON.stringify(exampleRing({ fleetRoles: ['quays'] })).replaceAll('edge', 'quay')),
+    ],
   })
   const idsOf = (ring: string) => both.resources.entries().filter(([id]) => id.startsWith(ring))
 
