@@ -5,7 +5,7 @@ import type { CommandDocument, DocumentContent } from './document.ts'
 import { type Ending, Script } from './script.ts'
 
 export interface AgentResult {
-  readonly status: 'Success' | 'Failed' | 'TimedOut'
+  readonly status: 'Success' | 'Failed' | 'TimedOut' | 'Cancelled'
   readonly exitCode: number
   readonly stdout: string
   readonly stderr: string
@@ -31,7 +31,7 @@ export class Agent {
   readonly #environment: () => Readonly<Record<string, string>>
   /** Powered off: nothing starts any more. */
   #stopped = false
-  readonly #running = new Set<Script>()
+  readonly #running = new Map<Script, string>()
 
   /** @param environment what each script sees, asked for when one starts */
   constructor(machine: Machine, environment: () => Readonly<Record<string, string>>) {
@@ -52,24 +52,30 @@ export class Agent {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeFileSync(join(folder, '_script.sh'), `${lines.join('\n')}\n`, { mode: 0o700 })
     for (let count = 1; ; count += 1) {
-      const { ending, again } = await this.#start(folder, step, { ...variables, ...ids })
+      const { ending, again } = await this.#start(run.id, folder, step, { ...variables, ...ids })
       if (!again || this.#stopped || count === RUNS) return report(folder, ending)
     }
   }
 
   /** The machine goes down and comes up again at once: what ran is killed, and begins anew. */
   reboot(): void {
-    for (const script of this.#running) script.interrupt()
+    for (const script of this.#running.keys()) script.interrupt()
+  }
+
+  /** Kills what a command has running here. */
+  cancel(id: string): void {
+    for (const [script, run] of this.#running) if (run === id) script.cancel()
   }
 
   /** Power off. Resolves when everything that ran is gone. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.reboot()
-    await Promise.all([...this.#running].map(({ ended }) => ended))
+    await Promise.all([...this.#running.keys()].map(({ ended }) => ended))
   }
 
   async #start(
+    id: string,
     folder: string,
     { inputs }: Step,
     variables: Record<string, string>,
@@ -78,7 +84,7 @@ export class Agent {
     const argv = this.#machine.wrap?.(plain) ?? plain
     const environment = { ...this.#environment(), ...variables }
     const script = new Script({ argv, environment, folder, limit: limitOf(inputs.timeoutSeconds) })
-    this.#running.add(script)
+    this.#running.set(script, id)
     const ending = await script.ended
     this.#running.delete(script)
     const wantsReboot = ending.exitCode === REBOOT
@@ -107,15 +113,17 @@ function limitOf(seconds: number): number {
 }
 
 /** What a run that was begun several times printed stands one behind the other; so does the agent's note on a failure. */
-function report(folder: string, { exitCode, error }: Ending): AgentResult {
-  const status = statusOf(exitCode)
+function report(folder: string, ending: Ending): AgentResult {
+  const { exitCode, error } = ending
+  const status = statusOf(ending)
   const note = status === 'Failed' && error !== undefined ? `failed to run commands: ${error}` : ''
   appendFileSync(join(folder, 'stderr'), note)
   const stderr = exitCode === ENOUGH ? '' : readFileSync(join(folder, 'stderr'), 'utf8')
   return { status, exitCode, stdout: readFileSync(join(folder, 'stdout'), 'utf8'), stderr }
 }
 
-function statusOf(exitCode: number): AgentResult['status'] {
+function statusOf({ exitCode, cancelled }: Ending): AgentResult['status'] {
+  if (cancelled) return 'Cancelled'
   if (exitCode === STOPPED) return 'TimedOut'
   return [0, ENOUGH, REBOOT].includes(exitCode) ? 'Success' : 'Failed'
 }

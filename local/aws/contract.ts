@@ -142,6 +142,8 @@ export interface Instance {
   /** ConnectionLost: it stays in the roll call, commands wait for it until they expire. */
   lose(): void
   restore(): void
+  /** Replaces its tags. */
+  retag(tags: Readonly<Record<string, string>>): void
   /** It goes down and comes up again at once: documents under way are killed, and run again. */
   reboot(): void
   /** Each command reaches it so many milliseconds late. */
@@ -165,8 +167,12 @@ export interface Faults {
   add(fault: Fault): void
   /** Milliseconds until a write of Secrets Manager can be read. */
   secretsLag: number
-  /** Milliseconds until a command's invocations are listed. */
+  /** Milliseconds until a command and its invocations are listed. */
   commandsLag: number
+  /** Milliseconds until a machine's tags, or their change, can be seen. */
+  tagsLag: number
+  /** Lets no more than so many calls a second through, all these operations together, after a burst of as many. */
+  limit(operations: readonly string[], perSecond: number): void
   /** Each firing of a schedule is delivered so many times more. */
   duplicates: number
   clear(): void

@@ -4,6 +4,9 @@ import { AwsError, LoopbackError } from './aws-error.ts'
 
 const SECONDS = z.union([z.number(), z.string().regex(/^\d+$/)]).transform(Number)
 
+/** Bytes of a document, with the parameters of a run. */
+const MAX_DOCUMENT = 65_536
+
 /** Schema 2.2 with shell scripts: what a Command document of ours may hold. */
 const CONTENT = z.strictObject({
   schemaVersion: z.literal('2.2'),
@@ -43,24 +46,35 @@ export interface CommandDocument {
   readonly logicalId: string
   readonly name: string
   readonly content: DocumentContent
+  /** The content as CreateDocument got it. */
+  readonly text: string
 }
 
 /** @throws LoopbackError for a document that uses what is not modelled here. */
 export function parseDocument(logicalId: string, name: string, content: unknown): CommandDocument {
   const raw = typeof content === 'string' ? JSON.parse(content) : content
   const parsed = CONTENT.safeParse(raw)
-  if (parsed.success) return { logicalId, name, content: parsed.data }
+  if (parsed.success) return { logicalId, name, content: parsed.data, text: sized(logicalId, raw) }
   throw new LoopbackError(`the document ${logicalId} is not modelled: ${z.prettifyError(parsed.error)}`)
+}
+
+/** @throws LoopbackError as CreateDocument would refuse. */
+function sized(logicalId: string, content: unknown): string {
+  const text = JSON.stringify(content)
+  if (Buffer.byteLength(text) <= MAX_DOCUMENT) return text
+  throw new LoopbackError(`${logicalId}: MaxDocumentSizeExceeded, the size limit of a document is 64 KB`)
 }
 
 /**
  * The values a document runs with: given ones, else defaults.
- * @throws AwsError `InvalidParameters`.
+ * @throws AwsError `InvalidParameters` or `MaxDocumentSizeExceeded`.
  */
 export function bindParameters(
-  { content }: CommandDocument,
+  { content, text }: CommandDocument,
   given: Readonly<Record<string, readonly string[]>>,
 ): Record<string, string> {
+  if (Buffer.byteLength(text) + Buffer.byteLength(JSON.stringify(given)) > MAX_DOCUMENT)
+    throw new AwsError('MaxDocumentSizeExceeded', 'The size limit of a document is 64 KB.')
   const unknown = Object.keys(given).find((name) => !(name in content.parameters))
   if (unknown !== undefined)
     throw new AwsError('InvalidParameters', `Parameter ${unknown} is not defined in the document.`)

@@ -2,7 +2,7 @@ import type { CallBook } from './caller.ts'
 import type { Instance, LoopbackAws, LoopbackOptions, Machine } from './contract.ts'
 import { type Principal, roleSession } from './credentials.ts'
 import { deploy } from './deployment.ts'
-import { ManagedNode } from './fleet.ts'
+import { ManagedNode } from './managed-node.ts'
 import { type Foundation, foundation, front, type Services, services } from './machinery.ts'
 
 export type * from './contract.ts'

@@ -33,7 +33,7 @@ export function foundation(options: LoopbackOptions) {
     policies,
     log,
     timing,
-    faults: new FaultPlan(),
+    faults: new FaultPlan(clock),
     credentials: new CredentialStore(account),
     calls: new CallBook(new Authorisation(account, policies), clock),
     pending: new Background(log),
@@ -47,7 +47,7 @@ export function services(base: Foundation, options: LoopbackOptions, endpoint: (
   const { account, stack, pending } = base
   const common = { ...base, background: pending.add }
   const functions = new Functions(stack.functions, { ...common, endpoint, wrap: options.wrapFunction })
-  const fleet = new Fleet()
+  const fleet = new Fleet(base.faults)
   const rotator = new Rotator({
     ...common,
     invoke: (functionArn, event) => functions.invoke(functions.find(functionArn), event),

@@ -1,23 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentResult } from './agent.ts'
 import { commandOutput } from './agent-output.ts'
 import type { CommandDocument } from './document.ts'
-import type { ManagedNode } from './fleet.ts'
 import type { CommandRecord, ExecutionRecord } from './history.ts'
+import type { ManagedNode } from './managed-node.ts'
 
 export interface CommandRequest {
   readonly id: string
   readonly document: CommandDocument
   readonly parameters: Readonly<Record<string, readonly string[]>>
   readonly bound: Record<string, string>
+  readonly instances: readonly string[]
   readonly targets: readonly { readonly Key: string; readonly Values: readonly string[] }[]
   readonly nodes: readonly ManagedNode[]
   readonly comment: string
   readonly maxConcurrency: string
   readonly maxErrors: string
-  /** Seconds until a node that has not taken the command never will. */
+  /** Seconds until a machine that has not begun never will. */
   readonly timeoutSeconds: number
   readonly requestedAt: number
 }
+
+/** What Node's timers can count: 24 days. */
+const LONGEST_TIMER = 2 ** 31 - 1
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 export type Execution = Mutable<ExecutionRecord>
@@ -27,6 +32,7 @@ export class Command implements CommandRecord {
   readonly request: CommandRequest
   readonly invocations: Execution[]
   #status: readonly [string, string] = ['Pending', 'Pending']
+  #cancelled = false
 
   constructor(request: CommandRequest) {
     this.request = request
@@ -55,11 +61,14 @@ export class Command implements CommandRecord {
     return this.#status[1]
   }
 
-  /** TimeoutSeconds plus the document's execution time-out: after that nobody is waited for. */
+  /** The total time-out, TimeoutSeconds and the document's own: who has not answered by then counts as unreachable. */
   get expiresAt(): number {
-    const { document, timeoutSeconds, requestedAt } = this.request
-    const [{ inputs }] = document.content.mainSteps
-    return requestedAt + (timeoutSeconds + inputs.timeoutSeconds) * 1000
+    const [{ inputs }] = this.request.document.content.mainSteps
+    return this.#startBy + inputs.timeoutSeconds * 1000
+  }
+
+  get #startBy(): number {
+    return this.request.requestedAt + this.request.timeoutSeconds * 1000
   }
 
   get counts(): { completed: number; errors: number; deliveryTimedOut: number } {
@@ -75,19 +84,47 @@ export class Command implements CommandRecord {
 
   /** Resolves when the command is terminal. */
   async run(): Promise<void> {
+    const expiry = new AbortController()
+    const expired = sleep(Math.min(this.expiresAt - Date.now(), LONGEST_TIMER), undefined, {
+      ref: false,
+      signal: expiry.signal,
+    })
     this.#status = ['InProgress', 'InProgress']
-    const queue = this.request.nodes.map((node, index) => ({ node, index }))
+    await Promise.race([this.#ramp(), expired])
+    expired.catch(() => {})
+    expiry.abort()
+    for (const execution of this.invocations) end(execution, 'TimedOut', 'DeliveryTimedOut')
+    this.#status = this.#cancelled ? ['Cancelled', 'Cancelled'] : summary(this.invocations, this.#allowed)
+  }
+
+  /** Whoever has not begun does not begin any more; what runs is killed. */
+  cancel(instances: readonly string[]): void {
+    const all = instances.length === 0
+    this.#cancelled ||= all
+    for (const [index, execution] of this.invocations.entries()) {
+      if (!all && !instances.includes(execution.instance)) continue
+      if (execution.startedAt === undefined) end(execution, 'Cancelled', 'Cancelled')
+      else this.request.nodes[index]?.agent.cancel(this.id)
+    }
+  }
+
+  get #allowed(): number {
+    return share(this.request.maxErrors, this.request.nodes.length)
+  }
+
+  /** To one machine first; each time as many have ended as were let run, twice as many may. */
+  async #ramp(): Promise<void> {
+    const queue = this.request.nodes.map((node, index) => ({ node, execution: this.invocations[index] }))
     const limit = Math.max(1, share(this.request.maxConcurrency, queue.length))
-    const allowed = share(this.request.maxErrors, queue.length)
-    // The first goes to one node; each time as many have ended as were let run, twice as many may.
     let window = 1
     let endedInWindow = 0
     const running = new Set<Promise<void>>()
+    const mayStart = () => running.size < window && this.counts.errors <= this.#allowed
     while (queue.length > 0 || running.size > 0) {
-      while (queue.length > 0 && running.size < window && this.counts.errors <= allowed) {
-        const { node, index } = queue.shift() ?? {}
-        const execution = this.invocations[index ?? -1]
-        if (!node || !execution) break
+      for (let next = queue[0]; next && mayStart(); next = queue[0]) {
+        queue.shift()
+        const { node, execution } = next
+        if (!execution || execution.endedAt !== undefined) continue
         const run = this.#runOn(node, execution).finally(() => running.delete(run))
         running.add(run)
       }
@@ -99,23 +136,23 @@ export class Command implements CommandRecord {
         endedInWindow = 0
       }
     }
-    for (const { index } of queue) end(this.invocations[index], 'Cancelled', 'Terminated')
-    this.#status = summary(this.invocations, allowed)
+    for (const { execution } of queue) end(execution, 'Cancelled', 'Terminated')
   }
 
+  /** A machine that does not answer holds its slot until the whole command expires. */
   async #runOn(node: ManagedNode, execution: Execution): Promise<void> {
-    const { document, bound, id, requestedAt, timeoutSeconds } = this.request
-    const delivery = await node.receive(requestedAt + timeoutSeconds * 1000)
+    const { document, bound, id } = this.request
+    if (node.state === 'lost') Object.assign(execution, { status: 'Delayed', statusDetails: 'Delayed' })
+    const delivery = await node.receive(this.#startBy, this.expiresAt)
     if (delivery === 'gone') return end(execution, 'Failed', 'Undeliverable')
-    if (delivery === 'expired') return end(execution, 'TimedOut', 'DeliveryTimedOut')
-    execution.status = 'InProgress'
-    execution.statusDetails = 'InProgress'
-    execution.startedAt = Date.now()
+    if (delivery === 'expired' || execution.endedAt !== undefined) return
+    const begun = { status: 'InProgress', statusDetails: 'InProgress', startedAt: Date.now() }
+    Object.assign(execution, begun)
     const result = await node.agent.run({ id, kind: 'command' }, document, bound)
     // What an agent never reports counts as never delivered, though it ran.
     const heard = await node.reply(this.expiresAt)
     Object.assign(execution, { stdout: result.stdout, stderr: result.stderr })
-    if (!heard) return end(execution, 'TimedOut', 'DeliveryTimedOut')
+    if (!heard || execution.endedAt !== undefined) return
     execution.exitCode = result.exitCode
     end(execution, ...statusOf(result))
   }
@@ -137,8 +174,10 @@ export function shownOutput({ statusDetails, stdout, stderr }: ExecutionRecord):
   return statusDetails === 'DeliveryTimedOut' ? '' : commandOutput(stdout, stderr)
 }
 
+/** What has ended stays as it ended. */
 function end(execution: Execution | undefined, status: string, statusDetails: string): void {
-  if (execution) Object.assign(execution, { status, statusDetails, endedAt: Date.now() })
+  if (execution?.endedAt === undefined)
+    Object.assign(execution ?? {}, { status, statusDetails, endedAt: Date.now() })
 }
 
 /** A number, or a percentage of the targets. */
@@ -147,15 +186,18 @@ export function share(value: string, of: number): number {
   return value.endsWith('%') ? Math.floor((number * of) / 100) : number
 }
 
-/** The whole command's status. Undeliverable nodes count neither as errors nor against success. */
+/** The whole command's status. Undeliverable machines count neither as errors nor against success. */
 function summary(invocations: readonly Execution[], allowed: number): readonly [string, string] {
   const all = invocations.map(({ statusDetails }) => statusDetails)
+  const some = (...details: string[]) => all.filter((each) => details.includes(each)).length
   if (all.length === 0) return ['Failed', 'NoInstancesInTag']
-  const errors = all.filter((details) => details === 'Failed' || details === 'ExecutionTimedOut').length
+  const [errors, expired, succeeded] = [
+    some('Failed', 'ExecutionTimedOut'),
+    some('DeliveryTimedOut'),
+    some('Success'),
+  ]
   if (errors > allowed) return ['Failed', 'Failed']
-  if (errors > 0) return ['Failed', 'Incomplete']
-  if (all.includes('Success')) return ['Success', 'Success']
-  return all.every((details) => details === 'Undeliverable')
-    ? ['Failed', 'Failed']
-    : ['TimedOut', 'DeliveryTimedOut']
+  if (errors > 0 || (expired > 0 && succeeded > 0)) return ['Failed', 'Incomplete']
+  if (succeeded > 0) return ['Success', 'Success']
+  return expired > 0 ? ['TimedOut', 'DeliveryTimedOut'] : ['Failed', 'Failed']
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 export interface Ending {
   readonly exitCode: number
   readonly error?: string
+  readonly cancelled?: boolean
 }
 
 export interface ScriptParts {
@@ -39,6 +40,8 @@ export class Script {
   /** The machine went down under it. */
   interrupted = false
   readonly #child: ChildProcess
+  /** Kills the group, drops what it prints from now on, and ends the run like this. */
+  #stop: (ending: Ending) => void = () => {}
 
   constructor({ argv, environment, folder, limit }: ScriptParts) {
     const [command = 'sh', ...args] = argv
@@ -62,19 +65,25 @@ export class Script {
     killGroup(this.#child)
   }
 
+  /** As a time-out does it, only earlier. */
+  cancel(): void {
+    this.#stop({ exitCode: STOPPED, cancelled: true })
+  }
+
   /** Like the agent, waits until no process holds the script's output any more, daemons included. */
   #end(limit: number): Promise<Ending> {
     const child = this.#child
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        for (const name of STREAMS) child[name]?.removeAllListeners('data').resume()
-        // The group is gone where a daemon of another one holds the output.
-        resolve(killGroup(child) ? { exitCode: STOPPED } : { exitCode: 1, error: 'no such process' })
-      }, limit * 1000)
       const end = (ending: Ending) => {
         clearTimeout(timer)
         resolve(ending)
       }
+      this.#stop = (ending) => {
+        for (const name of STREAMS) child[name]?.removeAllListeners('data').resume()
+        // The group is gone where a daemon of another one holds the output.
+        end(killGroup(child) ? ending : { exitCode: 1, error: 'no such process' })
+      }
+      const timer = setTimeout(() => this.#stop({ exitCode: STOPPED }), limit * 1000)
       child.on('error', ({ message }) => end({ exitCode: 1, error: message }))
       child.on('close', (code, signal) => end(endingOf(code, signal)))
     })

@@ -4,6 +4,7 @@ import type { Context } from './authorisation.ts'
 import { AwsError } from './aws-error.ts'
 import type { Caller, Operation } from './caller.ts'
 import { parseInput } from './input.ts'
+import { paginate } from './parameter-store.ts'
 import type { Rotator } from './rotation.ts'
 import type { Secret, SecretStore } from './secret-store.ts'
 import { findVersion, moveLabel, putVersion, type Versions } from './secret-versions.ts'
@@ -20,6 +21,7 @@ export class SecretsManager {
   readonly #rotator: Rotator
   readonly operations: Readonly<Record<string, Operation>> = {
     DescribeSecret: (input, caller) => this.#describe(input, caller),
+    ListSecretVersionIds: (input, caller) => this.#listVersions(input, caller),
     GetSecretValue: (input, caller) => this.#get(input, caller),
     PutSecretValue: (input, caller) => this.#put(input, caller),
     UpdateSecretVersionStage: (input, caller) => this.#move(input, caller),
@@ -64,6 +66,28 @@ export class SecretsManager {
       RotationRules: expression === undefined ? {} : { ScheduleExpression: expression },
       ...(rotatedAt === undefined ? {} : { LastRotatedDate: rotatedAt / 1000 }),
     }
+  }
+
+  async #listVersions(input: unknown, caller: Caller) {
+    const { SecretId, IncludeDeprecated, MaxResults, NextToken } = parseInput(
+      {
+        SecretId: SECRET_ID,
+        IncludeDeprecated: z.boolean().default(false),
+        MaxResults: z.number().int().min(1).max(100).default(100),
+        NextToken: z.string().min(1).max(4096).optional(),
+      },
+      input,
+    )
+    const secret = await this.#reach(SecretId, caller, 'ListSecretVersionIds')
+    const listed = [...secret.readable.values()].filter(({ labels }) => IncludeDeprecated || labels.size > 0)
+    const { page, next } = paginate(listed, MaxResults, NextToken)
+    const Versions = page.map(({ id, labels, createdAt }) => ({
+      VersionId: id,
+      VersionStages: [...labels],
+      CreatedDate: createdAt / 1000,
+      KmsKeyIds: [secret.keyArn ?? 'DefaultEncryptionKey'],
+    }))
+    return { ARN: secret.arn, Name: secret.name, Versions, ...next }
   }
 
   async #get(input: unknown, caller: Caller) {

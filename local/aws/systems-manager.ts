@@ -2,17 +2,34 @@ import { z } from 'zod'
 import { type Account, arn, uuid } from './account.ts'
 import { AwsError } from './aws-error.ts'
 import type { Caller, Operation } from './caller.ts'
+import {
+  describeCommand,
+  describeDocument,
+  describeInstance,
+  describeInvocation,
+  describeRun,
+} from './command-shapes.ts'
 import { bindParameters, type CommandDocument } from './document.ts'
 import type { FaultPlan } from './faults.ts'
-import { type Fleet, type ManagedNode, PLATFORM } from './fleet.ts'
+import { type Fleet, INSTANCE } from './fleet.ts'
 import { parseInput } from './input.ts'
+import type { ManagedNode } from './managed-node.ts'
 import { paginate } from './parameter-store.ts'
-import { Command, type CommandRequest, type Execution, shownOutput } from './run-command.ts'
+import { Command, type CommandRequest } from './run-command.ts'
 
-const TARGET = z.strictObject({ Key: z.string(), Values: z.array(z.string()).min(1).max(50) })
+// Lengths and patterns are those of AWS's API reference.
+const TARGET = z.strictObject({ Key: z.string().min(1).max(163), Values: z.array(z.string()).min(1).max(50) })
+const FILTER = z.strictObject({ Key: z.string().min(1), Values: z.array(z.string().min(1)).min(1).max(100) })
 const SHARE = z.string().regex(/^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$/)
 const ERRORS = z.string().regex(/^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$/)
-const PAGE = { MaxResults: z.number().int().min(1).max(50).default(50), NextToken: z.string().optional() }
+const COMMAND_ID = z.string().length(36)
+const DOCUMENT = z.string().regex(/^[a-zA-Z0-9_\-.:/]{3,128}$/)
+const VERSION = z.string().regex(/^([$]LATEST|[$]DEFAULT|[1-9][0-9]*)$/)
+const INSTANCE_ID = z.string().regex(INSTANCE)
+const page = (least: number) => ({
+  MaxResults: z.number().int().min(least).max(50).default(50),
+  NextToken: z.string().optional(),
+})
 
 export interface SystemsManagerParts {
   readonly account: Account
@@ -32,6 +49,9 @@ export class SystemsManager {
     SendCommand: (input, caller) => this.#send(input, caller),
     ListCommands: (input, caller) => this.#list(input, caller),
     ListCommandInvocations: (input, caller) => this.#listInvocations(input, caller),
+    GetCommandInvocation: (input, caller) => this.#getInvocation(input, caller),
+    CancelCommand: (input, caller) => this.#cancel(input, caller),
+    DescribeDocument: (input, caller) => this.#describeDocument(input, caller),
     DescribeInstanceInformation: (input, caller) => this.#describeInstances(input, caller),
   }
 
@@ -42,9 +62,9 @@ export class SystemsManager {
   async #send(input: unknown, caller: Caller) {
     const request = parseInput(
       {
-        DocumentName: z.string(),
-        DocumentVersion: z.string().optional(),
-        InstanceIds: z.array(z.string()).max(50).default([]),
+        DocumentName: DOCUMENT,
+        DocumentVersion: VERSION.optional(),
+        InstanceIds: z.array(INSTANCE_ID).max(50).default([]),
         Targets: z.array(TARGET).max(5).default([]),
         Parameters: z.record(z.string(), z.array(z.string())).default({}),
         MaxConcurrency: SHARE.default('50'),
@@ -55,11 +75,10 @@ export class SystemsManager {
       input,
     )
     const { InstanceIds, Targets, Parameters } = request
-    const targets = InstanceIds.length > 0 ? [{ Key: 'InstanceIds', Values: InstanceIds }] : Targets
-    if (targets.length === 0)
+    if (InstanceIds.length + Targets.length === 0)
       throw new AwsError('ValidationException', 'InstanceIds or Targets must be given.')
     await caller.need('ssm:SendCommand', this.#documentArn(request.DocumentName))
-    const nodes = this.#resolve(targets)
+    const nodes = this.#resolve(InstanceIds, Targets)
     for (const node of nodes) await this.#needNode(node, caller)
     const document = this.#document(request.DocumentName, request.DocumentVersion)
     const command = this.#start({
@@ -67,7 +86,8 @@ export class SystemsManager {
       document,
       parameters: Parameters,
       bound: bindParameters(document, Parameters),
-      targets,
+      instances: InstanceIds,
+      targets: Targets,
       nodes,
       comment: request.Comment,
       maxConcurrency: request.MaxConcurrency,
@@ -79,20 +99,22 @@ export class SystemsManager {
   }
 
   /** Tags are resolved now: who is tagged later is none of this command's business. */
-  #resolve(targets: CommandRequest['targets']): ManagedNode[] {
+  #resolve(instances: readonly string[], targets: CommandRequest['targets']): ManagedNode[] {
     const { fleet } = this.#parts
-    const ids = targets.find(({ Key }) => Key === 'InstanceIds')
-    if (ids) return fleet.byId(ids.Values)
+    const named = targets.find(({ Key }) => Key.toLowerCase() === 'instanceids')
+    if (new Set(instances).size < instances.length) throw new AwsError('DuplicateInstanceId', '')
+    if (instances.length > 0 || named) return fleet.byId(named?.Values ?? instances)
     return fleet.matching(targets.map(({ Key, Values }) => ({ key: Key, values: Values })))
   }
 
   /** The document and every instance are resources of their own; a tag is the instance's, not the request's. */
-  async #needNode({ id, tags }: ManagedNode, caller: Caller): Promise<void> {
-    const { account } = this.#parts
+  async #needNode(node: ManagedNode, caller: Caller): Promise<void> {
+    const { account, fleet } = this.#parts
+    const { id } = node
     const resource = id.startsWith('mi-')
       ? arn(account, 'ssm', `managed-instance/${id}`)
       : arn(account, 'ec2', `instance/${id}`)
-    const context = Object.entries(tags).flatMap(([key, value]) => [
+    const context = Object.entries(fleet.tagsOf(node)).flatMap(([key, value]) => [
       [`ssm:resourceTag/${key}`, value] as const,
       [`aws:ResourceTag/${key}`, value] as const,
     ])
@@ -119,120 +141,87 @@ export class SystemsManager {
 
   async #list(input: unknown, caller: Caller) {
     const { CommandId, MaxResults, NextToken } = parseInput(
-      { CommandId: z.string().optional(), ...PAGE },
+      { CommandId: COMMAND_ID.optional(), ...page(1) },
       input,
     )
     await caller.need('ssm:ListCommands', '*')
-    const { page, next } = paginate(this.#chosen(CommandId), MaxResults, NextToken)
-    return { Commands: page.map((command) => describeCommand(command, { counted: true })), ...next }
+    const { page: some, next } = paginate(this.#listed(CommandId), MaxResults, NextToken)
+    return { Commands: some.map((command) => describeCommand(command, { counted: true })), ...next }
   }
 
   async #listInvocations(input: unknown, caller: Caller) {
     const { CommandId, InstanceId, Details, MaxResults, NextToken } = parseInput(
       {
-        CommandId: z.string().optional(),
-        InstanceId: z.string().optional(),
+        CommandId: COMMAND_ID.optional(),
+        InstanceId: INSTANCE_ID.optional(),
         Details: z.boolean().default(false),
-        ...PAGE,
+        ...page(1),
       },
       input,
     )
     await caller.need('ssm:ListCommandInvocations', '*')
-    // Right after SendCommand the list is empty and the answer 200.
-    const horizon = Date.now() - this.#parts.faults.commandsLag
-    const all = this.#chosen(CommandId)
-      .filter(({ requestedAt }) => requestedAt <= horizon)
+    const all = this.#listed(CommandId)
       .flatMap((command) => command.invocations.map((execution) => ({ command, execution })))
       .filter(({ execution }) => InstanceId === undefined || execution.instance === InstanceId)
-    const { page, next } = paginate(all, MaxResults, NextToken)
-    const CommandInvocations = page.map(({ command, execution }) =>
+    const { page: some, next } = paginate(all, MaxResults, NextToken)
+    const CommandInvocations = some.map(({ command, execution }) =>
       describeInvocation(command, execution, Details),
     )
     return { CommandInvocations, ...next }
   }
 
-  #chosen(id: string | undefined): Command[] {
-    if (id === undefined) return this.commands.toReversed()
-    const command = this.commands.find((one) => one.id === id)
-    return command ? [command] : []
+  async #getInvocation(input: unknown, caller: Caller) {
+    const { CommandId, InstanceId, PluginName } = parseInput(
+      { CommandId: COMMAND_ID, InstanceId: INSTANCE_ID, PluginName: z.string().min(4).optional() },
+      input,
+    )
+    await caller.need('ssm:GetCommandInvocation', '*')
+    const [command] = this.#listed(CommandId)
+    const execution = command?.invocations.find(({ instance }) => instance === InstanceId)
+    if (!command || !execution) throw new AwsError('InvocationDoesNotExist', '')
+    if (PluginName !== undefined && PluginName !== command.request.document.content.mainSteps[0].name)
+      throw new AwsError('InvalidPluginName', '')
+    return describeRun(command, execution)
+  }
+
+  async #cancel(input: unknown, caller: Caller) {
+    const { CommandId, InstanceIds } = parseInput(
+      { CommandId: COMMAND_ID, InstanceIds: z.array(INSTANCE_ID).max(50).default([]) },
+      input,
+    )
+    await caller.need('ssm:CancelCommand', '*')
+    const command = this.commands.find(({ id }) => id === CommandId)
+    if (!command) throw new AwsError('InvalidCommandId', '')
+    command.cancel(InstanceIds)
+    return {}
+  }
+
+  async #describeDocument(input: unknown, caller: Caller) {
+    const { Name, DocumentVersion } = parseInput(
+      { Name: DOCUMENT, DocumentVersion: VERSION.optional() },
+      input,
+    )
+    await caller.need('ssm:DescribeDocument', this.#documentArn(Name))
+    return { Document: describeDocument(this.#document(Name, DocumentVersion), this.#parts.account) }
+  }
+
+  /** Right after SendCommand the lists are empty and the answer is 200. */
+  #listed(id: string | undefined): Command[] {
+    const horizon = Date.now() - this.#parts.faults.commandsLag
+    const listed = this.commands.filter(({ requestedAt }) => requestedAt <= horizon)
+    return id === undefined ? listed.toReversed() : listed.filter((command) => command.id === id)
   }
 
   async #describeInstances(input: unknown, caller: Caller) {
     const { Filters, MaxResults, NextToken } = parseInput(
-      { Filters: z.array(TARGET).default([]), ...PAGE },
+      { Filters: z.array(FILTER).default([]), ...page(5) },
       input,
     )
     await caller.need('ssm:DescribeInstanceInformation', '*')
     const members = this.#parts.fleet.matching(
       Filters.map(({ Key, Values }) => ({ key: Key, values: Values })),
     )
-    const { page, next } = paginate(members, MaxResults, NextToken)
-    return { InstanceInformationList: page.map(describeInstance), ...next }
-  }
-}
-
-function describeCommand(command: Command, shown: { status?: string; counted: boolean }) {
-  const { request, counts } = command
-  const { document, parameters, targets } = request
-  return {
-    CommandId: request.id,
-    DocumentName: document.name,
-    DocumentVersion: '1',
-    Comment: request.comment,
-    Parameters: parameters,
-    InstanceIds: targets.flatMap(({ Key, Values }) => (Key === 'InstanceIds' ? Values : [])),
-    Targets: targets,
-    RequestedDateTime: request.requestedAt / 1000,
-    ExpiresAfter: command.expiresAt / 1000,
-    Status: shown.status ?? command.status,
-    StatusDetails: shown.status ?? command.statusDetails,
-    MaxConcurrency: request.maxConcurrency,
-    MaxErrors: request.maxErrors,
-    TimeoutSeconds: request.timeoutSeconds,
-    // SendCommand's own answer counts nothing yet.
-    TargetCount: shown.counted ? command.invocations.length : 0,
-    CompletedCount: shown.counted ? counts.completed : 0,
-    ErrorCount: shown.counted ? counts.errors : 0,
-    DeliveryTimedOutCount: shown.counted ? counts.deliveryTimedOut : 0,
-  }
-}
-
-function describeInvocation({ request }: Command, execution: Execution, details: boolean) {
-  const { status, statusDetails, startedAt, endedAt } = execution
-  const plugin = {
-    Name: request.document.content.mainSteps[0].name,
-    Status: status,
-    StatusDetails: statusDetails,
-    ResponseCode: execution.exitCode,
-    ...(startedAt === undefined ? {} : { ResponseStartDateTime: startedAt / 1000 }),
-    ...(endedAt === undefined ? {} : { ResponseFinishDateTime: endedAt / 1000 }),
-    Output: shownOutput(execution),
-  }
-  return {
-    CommandId: request.id,
-    InstanceId: execution.instance,
-    InstanceName: '',
-    Comment: request.comment,
-    DocumentName: request.document.name,
-    DocumentVersion: '1',
-    RequestedDateTime: request.requestedAt / 1000,
-    Status: status,
-    StatusDetails: statusDetails,
-    CommandPlugins: details ? [plugin] : [],
-  }
-}
-
-function describeInstance({ id, state, machine, registeredAt }: ManagedNode) {
-  return {
-    InstanceId: id,
-    PingStatus: state === 'online' ? 'Online' : 'ConnectionLost',
-    LastPingDateTime: (state === 'online' ? Date.now() : registeredAt) / 1000,
-    AgentVersion: machine.agent === 'current' ? '3.3.2746.0' : '3.2.2222.0',
-    IsLatestVersion: machine.agent === 'current',
-    PlatformType: 'Linux',
-    PlatformName: PLATFORM.name,
-    PlatformVersion: PLATFORM.version,
-    ResourceType: id.startsWith('mi-') ? 'ManagedInstance' : 'EC2Instance',
-    ComputerName: id,
+    const { page: some, next } = paginate(members, MaxResults, NextToken)
+    return { InstanceInformationList: some.map(describeInstance), ...next }
   }
 }

@@ -11,6 +11,7 @@ import type { Functions } from './functions.ts'
 import { type HttpAnswer, invokedFunction, invokeFunction } from './lambda-api.ts'
 import type { Metadata } from './metadata.ts'
 import { verifySignature, type WireRequest } from './signature.ts'
+import { answerOfSts, askedOfSts } from './sts-api.ts'
 
 /** A service of the JSON 1.1 protocol: told by the prefix of X-Amz-Target. */
 export interface JsonService {
@@ -90,6 +91,7 @@ export class Wire {
     const { principal } = await verifySignature(request, service, credentials, account)
     const { call, caller } = calls.open(service, operation, principal)
     try {
+      faults.admit(operation)
       const fault = faults.pick(operation, principal)
       if (fault?.when === 'before') strike(fault, principal)
       const answer = await run(caller)
@@ -107,6 +109,11 @@ export class Wire {
     if (functionId !== undefined) {
       const run: Route['run'] = (caller) => invokeFunction(this.#parts.functions, functionId, request, caller)
       return { service: 'lambda', operation: 'Invoke', run }
+    }
+    const action = askedOfSts(request)
+    if (action !== undefined) {
+      const run: Route['run'] = async ({ principal }) => answerOfSts(action, principal, this.#parts.account)
+      return { service: 'sts', operation: action, run }
     }
     const [target, name = ''] = (request.headers['x-amz-target'] ?? '').split('.')
     const service = this.#parts.services.find((one) => one.target === target)

@@ -10,7 +10,7 @@ import { parseRotationRequest } from '../../lambda/core/request.ts'
 import { logJournal } from '../../lambda/handlers/journal.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
 import { configurationOf, TIMING, World } from '../fakes/world.ts'
-import { clients, joinMachine, removeFolders, startAccount } from '../local/aws/fixture.ts'
+import { clients, joinMachine, machineId, removeFolders, startAccount } from '../local/aws/fixture.ts'
 import { template } from '../local/aws/template.ts'
 
 let aws: LoopbackAws
@@ -98,9 +98,9 @@ describe('a command', () => {
   }
 
   it('that is ramped goes on after every machine that fails, and each says its own', async () => {
-    joinMachine(aws, { id: 'i-1', environment: { STATUS: '1' } })
-    joinMachine(aws, { id: 'i-2', environment: { STATUS: '3' } })
-    joinMachine(aws, { id: 'i-3' })
+    joinMachine(aws, { id: machineId(1), environment: { STATUS: '1' } })
+    joinMachine(aws, { id: machineId(2), environment: { STATUS: '3' } })
+    joinMachine(aws, { id: machineId(3) })
     const { ssm } = clients(aws)
     const sent = tap(ssm)
     const courier = new RunCommand(ssm, configuration)
@@ -113,9 +113,9 @@ describe('a command', () => {
     })
     const results = await courier.results(command)
     expect(results.map(({ id, status }) => `${id} ${status}`)).toEqual([
-      'i-1 Failed',
-      'i-2 Failed',
-      'i-3 Success',
+      `${machineId(1)} Failed`,
+      `${machineId(2)} Failed`,
+      `${machineId(3)} Success`,
     ])
     for (const { output } of results) expect(output).toContain('generation 7 by variable')
     expect(await courier.progress(command)).toEqual({ state: 'ended', targets: 3, completed: 3 })
@@ -124,12 +124,16 @@ describe('a command', () => {
   it('that is not ramped goes to all it names at once', async () => {
     const { ssm } = clients(aws)
     const sent = tap(ssm)
-    await new RunCommand(ssm, configuration).send({ generation: 7, to: ['i-1', 'i-3'], ramp: false })
+    await new RunCommand(ssm, configuration).send({
+      generation: 7,
+      to: [machineId(1), machineId(3)],
+      ramp: false,
+    })
     await aws.idle()
     expect(sent.map(({ input }) => input)).toEqual([
       {
         ...common,
-        Targets: [{ Key: 'InstanceIds', Values: ['i-1', 'i-3'] }],
+        Targets: [{ Key: 'InstanceIds', Values: [machineId(1), machineId(3)] }],
         MaxConcurrency: '100%',
       },
     ])

@@ -2,7 +2,15 @@ import { GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-se
 import { ListCommandsCommand, SendCommandCommand } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
-import { clients, joinMachine, refusalOf, removeFolders, sessionOf, startAccount } from './fixture.ts'
+import {
+  clients,
+  joinMachine,
+  machineId,
+  refusalOf,
+  removeFolders,
+  sessionOf,
+  startAccount,
+} from './fixture.ts'
 import { template } from './template.ts'
 
 const SecretId = 'rings/edge'
@@ -30,7 +38,7 @@ function statements(resources: Resources, policy: string): Record<string, unknow
 }
 
 /** Clients with a session of a machine's role. */
-function asMachine(id = 'i-1') {
+function asMachine(id = machineId(1)) {
   return clients(aws, joinMachine(aws, { id }).credentials())
 }
 
@@ -51,7 +59,7 @@ test('a machine reads AWSCURRENT, if it names the stage', async () => {
   const { arn } = aws.resources.secrets[0] ?? { arn: '' }
   expect(await refusalOf(secrets.send(new GetSecretValueCommand({ SecretId })))).toEqual({
     name: 'AccessDeniedException',
-    message: `User: ${ROLE}/terminators/i-1 is not authorized to perform: secretsmanager:GetSecretValue on resource: ${arn} because no identity-based policy allows the secretsmanager:GetSecretValue action`,
+    message: `User: ${ROLE}/terminators/${machineId(1)} is not authorized to perform: secretsmanager:GetSecretValue on resource: ${arn} because no identity-based policy allows the secretsmanager:GetSecretValue action`,
   })
 })
 
@@ -132,14 +140,16 @@ test('a put needs kms:GenerateDataKey and kms:Decrypt', async () => {
 })
 
 test('SendCommand needs the document and every machine: one without the tag denies them all', async () => {
-  joinMachine(aws, { id: 'i-1' })
-  joinMachine(aws, { id: 'i-2', tags: { ring: 'other' } })
+  joinMachine(aws, { id: machineId(1) })
+  joinMachine(aws, { id: machineId(2), tags: { ring: 'other' } })
   const { ssm } = await asFunction()
   const send = (DocumentName: string, InstanceIds: string[]) =>
     ssm.send(new SendCommandCommand({ DocumentName, InstanceIds }))
-  await send('apply-edge', ['i-1'])
-  expect((await refusalOf(send('slow', ['i-1']))).message).toContain(':document/slow')
-  expect((await refusalOf(send('apply-edge', ['i-1', 'i-2']))).message).toContain(':instance/i-2')
+  await send('apply-edge', [machineId(1)])
+  expect((await refusalOf(send('slow', [machineId(1)]))).message).toContain(':document/slow')
+  expect((await refusalOf(send('apply-edge', [machineId(1), machineId(2)]))).message).toContain(
+    `:instance/${machineId(2)}`,
+  )
   expect(aws.history.commands).toHaveLength(1)
   await aws.idle()
 })

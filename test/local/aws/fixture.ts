@@ -46,6 +46,11 @@ export function sessionOf(environment: unknown) {
   }
 }
 
+/** The id of an EC2 machine, as long as AWS makes them. */
+export function machineId(number: number): string {
+  return `i-${String(number).padStart(17, '0')}`
+}
+
 const folders: string[] = []
 
 /** A machine of the ring `edge`, unless told otherwise. */

@@ -1,19 +1,19 @@
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
-import { joinMachine, removeFolders, startAccount } from './fixture.ts'
+import { joinMachine, machineId, removeFolders, startAccount } from './fixture.ts'
 
 let aws: LoopbackAws
 let now: number
 beforeEach(async () => {
   now = Date.now()
   aws = await startAccount({ clock: () => now })
-  joinMachine(aws, { id: 'i-1' })
-  joinMachine(aws, { id: 'i-2' })
+  joinMachine(aws, { id: machineId(1) })
+  joinMachine(aws, { id: machineId(2) })
 })
 afterEach(() => aws.close())
 afterAll(removeFolders)
 
-const ask = (path: string, init: RequestInit = {}, id = 'i-1') =>
+const ask = (path: string, init: RequestInit = {}, id = machineId(1)) =>
   fetch(`${aws.endpoint}/imds/${id}${path}`, init)
 
 async function token(ttl = '60'): Promise<string> {
@@ -49,8 +49,8 @@ test('a token is refused to a request that came through a proxy', async () => {
 
 test('a token ends with its time to live and belongs to one machine', async () => {
   const session = await token()
-  expect(await read('instance-id', session)).toBe('i-1')
-  expect(await read('instance-id', session, 'i-2')).toBe('401')
+  expect(await read('instance-id', session)).toBe(machineId(1))
+  expect(await read('instance-id', session, machineId(2))).toBe('401')
   now += 61_000
   expect(await read('instance-id', session)).toBe('401')
 })

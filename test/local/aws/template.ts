@@ -96,6 +96,7 @@ const SCRIPT = [
   'if [ -z "${SSM_Generation+x}" ]; then SSM_Generation=\'{{Generation}}\'; how=text; fi',
   'echo "generation $SSM_Generation by ${how:-variable}${EXTRA:+ $EXTRA}"',
   'if [ -n "${ASIDE:-}" ]; then echo "$ASIDE" >&2; fi',
+  'if [ -n "${AWS_SHARED_CREDENTIALS_FILE:-}" ]; then echo "shared $AWS_SHARED_CREDENTIALS_FILE"; fi',
   'exit "${STATUS:-0}"',
 ]
 const SLOW_SCRIPT = ['date +%s%N', 'sleep "${NAP:-30}" & wait $!']

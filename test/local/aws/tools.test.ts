@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
-import { joinMachine, removeFolders, startAccount } from './fixture.ts'
+import { joinMachine, machineId, removeFolders, startAccount } from './fixture.ts'
 import { template } from './template.ts'
 
 const run = promisify(execFile)
@@ -17,7 +17,7 @@ let folder: string
 beforeAll(async () => {
   aws = await startAccount({ template: template({ rotation: {} }) })
   folder = mkdtempSync(join(tmpdir(), 'loopback-tools-'))
-  joinMachine(aws, { id: 'i-1' })
+  joinMachine(aws, { id: machineId(1) })
 })
 afterAll(async () => {
   await aws.close()
@@ -27,7 +27,7 @@ afterAll(async () => {
 
 describe('curl', () => {
   test('reads AWSCURRENT with the credentials of the metadata service, as an instance does', async () => {
-    const metadata = `${aws.endpoint}/imds/i-1/latest`
+    const metadata = `${aws.endpoint}/imds/${machineId(1)}/latest`
     const curl = async (...args: string[]) => (await run('curl', ['-sS', ...args])).stdout
     const ttl = 'x-aws-ec2-metadata-token-ttl-seconds: 60'
     const token = await curl('-X', 'PUT', '-H', ttl, `${metadata}/api/token`)
@@ -57,7 +57,7 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
       AWS_SECRET_ACCESS_KEY: aws.operator.secretAccessKey,
     }
     const { stdout } = await run('aws', [...args, '--output', 'json'], { env })
-    return JSON.parse(stdout)
+    return JSON.parse(stdout || '{}')
   }
 
   test('reads a secret, sends a command and sees what became of it', async () => {
@@ -75,7 +75,7 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
       '--command-id',
       id,
     )
-    expect(CommandInvocations[0]).toMatchObject({ InstanceId: 'i-1', StatusDetails: 'Success' })
+    expect(CommandInvocations[0]).toMatchObject({ InstanceId: machineId(1), StatusDetails: 'Success' })
   })
 
   async function rotatesByHand(): Promise<void> {
@@ -120,7 +120,7 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
       cli('ssm', 'list-commands'),
     ])
     expect(roll.InstanceInformationList).toEqual([
-      expect.objectContaining({ InstanceId: 'i-1', PingStatus: 'Online' }),
+      expect.objectContaining({ InstanceId: machineId(1), PingStatus: 'Online' }),
     ])
     expect(sent.Commands).toEqual([
       expect.objectContaining({ DocumentName: 'apply-edge', Status: 'Success', TargetCount: 1 }),
@@ -129,6 +129,39 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
 
   test('rotates a secret, keeps a parameter and looks at fleet and commands', async () => {
     await Promise.all([rotatesByHand(), keepsAParameter(), looksAtTheFleet()])
+  })
+
+  test('says who asks, which document there is, what became of a run, and stops one', async () => {
+    const [caller, described, sent] = await Promise.all([
+      cli('sts', 'get-caller-identity'),
+      cli('ssm', 'describe-document', '--name', 'apply-edge'),
+      cli('ssm', 'send-command', '--document-name', 'slow', '--instance-ids', machineId(1)),
+    ])
+    expect(caller).toEqual({
+      UserId: 'AIDALOOPBACKOPERATOR',
+      Account: aws.account,
+      Arn: `arn:aws:iam::${aws.account}:user/operator`,
+    })
+    expect(described.Document).toMatchObject({
+      Name: 'apply-edge',
+      Status: 'Active',
+      DefaultVersion: '1',
+      Parameters: [{ Name: 'Generation', Type: 'String', DefaultValue: '1' }],
+    })
+    const command = ['--command-id', sent.Command.CommandId]
+    await cli('ssm', 'cancel-command', ...command)
+    await aws.idle()
+    const run = await cli('ssm', 'get-command-invocation', ...command, '--instance-id', machineId(1))
+    expect(run).toMatchObject({ InstanceId: machineId(1), PluginName: 'sleep', StatusDetails: 'Cancelled' })
+    const { Commands } = await cli('ssm', 'list-commands', ...command)
+    expect(Commands).toEqual([expect.objectContaining({ Status: 'Cancelled', CompletedCount: 1 })])
+  })
+
+  test('lists versions of a secret', async () => {
+    const { Versions } = await cli('secretsmanager', 'list-secret-version-ids', '--secret-id', 'rings/edge')
+    expect(Versions).toContainEqual(
+      expect.objectContaining({ VersionStages: expect.arrayContaining(['AWSCURRENT']) }),
+    )
   })
 
   test('invokes a function', async () => {
