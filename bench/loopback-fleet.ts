@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { isRefusal } from '../lambda/core/errors.ts'
+import type { Removable } from '../lambda/core/situation.ts'
 import type { ManualClock } from '../test/fakes/clock.ts'
 import { SimulatedFleet } from '../test/fakes/fleet.ts'
 import { MemoryRecord } from '../test/fakes/record.ts'
@@ -81,14 +82,16 @@ export class LoopbackFleet {
         ? Promise.reject(new Missing('ResourceNotFoundException'))
         : { VersionId: found.version, SecretString: found.value }
     },
-    PutSecretValue: async ({ ClientRequestToken, SecretString }) => {
-      await this.secret.stage(String(ClientRequestToken), String(SecretString))
+    PutSecretValue: async ({ ClientRequestToken, SecretString, VersionStages }) => {
+      const [label] = VersionStages as ['AWSPENDING']
+      await this.secret.stage(String(ClientRequestToken), String(SecretString), { label })
       return {}
     },
     UpdateSecretVersionStage: async ({ VersionStage, MoveToVersionId, RemoveFromVersionId }) => {
       const from = String(RemoveFromVersionId)
       if (MoveToVersionId !== undefined) await this.secret.promote(String(MoveToVersionId), from)
-      else await this.secret.unlabel(VersionStage as 'AWSPENDING' | 'AWSPREVIOUS', from)
+      else if (!(await this.secret.unlabel(VersionStage as Removable, from)))
+        throw new Missing('InvalidParameterException')
       return {}
     },
     RotateSecret: async ({ ClientRequestToken }) => {

@@ -1,60 +1,65 @@
 import { type Carried, MOST_REQUESTS, undelivered } from '../core/delivery-record.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import type { Ring } from '../core/ring.ts'
-import type { Situation } from '../core/situation.ts'
+import { type Known, REVOKING, type Situation, stagedRevoke } from '../core/situation.ts'
 import { requestMark } from '../core/tokens.ts'
-import type { RotationPorts } from './observation.ts'
-import { type Commission, findVersion, stageRing } from './staging.ts'
-
-/** A revoke that loses this often in a row meets something that no repetition mends. */
-const MOST_TRIES = 10
-/** Before a second try, and longer before each further one (ms). */
-const LOST_PAUSE = 200
+import { isAncestor, isRevokedSince } from './ancestry.ts'
+import { observe, parentOfPending, type RotationPorts, readRing } from './observation.ts'
+import { type Commission, type Staged, stageNext } from './staging.ts'
 
 /**
  * Stages the next ring and moves AWSCURRENT to it.
  * @returns the situation after it: AWSCURRENT names the new version, and nothing is delivered yet.
- * @throws TicketringError `label-moved` if somebody else committed meanwhile: nothing has changed then.
+ * @throws TicketringError `label-moved`, `staged-ring-dead` if another commit came first: nothing has changed then.
  */
 export async function commit(
   ports: RotationPorts,
   situation: Situation,
   commission: Commission,
 ): Promise<Situation> {
-  const { version, stored } = await findVersion(ports, situation, commission)
-  const ring = stored ?? (await stageRing(ports, situation, { ...commission, version }))
-  await promote(ports, version, ring)
-  const { generation, current } = ring
-  ports.journal.record({ kind: 'committed', version, generation, encryptsWith: current.name })
-  return committed(ports, situation, version, ring, commission)
+  return commitStaged(ports, situation, await stageNext(ports, situation, commission), commission)
 }
 
-/** Commits a revoke however often somebody else commits first, and takes AWSPREVIOUS off at once. */
+/**
+ * Commits a revoke: the one that was staged last, where it still follows AWSCURRENT. One that another commit overtook
+ * is made anew, in its name, unless that commit, or one since, was itself a revoke.
+ */
 export async function commitRevoke(
   ports: RotationPorts,
-  situation: Situation,
+  situation: Known,
   token?: string,
 ): Promise<Situation> {
-  const { pending, current } = situation.labels
-  let attempt = { ...situation }
-  let version =
-    pending !== current && pending?.startsWith('revoke-') && token === undefined ? pending : undefined
-  for (let tries = 1; tries <= MOST_TRIES; tries++) {
-    try {
-      return await commit(ports, attempt, { origin: 'revoke', token, version })
-    } catch (error) {
-      if (!isRefusal(error, 'label-moved', 'staged-ring-dead')) throw error
-      version = undefined
-      // Labels and values are read by two calls, which may lag behind one another.
-      await ports.clock.sleep(LOST_PAUSE * tries)
-      attempt = { ...attempt, now: ports.clock.now(), labels: await ports.versions.labels() }
-    }
+  const version = stagedRevoke(situation.labels)
+  if (version === undefined || token !== undefined)
+    return commit(ports, situation, { origin: 'revoke', token })
+  const ring = await readRing(ports, version)
+  if (ring?.parent === situation.labels.current)
+    return commitStaged(ports, situation, { version, ring }, { origin: 'revoke' })
+  if (ring === undefined || !(await isRevokedSince(ports, situation.delivery, ring)))
+    return commit(ports, situation, { origin: 'revoke', token: version })
+  await ports.commits.unlabel(REVOKING, version)
+  return observe(ports)
+}
+
+async function commitStaged(
+  ports: RotationPorts,
+  situation: Situation,
+  staged: Staged,
+  commission: Commission,
+): Promise<Situation> {
+  const { version, ring } = staged
+  const { generation, current, rotatedAt } = ring
+  try {
+    await promote(ports, version, ring)
+  } catch (error) {
+    if (!isRefusal(error, 'staged-ring-dead')) throw error
+    const now = await observe(ports)
+    // The move may have been made, its answer lost, and its ring replaced already.
+    if (now.delivery && (await isAncestor(ports, now.delivery, version, rotatedAt))) return now
+    throw error
   }
-  throw new TicketringError('revoke-not-won', {
-    wanted: 'AWSCURRENT to stay in place for one compare-and-set',
-    came: `${MOST_TRIES} tries that each found it moved`,
-    fix: 'Stop what else writes this secret, then revoke again',
-  })
+  ports.journal.record({ kind: 'committed', version, generation, encryptsWith: current.name })
+  return committed(ports, situation, staged, commission)
 }
 
 /**
@@ -82,21 +87,24 @@ export async function promote(
   }
 }
 
-function committed(
-  { configuration }: RotationPorts,
+async function committed(
+  ports: RotationPorts,
   situation: Situation,
-  version: string,
-  ring: Ring,
+  { version, ring }: Staged,
   { origin, token }: Commission,
-): Situation {
-  const { carried } = situation
-  const pending = configuration.trigger === 'schedule' ? { pending: version } : {}
-  return {
-    ...situation,
-    labels: { current: version, previous: ring.parent, ...pending },
+): Promise<Situation> {
+  const { pendingParent: _, carried, ...rest } = situation
+  const after = {
+    ...rest,
     delivery: undelivered(version, ring),
     carried: token === undefined ? carried : remember(carried, requestMark(origin, token), ring.generation),
   }
+  const labels = { current: version, previous: ring.parent }
+  if (origin !== 'revoke') return { ...after, labels: { ...labels, pending: version } }
+  const { pending = situation.labels.pending } = await ports.versions.labels()
+  const staged = { ...labels, revoking: version, ...(pending === undefined ? {} : { pending }) }
+  const pendingParent = await parentOfPending(ports, staged)
+  return { ...after, labels: staged, ...(pendingParent === undefined ? {} : { pendingParent }) }
 }
 
 function remember(carried: Carried, token: string, generation: number): Carried {

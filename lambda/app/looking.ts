@@ -1,6 +1,7 @@
 import { decide } from '../core/decision.ts'
 import type { ActionRequest } from '../core/request.ts'
-import type { Intent } from '../core/situation.ts'
+import type { Decision, Intent, Situation } from '../core/situation.ts'
+import { served } from './ancestry.ts'
 import { type Answer, answer } from './answer.ts'
 import { type ObservationPorts, observe } from './observation.ts'
 
@@ -11,8 +12,26 @@ import { type ObservationPorts, observe } from './observation.ts'
 export async function look(ports: ObservationPorts, request: ActionRequest): Promise<Answer> {
   noteReason(ports, request)
   const situation = await observe(ports)
-  const decision = decide(situation, intentOf(request), ports.configuration)
-  return answer(ports, request, situation, decision, [])
+  const { intent, served: before } = await settle(ports, situation, intentOf(request))
+  const decision = decide(situation, intent, ports.configuration)
+  return answer(ports, request, situation, afterServed(before, decision), [])
+}
+
+/** Where what is wanted was done before, what is left to want is whatever is due. */
+export async function settle(
+  ports: ObservationPorts,
+  situation: Situation,
+  intent: Intent,
+): Promise<{ readonly intent: Intent; readonly served?: string }> {
+  const { delivery } = situation
+  if (delivery === undefined || (intent.action !== 'revoke' && intent.action !== 'rotate')) return { intent }
+  const before = await served(ports, { ...situation, delivery }, intent)
+  return before === undefined ? { intent } : { intent: { action: 'reconcile' }, served: before }
+}
+
+/** The decision, with what an earlier try of the same client did. */
+export function afterServed(before: string | undefined, decision: Decision): Decision {
+  return before === undefined ? decision : { ...decision, reason: `${before}; ${decision.reason}` }
 }
 
 export function noteReason(

@@ -1,15 +1,16 @@
 import {
   type Delivery,
   type DeliveryRecord,
+  mergeRecords,
   parseRecord,
   serialiseRecord,
   undelivered,
 } from '../core/delivery-record.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import type { Fleet } from '../core/gate.ts'
-import { parseRing } from '../core/ring.ts'
+import { parseRing, type Ring } from '../core/ring.ts'
 import type { RotationConfiguration } from '../core/rotation-configuration.ts'
-import type { Situation } from '../core/situation.ts'
+import { isRevocation, type Labels, type Situation } from '../core/situation.ts'
 import type {
   Chance,
   Clock,
@@ -43,26 +44,103 @@ export interface ObservationPorts
   readonly records: Pick<Records, 'read'>
 }
 
+/** Looks before this gives up on labels and values that do not belong together. */
+const MOST_LOOKS = 4
+/** Before a second look, and longer before each further one (ms): reads are eventually consistent. */
+const LOOK_PAUSE = 200
+
 /**
  * Looks at what is. Reads the secret's value only where the record does not know the version that AWSCURRENT
  * names, so that an ordinary tick never holds a key.
  */
-export async function observe(ports: ObservationPorts): Promise<Situation> {
-  const [labels, record, fleet] = await Promise.all([
-    ports.versions.labels(),
-    readRecord(ports),
+export async function observe(ports: ObservationPorts): Promise<Situation & { readonly rotates: boolean }> {
+  const [{ labels, record, delivery, unread }, fleet] = await Promise.all([
+    look(ports),
     callRoll(ports.rollCall),
   ])
-  const known = record?.delivery?.version === labels.current ? record.delivery : undefined
-  const found =
-    known === undefined ? await discover(ports, labels.current) : { version: labels.current, delivery: known }
+  const pendingParent = await parentOfPending(ports, labels)
   return {
     now: ports.clock.now(),
-    labels: { ...labels, current: found.version },
+    labels,
+    rotates: labels.rotationEnabled,
     carried: record?.carried ?? {},
     fleet,
-    ...(found.delivery === undefined ? {} : { delivery: found.delivery }),
-    ...('unread' in found ? { unread: found.unread } : {}),
+    ...(delivery === undefined ? {} : { delivery }),
+    ...(pendingParent === undefined ? {} : { pendingParent }),
+    ...(unread === undefined ? {} : { unread }),
+  }
+}
+
+interface Sight {
+  readonly labels: Awaited<ReturnType<RingVersions['labels']>>
+  readonly record: DeliveryRecord | undefined
+  readonly delivery: Delivery | undefined
+  readonly unread?: true
+}
+
+/** Labels, record and value are read by three calls, between which somebody may commit: they must fit together. */
+async function look(ports: ObservationPorts): Promise<Sight> {
+  for (let looks = 1; looks <= MOST_LOOKS; looks++) {
+    const labels = await ports.versions.labels()
+    // After the labels: a record of before a commit would lose, once written, what the commit has left in it.
+    const record = await readRecord(ports)
+    if (record?.delivery?.version === labels.current) return { labels, record, delivery: record.delivery }
+    const found = await discover(ports, labels.current, looks === MOST_LOOKS)
+    if (found !== undefined && !(await hasMoved(ports, labels.current, record?.delivery, found.delivery)))
+      return { labels, record, ...found }
+    await ports.clock.sleep(LOOK_PAUSE * looks)
+  }
+  throw withoutValue()
+}
+
+/** A record of a later generation than AWSCURRENT names: by a commit since the labels were read, or moved back by hand. */
+async function hasMoved(
+  { versions }: ObservationPorts,
+  current: string,
+  recorded: Delivery | undefined,
+  found: Delivery | undefined,
+): Promise<boolean> {
+  const isLater =
+    recorded !== undefined && recorded.lineage === found?.lineage && recorded.generation > found.generation
+  return isLater && (await versions.labels()).current !== current
+}
+
+/**
+ * @param byVersion asks for the version itself: its stage may lag behind the labels for long.
+ * @returns `undefined` where AWSCURRENT's value is of another version than its label names, or not there yet.
+ */
+async function discover(
+  { versions, configuration }: ObservationPorts,
+  current: string,
+  byVersion: boolean,
+): Promise<Pick<Sight, 'delivery' | 'unread'> | undefined> {
+  if (versions.read === undefined) return { delivery: undefined, unread: true }
+  const stored = await versions.read(byVersion ? { version: current } : 'AWSCURRENT')
+  if (stored?.version !== current) return undefined
+  const ring = parseRing(stored.value, configuration.ring)
+  return { delivery: ring && undelivered(current, ring) }
+}
+
+/** After a revoke, what a rotation has staged may hold revoked keys. */
+export async function parentOfPending(
+  ports: ObservationPorts,
+  { current, pending }: Labels,
+): Promise<string | undefined> {
+  if (!isRevocation(current) || pending === undefined || pending === current) return undefined
+  return (await readRing(ports, pending))?.parent
+}
+
+/** @returns the ring that a version holds; `undefined` where it has no value, or one that is none. */
+export async function readRing(
+  { versions, configuration }: Pick<ObservationPorts, 'versions' | 'configuration'>,
+  version: string,
+): Promise<Ring | undefined> {
+  const stored = await versions.read?.({ version })
+  try {
+    return stored && parseRing(stored.value, configuration.ring)
+  } catch (error) {
+    if (isRefusal(error)) return undefined
+    throw error
   }
 }
 
@@ -94,43 +172,26 @@ export async function readRecord({
   }
 }
 
-/** Writes the record of a situation that has a ring. */
-export async function saveRecord(
-  { records, configuration }: RotationPorts,
-  situation: Situation,
-): Promise<void> {
+/** Writes the record of a situation that has a ring, over what somebody else may have written meanwhile. */
+export async function saveRecord(ports: RotationPorts, situation: Situation): Promise<void> {
   const { delivery, carried } = situation
   if (delivery === undefined) return
-  const text = serialiseRecord({
-    ring: configuration.ring,
-    delivery,
-    carried: { ...carried, highest: highestOf(delivery, carried) },
-  })
-  await records.write(text)
-}
-
-function highestOf({ lineage, generation }: Delivery, { highest }: Situation['carried']) {
-  const same = highest?.lineage === lineage
-  return { lineage, generation: same ? Math.max(highest.generation, generation) : generation }
-}
-
-async function discover(
-  { versions, configuration }: ObservationPorts,
-  current: string,
-): Promise<{ version: string; delivery?: Delivery; unread?: true }> {
-  if (versions.read === undefined) return { version: current, unread: true }
-  const { version, value } = await readCurrent({ read: versions.read.bind(versions) })
-  const ring = parseRing(value, configuration.ring)
-  return { version, ...(ring === undefined ? {} : { delivery: undelivered(version, ring) }) }
+  const ours = { ring: ports.configuration.ring, delivery, carried }
+  // Of the first command of a version nobody else has anything to say yet.
+  const isFirst = delivery.attempts === 1 && !delivery.commands.some(({ judged }) => judged)
+  const merged = mergeRecords(ours, isFirst ? undefined : await readRecord(ports))
+  await ports.records.write(serialiseRecord(merged))
 }
 
 /** @throws TicketringError `secret-without-current`. */
-export async function readCurrent(
-  versions: Pick<RingVersions, 'read'>,
-): Promise<{ version: string; value: string }> {
+export async function readCurrent(versions: RingVersions): Promise<{ version: string; value: string }> {
   const stored = await versions.read('AWSCURRENT')
   if (stored !== undefined) return stored
-  throw new TicketringError('secret-without-current', {
+  throw withoutValue()
+}
+
+function withoutValue(): TicketringError {
+  return new TicketringError('secret-without-current', {
     wanted: 'a value under AWSCURRENT',
     came: 'none',
     fix: 'Put {} under AWSCURRENT to let the next reconcile tick make a new lineage',

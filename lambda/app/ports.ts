@@ -1,6 +1,6 @@
 import type { Invocation } from '../core/confirmation.ts'
 import type { Member } from '../core/gate.ts'
-import type { Labels } from '../core/situation.ts'
+import type { Labels, REVOKING, Removable } from '../core/situation.ts'
 import type { RandomBytes } from '../core/ticket-key.ts'
 
 /** The secret's versions and labels, read. */
@@ -22,12 +22,21 @@ export interface StoredValue {
 
 /** The secret's versions and labels, written. */
 export interface RingCommits {
-  /** Puts a value under AWSPENDING. @throws TicketringError `version-conflict` if the version has another value. */
-  stage(version: string, value: string, rotationToken?: string): Promise<void>
+  /**
+   * Puts a value under AWSPENDING, unless told another label.
+   * @throws TicketringError `version-conflict` if the version has another value; no label has moved then.
+   */
+  stage(version: string, value: string, how?: Staging): Promise<void>
   /** Moves AWSCURRENT from `parent`: a compare-and-set. @throws TicketringError `label-moved`. */
   promote(version: string, parent: string): Promise<void>
-  /** Takes a label off the version, if it is there. Does not throw where it is not. */
-  unlabel(label: 'AWSPENDING' | 'AWSPREVIOUS', version: string): Promise<void>
+  /** Takes a label off the version. @returns false where it was not there. */
+  unlabel(label: Removable, version: string): Promise<boolean>
+}
+
+export interface Staging {
+  readonly label?: 'AWSPENDING' | typeof REVOKING
+  /** Sensitive: Secrets Manager's own, of a rotation that it drives. */
+  readonly rotationToken?: string | undefined
 }
 
 /** Secrets Manager's own rotation. */

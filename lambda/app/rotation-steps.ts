@@ -3,12 +3,12 @@ import { TicketringError } from '../core/errors.ts'
 import { askGate } from '../core/gate.ts'
 import type { StepRequest } from '../core/request.ts'
 import { parseRing, type Ring } from '../core/ring.ts'
-import type { Situation } from '../core/situation.ts'
+import { type Labels, type Situation, stagedRevoke } from '../core/situation.ts'
 import { promote } from './commit.ts'
 import { deliver } from './delivery.ts'
 import { observe, type RotationPorts, readCurrent, readRecord } from './observation.ts'
 import type { StoredValue } from './ports.ts'
-import { required, stageRing } from './staging.ts'
+import { required, stageAs } from './staging.ts'
 
 /**
  * One of the four steps that Secrets Manager calls: each may be retried and repeated at will.
@@ -30,16 +30,15 @@ export async function runStep(ports: RotationPorts, request: StepRequest): Promi
 }
 
 async function createSecret(ports: RotationPorts, { token, rotationToken }: StepRequest): Promise<void> {
-  const labels = await ports.versions.labels()
-  if (!labels.rotationEnabled) throw notEnabled()
+  const situation = await observe(ports)
+  const { labels, delivery } = situation
+  if (!situation.rotates) throw notEnabled()
   if (labels.current === token) return
   if (labels.pending !== token) throw unknownToken(token, `AWSPENDING on ${labels.pending ?? 'no version'}`)
-  const situation = await observe({ ...ports, versions: { ...reading(ports), labels: async () => labels } })
-  if (situation.delivery !== undefined)
-    refuseClosedGate(ports, { ...situation, delivery: situation.delivery })
-  const origin = situation.delivery === undefined ? 'genesis' : 'advance'
-  const ring = await stageRing(ports, situation, { origin, version: token, rotationToken })
-  refuseDead(ring, situation.labels.current)
+  refuseBesideRevoke(labels)
+  if (delivery !== undefined) refuseClosedGate(ports, { ...situation, delivery })
+  const ring = await stageAs(ports, situation, { version: token, rotationToken })
+  await refuseDead(ports, token, ring)
 }
 
 /** Must also pass at deploy time, with no fleet and, on a temporary version, with no value. */
@@ -105,10 +104,6 @@ async function readStaged(
   }
 }
 
-function reading({ versions }: RotationPorts) {
-  return { read: versions.read.bind(versions) }
-}
-
 /** Whoever calls RotateSecret asks the gate first; Secrets Manager's own schedule cannot. */
 function refuseClosedGate(
   { configuration }: RotationPorts,
@@ -123,12 +118,26 @@ function refuseClosedGate(
   })
 }
 
-function refuseDead(ring: Ring, current: string): void {
-  if (ring.parent === current) return
+/** A revoke goes first: the next tick commits it. */
+function refuseBesideRevoke(labels: Labels): void {
+  const staged = stagedRevoke(labels)
+  if (staged === undefined) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'no revoke under way',
+    came: `the revoke ${staged}, staged and not committed`,
+    fix: 'The next tick commits it; the rotation that follows starts from there',
+  })
+}
+
+/** Where another commit came first, a revoke perhaps, no label stays on keys that were in use before it. */
+async function refuseDead({ versions, commits }: RotationPorts, token: string, ring: Ring): Promise<void> {
+  const { current } = await versions.labels()
+  if (ring.parent === current || current === token) return
+  await commits.unlabel('AWSPENDING', token)
   throw new TicketringError('staged-ring-dead', {
     wanted: `a staged ring derived from ${current}`,
     came: `one derived from ${ring.parent}`,
-    fix: 'The reconcile tick takes AWSPENDING off it; the next rotation starts afresh',
+    fix: 'AWSPENDING was taken off it; the next rotation starts afresh',
   })
 }
 

@@ -1,51 +1,57 @@
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import { later } from '../core/gate.ts'
 import { advance, genesis, type Making, parseRing, type Ring, revoke, serialiseRing } from '../core/ring.ts'
-import type { Situation } from '../core/situation.ts'
+import { REVOKING, type Situation } from '../core/situation.ts'
 import { type Origin, tokensFor } from '../core/tokens.ts'
-import type { RotationPorts } from './observation.ts'
+import { type RotationPorts, readRing } from './observation.ts'
 
-/** What to commit: on behalf of whom, and, where it was staged before, under which version. */
+/** What to commit, and on behalf of whom. */
 export interface Commission {
   readonly origin: Origin
   readonly token?: string | undefined
-  readonly version?: string | undefined
 }
 
 /** A ring that was staged longer ago than this is no attempt that somebody is still making (s). */
 const FRESH = 30 * 60
 
-export interface Found {
+/** A version that waits for its commit, and the ring in it. */
+export interface Staged {
   readonly version: string
-  /** What an earlier or concurrent attempt staged there. */
-  readonly stored: Ring | undefined
+  readonly ring: Ring
 }
 
 /**
- * The version to commit: what was staged for the same purpose is used, unless it has been in use before or is old. Every
- * attempt passes the same versions over, so that concurrent ones still meet.
+ * Stages the next ring under the name that its parent gives it. What was staged under that name before is used, unless
+ * it has been in use, is old or is no ring: then the next name is. Every attempt passes the same names over, so that
+ * concurrent ones still meet.
  */
-export async function findVersion(
+export async function stageNext(
   ports: RotationPorts,
   situation: Situation,
-  { origin, token, version: staged }: Commission,
-): Promise<Found> {
-  if (staged !== undefined) return { version: staged, stored: await readStored(ports, staged) }
-  const { current: parent } = situation.labels
-  const tokens = tokensFor(origin, ports.configuration.secret, parent, token)
-  for (const version of tokens) {
-    const stored = await readStored(ports, version)
-    if (stored === undefined || !isSpent(stored, situation)) return { version, stored }
+  { origin, token }: Commission,
+): Promise<Staged> {
+  const base = await readBase(ports, situation)
+  for (const version of tokensFor(origin, ports.configuration.secret, base.version, token)) {
+    const made = nextRing(ports, situation, base, origin)
+    const ring = await put(ports, version, made, origin)
+    if (ring !== undefined && (ring === made || !isSpent(ring, situation))) return { version, ring }
   }
-  throw new RangeError(`${tokens.length} versions were derived from ${parent} and none of them promoted`)
+  throw new TicketringError('version-conflict', {
+    wanted: `a version derived from ${base.version} that is still to be used`,
+    came: 'staged rings that were never committed, under every name there is for one',
+    fix: 'See in the log why AWSCURRENT does not move; names become free a day after they were taken',
+  })
 }
 
-async function readStored(
-  { versions, configuration }: RotationPorts,
-  version: string,
-): Promise<Ring | undefined> {
-  const found = await versions.read({ version })
-  return found && required(parseRing(found.value, configuration.ring), version)
+/** Stages the next ring in Secrets Manager's own version, whose value, where it has one, counts. */
+export async function stageAs(
+  ports: RotationPorts,
+  situation: Situation,
+  { version, rotationToken }: { readonly version: string; readonly rotationToken?: string | undefined },
+): Promise<Ring> {
+  const origin = situation.delivery === undefined ? 'genesis' : 'advance'
+  const ring = nextRing(ports, situation, await readBase(ports, situation), origin)
+  return required(await put(ports, version, ring, origin, rotationToken), version)
 }
 
 /** Its keys may have been in use, or its age would make it overdue at once. */
@@ -84,31 +90,28 @@ function nextRing(
 }
 
 /**
- * Puts the next ring under AWSPENDING. Versions are immutable: where this one already has a value, that one counts.
- * @returns the ring that the version holds.
+ * Versions are immutable: where this one already has a value, that one counts.
+ * @returns the ring that the version holds; `undefined` where somebody has put something else there.
  */
-export async function stageRing(
+async function put(
   ports: RotationPorts,
-  situation: Situation,
-  { origin, version, rotationToken }: Staging,
-): Promise<Ring> {
-  const { versions, commits, configuration } = ports
-  const ring = nextRing(ports, situation, await readBase(ports, situation), origin)
+  version: string,
+  ring: Ring,
+  origin: Origin,
+  rotationToken?: string,
+): Promise<Ring | undefined> {
+  const value = serialiseRing(ring)
+  // What nobody could read any more must not be written: a parent's name of a form that no ring may have, say.
+  parseRing(value, ring.ring)
   try {
-    await commits.stage(version, serialiseRing(ring), rotationToken)
+    const label = origin === 'revoke' ? REVOKING : 'AWSPENDING'
+    await ports.commits.stage(version, value, { label, rotationToken })
     return ring
   } catch (error) {
     if (!isRefusal(error, 'version-conflict')) throw error
-    const theirs = await versions.read({ version })
-    if (theirs === undefined) throw error
-    return required(parseRing(theirs.value, configuration.ring), version)
+    if ((await ports.versions.read({ version })) === undefined) throw error
+    return readRing(ports, version)
   }
-}
-
-interface Staging {
-  readonly origin: Origin
-  readonly version: string
-  readonly rotationToken?: string | undefined
 }
 
 /** @throws TicketringError `token-unknown` where a version holds no ring. */

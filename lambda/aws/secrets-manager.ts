@@ -7,8 +7,9 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import type { RingCommits, RingVersions, Rotations, StoredValue } from '../app/ports.ts'
-import { TicketringError } from '../core/errors.ts'
+import type { RingCommits, RingVersions, Rotations, Staging, StoredValue } from '../app/ports.ts'
+import { isRefusal, TicketringError } from '../core/errors.ts'
+import { REVOKING, type Removable } from '../core/situation.ts'
 import { isNamed, refusal } from './refusal.ts'
 
 /** The ring's secret in AWS Secrets Manager. */
@@ -27,11 +28,13 @@ export class RingSecret implements RingVersions, RingCommits, Rotations {
     const stages = Object.entries(answer.VersionIdsToStages ?? {})
     const holder = (label: string) => stages.find(([, labels]) => labels.includes(label))?.[0]
     const [current, previous, pending] = [holder('AWSCURRENT'), holder('AWSPREVIOUS'), holder('AWSPENDING')]
+    const revoking = holder(REVOKING)
     if (current === undefined) throw withoutCurrent()
     return {
       current,
       ...(previous === undefined ? {} : { previous }),
       ...(pending === undefined ? {} : { pending }),
+      ...(revoking === undefined ? {} : { revoking }),
       rotationEnabled: answer.RotationEnabled === true,
     }
   }
@@ -53,12 +56,16 @@ export class RingSecret implements RingVersions, RingCommits, Rotations {
     }
   }
 
-  async stage(version: string, value: string, rotationToken?: string): Promise<void> {
+  async stage(
+    version: string,
+    value: string,
+    { label = 'AWSPENDING', rotationToken }: Staging = {},
+  ): Promise<void> {
     const command = new PutSecretValueCommand({
       SecretId: this.#secret,
       ClientRequestToken: version,
       SecretString: value,
-      VersionStages: ['AWSPENDING'],
+      VersionStages: [label],
       ...(rotationToken === undefined ? {} : { RotationToken: rotationToken }),
     })
     try {
@@ -81,13 +88,15 @@ export class RingSecret implements RingVersions, RingCommits, Rotations {
     }
   }
 
-  async unlabel(label: 'AWSPENDING' | 'AWSPREVIOUS', version: string): Promise<void> {
+  async unlabel(label: Removable, version: string): Promise<boolean> {
     try {
       await this.#move(label, { RemoveFromVersionId: version })
+      return true
     } catch (error) {
-      // Not there any more: somebody else took it off.
-      if (NOT_THERE.some((name) => isNamed(error, name))) return
-      throw refusal(error, `${label} to be taken off ${version}`)
+      const refused = refusal(error, `${label} to be taken off ${version}`, LABEL_REFUSED)
+      // The same words say that the label is elsewhere, and that this secret takes no change.
+      if (isRefusal(refused, 'label-refused') && !(await this.#holds(version, label))) return false
+      throw refused
     }
   }
 
@@ -107,6 +116,11 @@ export class RingSecret implements RingVersions, RingCommits, Rotations {
     }
   }
 
+  async #holds(version: string, label: string): Promise<boolean> {
+    const { VersionIdsToStages } = await this.#describe()
+    return VersionIdsToStages?.[version]?.includes(label) ?? false
+  }
+
   async #move(label: string, move: { MoveToVersionId?: string; RemoveFromVersionId: string }): Promise<void> {
     await this.#client.send(
       new UpdateSecretVersionStageCommand({ SecretId: this.#secret, VersionStage: label, ...move }),
@@ -114,7 +128,11 @@ export class RingSecret implements RingVersions, RingCommits, Rotations {
   }
 }
 
-const NOT_THERE = ['InvalidParameterException', 'InvalidRequestException', 'ResourceNotFoundException']
+const LABEL_REFUSED = {
+  InvalidParameterException: 'label-refused',
+  InvalidRequestException: 'label-refused',
+  ResourceNotFoundException: 'label-refused',
+} as const
 
 function withoutCurrent(): TicketringError {
   return new TicketringError('secret-without-current', {

@@ -2,8 +2,7 @@ import { converge } from './convergence.ts'
 import { ageOf, askGate, type Gate, later } from './gate.ts'
 import { abandonedPending, revokedLeftover, tidy } from './leftovers.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
-import { type Decision, type Intent, isRevocation, type Known, type Situation } from './situation.ts'
-import { requestMark, tokensFor } from './tokens.ts'
+import { type Decision, type Intent, type Known, type Situation, stagedRevoke } from './situation.ts'
 
 /**
  * Decides one action from what is. Called again after each action until it says `hold` or `rest`, so that it can
@@ -14,15 +13,14 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
   if (delivery === undefined) return decideUnborn(situation, intent)
   const known = { ...situation, delivery }
   return (
-    spentToken(known, intent, configuration) ??
     revokeOnDemand(intent) ??
     duplicateRotation(known, intent) ??
-    movedBack(known, configuration) ??
     stagedRevocation(known) ??
+    revokedLeftover(known) ??
+    movedBack(known, configuration) ??
     abandonedPending(known) ??
     lastChance(known, intent, configuration) ??
     forcedAdvance(known, intent, configuration) ??
-    revokedLeftover(known) ??
     converge(known, intent, configuration) ??
     tidy(known, configuration) ??
     dueRotation(known, intent, configuration) ?? {
@@ -46,23 +44,6 @@ function decideUnborn({ labels, unread }: Situation, intent: Intent): Decision {
     page: false,
     reason: `there is no ring yet to ${intent.action}: the next reconcile tick makes generation 1`,
   }
-}
-
-/** A client's retry: its token names a version that was committed. */
-function spentToken(
-  { delivery, carried, labels }: Known,
-  intent: Intent,
-  { secret }: RotationConfiguration,
-): Decision | undefined {
-  if ((intent.action !== 'rotate' && intent.action !== 'revoke') || intent.token === undefined)
-    return undefined
-  const origin = intent.action === 'rotate' ? 'advance' : 'revoke'
-  const isCurrent = tokensFor(origin, secret, delivery.parent, intent.token).includes(labels.current)
-  const mark = requestMark(origin, intent.token)
-  const remembered = carried.requests?.find(({ token }) => token === mark)
-  if (!isCurrent && remembered === undefined) return undefined
-  const generation = isCurrent ? delivery.generation : remembered?.generation
-  return { action: 'rest', reason: `the token ${intent.token} made generation ${generation} before` }
 }
 
 function revokeOnDemand(intent: Intent): Decision | undefined {
@@ -100,9 +81,9 @@ function movedBack(
 
 /** A revoke that was killed between staging and commit: it was asked for, so it happens. */
 function stagedRevocation({ labels }: Known): Decision | undefined {
-  const { pending, current } = labels
-  if (pending === undefined || pending === current || !isRevocation(pending)) return undefined
-  return { action: 'revoke', reason: `the revocation ${pending} was staged and never committed` }
+  const staged = stagedRevoke(labels)
+  if (staged === undefined) return undefined
+  return { action: 'revoke', reason: `the revocation ${staged} was staged and is not committed` }
 }
 
 /**

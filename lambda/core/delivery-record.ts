@@ -72,6 +72,43 @@ export interface DeliveryRecord {
   readonly carried: Carried
 }
 
+/**
+ * What to write where somebody else has written meanwhile: a newer generation is never replaced, nor what is
+ * remembered of callers forgotten.
+ */
+export function mergeRecords(
+  ours: DeliveryRecord & { readonly delivery: Delivery },
+  theirs: DeliveryRecord | undefined,
+): DeliveryRecord {
+  const before = theirs?.ring === ours.ring ? theirs : undefined
+  const { delivery } = ours
+  const isOlder =
+    before?.delivery?.lineage === delivery.lineage && before.delivery.generation > delivery.generation
+  return {
+    ring: ours.ring,
+    delivery: isOlder ? before.delivery : delivery,
+    carried: mergeCarried(ours.carried, before?.carried, delivery),
+  }
+}
+
+function mergeCarried(
+  ours: Carried,
+  theirs: Carried | undefined,
+  { lineage, generation }: Delivery,
+): Carried {
+  const known = [ours.highest, theirs?.highest].map((each) =>
+    each?.lineage === lineage ? each.generation : 0,
+  )
+  const mine = ours.requests ?? []
+  const others = (theirs?.requests ?? []).filter(({ token }) => mine.every((each) => each.token !== token))
+  const requests = [...others, ...mine].slice(-MOST_REQUESTS)
+  return {
+    ...ours,
+    highest: { lineage, generation: Math.max(generation, ...known) },
+    ...(requests.length === 0 ? {} : { requests }),
+  }
+}
+
 export const MOST_STRAGGLERS = 20
 export const MOST_COMMANDS = 4
 export const MOST_REQUESTS = 4

@@ -17,6 +17,7 @@ export const ERROR_CODES = [
   'secret-without-current',
   'version-conflict',
   'label-moved',
+  'label-refused',
   'staged-ring-dead',
   'rotation-not-enabled',
   'rotation-in-progress',

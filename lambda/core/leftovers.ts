@@ -1,30 +1,37 @@
 import { later } from './gate.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
-import { type Decision, isRevocation, type Known } from './situation.ts'
+import { type Decision, isRevocation, type Known, REVOKING } from './situation.ts'
 
 /** An AWSPENDING this old belongs to nobody who is still working. */
 const PENDING_LIFE = 30 * 60
 
-/** A revoked ring must not stay readable under AWSPREVIOUS, converged or not. */
-export function revokedLeftover({ labels }: Known): Decision | undefined {
-  if (!isRevocation(labels.current) || labels.previous === undefined) return undefined
-  return {
-    action: 'unlabel',
-    label: 'AWSPREVIOUS',
-    version: labels.previous,
-    reason: 'the ring before the revocation must not stay readable',
+/** No label stays on what was revoked, converged or not, nor on the revocation's own way to its commit. */
+export function revokedLeftover({ labels, pendingParent }: Known): Decision | undefined {
+  const { current, previous, pending, revoking } = labels
+  if (!isRevocation(current)) return undefined
+  if (previous !== undefined) {
+    const reason = 'the ring before the revocation must not stay readable'
+    return { action: 'unlabel', label: 'AWSPREVIOUS', version: previous, reason }
   }
+  if (pending !== undefined && pendingParent !== undefined && pendingParent !== current) {
+    const reason = `the ring in ${pending} holds keys that were revoked, and can never be committed`
+    return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason }
+  }
+  if (revoking !== current) return undefined
+  return { action: 'unlabel', label: REVOKING, version: revoking, reason: 'the revocation is committed' }
 }
 
-/** Erases what the labels still hold of the old ring, once nobody can need it. */
+/**
+ * Erases what the labels still hold of the old ring, once nobody can need it. AWSPREVIOUS last: Secrets Manager moves it
+ * with every commit, so that taking it off proves that there was no other since.
+ */
 export function tidy({ labels }: Known, { trigger }: RotationConfiguration): Decision | undefined {
-  if (labels.previous !== undefined && labels.previous !== labels.current) {
-    const reason = 'the fleet has converged: the old ring is erased as far as Secrets Manager lets one'
-    return { action: 'unlabel', label: 'AWSPREVIOUS', version: labels.previous, reason }
-  }
-  const { pending } = labels
-  if (pending !== labels.current || trigger === 'secrets-manager') return undefined
-  return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason: 'the rotation is complete' }
+  const { pending, previous, current } = labels
+  if (pending === current && trigger === 'schedule')
+    return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason: 'the rotation is complete' }
+  if (previous === undefined || previous === current) return undefined
+  const reason = 'the fleet has converged: the old ring is erased as far as Secrets Manager lets one'
+  return { action: 'unlabel', label: 'AWSPREVIOUS', version: previous, reason }
 }
 
 /**

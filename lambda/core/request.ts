@@ -64,7 +64,7 @@ export function parseRotationRequest(event: unknown): RotationRequest {
 }
 
 function parseAction(event: unknown): ActionRequest {
-  const allowed = ['action', 'scheduledTime', 'reason', 'token', 'dryRun']
+  const allowed = ['action', 'ring', 'scheduledTime', 'reason', 'token', 'dryRun']
   const fields = Fields.of(event, 'the event', 'request-invalid', allowed)
   const action = fields.oneOf('action', ACTIONS)
   if (fields.has('scheduledTime') && action !== 'rotate')

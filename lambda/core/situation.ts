@@ -6,12 +6,22 @@ export interface Labels {
   readonly current: string
   readonly previous?: string
   readonly pending?: string
+  /** {@link REVOKING}. */
+  readonly revoking?: string
 }
+
+/**
+ * A staging label of our own, on the revoke that was staged last: a rotation moves AWSPENDING, whose revoke that may be,
+ * and so would lose one whose function ended before its commit.
+ */
+export const REVOKING = 'REVOKING'
 
 /** What is, at one moment: all that a decision looks at. */
 export interface Situation {
   readonly now: Date
   readonly labels: Labels
+  /** What the ring under AWSPENDING was derived from; looked at only after a revoke, whose keys it may still hold. */
+  readonly pendingParent?: string
   /** Of the version that AWSCURRENT names; absent while the secret holds no ring. */
   readonly delivery?: Delivery
   readonly carried: Carried
@@ -39,7 +49,7 @@ export type Decision = { readonly reason: string } & (
   | Plain<'genesis' | 'revoke' | 'await' | 'judge' | 'rest'>
   | { readonly action: 'advance'; readonly forced: boolean }
   | { readonly action: 'deliver'; readonly to: 'all' | readonly string[] }
-  | { readonly action: 'unlabel'; readonly label: 'AWSPREVIOUS' | 'AWSPENDING'; readonly version: string }
+  | { readonly action: 'unlabel'; readonly label: Removable; readonly version: string }
   | { readonly action: 'note-pending'; readonly version: string }
   | {
       readonly action: 'hold'
@@ -50,10 +60,18 @@ export type Decision = { readonly reason: string } & (
     }
 )
 
+/** A label that this system takes off. */
+export type Removable = 'AWSPREVIOUS' | 'AWSPENDING' | typeof REVOKING
+
 type Plain<A extends string> = A extends string ? { readonly action: A } : never
 
 /** A situation in which the secret holds a ring. */
 export type Known = Situation & { readonly delivery: Delivery }
+
+/** The revoke that was staged last, unless AWSCURRENT names it. */
+export function stagedRevoke({ revoking, current }: Labels): string | undefined {
+  return revoking === current ? undefined : revoking
+}
 
 /** True if this version came from a revoke: its VersionId says so, so that a crash cannot lose it. */
 export function isRevocation(version: string): boolean {

@@ -19,15 +19,21 @@ export function tokenFor(origin: Origin, secret: string, parent: string, caller 
   return `${origin}-${parts.join('-')}-${digest.slice(20, 32)}`
 }
 
-/** Each version of such a name would have been made half an hour after the one before, and none promoted. */
-const MOST_PASSED_OVER = 10
+/** Each version of such a name was made half an hour after the one before and never promoted; in a day names are free. */
+const MOST_PASSED_OVER = 50
 
 /** {@link tokenFor}, and what comes after it where that version is not to be used any more: the same for every attempt. */
-export function tokensFor(origin: Origin, secret: string, parent: string, caller = ''): readonly string[] {
-  const tokens = [tokenFor(origin, secret, parent, caller)]
-  while (tokens.length < MOST_PASSED_OVER)
-    tokens.push(tokenFor(origin, secret, parent, `${caller}@${tokens.at(-1)}`))
-  return tokens
+export function* tokensFor(
+  origin: Origin,
+  secret: string,
+  parent: string,
+  caller = '',
+): Generator<string, void> {
+  let token = tokenFor(origin, secret, parent, caller)
+  for (let n = 0; n < MOST_PASSED_OVER; n++) {
+    yield token
+    token = tokenFor(origin, secret, parent, `${caller}@${token}`)
+  }
 }
 
 /** How the delivery record remembers a caller's token. */

@@ -1,7 +1,8 @@
-import type { RingCommits, RingVersions, Rotations, StoredValue } from '../../lambda/app/ports.ts'
+import type { RingCommits, RingVersions, Rotations, Staging, StoredValue } from '../../lambda/app/ports.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
+import type { Removable } from '../../lambda/core/situation.ts'
 
-type Label = 'AWSCURRENT' | 'AWSPREVIOUS' | 'AWSPENDING'
+type Label = 'AWSCURRENT' | Removable
 
 /** Secrets Manager's versions and labels in memory; held to the same contract suite as the real adapter. */
 export class MemorySecret implements RingVersions, RingCommits, Rotations {
@@ -28,10 +29,12 @@ export class MemorySecret implements RingVersions, RingCommits, Rotations {
     }
     const previous = this.holders.get('AWSPREVIOUS')
     const pending = this.holders.get('AWSPENDING')
+    const revoking = this.holders.get('REVOKING')
     return {
       current,
       ...(previous === undefined ? {} : { previous }),
       ...(pending === undefined ? {} : { pending }),
+      ...(revoking === undefined ? {} : { revoking }),
       rotationEnabled: this.rotationEnabled,
     }
   }
@@ -42,16 +45,17 @@ export class MemorySecret implements RingVersions, RingCommits, Rotations {
     return version === undefined || value === undefined ? undefined : { version, value }
   }
 
-  async stage(version: string, value: string): Promise<void> {
+  async stage(version: string, value: string, { label = 'AWSPENDING' }: Staging = {}): Promise<void> {
     const stored = this.values.get(version)
-    if (stored !== undefined && stored !== value) {
+    if (stored === value) return
+    if (stored !== undefined) {
       throw new TicketringError('version-conflict', {
         wanted: `to stage version ${version}`,
         came: 'another value',
       })
     }
     this.values.set(version, value)
-    this.#hold('AWSPENDING', version)
+    this.#hold(label, version)
   }
 
   async promote(version: string, parent: string): Promise<void> {
@@ -63,8 +67,8 @@ export class MemorySecret implements RingVersions, RingCommits, Rotations {
     this.#hold('AWSCURRENT', version)
   }
 
-  async unlabel(label: 'AWSPENDING' | 'AWSPREVIOUS', version: string): Promise<void> {
-    if (this.holders.get(label) === version) this.holders.delete(label)
+  async unlabel(label: Removable, version: string): Promise<boolean> {
+    return this.holders.get(label) === version && this.holders.delete(label)
   }
 
   async start(token: string): Promise<void> {

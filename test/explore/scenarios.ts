@@ -1,0 +1,158 @@
+import { run } from '../../lambda/app/rotation.ts'
+import { runStep } from '../../lambda/app/rotation-steps.ts'
+import { parseRotationRequest, STEPS } from '../../lambda/core/request.ts'
+import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
+import { converged, HOUR, hooked, methods, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
+import type { Scenario } from './explorer.ts'
+import type { Program } from './process.ts'
+
+const IDS = ['i-1', 'i-2']
+const KILLED = new Error('killed')
+
+export const REVOKE = { action: 'revoke', ring: 'edge', reason: 'drill' } as const
+export const TOKEN_OF_REVOKE = 'incident-7'
+
+/** What is invoked, by name. */
+export const EVENTS = {
+  tick: { action: 'reconcile' },
+  rotate: { action: 'rotate' },
+  'rotate with a token': { action: 'rotate', token: 'drill-1' },
+  scheduled: { action: 'rotate', scheduledTime: 'now' },
+  revoke: REVOKE,
+  'revoke with a token': { ...REVOKE, token: TOKEN_OF_REVOKE },
+  deliver: { action: 'deliver' },
+  status: { action: 'status' },
+} as const
+export type Invoked = keyof typeof EVENTS | (typeof STEPS)[number] | 'the four steps'
+
+/** Where the ring stands when the invocations begin. */
+export interface State {
+  readonly name: string
+  readonly trigger: RotationConfiguration['trigger']
+  readonly make: () => Promise<World>
+}
+
+async function due(): Promise<World> {
+  const world = await converged(IDS)
+  world.clock.advance(TIMING.every)
+  return world
+}
+
+/** Runs `event` to the call of that name, which fails. */
+async function killedAt(world: World, event: object, call: 'promote' | 'send' | 'unlabel'): Promise<World> {
+  const ports = world.ports()
+  const fail = () => Promise.reject(KILLED)
+  const { courier } = ports
+  const broken = {
+    ...ports,
+    commits: call === 'send' ? ports.commits : { ...methods(ports.commits), [call]: fail },
+    courier: call !== 'send' ? courier : { ...courierOf(courier), send: fail },
+  }
+  await world.invoke(event, broken).catch((error: unknown) => {
+    if (error !== KILLED) throw error
+  })
+  return world
+}
+
+function courierOf(courier: World['fleet'] | ReturnType<World['ports']>['courier']) {
+  return {
+    send: courier.send.bind(courier),
+    progress: courier.progress.bind(courier),
+    results: courier.results.bind(courier),
+  }
+}
+
+async function withStraggler(world: World): Promise<World> {
+  const [lost] = world.fleet.instances
+  if (lost) lost.conduct = 'lose'
+  await world.reconcile()
+  return world
+}
+
+async function hookedAndDue(): Promise<World> {
+  const world = hooked(IDS)
+  await world.reconcile()
+  world.clock.advance(TIMING.every)
+  world.secret.onRotate = async () => {}
+  return world
+}
+
+async function begun(...steps: (typeof STEPS)[number][]): Promise<World> {
+  const world = await hookedAndDue()
+  await world.secret.start(TOKEN)
+  for (const step of steps) await runStep(world.ports(), stepOf(step))
+  return world
+}
+
+export const STATES: readonly State[] = [
+  { name: 'no ring yet', trigger: 'schedule', make: async () => new World(IDS) },
+  { name: 'a fresh ring', trigger: 'schedule', make: () => converged(IDS) },
+  { name: 'a rotation due', trigger: 'schedule', make: due },
+  {
+    name: 'a ring that was committed and not sent',
+    trigger: 'schedule',
+    make: async () => killedAt(await due(), EVENTS.rotate, 'send'),
+  },
+  {
+    name: 'a revoke staged',
+    trigger: 'schedule',
+    make: async () => killedAt(await due(), EVENTS['revoke with a token'], 'promote'),
+  },
+  {
+    name: 'a revoke committed and not sent',
+    trigger: 'schedule',
+    make: async () => killedAt(await due(), EVENTS['revoke with a token'], 'unlabel'),
+  },
+  { name: 'a machine that is missing', trigger: 'schedule', make: () => withStraggler(new World(IDS)) },
+  {
+    name: 'a ring past maxKeyAge',
+    trigger: 'schedule',
+    make: async () => {
+      const world = await withStraggler(new World(IDS))
+      world.clock.advance(TIMING.maxKeyAge + HOUR)
+      return world
+    },
+  },
+  { name: 'a rotation due', trigger: 'secrets-manager', make: hookedAndDue },
+  { name: 'a rotation begun', trigger: 'secrets-manager', make: () => begun() },
+  { name: 'a rotation staged', trigger: 'secrets-manager', make: () => begun('createSecret') },
+]
+
+const ACTIONS = Object.keys(EVENTS) as (keyof typeof EVENTS)[]
+
+/** Who may meet whom: by hand, by schedule, by Secrets Manager. */
+export function actorsFor({ trigger }: State): readonly Invoked[] {
+  return trigger === 'schedule' ? ACTIONS : [...ACTIONS, 'createSecret', 'finishSecret', 'the four steps']
+}
+
+export function programOf(invoked: Invoked, world: World): Program {
+  if (invoked === 'the four steps') return rotation(TOKEN)
+  if (!(invoked in EVENTS)) return rotation(TOKEN, [invoked as (typeof STEPS)[number]])
+  const event: object = EVENTS[invoked as keyof typeof EVENTS]
+  const scheduledTime = world.clock.now().toISOString()
+  const request = parseRotationRequest('scheduledTime' in event ? { ...event, scheduledTime } : event)
+  if (request.kind !== 'action') throw new Error('not an action')
+  return (ports) => run(ports, request)
+}
+
+/** Secrets Manager's calls with a token, each only after the one before has succeeded. */
+export function rotation(token: string, steps: readonly (typeof STEPS)[number][] = STEPS): Program {
+  return async (ports) => {
+    for (const step of steps) await runStep(ports, stepOf(step, token))
+    return undefined
+  }
+}
+
+export function scenarioOf(state: State, start: World, invoked: readonly Invoked[]): Scenario {
+  return {
+    name: `${state.name} (${state.trigger}): ${invoked.join(', ')}`,
+    start,
+    actors: invoked.map((name) => ({ name, program: programOf(name, start) })),
+    onRotate: rotation,
+  }
+}
+
+/** Each with each, itself included. */
+export function pairsOf<T>(all: readonly T[]): readonly (readonly [T, T])[] {
+  return all.flatMap((one, n) => all.slice(n).map((other) => [one, other] as const))
+}
