@@ -12,7 +12,7 @@ export class AwsError extends Error {
 }
 
 export function codeOf(error: unknown): string {
-  return error instanceof AwsError ? error.code : 'InternalServiceError'
+  return error instanceof AwsError ? error.code : 'InternalFailure'
 }
 
 /** A mistake in what the loopback AWS was given, found before anything runs. */

@@ -84,7 +84,7 @@ export function strike(fault: Fault, principal: Principal): never {
     case 'throttle':
       throw new AwsError('ThrottlingException', 'Rate exceeded')
     case 'fail':
-      throw new AwsError('InternalServiceError', 'An error occurred on the server side.', 500)
+      throw new AwsError('InternalFailure', 'An error occurred on the server side.', 500)
     case 'kill':
       principal.kill?.()
       throw new DroppedConnection()

@@ -153,9 +153,10 @@ export function paginate<T>(
   list: readonly T[],
   size: number,
   token: string | undefined,
+  refusal = 'InvalidNextToken',
 ): { page: T[]; next: { NextToken?: string } } {
   const start = token === undefined ? 0 : Number(token)
-  if (!Number.isInteger(start)) throw new AwsError('InvalidNextToken', 'The specified token is not valid.')
+  if (!Number.isInteger(start)) throw new AwsError(refusal, 'The specified token is not valid.')
   const end = start + size
   return { page: list.slice(start, end), next: end < list.length ? { NextToken: String(end) } : {} }
 }

@@ -80,7 +80,7 @@ export class SecretsManager {
     )
     const secret = await this.#reach(SecretId, caller, 'ListSecretVersionIds')
     const listed = [...secret.readable.values()].filter(({ labels }) => IncludeDeprecated || labels.size > 0)
-    const { page, next } = paginate(listed, MaxResults, NextToken)
+    const { page, next } = paginate(listed, MaxResults, NextToken, 'InvalidNextTokenException')
     const Versions = page.map(({ id, labels, createdAt }) => ({
       VersionId: id,
       VersionStages: [...labels],

@@ -3,13 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { Account } from './account.ts'
 import { uuid } from './account.ts'
-import { AwsError, codeOf } from './aws-error.ts'
+import { AwsError, codeOf, LoopbackError } from './aws-error.ts'
 import type { CallBook, Operation } from './caller.ts'
 import type { CredentialStore } from './credentials.ts'
 import { DroppedConnection, type FaultPlan, strike } from './faults.ts'
 import type { Functions } from './functions.ts'
 import { type HttpAnswer, invokedFunction, invokeFunction } from './lambda-api.ts'
 import type { Metadata } from './metadata.ts'
+import { isKnownError, misfits } from './sdk-schema.ts'
 import { verifySignature, type WireRequest } from './signature.ts'
 import { answerOfSts, askedOfSts } from './sts-api.ts'
 
@@ -98,6 +99,8 @@ export class Wire {
       if (fault?.when === 'after') strike(fault, principal)
       return answer
     } catch (error) {
+      if (error instanceof AwsError && !isKnownError(service, error.code))
+        insistOnSchema(`${service} ${operation}`, [`no error ${error.code}`])
       call.error = error instanceof DroppedConnection ? 'DroppedConnection' : codeOf(error)
       throw error
     }
@@ -123,11 +126,20 @@ export class Wire {
       throw new AwsError('UnknownOperationException', `${asked} is not served by the loopback AWS.`, 404)
     }
     const run: Route['run'] = async (caller) => {
-      const body = JSON.stringify(await operation(parseBody(request.body), caller))
+      const input = parseBody(request.body)
+      const faults = misfits(service.name, name, 'request', input)
+      if (faults.length > 0) throw new AwsError('ValidationException', faults.join('; '))
+      const body = JSON.stringify(await operation(input, caller))
+      insistOnSchema(`${service.name} ${name}`, misfits(service.name, name, 'answer', JSON.parse(body)))
       return { status: 200, headers: { 'content-type': 'application/x-amz-json-1.1' }, body }
     }
     return { service: service.name, operation: name, run }
   }
+}
+
+/** @throws LoopbackError where this side of the wire would say what AWS's never does. */
+function insistOnSchema(operation: string, faults: readonly string[]): void {
+  if (faults.length > 0) throw new LoopbackError(`${operation}: ${faults.join('; ')}`)
 }
 
 async function readRequest(incoming: IncomingMessage): Promise<WireRequest> {
