@@ -1,14 +1,9 @@
 import type { Duration } from 'aws-cdk-lib'
-import {
-  Alarm,
-  ComparisonOperator,
-  type IAlarmAction,
-  type IMetric,
-  TreatMissingData,
-} from 'aws-cdk-lib/aws-cloudwatch'
+import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import type { AlarmActions } from './operations.ts'
 
 /** What an alarm watches, and what it means. */
 export interface Watch {
@@ -21,8 +16,13 @@ export interface Watch {
   /** How many of the last `of` periods must be bad. */
   readonly periods: number
   readonly of: number
-  /** Whether silence is bad as well. */
-  readonly missing?: 'breaching'
+  /** Whether somebody has to see to it now, or can in the morning. */
+  readonly tells: 'page' | 'ticket'
+  /**
+   * Whether silence pages as well. It is the alarm's third state: an alarm begins in it, and actions come of a change,
+   * so a first deploy pages nobody; where missing data counted as bad, each would page before the first tick.
+   */
+  readonly silence?: 'pages'
 }
 
 interface AlarmsProps {
@@ -30,27 +30,38 @@ interface AlarmsProps {
   readonly name: string
   /** What they are about, such as `Ring edge`. */
   readonly about: string
-  /** Whom they tell. */
-  readonly action: IAlarmAction | undefined
+  readonly actions: AlarmActions | undefined
   readonly watches: readonly Watch[]
 }
 
-/** Alarms, each of which names its heading in docs/runbook.md. */
+/** Where the runbook is, for whoever has no better address. */
+const RUNBOOK = 'docs/runbook.md'
+
+/** Alarms, each of which links to its heading in docs/runbook.md, and tells also when what it told of is over. */
 export class Alarms extends Construct {
-  constructor(scope: Construct, id: string, { name, about, action, watches }: AlarmsProps) {
+  constructor(scope: Construct, id: string, { name, about, actions = {}, watches }: AlarmsProps) {
     super(scope, id)
-    for (const { metric, heading, meaning, limit, periods, of, missing } of watches) {
+    const { page, ticket = page, runbookUrl = RUNBOOK } = actions
+    for (const { metric, heading, meaning, limit, periods, of, tells, silence } of watches) {
       const alarm = new Alarm(this, pascal(heading), {
         alarmName: `${name}-${heading}`,
-        alarmDescription: `${about}: ${meaning}. What to do: docs/runbook.md#${heading}`,
+        alarmDescription: `${about}: ${meaning}. What to do: ${runbookUrl}#${heading}`,
         metric,
         ...bound(limit),
         evaluationPeriods: of,
         datapointsToAlarm: periods,
-        treatMissingData:
-          missing === 'breaching' ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+        treatMissingData: silence === undefined ? TreatMissingData.NOT_BREACHING : TreatMissingData.MISSING,
       })
-      if (action !== undefined) alarm.addAlarmAction(action)
+      const told = tells === 'page' ? page : ticket
+      if (told !== undefined) {
+        alarm.addAlarmAction(told)
+        alarm.addOkAction(told)
+      }
+      if (silence !== undefined && page !== undefined) {
+        alarm.addInsufficientDataAction(page)
+        // Whom silence woke has to hear that it is over.
+        if (told !== page) alarm.addOkAction(page)
+      }
     }
   }
 }
@@ -77,6 +88,7 @@ export function watchFunction(
       // One failure is taken up by the next tick, or is an operator's typing error.
       periods: 2,
       of: 3,
+      tells: 'ticket',
     },
     {
       metric: undelivered.metricApproximateNumberOfMessagesVisible({ period: tick, statistic: 'Maximum' }),
@@ -85,6 +97,7 @@ export function watchFunction(
       limit: { above: 0 },
       periods: 1,
       of: 1,
+      tells: 'ticket',
     },
   ]
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { App, CfnOutput, Stack, type StackProps, Validations } from 'aws-cdk-lib'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import type { CloudAssembly } from 'aws-cdk-lib/cx-api'
 import { AwsSolutionsChecks } from 'cdk-nag'
@@ -20,9 +21,10 @@ import {
   storePath,
 } from './names.ts'
 import { OcspStapling } from './ocsp-stapling.ts'
+import type { Operations } from './operations.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 import type { StaplingConfiguration } from './stapling-configuration.ts'
-import { ringSummary, type SynthesisedRing, type SynthesisedSet, setSummary } from './summary.ts'
+import { alarmsText, ringSummary, type SynthesisedRing, type SynthesisedSet, setSummary } from './summary.ts'
 import { TicketKeyRing } from './ticket-key-ring.ts'
 
 export { readContext } from './context.ts'
@@ -48,11 +50,6 @@ export interface SynthesisOptions {
 
 export const STACK_NAME = 'Ticketring'
 
-/** Whom the alarms of a construct tell. */
-interface Telling {
-  readonly alarmAction?: SnsAction
-}
-
 /** The stack with every configured ring and every configured set of certificates. */
 export class TicketringStack extends Stack {
   readonly rings: readonly SynthesisedRing[]
@@ -60,18 +57,30 @@ export class TicketringStack extends Stack {
 
   constructor(scope: Construct, configuration: Configuration) {
     super(scope, STACK_NAME, stackProps(configuration))
-    const { rings, stapling, alarmTopic } = configuration
-    const telling: Telling =
-      alarmTopic === undefined
-        ? {}
-        : { alarmAction: new SnsAction(Topic.fromTopicArn(this, 'Topic', alarmTopic)) }
-    this.rings = rings.map((ring) => this.#addRing(ring, telling))
-    this.stapling = stapling.map((set) => this.#addSet(set, telling))
+    const { rings, stapling } = configuration
+    const operations = this.#operate(configuration)
+    this.rings = rings.map((ring) => this.#addRing(ring, operations))
+    this.stapling = stapling.map((set) => this.#addSet(set, operations))
   }
 
-  #addRing({ fleetRoles, sharedRole: _, ...ring }: RingConfiguration, telling: Telling): SynthesisedRing {
+  #operate({ alarms: { page, ticket, ...alarms }, logs: { key, ...logs } }: Configuration): Operations {
+    const telling = (id: string, topic: string) => new SnsAction(Topic.fromTopicArn(this, id, topic))
+    return {
+      alarms: {
+        ...alarms,
+        ...(page === undefined ? {} : { page: telling('PageTopic', page) }),
+        ...(ticket === undefined ? {} : { ticket: telling('TicketTopic', ticket) }),
+      },
+      logs: { ...logs, ...(key === undefined ? {} : { key: Key.fromKeyArn(this, 'LogKey', key) }) },
+    }
+  }
+
+  #addRing(
+    { fleetRoles, sharedRole: _, ...ring }: RingConfiguration,
+    operations: Operations,
+  ): SynthesisedRing {
     const id = pascal(ring.name)
-    const construct = new TicketKeyRing(this, id, { ...ring, ...telling })
+    const construct = new TicketKeyRing(this, id, { ...ring, operations })
     letRead(construct, fleetRoles)
     tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
     tell(
@@ -97,10 +106,10 @@ export class TicketringStack extends Stack {
     }
   }
 
-  #addSet(configuration: StaplingConfiguration, telling: Telling): SynthesisedSet {
+  #addSet(configuration: StaplingConfiguration, operations: Operations): SynthesisedSet {
     const { name, targets, servers, certificates, fleetRoles, ...asking } = configuration
     const id = `${pascal(name)}Staples`
-    const construct = new OcspStapling(this, id, { name, targets, servers, certificates, asking, ...telling })
+    const construct = new OcspStapling(this, id, { name, targets, servers, certificates, asking, operations })
     letRead(construct, fleetRoles)
     tell(construct, `${id}Function`, construct.function.functionName, `Staple function of set ${name}`)
     tell(
@@ -175,12 +184,10 @@ export function synthesise(
 
 /** What the app deploys, for a person. */
 export function summarise(
-  { alarmTopic }: Configuration,
+  { alarms }: Configuration,
   { rings, stapling }: TicketringStack,
 ): readonly string[] {
-  const alarms =
-    alarmTopic === undefined ? 'alarms tell nobody: alarmTopic is not set' : `alarms tell ${alarmTopic}`
-  return [...rings.flatMap(ringSummary), ...stapling.flatMap(setSummary), alarms]
+  return [...rings.flatMap(ringSummary), ...stapling.flatMap(setSummary), alarmsText(alarms)]
 }
 
 /** An app with the feature flags of cdk.json, whoever starts it. */

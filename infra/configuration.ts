@@ -2,6 +2,12 @@ import { isRefusal } from '../lambda/core/errors.ts'
 import { readScript } from './document.ts'
 import { freeze, Inspection, type Section } from './inspection.ts'
 import { refuseCommon } from './meeting.ts'
+import {
+  type AlarmConfiguration,
+  type LogConfiguration,
+  readAlarms,
+  readLogs,
+} from './operations-configuration.ts'
 import { readRegions, refuseForeign } from './regions.ts'
 import { type RingConfiguration, readRing } from './ring-configuration.ts'
 import { buildStapleDocument } from './staple-document.ts'
@@ -12,13 +18,14 @@ export interface Configuration {
   readonly rings: readonly RingConfiguration[]
   /** Sets of certificates whose OCSP responses are stapled. */
   readonly stapling: readonly StaplingConfiguration[]
-  /** ARN of the SNS topic that alarms tell. */
-  readonly alarmTopic?: string
+  /** Whom alarms tell. */
+  readonly alarms: AlarmConfiguration
+  readonly logs: LogConfiguration
   /** One for now; none means the Region of whoever deploys. */
   readonly regions: readonly string[]
 }
 
-const TOPIC = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(\.fifo)?$/
+const FIELDS = ['rings', 'stapling', 'alarms', 'alarmTopic', 'logs', 'regions']
 
 /**
  * Reads the context `ticketring`. `region`: the CLI's, which is deployed to where the configuration names none.
@@ -29,7 +36,7 @@ export function parseConfiguration(
   { region }: { readonly region?: string | undefined } = {},
 ): Configuration {
   const inspection = new Inspection()
-  const top = inspection.section('ticketring', value, ['rings', 'stapling', 'alarmTopic', 'regions'])
+  const top = inspection.section('ticketring', value, FIELDS)
   const rings = readNamed(inspection, top, { field: 'rings', of: 'rings', least: leastRings(top) }, readRing)
   refuseCommon(inspection, rings, top.at('rings'))
   const stapling = top.has('stapling')
@@ -41,11 +48,10 @@ export function parseConfiguration(
     rings,
     stapling,
     regions: regions.configured,
-    ...(top.has('alarmTopic')
-      ? { alarmTopic: top.text('alarmTopic', TOPIC, 'the ARN of an SNS topic') }
-      : {}),
+    alarms: readAlarms(top),
+    logs: readLogs(top),
   }
-  refuseForeign(inspection, configuration, top.path, regions.deployed)
+  refuseForeign(inspection, value, top.path, regions.deployed)
   inspection.settle('a sound context "ticketring" in cdk.json')
   return freeze(configuration)
 }

@@ -10,6 +10,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { acknowledgeWildcards, type Wildcards } from './arns.ts'
 import { BUNDLING } from './bundling.ts'
+import type { LogKeeping } from './operations.ts'
 import type { Network } from './stapling-configuration.ts'
 
 /** Seconds that a command may wait for a machine; with the script's own limit less than a tick of either function. */
@@ -34,6 +35,7 @@ export interface FleetFunctionProps {
   readonly statements: readonly PolicyStatement[]
   readonly wildcards: Wildcards
   readonly network?: Network
+  readonly logs: LogKeeping | undefined
   /** Only looks: the export that refuses to act, under a role that could not. Acting is the default. */
   readonly looks?: boolean
   /** What does not fit its environment: a file beside the bundle. */
@@ -47,7 +49,8 @@ export class FleetFunction extends Construct {
   constructor(scope: Construct, id: string, props: FleetFunctionProps) {
     super(scope, id)
     const logs = new LogGroup(this, 'Logs', {
-      retention: RetentionDays.ONE_YEAR,
+      retention: props.logs?.retentionDays ?? RetentionDays.ONE_YEAR,
+      ...(props.logs?.key === undefined ? {} : { encryptionKey: props.logs.key }),
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     })
     const role = this.#createRole(props, logs)

@@ -1,4 +1,4 @@
-import type { IAlarmAction, Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
@@ -9,6 +9,7 @@ import { type FleetDocument, readScript } from './document.ts'
 import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
 import { staplesName, storePath } from './names.ts'
+import type { Operations } from './operations.ts'
 import { Schedules } from './schedules.ts'
 import { type StapleMetric, stapleMetric, stapleWatches } from './staple-alarms.ts'
 import { buildStapleDocument } from './staple-document.ts'
@@ -37,8 +38,8 @@ export interface OcspStaplingProps {
     readonly vpc?: Network
     readonly chainPath?: string
   }
-  /** Whom the alarms tell, such as an `SnsAction`. Without one they change colour and nothing else. */
-  readonly alarmAction?: IAlarmAction
+  /** Whom the alarms tell, and how long logs are kept. */
+  readonly operations?: Operations
 }
 
 /**
@@ -56,7 +57,7 @@ export class OcspStapling extends Construct {
   readonly document: FleetDocument
   readonly #set: StaplingConfiguration
 
-  constructor(scope: Construct, id: string, { alarmAction, asking, ...set }: OcspStaplingProps) {
+  constructor(scope: Construct, id: string, { operations = {}, asking, ...set }: OcspStaplingProps) {
     super(scope, id)
     this.#set = parseSet({ ...set, ...asking })
     const { name, targets, refresh } = this.#set
@@ -68,7 +69,7 @@ export class OcspStapling extends Construct {
       parameters: { Staples: ['all'] },
     })
     const { document } = this
-    const parts = { set: this.#set, document, delivery }
+    const parts = { set: this.#set, document, delivery, logs: operations.logs }
     this.function = createStapleFunction(this, 'Refresh', parts)
     delivery.precede(this.function)
     this.statusFunction = createStapleStatusFunction(this, 'Status', parts)
@@ -90,7 +91,7 @@ export class OcspStapling extends Construct {
     new Alarms(this, 'Alarms', {
       name: `ticketring-${name}`,
       about: `Staples of set ${name}`,
-      action: alarmAction,
+      actions: operations.alarms,
       watches: stapleWatches({ set: name, every: refresh.every, handler: this.function, undelivered }),
     })
   }

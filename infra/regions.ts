@@ -39,14 +39,16 @@ function arnsIn(value: unknown, path: string): readonly (readonly [path: string,
   return Object.entries(value).flatMap(([key, inner]) => arnsIn(inner, place(key)))
 }
 
-/** Notes each ARN of another Region than the one deployed to: nothing of ours reaches into another. */
+/** Notes each ARN of another Region than the one deployed to, as it was written: nothing of ours reaches into another. */
 export function refuseForeign(
   inspection: Inspection,
-  configuration: object,
+  configuration: unknown,
   path: string,
   deployed: string | undefined,
 ): void {
-  const all = arnsIn(configuration, path).map(([at, arn]) => ({ at, arn, region: arn.split(':')[3] }))
+  const all = arnsIn(configuration, path)
+    .map(([at, arn]) => ({ at, arn, region: arn.split(':')[3] ?? '' }))
+    .filter(({ region }) => region !== '')
   // Where nobody has said where to, all of them have to be of one Region at least.
   const wanted = deployed ?? all[0]?.region
   for (const { at, arn, region } of all) {

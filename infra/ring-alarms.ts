@@ -35,12 +35,14 @@ export function ringWatches({ ring, maxKeyAge, handler, undelivered }: Watched):
     {
       metric: ringMetric(ring, 'KeyAge'),
       heading: 'key-age',
-      meaning: 'the key that encrypts is older than maxKeyAge, or nobody has looked at it for 15 minutes',
+      meaning:
+        'the key that encrypts is older than maxKeyAge, or, in the state of no data, the function is silent',
       limit: { above: maxKeyAge },
       periods: 3,
       of: 3,
+      tells: 'page',
       // A function that no longer runs measures nothing: silence is the worst case, not the best.
-      missing: 'breaching',
+      silence: 'pages',
     },
     {
       metric: ringMetric(ring, 'RotationHeld'),
@@ -49,6 +51,7 @@ export function ringWatches({ ring, maxKeyAge, handler, undelivered }: Watched):
       limit: { above: 0 },
       periods: 6,
       of: 6,
+      tells: 'page',
     },
     {
       metric: ringMetric(ring, 'RotationForced'),
@@ -57,6 +60,7 @@ export function ringWatches({ ring, maxKeyAge, handler, undelivered }: Watched):
       limit: { above: 0 },
       periods: 1,
       of: 1,
+      tells: 'page',
     },
     {
       metric: ringMetric(ring, 'Stragglers'),
@@ -65,6 +69,7 @@ export function ringWatches({ ring, maxKeyAge, handler, undelivered }: Watched):
       limit: { above: 0 },
       periods: 7,
       of: 7,
+      tells: 'ticket',
     },
     ...watchFunction(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
   ]

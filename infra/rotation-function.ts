@@ -11,6 +11,7 @@ import { EXECUTION_SECONDS, type FleetDocument } from './document.ts'
 import type { FleetDelivery } from './fleet-delivery.ts'
 import { DELIVERY_SECONDS, FleetFunction } from './fleet-function.ts'
 import { functionName, recordName, statusName } from './names.ts'
+import type { LogKeeping } from './operations.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 import type { RingSecret } from './ring-secret.ts'
 
@@ -22,6 +23,7 @@ interface RotationFunctionProps {
   readonly secret: RingSecret
   readonly document: FleetDocument
   readonly delivery: FleetDelivery
+  readonly logs: LogKeeping | undefined
   /** Seconds by which a schedule may fire early. */
   readonly window: number
 }
@@ -39,6 +41,7 @@ export function createRotationFunction(
     description: `Turns ticket ring ${name} and has the fleet prove it`,
     entry: 'rotate.ts',
     memory: 256,
+    logs: props.logs,
     variable: [ROTATION_VARIABLE, serialiseRotationConfiguration(rotationConfiguration(props))],
     role: { description: `Rotates ticket ring ${name}`, policy: 'rotate' },
     statements: [
@@ -70,6 +73,7 @@ export function createRingStatusFunction(
     entry: 'rotate.ts',
     looks: true,
     memory: 256,
+    logs: props.logs,
     variable: [ROTATION_VARIABLE, serialiseRotationConfiguration(rotationConfiguration(props))],
     role: { description: `Looks at ticket ring ${name}`, policy: 'look' },
     statements: [

@@ -42,6 +42,8 @@ export function stapleWatches({ set, every, handler, undelivered }: Watched): re
     limit: { above: 0 },
     periods: ticks,
     of: ticks,
+    // What is watched over several runs is tried again meanwhile; what one run tells is there to stay.
+    tells: ticks === 1 ? 'page' : 'ticket',
   })
   const lifeBelow = (percent: number, more: string) => ({
     metric: stapleMetric(set, every, 'StapleLifeLeft'),
@@ -54,12 +56,13 @@ export function stapleWatches({ set, every, handler, undelivered }: Watched): re
   const tick = Duration.seconds(every)
   return [
     {
-      ...lifeBelow(LIFE_PERCENT.low, 'or is missing, or nobody has looked'),
+      ...lifeBelow(LIFE_PERCENT.low, 'or is missing, or, in the state of no data, the function is silent'),
       heading: 'staples-life-left',
+      tells: 'ticket',
       // A function that no longer runs measures nothing: silence is the worst case, not the best.
-      missing: 'breaching',
+      silence: 'pages',
     },
-    { ...lifeBelow(LIFE_PERCENT.least, 'or is missing'), heading: 'staples-life-ending' },
+    { ...lifeBelow(LIFE_PERCENT.least, 'or is missing'), heading: 'staples-life-ending', tells: 'page' },
     count('StapleFailures', 'failing', 4, 'a certificate could not be refreshed four runs in a row'),
     count('StaplesRevoked', 'revoked', 1, 'a responder says that a certificate is revoked'),
     count(

@@ -15,6 +15,7 @@ import type { FleetDelivery } from './fleet-delivery.ts'
 import { DELIVERY_SECONDS, FleetFunction, type FleetFunctionProps } from './fleet-function.ts'
 import { stapleRecordName, staplesName, staplesStatusName, storePath } from './names.ts'
 import { networkStatements, networkWildcards } from './network-access.ts'
+import type { LogKeeping } from './operations.ts'
 import type { StaplingConfiguration } from './stapling-configuration.ts'
 
 /** Why the names of staples end in a wildcard. */
@@ -24,6 +25,7 @@ interface StapleFunctionProps {
   readonly set: StaplingConfiguration
   readonly document: FleetDocument
   readonly delivery: FleetDelivery
+  readonly logs: LogKeeping | undefined
 }
 
 /** Creates the function that keeps one set's staples fresh. */
@@ -38,6 +40,7 @@ export function createStapleFunction(scope: Construct, id: string, props: Staple
     entry: 'staple.ts',
     // Measured for 1,000 certificates due at once: most of it is certificates and responses in memory.
     memory: 512,
+    logs: props.logs,
     ...configurationParts(stapleConfiguration(props)),
     role: { description: `Refreshes the OCSP staples of set ${name}`, policy: 'staple' },
     statements: [
@@ -80,6 +83,7 @@ export function createStapleStatusFunction(
     entry: 'staple.ts',
     looks: true,
     memory: 512,
+    logs: props.logs,
     ...configurationParts(stapleConfiguration(props)),
     role: { description: `Looks at the OCSP staples of set ${name}`, policy: 'look' },
     statements: [

@@ -1,6 +1,7 @@
 import type { FleetDocument } from './document.ts'
 import { durationText } from './inspection.ts'
 import type { Targets } from './machines.ts'
+import type { AlarmConfiguration } from './operations-configuration.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 import type { StaplingConfiguration } from './stapling-configuration.ts'
 
@@ -49,6 +50,12 @@ export function setSummary(set: SynthesisedSet): readonly string[] {
     `  may touch: parameters ${set.storePath}/* and ${set.recordName}, the chains, and those machines with document ${set.document.name}`,
     readersText(set),
   ]
+}
+
+/** Whom alarms tell, in a line. */
+export function alarmsText({ page, ticket = page }: AlarmConfiguration): string {
+  if (page === undefined) return 'alarms tell nobody: alarms.page is not set'
+  return page === ticket ? `alarms tell ${page}` : `alarms page ${page} and make tickets at ${ticket}`
 }
 
 interface Fleet {

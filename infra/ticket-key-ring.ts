@@ -1,4 +1,4 @@
-import type { IAlarmAction, Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
@@ -8,6 +8,7 @@ import { type FleetDocument, readScript } from './document.ts'
 import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
 import { groupName } from './names.ts'
+import type { Operations } from './operations.ts'
 import { type RingMetric, ringMetric, ringWatches } from './ring-alarms.ts'
 import { type ExistingRing, parseRing, type RingConfiguration, type Rotation } from './ring-configuration.ts'
 import { buildRingDocument } from './ring-document.ts'
@@ -26,8 +27,8 @@ export interface TicketKeyRingProps {
   readonly rotation: Rotation
   /** Secret and KMS key that an earlier stack retained, in place of new ones. */
   readonly existing?: ExistingRing
-  /** Whom the alarms tell, such as an `SnsAction`. Without one they change colour and nothing else. */
-  readonly alarmAction?: IAlarmAction
+  /** Whom the alarms tell, and how long logs are kept. */
+  readonly operations?: Operations
 }
 
 /**
@@ -48,7 +49,7 @@ export class TicketKeyRing extends Construct {
   readonly #ring: RingConfiguration
   readonly #secret: RingSecret
 
-  constructor(scope: Construct, id: string, { alarmAction, ...ring }: TicketKeyRingProps) {
+  constructor(scope: Construct, id: string, { operations = {}, ...ring }: TicketKeyRingProps) {
     super(scope, id)
     this.#ring = parseRing(ring)
     const { name, targets, rotation } = this.#ring
@@ -63,6 +64,7 @@ export class TicketKeyRing extends Construct {
       document,
       delivery,
       window: windowSeconds(rotation),
+      logs: operations.logs,
     }
     const handler = createRotationFunction(this, 'Rotation', parts)
     this.function = handler
@@ -77,7 +79,7 @@ export class TicketKeyRing extends Construct {
     new Alarms(this, 'Alarms', {
       name: groupName(name),
       about: `Ring ${name}`,
-      action: alarmAction,
+      actions: operations.alarms,
       watches: ringWatches({ ring: name, maxKeyAge: rotation.maxKeyAge, handler, undelivered }),
     })
   }

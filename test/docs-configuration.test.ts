@@ -5,7 +5,12 @@ import { quoted, tableOf } from './docs-tables.ts'
 import { exampleRing, exampleSet } from './infra/example.ts'
 
 type Json = Record<string, unknown>
-const EXAMPLE: Json = { rings: [exampleRing()], stapling: [exampleSet({ refresh: {} })] }
+const EXAMPLE: Json = {
+  rings: [exampleRing()],
+  stapling: [exampleSet({ refresh: {} })],
+  alarms: {},
+  logs: {},
+}
 /** Stands for a field that no parser knows. */
 const UNHEARD = 'unheard'
 

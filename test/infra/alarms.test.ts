@@ -5,12 +5,24 @@ import type { Metrics } from '../../lambda/app/ports.ts'
 import type { StapleMetrics } from '../../lambda/core/staple-report.ts'
 import { logJournal, logStapleJournal } from '../../lambda/handlers/journal.ts'
 import { exampleRing, exampleSet } from './example.ts'
-import { flat, synthesiseTemplate } from './synthesis.ts'
+import { flat, type Resources, synthesiseTemplate } from './synthesis.ts'
 
-const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops'
+const PAGE = 'arn:aws:sns:eu-west-1:123456789012:page'
+const TICKET = 'arn:aws:sns:eu-west-1:123456789012:ticket'
 const both = { rings: [exampleRing()], stapling: [exampleSet()] }
-const { resources } = synthesiseTemplate({ ...both, alarmTopic: TOPIC })
-const alarms = resources.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
+const { resources } = synthesiseTemplate({ ...both, alarms: { page: PAGE, ticket: TICKET } })
+const alarmsOf = (from: Resources) => from.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
+const alarms = alarmsOf(resources)
+/** What needs somebody now; all others can wait for the morning. */
+const PAGES = [
+  'key-age',
+  'rotation-held',
+  'rotation-forced',
+  'staples-life-ending',
+  'staples-revoked',
+  'staples-must-staple-missing',
+  'staples-withdrawal-held',
+]
 const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8')
 const headings = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>
   title.toLowerCase().replaceAll(' ', '-'),
@@ -53,13 +65,49 @@ describe('every alarm', () => {
     }
   })
 
-  it('tells the topic', () => {
-    for (const { AlarmActions } of alarms) expect(AlarmActions).toEqual([TOPIC])
+  it('links to the runbook by its URL, where there is one', () => {
+    const runbookUrl = 'https://wiki.example.com/tls/runbook?view=1'
+    const linked = synthesiseTemplate({ ...both, alarms: { runbookUrl } }).resources
+    for (const { AlarmName, AlarmDescription } of alarmsOf(linked)) {
+      const link = `${runbookUrl}#${AlarmName.replace('ticketring-edge-', '')}`
+      expect(AlarmDescription.endsWith(`What to do: ${link}`), AlarmDescription).toBe(true)
+      expect(AlarmDescription.length).toBeLessThanOrEqual(1024)
+    }
+  })
+
+  it('tells one topic when it begins and when it ends: who needs somebody now pages', () => {
+    for (const { AlarmName, AlarmActions, OKActions } of alarms) {
+      const heading = AlarmName.replace('ticketring-edge-', '')
+      const topic = PAGES.includes(heading) ? PAGE : TICKET
+      expect(AlarmActions, heading).toEqual([topic])
+      expect(OKActions, heading).toContain(topic)
+    }
+  })
+
+  it('tells page where there is no topic for tickets', () => {
+    const { resources: one } = synthesiseTemplate({ ...both, alarms: { page: PAGE } })
+    for (const { AlarmActions, OKActions } of alarmsOf(one))
+      expect([AlarmActions, OKActions]).toEqual([[PAGE], [PAGE]])
+  })
+
+  it('tells the one topic that alarmTopic means', () => {
+    const { resources: one } = synthesiseTemplate({ ...both, alarmTopic: PAGE })
+    for (const { AlarmActions } of alarmsOf(one)) expect(AlarmActions).toEqual([PAGE])
   })
 
   it('tells nobody where no topic is configured', () => {
-    const silent = synthesiseTemplate(both).resources.all('AWS::CloudWatch::Alarm')
-    for (const { Properties } of silent) expect(Properties.AlarmActions).toBeUndefined()
+    for (const { AlarmActions, OKActions, InsufficientDataActions } of alarmsOf(
+      synthesiseTemplate(both).resources,
+    ))
+      expect([AlarmActions, OKActions, InsufficientDataActions]).toEqual([undefined, undefined, undefined])
+  })
+
+  it('is as the runbook says, page or ticket', () => {
+    for (const { AlarmName, AlarmActions } of alarms) {
+      const heading = AlarmName.replace('ticketring-edge-', '')
+      const told = AlarmActions[0] === PAGE ? 'pages' : 'ticket'
+      expect(runbook, heading).toMatch(new RegExp(`^\\| \\[[^\\]]+\\]\\(#${heading}\\) \\| ${told} \\|`, 'm'))
+    }
   })
 })
 
@@ -67,7 +115,7 @@ describe('what each alarm watches', () => {
   it.each<[string, object]>([
     [
       'key-age',
-      { MetricName: 'KeyAge', Statistic: 'Maximum', Threshold: 43_200, TreatMissingData: 'breaching' },
+      { MetricName: 'KeyAge', Statistic: 'Maximum', Threshold: 43_200, TreatMissingData: 'missing' },
     ],
     [
       'rotation-held',
@@ -105,7 +153,7 @@ describe('what each alarm watches', () => {
         Threshold: 25,
         ComparisonOperator: 'LessThanThreshold',
         DatapointsToAlarm: 2,
-        TreatMissingData: 'breaching',
+        TreatMissingData: 'missing',
       },
     ],
     [
@@ -180,13 +228,41 @@ describe('what each alarm watches', () => {
     expect([...watched].filter((name) => !written.includes(name))).toEqual([])
   })
 
-  it('silence is an alarm for the age of keys and the life of staples alone: who never runs fails nowhere else', () => {
-    const breaching = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'breaching')
-    expect(breaching.map(({ AlarmName }) => AlarmName)).toEqual([
+  it('silence pages for the age of keys and the life of staples alone: who never runs fails nowhere else', () => {
+    const silent = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'missing')
+    expect(silent.map(({ AlarmName }) => AlarmName)).toEqual([
       'ticketring-edge-key-age',
       'ticketring-edge-staples-life-left',
     ])
-    for (const { TreatMissingData } of alarms)
-      expect(['breaching', 'notBreaching']).toContain(TreatMissingData)
+    for (const { InsufficientDataActions, OKActions } of silent) {
+      expect(InsufficientDataActions).toEqual([PAGE])
+      expect(OKActions).toContain(PAGE)
+    }
+  })
+
+  it('a first deploy pages nobody: no alarm takes for bad what it has not seen', () => {
+    for (const { AlarmName, TreatMissingData, InsufficientDataActions } of alarms) {
+      expect(['missing', 'notBreaching'], AlarmName).toContain(TreatMissingData)
+      // An alarm begins without data, and what it begins with is no change: only a metric that was there can end.
+      expect(InsufficientDataActions === undefined, AlarmName).toBe(TreatMissingData === 'notBreaching')
+    }
+  })
+})
+
+describe('the logs', () => {
+  const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+  const groupsOf = (configuration: object) =>
+    synthesiseTemplate(configuration)
+      .resources.all('AWS::Logs::LogGroup')
+      .map(({ Properties }) => Properties)
+
+  it('of every function are kept as long, and under the key, as configured', () => {
+    const groups = groupsOf({ ...both, logs: { retentionDays: 30, key: KEY } })
+    expect(groups.length).toBe(4)
+    for (const group of groups) expect(group).toMatchObject({ RetentionInDays: 30, KmsKeyId: KEY })
+  })
+
+  it('are kept for a year, under a key of the service, where nothing is said', () => {
+    for (const group of groupsOf(both)) expect(group).toEqual({ RetentionInDays: 365 })
   })
 })

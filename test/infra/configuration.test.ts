@@ -9,6 +9,8 @@ const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.rings[0].')
 const SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:ticketring/edge-AbCdEf'
 const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab'
 
+const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops'
+
 const withRing = (replaced: object) => ({ rings: [{ ...exampleRing(), ...replaced }] })
 const withRotation = (rotation: object) => withRing({ rotation })
 const withHaproxy = (replaced: object) => withRing({ servers: { haproxy: { ...HAPROXY, ...replaced } } })
@@ -219,6 +221,38 @@ describe('one bent field', () => {
       'a key by its alias',
       withRing({ key: KEY.replace('key/', 'alias/') }),
       'key: wanted the ARN of a KMS key',
+    ],
+    [
+      'one topic beside two',
+      { ...withRing({}), alarmTopic: TOPIC, alarms: { page: TOPIC } },
+      'ticketring.alarmTopic: wanted absent beside alarms',
+    ],
+    [
+      'tickets without pages',
+      { ...withRing({}), alarms: { ticket: TOPIC } },
+      'ticketring.alarms.page: wanted the ARN of an SNS topic, beside ticket; got nothing',
+    ],
+    ...['docs/runbook.md', 'ftp://a/b', 'https://a/b#c', `https://a/${'b'.repeat(500)}`].map(
+      (runbookUrl): [string, object, string] => [
+        `a runbook at ${runbookUrl.slice(0, 20)}`,
+        { ...withRing({}), alarms: { runbookUrl } },
+        'ticketring.alarms.runbookUrl: wanted a URL of http or https without #',
+      ],
+    ),
+    [
+      'days that CloudWatch does not know',
+      { ...withRing({}), logs: { retentionDays: 31 } },
+      'ticketring.logs.retentionDays: wanted one of 1, 3, 5, 7, 14, 30',
+    ],
+    [
+      'logs without an end',
+      { ...withRing({}), logs: { retentionDays: 9999 } },
+      'ticketring.logs.retentionDays: wanted one of 1, 3',
+    ],
+    [
+      'a key of logs that is none',
+      { ...withRing({}), logs: { key: 'alias/logs' } },
+      'ticketring.logs.key: wanted the ARN of a KMS key',
     ],
     ['a topic that is none', { ...withRing({}), alarmTopic: 'ops' }, 'ticketring.alarmTopic: wanted the ARN'],
     [
