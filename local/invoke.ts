@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { findRunning, type Running } from './rehearsal/running.ts'
 import { Setback } from './rehearsal/setback.ts'
 import { sendSigned } from './signed-request.ts'
@@ -49,7 +50,11 @@ function nameOf(target: string, { functions }: Running): string {
 /** Lambda's Invoke. */
 async function send({ aws }: Running, name: string, body: string): Promise<Response> {
   const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations`
-  const headers = { 'content-type': 'application/json' }
+  const context = { custom: { caller: `${userInfo().username}, by npm run invoke` } }
+  const headers = {
+    'content-type': 'application/json',
+    'x-amz-client-context': Buffer.from(JSON.stringify(context)).toString('base64'),
+  }
   try {
     return await sendSigned(aws, { service: 'lambda', path, headers, body })
   } catch (cause) {

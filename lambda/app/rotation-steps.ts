@@ -1,5 +1,5 @@
 import { type Delivery, undelivered } from '../core/delivery-record.ts'
-import { TicketringError } from '../core/errors.ts'
+import { messageOf, TicketringError } from '../core/errors.ts'
 import { askGate } from '../core/gate.ts'
 import type { StepRequest } from '../core/request.ts'
 import { parseRing, type Ring } from '../core/ring.ts'
@@ -61,8 +61,8 @@ async function finishSecret(ports: RotationPorts, { token }: StepRequest): Promi
   try {
     await startDelivery(ports, token, ring)
   } catch (error) {
-    const detail = error instanceof Error ? error.message : 'unknown'
-    ports.journal.record({ kind: 'trouble', during: 'sending the delivery after finishSecret', detail })
+    const during = 'sending the delivery after finishSecret'
+    ports.journal.record({ kind: 'trouble', during, detail: messageOf(error) })
   }
 }
 

@@ -1,5 +1,4 @@
-import { isRefusal, TicketringError } from '../core/errors.ts'
-import { excerpt } from '../core/excerpt.ts'
+import { isRefusal, messageOf, TicketringError } from '../core/errors.ts'
 import type { Fleet } from '../core/gate.ts'
 import { type Certificate, parseCertificate } from '../core/ocsp/certificate.ts'
 import { certificateBlocks } from '../core/ocsp/pem.ts'
@@ -126,7 +125,7 @@ function readEntry({ journal }: StaplePorts, text: string, id: string): StapleEn
     const entry = parseEntry(text)
     return entry.id === id ? entry : undefined
   } catch (error) {
-    journal.record({ kind: 'trouble', during: `reading the staple ${id}`, detail: detailOf(error) })
+    journal.record({ kind: 'trouble', during: `reading the staple ${id}`, detail: messageOf(error) })
     return undefined
   }
 }
@@ -142,11 +141,7 @@ async function readStapleRecord({
     const record = parseStapleRecord(text)
     return record.set === configuration.set ? record : undefined
   } catch (error) {
-    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: detailOf(error) })
+    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: messageOf(error) })
     return undefined
   }
-}
-
-function detailOf(error: unknown): string {
-  return excerpt(error instanceof Error ? error.message : String(error), 400)
 }

@@ -1,4 +1,4 @@
-import { isRefusal, TicketringError } from '../core/errors.ts'
+import { isRefusal, messageOf, TicketringError } from '../core/errors.ts'
 import { parseEntry, type StapleEntry, serialiseEntry } from '../core/staple.ts'
 import { supersedes } from '../core/staple-change.ts'
 import type { Kept } from './staple-observation.ts'
@@ -6,8 +6,6 @@ import type { StaplePorts } from './staple-ports.ts'
 
 /** Whoever loses this often in a row meets something that no repetition mends. */
 const MOST_TRIES = 8
-/** Characters of an error in the log: AWS's may quote the value. */
-const LONGEST_DETAIL = 400
 
 /**
  * Stores an entry. Parameter Store has no compare-and-set, so what another writer stored in between is looked at
@@ -51,8 +49,8 @@ export async function trySaving(ports: StaplePorts, kept: Kept, entry: StapleEnt
   try {
     return { kept: await saveEntry(ports, kept, entry) }
   } catch (error) {
-    const detail = error instanceof Error ? error.message.slice(0, LONGEST_DETAIL) : 'no error'
-    ports.journal.record({ kind: 'trouble', during: `storing the staple of ${entry.name}`, detail })
+    const during = `storing the staple of ${entry.name}`
+    ports.journal.record({ kind: 'trouble', during, detail: messageOf(error) })
     return { kept, unsaved: { entry, error } }
   }
 }

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpAnswer } from '../app/staple-ports.ts'
-import { type ErrorCode, TicketringError } from '../core/errors.ts'
+import { TicketringError } from '../core/errors.ts'
+import { excerpt } from '../core/excerpt.ts'
 import { LARGEST_RESPONSE } from '../core/ocsp/rules-form.ts'
-import { hostOf } from './responder-url.ts'
+import { codeOf, layerOf } from './node-error.ts'
 
 /** Reads the body, up to a limit. @throws TicketringError `response-oversize`. */
 export async function answerOf(message: IncomingMessage, url: URL): Promise<HttpAnswer> {
@@ -33,33 +34,15 @@ function oversize(message: IncomingMessage, url: URL, length: number): Ticketrin
   return new TicketringError('response-oversize', { wanted, came: `${length} or more` })
 }
 
-/** Codes of Node's DNS, socket, TLS and HTTP layers. Source: Node's documentation of errors, dns and tls. */
-const CODES: readonly (readonly [RegExp, ErrorCode])[] = [
-  [/^(ENOTFOUND|EAI_\w+|ENODATA|ESERVFAIL|EREFUSED)$/, 'responder-unresolved'],
-  [/^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE)$/, 'responder-reset'],
-  [/^HPE_/, 'responder-not-http'],
-  [
-    /^(ERR_TLS_|ERR_SSL_|EPROTO|CERT_|ERR_OSSL)|CERT|SIGNATURE|^UNABLE_|^HOSTNAME_MISMATCH|CRL/,
-    'responder-tls',
-  ],
-  [/^E(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT|ADDRNOTAVAIL|CONNABORTED)$/, 'responder-unreachable'],
-]
-
-/** Turns an error of Node's into one of ours. */
-export function refusalOf(error: unknown, url: string): unknown {
+/**
+ * Turns an error of Node's into one of ours.
+ * @param to what was asked for, in words: the responder, and the proxy on the way to it.
+ */
+export function refusalOf(error: unknown, to: string): unknown {
   if (!(error instanceof Error)) return error
-  const code = codeOf(error) ?? ''
-  const found = CODES.find(([pattern]) => pattern.test(code))?.[1]
-  return new TicketringError(found ?? 'responder-unreachable', {
-    wanted: `an answer from ${hostOf(url)}`,
-    came: `${code || error.name}: ${error.message}`,
+  return new TicketringError(`responder-${layerOf(error) ?? 'unreachable'}`, {
+    wanted: `an answer from ${to}`,
+    came: excerpt(`${codeOf(error) ?? error.name}: ${error.message}`),
     cause: error,
   })
-}
-
-/** Node's code of an error; of several addresses' errors, which Node joins in one, the first one's. */
-export function codeOf(error: unknown): string | undefined {
-  const { code } = error as NodeJS.ErrnoException
-  if (code !== undefined || !(error instanceof AggregateError)) return code
-  return (error.errors[0] as NodeJS.ErrnoException | undefined)?.code
 }

@@ -1,6 +1,6 @@
 import http, { type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
-import { TicketringError } from '../core/errors.ts'
+import { type ErrorCode, TicketringError } from '../core/errors.ts'
 import { bare } from './responder-url.ts'
 
 /** CONNECT to the origin through the proxy (RFC 9110 §9.3.6). */
@@ -20,12 +20,14 @@ export function openTunnel(proxy: URL, { hostname, port }: URL, signal: AbortSig
       if (statusCode === 200) return resolve(socket)
       socket.destroy()
       const wanted = `a tunnel to ${authority} through ${proxy.host}`
-      reject(new TicketringError('responder-unreachable', { wanted, came: `HTTP status ${statusCode}` }))
-    })
-    request.on('response', ({ statusCode }) => {
-      request.destroy(new Error(`the proxy answered CONNECT with status ${statusCode}`))
+      reject(new TicketringError(codeOf(statusCode), { wanted, came: `HTTP status ${statusCode}` }))
     })
     request.on('error', reject)
     request.end()
   })
+}
+
+/** A proxy that cannot reach the origin says 5xx, one that will not, 4xx. */
+function codeOf(status = 0): ErrorCode {
+  return status >= 400 && status < 500 ? 'proxy-refused' : 'responder-unreachable'
 }

@@ -47,7 +47,7 @@ function asRedirect(error: unknown): unknown {
   return new TicketringError('redirect-forbidden', {
     wanted: `a redirect that leads to ${wanted}`,
     came,
-    ...(fix === undefined ? {} : { fix }),
+    fix,
     cause: error,
   })
 }

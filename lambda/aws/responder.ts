@@ -6,7 +6,8 @@ import tls from 'node:tls'
 import type { HttpAnswer, HttpQuestion, Responders } from '../app/staple-ports.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import { AddressRules, type Resolved } from './address.ts'
-import { answerOf, codeOf, refusalOf } from './responder-answer.ts'
+import { codeOf } from './node-error.ts'
+import { answerOf, refusalOf } from './responder-answer.ts'
 import { openTunnel } from './responder-tunnel.ts'
 import { Turns } from './responder-turns.ts'
 import { bare, endless, hostOf, MOST_REDIRECTS, parseUrl, redirected, refusing } from './responder-url.ts'
@@ -65,7 +66,7 @@ export class HttpResponders implements Responders {
         return await this.#follow(question, url, signal)
       } catch (error) {
         if (isRefusal(error)) throw error
-        throw signal.aborted ? this.#tooSlow(question.url, error) : refusalOf(error, question.url)
+        throw signal.aborted ? this.#tooSlow(question, error) : refusalOf(error, wayTo(question))
       }
     })
   }
@@ -86,6 +87,7 @@ export class HttpResponders implements Responders {
       seen.add(url.href)
       const message = await refusing(hop, () => this.#request(question, url, guarded, signal))
       const location = REDIRECTS.includes(message.statusCode ?? 0) ? message.headers.location : undefined
+      if (message.statusCode === 407) throw refusedByProxy(message, wayTo(question))
       if (location === undefined) return answerOf(message, url)
       message.destroy()
       url = redirected(url, location)
@@ -140,8 +142,8 @@ export class HttpResponders implements Responders {
     }
   }
 
-  #tooSlow(url: string, cause: unknown): TicketringError {
-    const wanted = `an answer from ${hostOf(url)} within ${this.#deadline} ms, to its last byte`
+  #tooSlow(question: HttpQuestion, cause: unknown): TicketringError {
+    const wanted = `an answer from ${wayTo(question)} within ${this.#deadline} ms, to its last byte`
     return new TicketringError('responder-timeout', { wanted, came: 'none', cause })
   }
 }
@@ -163,6 +165,17 @@ function agentsFor(maxSockets: number, lookup: LookupFunction, ca: { ca?: string
 async function resolveName(host: string): Promise<readonly Resolved[]> {
   const found = await lookupName(host, { all: true })
   return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
+}
+
+/** The server, and the proxy that stands before it: either may be what failed. */
+function wayTo({ url, proxy }: HttpQuestion): string {
+  return proxy === undefined ? hostOf(url) : `${hostOf(url)} through the proxy ${hostOf(proxy)}`
+}
+
+/** Only a proxy answers 407 (RFC 9110 §15.5.8). */
+function refusedByProxy(message: IncomingMessage, way: string): TicketringError {
+  message.destroy()
+  return new TicketringError('proxy-refused', { wanted: `an answer from ${way}`, came: 'HTTP status 407' })
 }
 
 function headersOf({ method, fresh, body }: HttpQuestion, url: URL): Record<string, string> {

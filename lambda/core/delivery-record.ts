@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { excerpt } from './excerpt.ts'
 import { Fields } from './fields.ts'
 import { parameterText } from './parameter-text.ts'
 import type { Ring } from './ring.ts'
@@ -176,7 +177,7 @@ export function fitStragglers(
 const MALFORMED = 'record-malformed'
 
 function shorten({ id, reason }: Straggler): Straggler {
-  return { id, reason: reason.slice(0, LONGEST_REASON) }
+  return { id, reason: excerpt(reason, LONGEST_REASON) }
 }
 
 function parseDelivery(value: unknown): Delivery {

@@ -1,3 +1,6 @@
+import { excerpt } from './excerpt.ts'
+import { REMEDIES } from './remedies.ts'
+
 /** Every reason this system refuses something. `docs/errors.md` has a heading for each; a test says so. */
 export const ERROR_CODES = [
   // A fault of ours, kept to what it concerns
@@ -29,6 +32,15 @@ export const ERROR_CODES = [
   'document-unknown',
   'access-denied',
   'throttled',
+  // The way to AWS
+  'aws-unresolved',
+  'aws-unreachable',
+  'aws-reset',
+  'aws-timeout',
+  'aws-tls',
+  'aws-unavailable',
+  'aws-credentials',
+  'aws-refused',
   // OCSP
   'der-malformed',
   'certificate-malformed',
@@ -52,6 +64,7 @@ export const ERROR_CODES = [
   'responder-timeout',
   'responder-tls',
   'responder-not-http',
+  'proxy-refused',
   'response-oversize',
   // Staples: what it answered
   'responder-http-error',
@@ -80,6 +93,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
 export interface Refusal {
   readonly wanted: string
   readonly came: string
+  /** To the point of this case; else the code's own in {@link REMEDIES}. */
   readonly fix?: string
   readonly cause?: unknown
 }
@@ -90,11 +104,10 @@ export class TicketringError extends Error {
   readonly code: ErrorCode
   readonly wanted: string
   readonly came: string
-  readonly fix: string | undefined
+  readonly fix: string
 
-  constructor(code: ErrorCode, { wanted, came, fix, cause }: Refusal) {
-    const remedy = fix === undefined ? '' : `. ${fix}`
-    super(`${code}: wanted ${wanted}; got ${came}${remedy}`, cause === undefined ? {} : { cause })
+  constructor(code: ErrorCode, { wanted, came, fix = REMEDIES[code], cause }: Refusal) {
+    super(`${code}: wanted ${wanted}; got ${came}. ${fix}`, cause === undefined ? {} : { cause })
     this.code = code
     this.wanted = wanted
     this.came = came
@@ -105,4 +118,13 @@ export class TicketringError extends Error {
 /** True for a {@link TicketringError}, of one of these codes if any are named. Never throws. */
 export function isRefusal(error: unknown, ...codes: readonly ErrorCode[]): error is TicketringError {
   return error instanceof TicketringError && (codes.length === 0 || codes.includes(error.code))
+}
+
+/** Characters of an error that is none of ours: it may quote whatever it was given. */
+const LONGEST_FOREIGN = 400
+
+/** An error in a sentence, for a log or an answer: ours whole, with its remedy; any other one cut. Does not throw. */
+export function messageOf(error: unknown): string {
+  if (isRefusal(error)) return error.message
+  return excerpt(error instanceof Error ? error.message : String(error), LONGEST_FOREIGN)
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type ErrorCode, TicketringError } from './errors.ts'
+import { excerpt } from './excerpt.ts'
 import { Fields } from './fields.ts'
 import type { Certificate } from './ocsp/certificate.ts'
 import { RULES, type Rule } from './ocsp/verdict.ts'
@@ -142,7 +143,7 @@ export function serialiseEntry(entry: StapleEntry): string {
 }
 
 function writtenOf({ name, id, state, mustStaple, response, reason, lastFailure, ...rest }: StapleEntry) {
-  const short = (text: string) => text.slice(0, LONGEST_TEXT)
+  const short = (text: string) => excerpt(text, LONGEST_TEXT)
   return {
     v: 1,
     name,

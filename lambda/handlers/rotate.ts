@@ -6,35 +6,38 @@ import { run } from '../app/rotation.ts'
 import { runStep } from '../app/rotation-steps.ts'
 import { parseRotationRequest, requireLooking } from '../core/request.ts'
 import { parseRotationConfiguration, ROTATION_VARIABLE } from '../core/rotation-configuration.ts'
-import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
+import { starting } from './failure.ts'
+import { CHANCE, clockOf, now, PATIENCE, writeLine } from './invocation.ts'
 import { logJournal } from './journal.ts'
 import { lookingPorts, rotationPorts } from './rotation-ports.ts'
+import { serving } from './serving.ts'
 
-const configuration = parseRotationConfiguration(process.env[ROTATION_VARIABLE])
+const configuration = starting(() => parseRotationConfiguration(process.env[ROTATION_VARIABLE]))
 const clients = {
   secretsManager: new SecretsManagerClient(PATIENCE),
   systemsManager: new SSMClient(PATIENCE),
 }
+const scope = { ring: configuration.ring }
 const journal = logJournal(configuration.ring, now, writeLine)
 
 /**
  * The rotation function: for EventBridge Scheduler, for Secrets Manager's rotation, and by hand.
  * @returns the answer of an action; nothing for a rotation step.
- * @throws TicketringError or the SDK's error: a failed rotation fails the invocation.
+ * @throws FailedInvocation: a failed rotation fails the invocation.
  */
-export async function handler(event: unknown, context: InvocationContext): Promise<Answer | undefined> {
+export const handler = serving(scope, async (event, context): Promise<Answer | undefined> => {
   const request = parseRotationRequest(event)
   const ports = rotationPorts(clients, configuration, { clock: clockOf(context), chance: CHANCE, journal })
   if (request.kind === 'action') return run(ports, request)
   await runStep(ports, request)
   return undefined
-}
+})
 
 /**
  * The status function: the same code under a role that can read labels, record and roll call, and change nothing.
- * @throws TicketringError `read-only` for whatever would act, or as {@link handler}.
+ * @throws FailedInvocation `read-only` for whatever would act, or as {@link handler}.
  */
-export async function status(event: unknown, context: InvocationContext): Promise<Answer> {
+export const status = serving(scope, async (event, context): Promise<Answer> => {
   const request = requireLooking(parseRotationRequest(event))
   return look(lookingPorts(clients, configuration, { clock: clockOf(context), journal }), request)
-}
+})

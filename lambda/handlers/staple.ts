@@ -12,36 +12,33 @@ import { AwsChains } from '../aws/staple-chains.ts'
 import { ParameterStaples } from '../aws/staple-store.ts'
 import { parseStapleConfiguration, STAPLES_VARIABLE } from '../core/staple-configuration.ts'
 import { parseStapleRequest, requireLooking, type StapleRequest } from '../core/staple-request.ts'
+import { starting } from './failure.ts'
 import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
 import { logStapleJournal } from './journal.ts'
+import { serving } from './serving.ts'
 
-const configuration = parseStapleConfiguration(process.env[STAPLES_VARIABLE], (file) =>
-  readFileSync(new URL(file, import.meta.url), 'utf8'),
+const configuration = starting(() =>
+  parseStapleConfiguration(process.env[STAPLES_VARIABLE], (file) =>
+    readFileSync(new URL(file, import.meta.url), 'utf8'),
+  ),
 )
 const systemsManager = new SSMClient(PATIENCE)
 const secretsManager = new SecretsManagerClient(PATIENCE)
+const scope = { set: configuration.set }
 
 /**
  * The staple function: for EventBridge Scheduler and by hand.
- * @throws TicketringError or the SDK's error: what could not be looked at fails the invocation.
+ * @throws FailedInvocation: what could not be looked at fails the invocation.
  */
-export async function handler(
-  event: unknown,
-  context: InvocationContext,
-): Promise<StapleAnswer | ExplainAnswer> {
-  return answerTo(parseStapleRequest(event), context)
-}
+export const handler = serving(scope, async (event, context) => answerTo(parseStapleRequest(event), context))
 
 /**
  * The status function: the same code under a role that can read chains, staples, record and roll call, and change nothing.
- * @throws TicketringError `read-only` for whatever would act, or as {@link handler}.
+ * @throws FailedInvocation `read-only` for whatever would act, or as {@link handler}.
  */
-export async function status(
-  event: unknown,
-  context: InvocationContext,
-): Promise<StapleAnswer | ExplainAnswer> {
-  return answerTo(requireLooking(parseStapleRequest(event)), context)
-}
+export const status = serving(scope, async (event, context) =>
+  answerTo(requireLooking(parseStapleRequest(event)), context),
+)
 
 async function answerTo(
   request: StapleRequest,

@@ -57,7 +57,7 @@ export interface LoopbackAws {
   /** Registers a machine with Systems Manager; associations that target it run at once. */
   join(machine: Machine): Instance
   /** Invokes a function as the operator. `asynchronous` returns when the event is queued. */
-  invoke(functionName: string, event: unknown, how?: { asynchronous?: boolean }): Promise<Invocation>
+  invoke(functionName: string, event: unknown, how?: InvokeOptions): Promise<Invocation>
   /** Every version of a secret, past any policy: for a rehearsal, to know which keys to look for. Key material. */
   secretVersions(secretId: string): readonly SecretVersion[]
   /** Asks the override for each function's environment again: the next invocations run in new processes. */
@@ -70,6 +70,12 @@ export interface LoopbackAws {
   idle(): Promise<void>
   /** Ends every process it started and frees the port. */
   close(): Promise<void>
+}
+
+export interface InvokeOptions {
+  readonly asynchronous?: boolean
+  /** ClientContext, parsed: Lambda hands it to the function of a synchronous invocation. */
+  readonly clientContext?: unknown
 }
 
 export interface SecretVersion {

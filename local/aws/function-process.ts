@@ -16,6 +16,7 @@ export interface Job {
   readonly id: string
   readonly arn: string
   readonly event: unknown
+  readonly clientContext?: unknown
   /** Seconds. */
   readonly timeout: number
 }

@@ -9,12 +9,13 @@ import { pathToFileURL } from 'node:url'
 const [, , root, handlerName] = process.argv
 const handler = load(root, handlerName)
 
-process.on('message', async ({ id, event, deadline, arn }) => {
+process.on('message', async ({ id, event, deadline, arn, clientContext }) => {
   const context = {
     awsRequestId: id,
     functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
     functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
     invokedFunctionArn: arn,
+    clientContext,
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
   }

@@ -70,13 +70,13 @@ export class Functions {
   }
 
   /** @throws AwsError `TooManyRequestsException` where reserved concurrency is used up. */
-  async invoke(deployment: FunctionDeployment, event: unknown): Promise<Invocation> {
+  async invoke(deployment: FunctionDeployment, event: unknown, clientContext?: unknown): Promise<Invocation> {
     const environment = this.#environment(deployment)
     environment.busy = true
     environment.printed = ''
     const { arn, timeout } = deployment
     const id = uuid(this.#parts.account)
-    const answer = await environment.process.handle({ id, arn, event, timeout })
+    const answer = await environment.process.handle({ id, arn, event, timeout, clientContext })
     // What it printed is in a pipe of its own, which is read in the next turn.
     await nextTurn()
     environment.busy = false

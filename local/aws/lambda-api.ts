@@ -33,7 +33,11 @@ export async function invokeFunction(
     functions.queue(deployment, event)
     return { status: 202, headers: {}, body: '' }
   }
-  const { payload, functionError, logs } = await functions.invoke(deployment, event)
+  const { payload, functionError, logs } = await functions.invoke(
+    deployment,
+    event,
+    parseClientContext(request.headers['x-amz-client-context']),
+  )
   const tail = request.headers['x-amz-log-type'] === 'Tail'
   const headers = {
     'content-type': 'application/json',
@@ -42,6 +46,19 @@ export async function invokeFunction(
     ...(tail ? { 'x-amz-log-result': Buffer.from(logs).subarray(-TAIL).toString('base64') } : {}),
   }
   return { status: 200, headers, body: JSON.stringify(payload) }
+}
+
+/** ClientContext: JSON in base64. Source: Lambda API reference, Invoke. */
+function parseClientContext(header: string | undefined): unknown {
+  if (header === undefined) return undefined
+  try {
+    return JSON.parse(Buffer.from(header, 'base64').toString('utf8'))
+  } catch {
+    throw new AwsError(
+      'InvalidRequestContentException',
+      'Client context must be a valid Base64-encoded JSON object.',
+    )
+  }
 }
 
 function parseEvent(body: Buffer): unknown {

@@ -1,5 +1,5 @@
 import type { CallBook } from './caller.ts'
-import type { Instance, LoopbackAws, LoopbackOptions, Machine } from './contract.ts'
+import type { Instance, InvokeOptions, LoopbackAws, LoopbackOptions, Machine } from './contract.ts'
 import { type Principal, roleSession } from './credentials.ts'
 import { deploy } from './deployment.ts'
 import { ManagedNode } from './managed-node.ts'
@@ -98,14 +98,14 @@ async function invokeAs(
   principal: Principal,
   name: string,
   event: unknown,
-  { asynchronous = false }: { asynchronous?: boolean } = {},
+  { asynchronous = false, clientContext }: InvokeOptions = {},
   { calls }: Foundation,
   { functions }: Services,
 ) {
   const deployment = functions.find(name)
   const { caller } = calls.open('lambda', 'Invoke', principal)
   await caller.need('lambda:InvokeFunction', deployment.arn)
-  if (!asynchronous) return functions.invoke(deployment, event)
+  if (!asynchronous) return functions.invoke(deployment, event, clientContext)
   functions.queue(deployment, event)
   return { payload: null, logs: '' }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -352,6 +352,17 @@ describe('TLS', () => {
     await expect(responders({ resolve }).ask(get(url))).rejects.toEqual(refused('responder-tls'))
   })
 
+  it('fails by name where the other side ends the handshake with an alert', async () => {
+    // A fatal alert, handshake_failure (RFC 5246 §7.2).
+    const server = createServer((socket) => socket.end(Buffer.from('15030300020228', 'hex')))
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    closing.push(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    await expect(responders({ resolve }).ask(get(`https://ocsp.example:${port}/`))).rejects.toEqual(
+      refused('responder-tls', /alert/i),
+    )
+  })
+
   it('is where a redirect may lead to, and not where it may lead away from', async () => {
     const authorities = [secure.cert]
     const server = await serve(good, secure)
@@ -408,7 +419,42 @@ describe('a proxy of the owner', () => {
     const asking = responders({ resolve: named({}) }).ask(
       get('https://ocsp.example/', { proxy: proxy.url() }),
     )
-    await expect(asking).rejects.toEqual(refused('responder-unreachable', /403/))
+    await expect(asking).rejects.toEqual(refused('proxy-refused', /403/))
     await sleep(0)
+  })
+
+  it.each([
+    [
+      'wants credentials for a tunnel',
+      'https://ocsp.example/',
+      '407 Proxy Authentication Required',
+      'proxy-refused',
+    ],
+    ['cannot reach the origin', 'https://ocsp.example/', '502 Bad Gateway', 'responder-unreachable'],
+  ])('that %s is told apart', async (_, url, line, code) => {
+    const proxy = await serve(good)
+    proxy.onConnect((socket) => socket.end(`HTTP/1.1 ${line}\r\nContent-Length: 0\r\n\r\n`))
+    const asking = responders({ resolve: named({}) }).ask(get(url, { proxy: proxy.url() }))
+    await expect(asking).rejects.toEqual(refused(code, new RegExp(line.slice(0, 3))))
+  })
+
+  it('that wants credentials for plain HTTP is no responder that answers 407', async () => {
+    const proxy = await serve((_, response) => response.writeHead(407).end())
+    const asking = responders({ resolve: named({}) }).ask(get('http://ocsp.example/', { proxy: proxy.url() }))
+    await expect(asking).rejects.toEqual(refused('proxy-refused', /407/))
+  })
+
+  it('that is not there is named, and not the responder alone', async () => {
+    const gone = await TestServer.start(good)
+    const { port } = gone
+    const url = gone.url()
+    await gone.close()
+    const asking = responders({ resolve: named({}) }).ask(get('http://ocsp.example/', { proxy: url }))
+    await expect(asking).rejects.toEqual(
+      expect.objectContaining({
+        code: 'responder-unreachable',
+        wanted: `an answer from ocsp.example through the proxy 127.0.0.1:${port}`,
+      }),
+    )
   })
 })

@@ -44,7 +44,8 @@ describe.each<[string, () => StapleStore]>([
 
   it('takes no text that refers to another parameter', async () => {
     await expect(store.write(id(3), '{"said":"{{ssm:/x}}"}', 0)).rejects.toMatchObject({
-      name: 'ValidationException',
+      code: 'aws-refused',
+      came: expect.stringMatching(/^ValidationException: /),
     })
     expect(await store.read([id(3)])).toEqual(new Map())
   })

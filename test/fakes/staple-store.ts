@@ -22,7 +22,10 @@ export class MemoryStaples implements StapleStore {
 
   async write(id: string, text: string, after: number): Promise<number> {
     if (/\{\{.*\}\}/s.test(text))
-      throw Object.assign(new Error(`a reference in ${id}`), { name: 'ValidationException' })
+      throw new TicketringError('aws-refused', {
+        wanted: `to write ${id}`,
+        came: 'ValidationException: a reference',
+      })
     const texts = this.versions.get(id) ?? []
     if (after === 0 && texts.length > 0)
       throw new TicketringError('staple-contended', {

@@ -69,6 +69,31 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     expect(JSON.stringify(payload)).toContain('status, rotate, deliver, revoke, reconcile')
   })
 
+  it('answers a failure with its code, a whole sentence, and no stack of the minified bundle', async () => {
+    const { payload, logs } = await invoke({ action: 'explode' })
+    expect(payload).toEqual({
+      errorType: 'request-invalid',
+      errorMessage: expect.stringMatching(/^request-invalid: wanted .+; got .+\. Send what the README lists/),
+      trace: [''],
+    })
+    expect(logs).toContain('"kind":"failed"')
+    expect(logs).not.toContain('index.mjs')
+  })
+
+  it('has an audit line for each invocation that says who called, as far as Lambda tells', async () => {
+    const clientContext = { custom: { caller: 'arn:aws:sts::123456789012:assumed-role/ops/alice' } }
+    const { logs } = await stage.aws.invoke(stage.ring.functionName, { action: 'status' }, { clientContext })
+    const [line] = logs.split('\n')
+    expect(JSON.parse(line ?? '')).toMatchObject({
+      kind: 'invoked',
+      ring: 'edge',
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      function: expect.stringMatching(/:function:ticketring-edge-rotation$/),
+      caller: 'not told by Lambda',
+      callerSays: 'arn:aws:sts::123456789012:assumed-role/ops/alice',
+    })
+  })
+
   it('keeps the rotation token of Secrets Manager out of its log, also where the step is refused', async () => {
     const RotationToken = `rotation-token-${process.pid}-${'x'.repeat(20)}`
     const event = { SecretId: stage.secret.arn, ClientRequestToken: 'f'.repeat(36), RotationToken }

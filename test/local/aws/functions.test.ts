@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
+import { sendSigned } from '../../../local/signed-request.ts'
 import { ASSEMBLY, clients, startAccount } from './fixture.ts'
 import { send, sign } from './signing.ts'
 
@@ -85,6 +86,23 @@ test('the context tells request, function and remaining time', async () => {
   expect(context.invokedFunctionArn).toBe(probe().arn)
   expect(context.remaining).toBeGreaterThan(0)
   expect(context.remaining).toBeLessThanOrEqual(2000)
+})
+
+test('the context has the client context of a synchronous call by the SDK, and refuses what is no JSON', async () => {
+  const lambda = (header: string) =>
+    sendSigned(
+      { endpoint: aws.endpoint, region: aws.region, ...aws.operator },
+      {
+        service: 'lambda',
+        path: `/2015-03-31/functions/${probe().name}/invocations`,
+        headers: { 'content-type': 'application/json', 'x-amz-client-context': header },
+        body: '{"do":"context"}',
+      },
+    )
+  const sent = { custom: { caller: 'alice' } }
+  const answer = await lambda(Buffer.from(JSON.stringify(sent)).toString('base64'))
+  expect(await answer.json()).toMatchObject({ clientContext: sent })
+  expect((await lambda('%%%')).status).toBe(400)
 })
 
 test('a warm process takes one event after the other, concurrent events take another process', async () => {
