@@ -22,6 +22,7 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   'secret-without-current': 'Move AWSCURRENT to the version that should hold',
   'version-conflict': 'Run it again',
   'label-moved': 'Nothing to do: the next tick delivers the ring that is current',
+  'label-refused': 'Restore the secret where it is scheduled for deletion; the next tick tries again',
   'staged-ring-dead': 'Nothing to do: the next rotation starts afresh',
   'rotation-not-enabled': 'Deploy the ring with the trigger "secrets-manager"',
   'rotation-in-progress': 'Nothing to do: a tick takes an abandoned AWSPENDING off after 30 minutes',
