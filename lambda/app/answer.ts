@@ -1,7 +1,7 @@
 import type { Delivery, Straggler } from '../core/delivery-record.ts'
 import { ageOf } from '../core/gate.ts'
 import type { Action, ActionRequest } from '../core/request.ts'
-import type { Decision, Situation } from '../core/situation.ts'
+import { type Decision, isRevocation, type Situation } from '../core/situation.ts'
 import type { RotationPorts } from './observation.ts'
 
 /** What a manual or scheduled invocation answers, as JSON. No key material. */
@@ -57,7 +57,7 @@ export function measure(
 /** What an invocation comes to. */
 export function answer(
   { configuration }: Pick<RotationPorts, 'configuration'>,
-  { action }: ActionRequest,
+  { action, dryRun }: ActionRequest,
   { delivery, labels }: Situation,
   decision: Decision,
   did: readonly string[],
@@ -75,7 +75,9 @@ export function answer(
     version: labels.current,
   }
   if (delivery === undefined) return head
-  return { ...head, ...factsOf(delivery), ...(action === 'revoke' ? { proof: proofOf(delivery) } : {}) }
+  // Where it was only looked, or another ring has followed, nothing was tried that would prove a revoke.
+  const isProved = action === 'revoke' && !dryRun && isRevocation(delivery.version)
+  return { ...head, ...factsOf(delivery), ...(isProved ? { proof: proofOf(delivery) } : {}) }
 }
 
 function factsOf(delivery: Delivery): Omit<Answer, 'action' | 'ring' | 'decision' | 'did'> {

@@ -1,5 +1,5 @@
 import { decide } from '../core/decision.ts'
-import type { ActionRequest } from '../core/request.ts'
+import { type ActionRequest, requireRing } from '../core/request.ts'
 import type { Decision, Intent, Situation } from '../core/situation.ts'
 import { served } from './ancestry.ts'
 import { type Answer, answer } from './answer.ts'
@@ -10,6 +10,7 @@ import { type ObservationPorts, observe } from './observation.ts'
  * looks often must not hide that the ticks have stopped.
  */
 export async function look(ports: ObservationPorts, request: ActionRequest): Promise<Answer> {
+  requireRing(request, ports.configuration.ring)
   noteReason(ports, request)
   const situation = await observe(ports)
   const { intent, served: before } = await settle(ports, situation, intentOf(request))

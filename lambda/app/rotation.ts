@@ -1,7 +1,7 @@
 import { decide } from '../core/decision.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import { ageOf } from '../core/gate.ts'
-import { type ActionRequest, onlyLooks } from '../core/request.ts'
+import { type ActionRequest, onlyLooks, requireRing } from '../core/request.ts'
 import type { Decision, Intent, Situation } from '../core/situation.ts'
 import { tokenFor } from '../core/tokens.ts'
 import { type Answer, answer, measure } from './answer.ts'
@@ -39,6 +39,7 @@ interface Course {
  */
 export async function run(ports: RotationPorts, request: ActionRequest): Promise<Answer> {
   if (onlyLooks(request)) return look(ports, request)
+  requireRing(request, ports.configuration.ring)
   noteReason(ports, request)
   let course = await begin(ports, intentOf(request))
   for (let step = 0; step < MOST_STEPS; step++) {

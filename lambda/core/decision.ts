@@ -13,7 +13,7 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
   if (delivery === undefined) return decideUnborn(situation, intent)
   const known = { ...situation, delivery }
   return (
-    revokeOnDemand(intent) ??
+    revokeOnDemand(known, intent) ??
     duplicateRotation(known, intent) ??
     stagedRevocation(known) ??
     revokedLeftover(known) ??
@@ -46,8 +46,20 @@ function decideUnborn({ labels, unread }: Situation, intent: Intent): Decision {
   }
 }
 
-function revokeOnDemand(intent: Intent): Decision | undefined {
-  return intent.action === 'revoke' ? { action: 'revoke', reason: 'revoked on demand' } : undefined
+function revokeOnDemand({ delivery, fleet }: Known, intent: Intent): Decision | undefined {
+  if (intent.action !== 'revoke') return undefined
+  const { generation, encryptsWith, rotatedAt } = delivery
+  const machines = fleet.known
+    ? countText(fleet.members.length)
+    : 'all machines of its tag (the roll call was refused)'
+  const reason =
+    `asked for: it replaces all three keys of generation ${generation}, which encrypts with ${encryptsWith} since ` +
+    `${rotatedAt.toISOString()}, on ${machines}`
+  return { action: 'revoke', reason }
+}
+
+function countText(machines: number): string {
+  return machines === 1 ? '1 machine' : `${machines} machines`
 }
 
 /** Scheduler delivers at least once: an event from before the last rotation has had its effect. */

@@ -9,6 +9,8 @@ export type Action = (typeof ACTIONS)[number]
 export interface ActionRequest {
   readonly kind: 'action'
   readonly action: Action
+  /** Of a revoke: which ring is meant, spelt out. */
+  readonly ring?: string
   readonly scheduledTime?: Date
   readonly reason?: string
   /** Makes a client's retry harmless. */
@@ -72,9 +74,12 @@ function parseAction(event: unknown): ActionRequest {
   if (fields.has('token') && action !== 'rotate' && action !== 'revoke') {
     fields.refuse('token', 'absent: only rotate and revoke take one')
   }
+  if (action !== 'revoke' && fields.has('ring')) fields.refuse('ring', 'absent: only revoke names its ring')
+  if (action === 'revoke') requireSpelling(fields)
   return {
     kind: 'action',
     action,
+    ...(fields.has('ring') ? { ring: fields.name('ring', 'the name of a ring') } : {}),
     ...(fields.has('scheduledTime') ? { scheduledTime: fields.time('scheduledTime') } : {}),
     ...(fields.has('reason') ? { reason: parseReason(fields) } : {}),
     ...(fields.has('token')
@@ -82,6 +87,26 @@ function parseAction(event: unknown): ActionRequest {
       : {}),
     dryRun: fields.has('dryRun') && fields.boolean('dryRun'),
   }
+}
+
+/** A revoke ends every session that a ticket could resume: it is not asked for by a slip. */
+function requireSpelling(fields: Fields): void {
+  const missing = ['ring', 'reason'].filter((name) => !fields.has(name))
+  if (missing.length > 0) throw unspelt(`no ${missing.map((name) => `"${name}"`).join(' and no ')}`)
+}
+
+/** @throws TicketringError `request-invalid` for a revoke that names another ring than this one. */
+export function requireRing({ action, ring: named }: ActionRequest, ring: string): void {
+  if (action !== 'revoke' || named === ring) return
+  throw unspelt(named === undefined ? 'no "ring"' : `"ring":"${named}"`, ring)
+}
+
+function unspelt(came: string, ring = '<name>'): TicketringError {
+  return new TicketringError('request-invalid', {
+    wanted: `a revoke that names its ring${ring === '<name>' ? '' : `, "${ring}",`} and its reason`,
+    came,
+    fix: `Write {"action":"revoke","ring":"${ring}","reason":"<why>"}: it replaces all three keys at once`,
+  })
 }
 
 function parseStep(event: unknown): StepRequest {

@@ -3,7 +3,7 @@ import type { RotationPorts } from '../../lambda/app/observation.ts'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { STEPS } from '../../lambda/core/request.ts'
 import { sharesNoKey } from '../../lambda/core/ring.ts'
-import { begun, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
+import { begun, REVOKE, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
 
 const CRASH = 'the process was killed'
 
@@ -55,7 +55,7 @@ async function due(): Promise<World> {
 describe.each([
   ['genesis', async () => new World(), { action: 'reconcile' }, 1],
   ['a rotation', due, { action: 'rotate' }, 2],
-  ['a revoke', due, { action: 'revoke' }, 2],
+  ['a revoke', due, REVOKE, 2],
 ] as const)('%s that is killed at any call', (_, prepare, event, generation) => {
   it.each(['before', 'after'] as const)(
     '%s that call takes effect reaches the same end when run again',

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { keysOf, parseRing, type Ring, sharesNoKey } from '../../lambda/core/ring.ts'
-import { isRevocation } from '../../lambda/core/situation.ts'
-import { HOUR, TIMING, World } from '../fakes/world.ts'
+import { HOUR, REVOKE, TIMING, World } from '../fakes/world.ts'
 
 /** One thing that may happen to a fleet and its rotation. */
 type Event =
@@ -73,6 +72,7 @@ class Drill {
   /** What was current when a revoke was answered, or staged before it was killed: it has to go. */
   readonly #owed: Ring[] = []
   #lastScheduled = ''
+  #revokes = 0
 
   async happen(next: Event): Promise<void> {
     const { world } = this
@@ -93,7 +93,7 @@ class Drill {
         break
       case 'revoke':
         this.#owed.push(world.ring())
-        await world.invoke({ action: 'revoke' })
+        await world.invoke({ ...REVOKE, token: this.#newToken() })
         break
       case 'deliver':
         await world.invoke({ action: 'deliver' })
@@ -127,6 +127,12 @@ class Drill {
     await this.world.reconcile()
     const ring = this.world.ring()
     for (const old of this.#owed) expect(sharesNoKey(old, ring), 'a revoke was lost').toBe(true)
+  }
+
+  /** Without one, a revoke goes on with one that is younger than ten minutes. */
+  #newToken(): string {
+    this.#revokes += 1
+    return `incident-${this.#revokes}`
   }
 
   #instance(n: number) {
@@ -171,10 +177,11 @@ class Drill {
       rollCall: guard(rollCall),
       courier: guard(courier),
     }
-    await world.invoke({ action }, failing).catch(() => {})
-    const { holders, values } = world.secret
-    const pending = holders.get('AWSPENDING') ?? ''
-    const isStaged = isRevocation(pending) && pending !== holders.get('AWSCURRENT') && values.has(pending)
+    const event = action === 'revoke' ? { ...REVOKE, token: this.#newToken() } : { action }
+    await world.invoke(event, failing).catch(() => {})
+    const { holders } = world.secret
+    const staged = holders.get('REVOKING')
+    const isStaged = staged !== undefined && staged !== holders.get('AWSCURRENT')
     if (action === 'revoke' && isStaged) this.#owed.push(before)
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { logJournal } from '../../lambda/handlers/journal.ts'
-import { converged, TIMING, type World } from '../fakes/world.ts'
+import { converged, REVOKE, TIMING, type World } from '../fakes/world.ts'
 
 /** What of the journal's entries stands in the log, parsed. */
 function logOf({ journal, clock, configuration }: World) {
@@ -15,7 +15,7 @@ describe('the reason of a call', () => {
   it('is in the log before anything that was done for it', async () => {
     const world = await converged()
     world.journal.entries.length = 0
-    await world.invoke({ action: 'revoke', reason: 'laptop stolen, ticket 4711' })
+    await world.invoke({ ...REVOKE, reason: 'laptop stolen, ticket 4711' })
     const [first] = logOf(world)
     expect(first).toMatchObject({
       level: 'info',

@@ -5,7 +5,7 @@ import { serialiseResultLine } from '../../lambda/core/result-line.ts'
 import { sharesNoKey } from '../../lambda/core/ring.ts'
 import { isRevocation } from '../../lambda/core/situation.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
-import { converged, HOUR, methods, TIMING, World } from '../fakes/world.ts'
+import { converged, HOUR, methods, REVOKE, TIMING, World } from '../fakes/world.ts'
 
 const KILLED = new Error('killed')
 const killed = () => Promise.reject(KILLED)
@@ -133,10 +133,10 @@ describe('a revoke', () => {
   it('makes new keys though AWSCURRENT was moved back to what was revoked before', async () => {
     const world = await converged()
     const revoked = world.ring()
-    await world.invoke({ action: 'revoke' })
+    await world.invoke(REVOKE)
     const replaced = world.ring()
     world.secret.moveByHand(world.secret.history[1] ?? '')
-    const { proof } = await world.invoke({ action: 'revoke' })
+    const { proof } = await world.invoke(REVOKE)
     expect(proof).toEqual({ refused: 3, stillAccepting: [], unproven: 0 })
     expect(world.ring().generation).toBe(3)
     expect(sharesNoKey(world.ring(), replaced)).toBe(true)
@@ -145,7 +145,7 @@ describe('a revoke', () => {
 
   it('happens once for a client that retries, though what it staged was passed over and its record is lost', async () => {
     const world = await converged()
-    const event = { action: 'revoke', token: 'incident-7' }
+    const event = { ...REVOKE, token: 'incident-7' }
     await expect(world.invoke(event, withoutPromotion(world.ports()))).rejects.toBe(KILLED)
     world.clock.advance(31 * 60)
     await expect(world.invoke(event, withCourier(world.ports(), { send: killed }))).rejects.toBe(KILLED)
@@ -159,7 +159,7 @@ describe('a revoke', () => {
     const world = await converged()
     const [lost] = world.fleet.instances
     if (lost) lost.conduct = 'lose'
-    expect(await world.invoke({ action: 'revoke' })).toMatchObject({ fleet: { confirmed: 2 } })
+    expect(await world.invoke(REVOKE)).toMatchObject({ fleet: { confirmed: 2 } })
     expect(world.secret.holders.has('AWSPREVIOUS')).toBe(false)
   })
 
@@ -169,7 +169,7 @@ describe('a revoke', () => {
       const world = await converged()
       const refuse = () => Promise.reject(new TicketringError(code, { wanted: 'the roll call', came: code }))
       const ports = { ...world.ports(), rollCall: { members: refuse } }
-      const { decision } = await world.invoke({ action: 'revoke' }, ports)
+      const { decision } = await world.invoke(REVOKE, ports)
       expect(isRevocation(world.secret.holders.get('AWSCURRENT') ?? '')).toBe(true)
       expect(world.fleet.orders.at(-1)).toMatchObject({ generation: 2, to: 'all', ramp: false })
       expect(world.fleet.instances.every(({ ring }) => ring?.generation === 2)).toBe(true)
@@ -188,7 +188,7 @@ describe('a revoke', () => {
       read: async (which: Parameters<typeof secret.read>[0]) =>
         which === 'AWSCURRENT' ? before : secret.read(which),
     }
-    await world.invoke({ action: 'revoke' }, { ...world.ports(), versions: lagging })
+    await world.invoke(REVOKE, { ...world.ports(), versions: lagging })
     expect(world.ring().generation).toBe(3)
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
 import { STEPS } from '../../lambda/core/request.ts'
-import { begun, HOUR, hooked, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
+import { begun, HOUR, hooked, REVOKE, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
 async function step(world: World, name: string, token = TOKEN): Promise<void> {
   await runStep(world.ports(), stepOf(name, token))
@@ -173,7 +173,7 @@ describe("Secrets Manager's rotation", () => {
   it('finds a repeated createSecret dead once AWSCURRENT has moved', async () => {
     const world = await begun()
     await step(world, 'createSecret')
-    await world.invoke({ action: 'revoke' })
+    await world.invoke(REVOKE)
     world.secret.holders.set('AWSPENDING', TOKEN)
     await world.pass(HOUR * 3)
     world.secret.holders.set('AWSPENDING', TOKEN)

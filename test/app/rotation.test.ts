@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { keysOf, sharesNoKey } from '../../lambda/core/ring.ts'
-import { converged, HOUR, methods, TIMING, World } from '../fakes/world.ts'
+import { converged, HOUR, methods, REVOKE, TIMING, World } from '../fakes/world.ts'
 
 describe('the first tick after a deploy', () => {
   it('makes generation 1, delivers it and records convergence', async () => {
@@ -270,11 +270,55 @@ describe('a revoke', () => {
   it('replaces all three keys, skips the gate, does not ramp, and leaves no AWSPREVIOUS', async () => {
     const world = await converged()
     const before = world.ring()
-    const answer = await world.invoke({ action: 'revoke', reason: 'laptop stolen' })
+    const answer = await world.invoke(REVOKE)
     expect(answer).toMatchObject({ generation: 2, proof: { refused: 3, stillAccepting: [], unproven: 0 } })
     expect(sharesNoKey(world.ring(), before)).toBe(true)
     expect(world.fleet.orders.at(-1)).toMatchObject({ ramp: false, to: 'all' })
     expect(world.secret.holders.has('AWSPREVIOUS')).toBe(false)
+  })
+
+  it('that names another ring is refused, and told what to write', async () => {
+    const world = await converged()
+    for (const dryRun of [false, true]) {
+      await expect(world.invoke({ ...REVOKE, ring: 'web', dryRun })).rejects.toMatchObject({
+        code: 'request-invalid',
+        came: '"ring":"web"',
+        fix: expect.stringContaining('{"action":"revoke","ring":"edge","reason":"<why>"}'),
+      })
+    }
+    expect(world.secret.history).toHaveLength(2)
+  })
+
+  it('that is only tried says what it would replace and on how many machines, and proves nothing', async () => {
+    const world = await converged()
+    const { encryptsWith } = world.delivery() ?? {}
+    const answer = await world.invoke({ ...REVOKE, dryRun: true })
+    expect(answer).toMatchObject({ decision: { action: 'revoke' }, did: [], generation: 1 })
+    expect(answer.decision.reason).toContain(
+      `all three keys of generation 1, which encrypts with ${encryptsWith}`,
+    )
+    expect(answer.decision.reason).toMatch(/on 3 machines$/)
+    expect(answer).not.toHaveProperty('proof')
+    expect(world.secret.history).toHaveLength(2)
+  })
+
+  it('without a token goes on with one that is younger than ten minutes, and is another one after that', async () => {
+    const world = await converged()
+    const [odd] = world.fleet.instances
+    if (odd) odd.conduct = 'lose'
+    await world.invoke(REVOKE)
+    world.clock.advance(9 * 60)
+    const dry = await world.invoke({ ...REVOKE, dryRun: true })
+    expect(dry.decision.reason).toMatch(/^a revoke made generation 2 5\d\d s ago, and this goes on with it/)
+    if (odd) odd.conduct = 'apply'
+    const again = await world.invoke(REVOKE)
+    expect(again).toMatchObject({ generation: 2, proof: { refused: 3, unproven: 0 } })
+    expect(again.decision.reason).toMatch(/^a revoke made generation 2 .* for another one give a "token"; /)
+    await world.invoke({ ...REVOKE, token: 'another' })
+    expect(world.ring().generation).toBe(3)
+    world.clock.advance(10 * 60 + 1)
+    await world.invoke(REVOKE)
+    expect(world.ring().generation).toBe(4)
   })
 
   it('names the machines that still accept an old ticket', async () => {
@@ -291,18 +335,18 @@ describe('a revoke', () => {
       }
       odd.conduct = { say: JSON.stringify({ ...line, ...rest }), status: 'Failed' }
     }
-    expect(await world.invoke({ action: 'revoke' })).toMatchObject({
+    expect(await world.invoke(REVOKE)).toMatchObject({
       proof: { refused: 2, stillAccepting: ['i-2'] },
     })
   })
 
   it('happens once for a client that retries with its token', async () => {
     const world = await converged()
-    const event = { action: 'revoke', token: 'incident-7' }
+    const event = { ...REVOKE, token: 'incident-7' }
     await world.invoke(event)
     expect((await world.invoke(event)).decision.reason).toContain('incident-7')
     expect(world.ring().generation).toBe(2)
-    await world.invoke({ action: 'revoke', token: 'incident-8' })
+    await world.invoke({ ...REVOKE, token: 'incident-8' })
     expect((await world.invoke(event)).did).toEqual([])
     expect(world.ring().generation).toBe(3)
   })
@@ -315,7 +359,7 @@ describe('a revoke', () => {
       ...ports,
       commits: { ...methods(ports.commits), promote: () => Promise.reject(new Error('killed')) },
     }
-    await expect(world.invoke({ action: 'revoke' }, killed)).rejects.toThrow('killed')
+    await expect(world.invoke(REVOKE, killed)).rejects.toThrow('killed')
     expect(await world.reconcile()).toMatchObject({ generation: 2 })
     expect(sharesNoKey(world.ring(), before)).toBe(true)
   })
@@ -349,10 +393,7 @@ describe('a revoke', () => {
         },
       },
     }
-    await Promise.all([
-      world.invoke({ action: 'rotate' }, rotator),
-      world.invoke({ action: 'revoke' }, revoker),
-    ])
+    await Promise.all([world.invoke({ action: 'rotate' }, rotator), world.invoke(REVOKE, revoker)])
     expect(world.ring().generation).toBe(3)
     expect(sharesNoKey(world.ring(), before)).toBe(true)
   })
@@ -374,7 +415,7 @@ describe('what other hands did to the labels', () => {
     world.secret.moveByHand(world.secret.history[1] ?? '')
     const { decision } = await world.reconcile()
     expect(decision).toMatchObject({ action: 'hold', reason: expect.stringContaining('moved back by hand') })
-    await world.invoke({ action: 'revoke' })
+    await world.invoke(REVOKE)
     expect(world.ring().generation).toBe(3)
     expect(world.fleet.instances.every(({ ring }) => ring?.generation === 3)).toBe(true)
   })

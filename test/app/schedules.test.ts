@@ -3,9 +3,9 @@ import { sharesNoKey } from '../../lambda/core/ring.ts'
 import { isRevocation } from '../../lambda/core/situation.ts'
 import { type Bound, explore } from '../explore/explorer.ts'
 import { judge } from '../explore/judge.ts'
-import { actorsFor, EVENTS, pairsOf, REVOKE, rotation, STATES, scenarioOf } from '../explore/scenarios.ts'
+import { actorsFor, EVENTS, pairsOf, rotation, STATES, scenarioOf } from '../explore/scenarios.ts'
 import { invoke, killAt, runTo, runToEnd, start } from '../explore/steps.ts'
-import { begun, converged, TIMING, TOKEN, type World } from '../fakes/world.ts'
+import { begun, converged, REVOKE, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
 const TOKENED = EVENTS['revoke with a token']
 

@@ -2,14 +2,13 @@ import { run } from '../../lambda/app/rotation.ts'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { parseRotationRequest, STEPS } from '../../lambda/core/request.ts'
 import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
-import { converged, HOUR, hooked, methods, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
+import { converged, HOUR, hooked, methods, REVOKE, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
 import type { Scenario } from './explorer.ts'
 import type { Program } from './process.ts'
 
 const IDS = ['i-1', 'i-2']
 const KILLED = new Error('killed')
 
-export const REVOKE = { action: 'revoke', ring: 'edge', reason: 'drill' } as const
 export const TOKEN_OF_REVOKE = 'incident-7'
 
 /** What is invoked, by name. */

@@ -14,6 +14,8 @@ import { ListedJournal, MemoryRecord } from './record.ts'
 import { MemorySecret } from './secret.ts'
 
 export const HOUR = 3600
+/** The least that a revoke is asked for by. */
+export const REVOKE = { action: 'revoke', ring: 'edge', reason: 'drill' } as const
 export const SECRET_ARN = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:ticketring/edge-AbCdEf'
 
 export const TIMING: RotationTiming = {

@@ -109,7 +109,11 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     const looking = await stage.aws.invoke(stage.ring.statusName, { action: 'status' })
     expect(looking.payload).toEqual(acting)
     const before = ring()
-    const refused = await stage.aws.invoke(stage.ring.statusName, { action: 'revoke', reason: 'a leak' })
+    const refused = await stage.aws.invoke(stage.ring.statusName, {
+      action: 'revoke',
+      ring: 'edge',
+      reason: 'a leak',
+    })
     expect(refused.functionError).toBe('Unhandled')
     expect(JSON.stringify(refused.payload)).toContain('read-only')
     expect(ring()).toEqual(before)
@@ -150,7 +154,7 @@ describe('the rotation function, as deployed, in a process of its own', () => {
 
   it('revokes with proof: the machine refuses a ticket from before', async () => {
     const before = ring()
-    const { payload } = await invoke({ action: 'revoke', reason: 'drill' })
+    const { payload } = await invoke({ action: 'revoke', ring: 'edge', reason: 'drill' })
     expect(payload).toMatchObject({ proof: { refused: 1, stillAccepting: [], unproven: 0 } })
     expect(sharesNoKey(ring(), before)).toBe(true)
     const notes = stage.aws.history.commands.at(-1)?.invocations[0]?.stderr
@@ -180,11 +184,13 @@ describe.each([
     'during a %s reaches the same end when run again',
     async (action) => {
       const before = ring()
+      const spelt = action === 'revoke' ? { ring: 'edge', reason: 'drill' } : {}
+      const event = { action, ...spelt, token: `${action}-${before.generation}` }
       stage.aws.faults.add(fault)
-      const { functionError } = await invoke({ action, token: `${action}-${before.generation}` })
+      const { functionError } = await invoke(event)
       stage.aws.faults.clear()
       // A client that got no answer asks again with its token.
-      if (functionError !== undefined) await invoke({ action, token: `${action}-${before.generation}` })
+      if (functionError !== undefined) await invoke(event)
       await converge()
       expect(ring().generation).toBe(before.generation + 1)
       expect(sharesNoKey(ring(), before)).toBe(action === 'revoke')

@@ -77,7 +77,7 @@ async function ordinaryDay(aws: LoopbackAws, { rings: [ring] }: Synthesis): Prom
 /** What the function that only looks sees, and whether it would act. */
 async function lookedAt(aws: LoopbackAws, name: string): Promise<unknown> {
   const seen = await aws.invoke(name, { action: 'reconcile', dryRun: true })
-  const asked = await aws.invoke(name, { action: 'revoke', reason: 'a leak' })
+  const asked = await aws.invoke(name, { action: 'revoke', ring: 'edge', reason: 'a leak' })
   const { generation, decision } = seen.payload as Spoken
   return {
     generation,

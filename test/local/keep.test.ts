@@ -104,7 +104,12 @@ describe('a rehearsal that stays up', () => {
 
   it('has functions that only look, and refuse to act', async () => {
     const look = async (name: string, event: object) => invoke(name, JSON.stringify(event))
-    const { stdout } = await look('status', { action: 'revoke', reason: 'a drill', dryRun: true })
+    const { stdout } = await look('status', {
+      action: 'revoke',
+      ring: 'edge',
+      reason: 'a drill',
+      dryRun: true,
+    })
     expect(JSON.parse(stdout)).toMatchObject({ generation: 2, decision: { action: 'revoke' }, did: [] })
     expect((await look('staple-status', { action: 'status' })).code).toBe(0)
     for (const [name, event] of [
