@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseRing, type Ring, sharesNoKey } from '../../lambda/core/ring.ts'
 import type { Fault } from '../../local/aws/loopback.ts'
@@ -53,6 +55,58 @@ function ring(): Ring {
   if (found === undefined) throw new Error('no ring')
   return found
 }
+
+const installed = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+
+// First: without a token, a revoke goes on with any other of the last ten minutes.
+describe.runIf(installed('aws'))('a revoke by the AWS CLI', () => {
+  const event = JSON.stringify({ action: 'revoke', ring: 'edge', reason: 'drill' })
+
+  /** @returns how often it asked, and what it says in the end. */
+  async function revoke(timeout: string, variables: Readonly<Record<string, string>> = {}) {
+    const { endpoint, region, operator } = stage.aws
+    const payload = join(directory, 'revoke.json')
+    writeFileSync(payload, event)
+    const keys = { AWS_ACCESS_KEY_ID: operator.accessKeyId, AWS_SECRET_ACCESS_KEY: operator.secretAccessKey }
+    const places = { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, AWS_DEFAULT_REGION: region }
+    const env = { PATH: process.env.PATH, HOME: directory, ...keys, ...places, ...variables }
+    const words = [
+      'lambda',
+      'invoke',
+      '--function-name',
+      stage.ring.functionName,
+      '--payload',
+      `file://${payload}`,
+    ]
+    const asked = () => stage.aws.history.calls.filter(({ operation }) => operation === 'Invoke').length
+    const before = asked()
+    const out = join(directory, 'answer.json')
+    const failed = await promisify(execFile)('aws', [...words, '--cli-read-timeout', timeout, out], {
+      env,
+    }).then(
+      () => false,
+      () => true,
+    )
+    await stage.aws.idle()
+    return { failed, asked: asked() - before, answer: failed ? undefined : readFileSync(out, 'utf8') }
+  }
+
+  it('that gives up reading and asks again and again is one revoke', async () => {
+    const before = ring()
+    expect((await revoke('1')).asked).toBeGreaterThan(1)
+    await converge()
+    expect(ring().generation).toBe(before.generation + 1)
+    expect(sharesNoKey(ring(), before)).toBe(true)
+  })
+
+  it('as it is documented asks once, and goes on with that revoke', async () => {
+    const before = ring()
+    const { asked, answer } = await revoke('0', { AWS_MAX_ATTEMPTS: '1' })
+    expect(asked).toBe(1)
+    expect(JSON.parse(answer ?? '')).toMatchObject({ generation: before.generation, proof: { refused: 1 } })
+    expect(ring().generation).toBe(before.generation)
+  })
+})
 
 describe('the rotation function, as deployed, in a process of its own', () => {
   it('answers status with what is, and no key', async () => {
@@ -154,7 +208,7 @@ describe('the rotation function, as deployed, in a process of its own', () => {
 
   it('revokes with proof: the machine refuses a ticket from before', async () => {
     const before = ring()
-    const { payload } = await invoke({ action: 'revoke', ring: 'edge', reason: 'drill' })
+    const { payload } = await invoke({ action: 'revoke', ring: 'edge', reason: 'drill', token: 'drill-1' })
     expect(payload).toMatchObject({ proof: { refused: 1, stillAccepting: [], unproven: 0 } })
     expect(sharesNoKey(ring(), before)).toBe(true)
     const notes = stage.aws.history.commands.at(-1)?.invocations[0]?.stderr
