@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Template } from 'aws-cdk-lib/assertions'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -16,14 +16,10 @@ const folder = mkdtempSync(join(tmpdir(), 'ticketring-own-app-'))
 const app = join(folder, 'terminators')
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** What a clone has: every file that git knows or would take. */
+/** What a clone has: all but what is installed, or made by running it. */
 function clone(): void {
-  const listed = ['ls-files', '-z', '--cached', '--others', '--exclude-standard']
-  const files = execFileSync('git', listed, { cwd: PROJECT, encoding: 'utf8' }).split('\0')
-  for (const file of files.filter((name) => name !== '')) {
-    mkdirSync(dirname(join(app, 'ticketring', file)), { recursive: true })
-    cpSync(join(PROJECT, file), join(app, 'ticketring', file))
-  }
+  const made = ['node_modules', '.git', 'cdk.out', 'local/.run'].map((name) => join(PROJECT, name))
+  cpSync(PROJECT, join(app, 'ticketring'), { recursive: true, filter: (from) => !made.includes(from) })
 }
 
 /** What npm makes of a workspace, without asking a registry: its packages above it, and itself among them by a link. */
