@@ -4,6 +4,7 @@ import { TicketringError } from '../core/errors.ts'
 import { excerpt } from '../core/excerpt.ts'
 import { LARGEST_RESPONSE } from '../core/ocsp/rules-form.ts'
 import { codeOf, layerOf } from './node-error.ts'
+import { hostOf } from './responder-url.ts'
 
 /** Reads the body, up to a limit. @throws TicketringError `response-oversize`. */
 export async function answerOf(message: IncomingMessage, url: URL): Promise<HttpAnswer> {
@@ -30,7 +31,7 @@ export async function answerOf(message: IncomingMessage, url: URL): Promise<Http
 
 function oversize(message: IncomingMessage, url: URL, length: number): TicketringError {
   message.destroy()
-  const wanted = `at most ${LARGEST_RESPONSE} bytes from ${url.host}`
+  const wanted = `at most ${LARGEST_RESPONSE} bytes from ${hostOf(url.href)}`
   return new TicketringError('response-oversize', { wanted, came: `${length} or more` })
 }
 

@@ -1,6 +1,7 @@
 import http, { type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorCode, TicketringError } from '../core/errors.ts'
+import { excerpt } from '../core/excerpt.ts'
 import { bare } from './responder-url.ts'
 
 /** CONNECT to the origin through the proxy (RFC 9110 §9.3.6). */
@@ -19,7 +20,7 @@ export function openTunnel(proxy: URL, { hostname, port }: URL, signal: AbortSig
     request.on('connect', ({ statusCode }, socket) => {
       if (statusCode === 200) return resolve(socket)
       socket.destroy()
-      const wanted = `a tunnel to ${authority} through ${proxy.host}`
+      const wanted = `a tunnel to ${excerpt(authority)} through ${proxy.host}`
       reject(new TicketringError(codeOf(statusCode), { wanted, came: `HTTP status ${statusCode}` }))
     })
     request.on('error', reject)

@@ -1,4 +1,5 @@
 import { isRefusal, TicketringError } from '../core/errors.ts'
+import { excerpt } from '../core/excerpt.ts'
 
 export const MOST_REDIRECTS = 3
 
@@ -11,7 +12,9 @@ export function parseUrl(text: string, from: string, base?: URL): URL {
   throw new TicketringError('url-forbidden', {
     wanted: 'an http or https URL without credentials',
     came:
-      url === undefined ? `one that cannot be read, from ${hostOf(from)}` : `${url.protocol}//${url.host}`,
+      url === undefined
+        ? `one that cannot be read, from ${hostOf(from)}`
+        : excerpt(`${url.protocol}//${url.host}`),
   })
 }
 
@@ -27,8 +30,8 @@ export function redirected(from: URL, location: string): URL {
 
 function downgrade(from: URL, to: URL): TicketringError {
   return new TicketringError('url-forbidden', {
-    wanted: `${from.host} to stay with https`,
-    came: `http://${to.host}`,
+    wanted: `${hostOf(from.href)} to stay with https`,
+    came: `http://${hostOf(to.href)}`,
   })
 }
 
@@ -55,7 +58,7 @@ function asRedirect(error: unknown): unknown {
 export function endless(url: string, hop: number, to: URL): TicketringError {
   return new TicketringError('redirect-loop', {
     wanted: `at most ${MOST_REDIRECTS} redirects from ${hostOf(url)}, each to somewhere else`,
-    came: `number ${hop + 1}, to ${to.host}`,
+    came: `number ${hop + 1}, to ${hostOf(to.href)}`,
   })
 }
 
@@ -64,6 +67,7 @@ export function bare(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1')
 }
 
+/** Host and port as they may be shown. */
 export function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : 'a URL that cannot be read'
+  return URL.canParse(url) ? excerpt(new URL(url).host) : 'a URL that cannot be read'
 }

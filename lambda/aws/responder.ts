@@ -1,7 +1,7 @@
 import { lookup as lookupName } from 'node:dns/promises'
 import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import type { LookupFunction } from 'node:net'
+import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net'
 import tls from 'node:tls'
 import type { HttpAnswer, HttpQuestion, Responders } from '../app/staple-ports.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
@@ -25,9 +25,15 @@ export interface ResponderOptions {
   readonly perHost?: number
   /** Authorities for https, PEM; Node's own by default. */
   readonly authorities?: readonly string[]
+  /** Opens a connection; looks the name up with the `lookup` it is given, which checks. Node's own by default. */
+  readonly connect?: Connect
 }
 
-const REDIRECTS = [301, 302, 307, 308]
+export type Connect = (options: TcpNetConnectOpts) => Socket
+
+const REDIRECTS = [301, 302, 303, 307, 308]
+/** RFC 9110 §15.4.4: what was asked for is to be had there by GET, whatever the method was. */
+const SEE_OTHER = 303
 
 /**
  * Servers whose URLs stand in certificates, over Node's own HTTP client. Every address that is connected to has been
@@ -47,6 +53,7 @@ export class HttpResponders implements Responders {
     deadline = 10_000,
     perHost = 24,
     authorities,
+    connect,
   }: ResponderOptions) {
     this.#rules = new AddressRules(allow)
     this.#resolve = resolve
@@ -54,8 +61,8 @@ export class HttpResponders implements Responders {
     this.#turns = new Turns(perHost)
     const ca = authorities === undefined ? {} : { ca: [...authorities] }
     // Two pools: a connection to an address that only the owner's word allows must not serve a certificate's URL.
-    this.#trusted = agentsFor(perHost, this.#lookup(false), ca)
-    this.#guarded = agentsFor(perHost, this.#lookup(true), ca)
+    this.#trusted = agentsFor(perHost, this.#lookup(false), ca, connect)
+    this.#guarded = agentsFor(perHost, this.#lookup(true), ca, connect)
   }
 
   async ask(question: HttpQuestion): Promise<HttpAnswer> {
@@ -81,15 +88,17 @@ export class HttpResponders implements Responders {
   async #follow(question: HttpQuestion, first: URL, signal: AbortSignal): Promise<HttpAnswer> {
     const seen = new Set<string>()
     let url = first
+    let asked = question
     for (let hop = 0; ; hop++) {
       const guarded = hop > 0 || question.trusted !== true
       if (guarded) await refusing(hop, () => this.#checkHost(url, question.proxy !== undefined, signal))
       seen.add(url.href)
-      const message = await refusing(hop, () => this.#request(question, url, guarded, signal))
+      const message = await refusing(hop, () => this.#request(asked, url, guarded, signal))
       const location = REDIRECTS.includes(message.statusCode ?? 0) ? message.headers.location : undefined
       if (message.statusCode === 407) throw refusedByProxy(message, wayTo(question))
       if (location === undefined) return answerOf(message, url)
       message.destroy()
+      if (message.statusCode === SEE_OTHER) asked = gettingOf(question)
       url = redirected(url, location)
       if (hop >= MOST_REDIRECTS || seen.has(url.href)) throw endless(question.url, hop, url)
     }
@@ -153,13 +162,27 @@ interface Agents {
   readonly secure: https.Agent
 }
 
-function agentsFor(maxSockets: number, lookup: LookupFunction, ca: { ca?: string[] }): Agents {
+function agentsFor(
+  maxSockets: number,
+  lookup: LookupFunction,
+  ca: { ca?: string[] },
+  connect: Connect | undefined,
+): Agents {
   const options = { keepAlive: true, maxSockets, lookup }
+  const plain = new http.Agent(options)
   // Whatever the environment says of TLS: it is verified.
-  return {
-    plain: new http.Agent(options),
-    secure: new https.Agent({ ...options, ...ca, rejectUnauthorized: true }),
+  const secure = new https.Agent({ ...options, ...ca, rejectUnauthorized: true })
+  if (connect !== undefined) {
+    plain.createConnection = (wanted) => connect(wanted as TcpNetConnectOpts)
+    secure.createConnection = (wanted: tls.ConnectionOptions) =>
+      tls.connect({ ...wanted, socket: connect(wanted as TcpNetConnectOpts) })
   }
+  return { plain, secure }
+}
+
+/** The same question by GET. */
+function gettingOf({ body: _, ...question }: HttpQuestion): HttpQuestion {
+  return { ...question, method: 'GET' }
 }
 
 async function resolveName(host: string): Promise<readonly Resolved[]> {
@@ -183,6 +206,8 @@ function headersOf({ method, fresh, body }: HttpQuestion, url: URL): Record<stri
     Host: url.host,
     Accept: 'application/ocsp-response, application/pkix-cert, */*;q=0.1',
     'User-Agent': 'ticketring',
+    // What is compressed would be no response, and nobody here unpacks it.
+    'Accept-Encoding': 'identity',
     ...(fresh === true ? { 'Cache-Control': 'no-cache', Pragma: 'no-cache' } : {}),
     ...(method === 'POST'
       ? { 'Content-Type': 'application/ocsp-request', 'Content-Length': String(body?.length ?? 0) }

@@ -1,13 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, createServer, connect as dial } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { HttpQuestion } from '../../lambda/app/staple-ports.ts'
-import { HttpResponders, type Resolve, type ResponderOptions } from '../../lambda/aws/responder.ts'
+import {
+  type Connect,
+  HttpResponders,
+  type Resolve,
+  type ResponderOptions,
+} from '../../lambda/aws/responder.ts'
 import { LARGEST_RESPONSE } from '../../lambda/core/ocsp/rules-form.ts'
 import { type Manners, TestServer } from '../fakes/staple-server.ts'
 
@@ -29,6 +34,22 @@ function responders(options: Partial<ResponderOptions> = {}): HttpResponders {
   const made = new HttpResponders({ allow: LOOPBACK, deadline: 2000, ...options })
   closing.push(() => made.close())
   return made
+}
+
+/** The step that connects: what the lookup gave is noted, and the server on loopback reached in its place. */
+function dialling(port: number): { connect: Connect; dialled: string[] } {
+  const dialled: string[] = []
+  const connect: Connect = (options) => {
+    const lookup: NonNullable<typeof options.lookup> = (host, how, done) =>
+      options.lookup?.(host, { ...how, all: false }, (error, address) => {
+        if (error !== null) return done(error, '', 4)
+        dialled.push(String(address))
+        if (how.all === true) done(null, [{ address: '127.0.0.1', family: 4 }])
+        else done(null, '127.0.0.1', 4)
+      })
+    return dial({ ...options, port, lookup })
+  }
+  return { connect, dialled }
 }
 
 const get = (url: string, more: Partial<HttpQuestion> = {}): HttpQuestion => ({ method: 'GET', url, ...more })
@@ -57,7 +78,10 @@ describe('a responder that is there', () => {
       cacheControl: 'max-age=60',
     })
     expect(server.requests[0]).toMatchObject({ method: 'GET', url: '/ocsp/abc' })
-    expect(server.requests[0]?.headers['cache-control']).toBe('no-cache')
+    expect(server.requests[0]?.headers).toMatchObject({
+      'cache-control': 'no-cache',
+      'accept-encoding': 'identity',
+    })
   })
 
   it('is asked by POST with the request as its body', async () => {
@@ -181,6 +205,15 @@ describe('redirects', () => {
     expect(end.requests).toMatchObject([{ method: 'POST', url: '/end', body: Buffer.from('request') }])
   })
 
+  it('by 303 are followed by GET, without the body', async () => {
+    const end = await serve(good)
+    const first = await serve(to(end.url('/end'), 303))
+    const question = { method: 'POST', url: first.url(), body: Buffer.from('request') } as const
+    expect((await responders().ask(question)).status).toBe(200)
+    expect(end.requests).toMatchObject([{ method: 'GET', url: '/end', body: Buffer.alloc(0) }])
+    expect(end.requests[0]?.headers).not.toHaveProperty('content-type')
+  })
+
   it('that go in a circle or never end are refused', async () => {
     const circle = await serve((_, response) => response.writeHead(302, { Location: '/' }).end())
     await expect(responders().ask(get(circle.url()))).rejects.toEqual(refused('redirect-loop'))
@@ -254,7 +287,16 @@ describe('URLs and addresses that no certificate may lead to', () => {
     '[::ffff:8.8.8.8]',
     '[::7f00:1]',
     '[64:ff9b::a00:1]',
+    '[64:ff9b::169.254.169.254]',
+    '[64:ff9b::7f00:1]',
     '[64:ff9b:1::a00:1]',
+    '[64:ff9b:1:a00:0:100::]',
+    '[64:ff9b:1:ab0a::1:0:0]',
+    '[64:ff9b:1:ff0a:0:1::]',
+    '[64:ff9b:1:ffff:a:0:100:0]',
+    '[64:ff9b:1:ffff::a00:1]',
+    '[64:ff9b:1::]',
+    '[64:ff9b:2::808:808]',
     '[100::1]',
     '[2001::1]',
     '[2001:db8::1]',
@@ -283,18 +325,35 @@ describe('URLs and addresses that no certificate may lead to', () => {
     )
   })
 
-  it('a public address is asked, and what the owner lists', async () => {
+  it.each([
+    '93.184.216.34',
+    '2606:2800:220:1::1',
+    // Behind DNS64: RFC 6052 §2.4's example with the well-known prefix, and each cut of the local-use one (RFC 8215).
+    '64:ff9b::5db8:d822',
+    '64:ff9b:1::5db8:d822',
+    '64:ff9b:1:ffff::5db8:d822',
+    '64:ff9b:1:5db8:d8:2200::',
+    '64:ff9b:1:ff5d:b8:d822::',
+    '64:ff9b:1:ffff:5d:b8d8:2200:0',
+  ])('the public address %s is asked', async (address) => {
     const server = await serve(good)
-    // 93.184.216.34 is public, so the connection is tried: that it goes nowhere from here is no refusal of ours.
-    const open = responders({
-      allow: [],
-      deadline: 100,
-      resolve: named({ 'ocsp.example': ['93.184.216.34'] }),
-    })
-    const error = (await open.ask(get('http://ocsp.example:9/')).catch((reason) => reason)) as {
-      code: string
+    const { connect, dialled } = dialling(server.port)
+    const open = responders({ allow: [], resolve: named({ 'ocsp.example': [address] }), connect })
+    expect((await open.ask(get('http://ocsp.example/'))).status).toBe(200)
+    expect(dialled).toEqual([address])
+  })
+
+  it('an address behind DNS64 is asked where the owner lists the IPv4 one, or the range itself', async () => {
+    const server = await serve(good)
+    for (const allow of [['10.0.0.0/8'], ['64:ff9b::/96']]) {
+      const { connect } = dialling(server.port)
+      const listed = responders({ allow, resolve: named({ 'ocsp.example': ['64:ff9b::a00:1'] }), connect })
+      expect((await listed.ask(get('http://ocsp.example/'))).status).toBe(200)
     }
-    expect(error.code).not.toBe('address-forbidden')
+  })
+
+  it('what the owner lists is asked', async () => {
+    const server = await serve(good)
     const listed = responders({ allow: ['127.0.0.1/32'], resolve: named({ 'ocsp.example': ['127.0.0.1'] }) })
     expect((await listed.ask(get(server.url('/', 'ocsp.example')))).status).toBe(200)
     expect(server.requests[0]?.headers.host).toBe(`ocsp.example:${server.port}`)
@@ -306,15 +365,36 @@ describe('URLs and addresses that no certificate may lead to', () => {
     const rebinding: Resolve = async () => [
       { address: asked++ === 0 ? '93.184.216.34' : '127.0.0.1', family: 4 },
     ]
-    const asking = responders({ allow: [], deadline: 150, resolve: rebinding })
-    for (let n = 0; n < 3; n++) await asking.ask(get(server.url('/', 'ocsp.example'))).catch(() => {})
-    expect(asked).toBeGreaterThan(1)
-    expect(server.requests).toHaveLength(0)
+    const { connect, dialled } = dialling(server.port)
+    const asking = responders({ allow: [], resolve: rebinding, connect })
+    await asking.ask(get('http://ocsp.example/'))
+    server.dropConnections()
+    for (let n = 0; n < 2; n++)
+      await expect(asking.ask(get('http://ocsp.example/'))).rejects.toEqual(refused('address-forbidden'))
+    expect(dialled).toEqual(['93.184.216.34'])
+    expect(server.requests).toHaveLength(1)
   })
 
   it('a range that is none is refused as configuration', () => {
     for (const allow of [['10.0.0.0/33'], ['::/129'], ['ten/8'], ['10.0.0.0']])
       expect(() => new HttpResponders({ allow })).toThrow(/configuration-invalid/)
+  })
+})
+
+describe('what others named is cut before it is told', () => {
+  const long = 'a'.repeat(9000)
+  const told = (error: unknown) => `${(error as Error).message}`
+
+  it('a host, of a URL, of a redirect or of an error', async () => {
+    const server = await serve((_, response) =>
+      response.writeHead(302, { Location: `ftp://${long}.example/` }).end(),
+    )
+    const asking = responders({ resolve: named({}) })
+    for (const url of [`ftp://${long}/`, `http://${long}.example/`, server.url()]) {
+      const error = await asking.ask(get(url)).catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: expect.stringMatching(/^(url|redirect|responder)-/) })
+      expect(told(error).length).toBeLessThan(700)
+    }
   })
 })
 
@@ -375,13 +455,24 @@ describe('TLS', () => {
     await expect(asking).rejects.toEqual(refused('redirect-forbidden'))
   })
 
+  it('is spoken over the connection that the step opens', async () => {
+    const server = await serve(good, secure)
+    const { connect, dialled } = dialling(server.port)
+    const resolve = named({ 'ocsp.example': ['93.184.216.34'] })
+    const asking = responders({ allow: [], resolve, connect, authorities: [secure.cert] })
+    expect((await asking.ask(get('https://ocsp.example/'))).status).toBe(200)
+    expect(dialled).toEqual(['93.184.216.34'])
+    const strict = responders({ allow: [], resolve, connect })
+    await expect(strict.ask(get('https://ocsp.example/'))).rejects.toEqual(refused('responder-tls'))
+  })
+
   it('goes through a proxy as a tunnel, and is verified there too', async () => {
     const server = await serve(good, secure)
     const proxy = await serve(good)
     const tunnels: string[] = []
     proxy.onConnect((socket, _, target) => {
       tunnels.push(target)
-      const out = connect(server.port, '127.0.0.1')
+      const out = dial(server.port, '127.0.0.1')
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
       out.pipe(socket).pipe(out)
       out.on('error', () => {})
