@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util'
 
 import { isRefusal } from '../lambda/core/errors.ts'
 import type { Certificate } from '../lambda/core/ocsp/certificate.ts'
+import { describeName } from '../lambda/core/ocsp/name.ts'
 import { CERTIFICATE_LABELS, decodePem, looksLikeDer, parseCertificates } from '../lambda/core/ocsp/pem.ts'
-import { findIssuer, prepareSubject, type Subject } from '../lambda/core/ocsp/subject.ts'
+import { findIssuer, issuedByFirst, prepareSubject, type Subject } from '../lambda/core/ocsp/subject.ts'
 import { type Options, validateResponse } from '../lambda/core/ocsp/validation.ts'
 import type { Verdict } from '../lambda/core/ocsp/verdict.ts'
 import { explanationOf } from '../lambda/core/staple-explanation.ts'
@@ -49,8 +50,8 @@ function main(argv: readonly string[]): number {
     process.stdout.write(`${present(verdict)}\n`)
     return verdict.verdict === 'good' ? 0 : 1
   } catch (error) {
-    if (!(error instanceof Misuse)) throw error
-    process.stderr.write(`explain: ${error.message}\n`)
+    // A question that cannot be asked or, if it is none of ours, a fault: a sentence either way, never a stack.
+    process.stderr.write(`explain: ${error instanceof Error ? error.message : String(error)}\n`)
     return 2
   }
 }
@@ -81,20 +82,31 @@ function askQuestion(flags: Flags): Question {
   const chain = readCertificates(required(flags.certificate, '--certificate'))
   const anchors = flags.issuer === undefined ? chain.slice(1) : readCertificates(flags.issuer, ISSUER_LABELS)
   const [certificate, ...rest] = chain
+  refuseUpsideDown(certificate as Certificate, rest)
   // Where nobody issued it, the first one named is judged, so that the verdict can say what does not fit.
-  const issuer = findIssuer(certificate as Certificate, anchors, rest) ?? anchors[0]
+  const now = flags.at === undefined ? new Date() : parseTime(flags.at)
+  const issuer = findIssuer(certificate as Certificate, anchors, rest, now) ?? anchors[0]
   if (issuer === undefined)
     throw new Misuse('--issuer is missing, and the file of --certificate holds no chain')
   return {
     response,
     subject: prepareSubject(certificate as Certificate, issuer),
     options: {
-      now: flags.at === undefined ? new Date() : parseTime(flags.at),
+      now,
       heldAt: new Date(),
       allowSha1: flags['allow-sha1'] ?? false,
       ...(flags['max-age'] === undefined ? {} : { maxAge: parseAge(flags['max-age']) }),
     },
   }
+}
+
+function refuseUpsideDown(first: Certificate, others: readonly Certificate[]): void {
+  const issued = issuedByFirst(first, others)
+  if (issued === undefined) return
+  const [top, below] = [describeName(first.subject), describeName(issued.subject)]
+  throw new Misuse(
+    `the chain of --certificate is upside down: ${top} comes first, and issued ${below} after it`,
+  )
 }
 
 function required(value: string | undefined, flag: string): string {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../lambda/core/errors.ts'
+import { CURVES, PSS, SCHEMES, SMALLEST_RSA } from '../lambda/core/ocsp/signature.ts'
 import { RULES } from '../lambda/core/ocsp/verdict.ts'
 import { quoted, tableOf } from './docs-tables.ts'
 
@@ -40,6 +41,20 @@ describe('the page of the OCSP rules', () => {
   it('names only error codes that exist', () => {
     const codes = validation.flatMap(([, , , , error = '']) => quoted(error))
     expect(codes.filter((code) => !ERROR_CODES.some((each) => each === code))).toEqual([])
+  })
+
+  it('lists every algorithm and every curve that a signature may be made with, and no other', () => {
+    const listed = tableOf(PAGE, ['algorithm', 'OID', 'key'])
+    expect(listed.map(([, oid = '']) => quoted(oid)[0]).sort()).toEqual([...Object.keys(SCHEMES), PSS].sort())
+    for (const [algorithm = '', oid = '', key = ''] of listed) {
+      const scheme = SCHEMES[quoted(oid)[0] ?? '']
+      if (scheme !== undefined) expect(algorithm.split(',')[0]).toBe(scheme.name)
+      expect(algorithm.includes('allowSha1'), algorithm).toBe(scheme?.hash === 'sha1')
+      if (key.startsWith('RSA')) expect(key).toContain(`${SMALLEST_RSA} bits`)
+    }
+    const [, names = ''] =
+      /\nCurves, by OpenSSL's names: ([\s\S]*?)\. /.exec(readFileSync(PAGE, 'utf8')) ?? []
+    expect(quoted(names)).toEqual(CURVES)
   })
 
   it('has every schedule rule that the code cites, each with functions that exist', () => {

@@ -1,3 +1,4 @@
+import { excerpt } from '../core/excerpt.ts'
 import { approachesTo, freshUntilOf, urlAt } from '../core/ocsp/exchange.ts'
 import { objectionOfHaproxy } from '../core/ocsp/haproxy.ts'
 import { serialiseRequest } from '../core/ocsp/request.ts'
@@ -163,7 +164,7 @@ function storedOf(der: Uint8Array, verdict: Verdict, now: Date, source: string):
     status: verdict.verdict === 'revoked' ? 'revoked' : 'good',
     haproxy: objectionOfHaproxy(verdict) ?? null,
     fetchedAt: now,
-    source,
+    source: excerpt(source, 300),
   }
 }
 

@@ -1,7 +1,7 @@
 import { TicketringError } from '../core/errors.ts'
 import type { Certificate } from '../core/ocsp/certificate.ts'
-import { parseCertificates } from '../core/ocsp/pem.ts'
-import { findIssuer, objectionToIssuer, prepareSubject, type Subject } from '../core/ocsp/subject.ts'
+import { certificateBlocks, readCertificates } from '../core/ocsp/pem.ts'
+import { findIssuer, fittest, isWithinDates, prepareSubject, type Subject } from '../core/ocsp/subject.ts'
 import {
   failureOfHttp,
   failureOfIssuers,
@@ -18,18 +18,19 @@ import { type Fetched, MOST_URLS, mayStillAsk, type RunMemory } from './staple-r
 export type Found = { readonly subject: Subject } | { readonly failure: TryFailure }
 
 /**
- * Finds the issuer in the chain or, where that lacks it, through the certificate's caIssuers URLs.
- * @throws TicketringError `certificate-malformed` for a chain that cannot be read.
+ * Finds the issuer in the chain or, where that lacks it or has it no longer within its dates, through the certificate's
+ * caIssuers URLs: a CA may have been renewed with the same key.
  */
 export async function findSubject(ports: StaplePorts, kept: Kept, memory: RunMemory): Promise<Found> {
   const { certificate } = kept
-  const issuer = findIssuer(
-    certificate,
-    kept.others.map((der) => memory.parse(der)),
-  )
-  if (issuer !== undefined) return { subject: prepareSubject(certificate, issuer) }
-  const fetched = await fetchIssuer(ports, kept, memory)
-  return 'failure' in fetched ? fetched : { subject: prepareSubject(certificate, fetched.issuer) }
+  const now = ports.clock.now()
+  const { certificates, troubles } = readCertificates(kept.others, memory.parse)
+  const held = findIssuer(certificate, certificates, [], now)
+  if (held !== undefined && isWithinDates(held, now)) return { subject: prepareSubject(certificate, held) }
+  const { issuers, failures } = await fetchIssuers(ports, kept, memory)
+  const issuer = fittest(held === undefined ? issuers : [held, ...issuers], now)
+  if (issuer === undefined) return { failure: failureOfIssuers(failures, troubles.length) }
+  return { subject: prepareSubject(certificate, issuer) }
 }
 
 /** As {@link findSubject}. @throws TicketringError `issuer-missing`, or what keeps the issuer from being fetched. */
@@ -43,20 +44,27 @@ export async function subjectOf(ports: StaplePorts, kept: Kept, memory: RunMemor
   })
 }
 
-type Issuer = { readonly issuer: Certificate } | { readonly failure: TryFailure }
+interface Issuers {
+  readonly issuers: readonly Certificate[]
+  readonly failures: readonly IssuerFailure[]
+}
 
-async function fetchIssuer(ports: StaplePorts, kept: Kept, memory: RunMemory): Promise<Issuer> {
+/** Asks in turn until one within its dates is found. */
+async function fetchIssuers(ports: StaplePorts, kept: Kept, memory: RunMemory): Promise<Issuers> {
   const { certificate } = kept
+  const issuers: Certificate[] = []
   const failures: IssuerFailure[] = []
   for (const url of certificate.caIssuerUrls.slice(0, MOST_URLS)) {
     if (failures.length > 0 && !mayStillAsk(ports)) break
     const fetched = await fetchOnce(ports, url, kept.setting.proxy, memory)
     const candidates = 'failure' in fetched ? [] : fetched.certificates
-    const issuer = candidates.find((each) => objectionToIssuer(certificate, each) === undefined)
-    if (issuer !== undefined) return { issuer }
-    failures.push({ url, failure: 'failure' in fetched ? fetched.failure : STRANGERS })
+    const issuer = findIssuer(certificate, candidates, [], ports.clock.now())
+    if (issuer === undefined)
+      failures.push({ url, failure: 'failure' in fetched ? fetched.failure : STRANGERS })
+    else issuers.push(issuer)
+    if (issuer !== undefined && isWithinDates(issuer, ports.clock.now())) break
   }
-  return { failure: failureOfIssuers(failures) }
+  return { issuers, failures }
 }
 
 /** Certificates of one CA name the same URL: it is asked once in a run. */
@@ -80,8 +88,11 @@ async function fetchCertificates(
 ): Promise<Fetched> {
   try {
     const answer = await responders.ask({ method: 'GET', url, ...(proxy === undefined ? {} : { proxy }) })
-    if (answer.status === 200) return { certificates: parseCertificates(answer.body) }
-    return { failure: failureOfHttp(answer, clock.now()) }
+    if (answer.status !== 200) return { failure: failureOfHttp(answer, clock.now()) }
+    const { certificates, troubles } = readCertificates(certificateBlocks(answer.body))
+    const [trouble] = troubles
+    if (certificates.length === 0 && trouble !== undefined) throw trouble
+    return { certificates }
   } catch (error) {
     return { failure: failureOnTheWay(error) }
   }

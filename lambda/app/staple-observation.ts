@@ -1,7 +1,9 @@
 import { isRefusal, messageOf, TicketringError } from '../core/errors.ts'
 import type { Fleet } from '../core/gate.ts'
 import { type Certificate, parseCertificate } from '../core/ocsp/certificate.ts'
-import { certificateBlocks } from '../core/ocsp/pem.ts'
+import { describeName } from '../core/ocsp/name.ts'
+import { certificateBlocks, readCertificates } from '../core/ocsp/pem.ts'
+import { issuedByFirst } from '../core/ocsp/subject.ts'
 import { certificateIdOf, parseEntry, type StapleEntry } from '../core/staple.ts'
 import { unborn } from '../core/staple-change.ts'
 import type { CertificateSetting } from '../core/staple-configuration.ts'
@@ -100,6 +102,10 @@ function identify(
   try {
     const [first, ...others] = certificateBlocks(Buffer.from(text ?? ''))
     const certificate = parseCertificate(first)
+    const issued = certificate.isAuthority
+      ? issuedByFirst(certificate, readCertificates(others).certificates)
+      : undefined
+    if (issued !== undefined) return upsideDown(setting, certificate, issued)
     return { setting, certificate, others, id: certificateIdOf(certificate) }
   } catch (error) {
     if (isRefusal(error)) return error
@@ -109,6 +115,14 @@ function identify(
     }
     return new TicketringError('certificate-malformed', { ...cause, cause: error })
   }
+}
+
+function upsideDown({ name }: CertificateSetting, first: Certificate, issued: Certificate): TicketringError {
+  return new TicketringError('chain-upside-down', {
+    wanted: `the chain of ${name} with the server's own certificate first`,
+    came: `${describeName(first.subject)} first, which issued ${describeName(issued.subject)} after it`,
+    fix: 'Turn the chain round: the certificate, then its issuer, and so on, as servers take it',
+  })
 }
 
 function repeated({ name }: CertificateSetting, twin: CertificateSetting): TicketringError {

@@ -26,7 +26,7 @@ export class RunMemory {
   readonly #parsed = new Map<string, Certificate>()
 
   /** Certificates of one CA come with the same issuers. @throws TicketringError `certificate-malformed`. */
-  parse(der: Uint8Array): Certificate {
+  readonly parse = (der: Uint8Array): Certificate => {
     const key = Buffer.from(der).toString('latin1')
     const parsed = this.#parsed.get(key) ?? parseCertificate(der)
     this.#parsed.set(key, parsed)

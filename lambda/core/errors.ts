@@ -47,6 +47,7 @@ export const ERROR_CODES = [
   // Staples: the inventory and the store
   'certificate-unknown',
   'chain-missing',
+  'chain-upside-down',
   'issuer-missing',
   'store-unreadable',
   'staple-malformed',

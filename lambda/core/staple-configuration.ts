@@ -11,7 +11,7 @@ import {
 /** Name of the staple function's one environment variable: {@link StapleConfiguration} as JSON. */
 export const STAPLES_VARIABLE = 'TICKETRING_STAPLES'
 
-/** Where a certificate's PEM chain is: leaf first or in any order with its issuers, no key needed. */
+/** Where a certificate's PEM chain is: the certificate first, its issuers after it in any order, no key needed. */
 export type ChainSource =
   | { readonly parameter: string }
   /** ARN of a secret whose string is the chain or, with `field`, a JSON object that has it there. */

@@ -71,10 +71,12 @@ export const STRANGERS: TryFailure = {
 /**
  * What it amounts to that no URL gave the issuer. Where each one might yet, as far as its failure tells, it is that
  * failure, and is tried again soon; else the issuer is missing until somebody does something about it.
+ * @param unread certificates of the chain that could not be read.
  */
-export function failureOfIssuers(failures: readonly IssuerFailure[]): TryFailure {
-  const reasons = failures.map(({ url, failure }) => `${url}: ${failure.detail}`).join('; ')
-  const came = reasons || 'a chain without it, and no caIssuers URL in the certificate'
+export function failureOfIssuers(failures: readonly IssuerFailure[], unread: number): TryFailure {
+  const reasons = failures.map(({ url, failure }) => `${excerpt(url)}: ${failure.detail}`).join('; ')
+  const chain = unread === 0 ? 'a chain without it' : `a chain of which ${unread} certificates cannot be read`
+  const came = reasons || `${chain}, and no caIssuers URL in the certificate`
   const detail = `wanted the issuer, by name and signature; got ${came}`
   const [first] = failures
   if (first === undefined || failures.some(({ failure }) => failure.kind === 'lasting'))

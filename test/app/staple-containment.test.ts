@@ -6,9 +6,13 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { HttpAnswer, StaplePorts, StapleStore } from '../../lambda/app/staple-ports.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
 import { parseCertificate } from '../../lambda/core/ocsp/certificate.ts'
-import { encodeExplicit } from '../../lambda/core/ocsp/der-writer.ts'
+import { TAG } from '../../lambda/core/ocsp/der.ts'
+import { encode, encodeExplicit, encodeSequence } from '../../lambda/core/ocsp/der-writer.ts'
 import { decodePem } from '../../lambda/core/ocsp/pem.ts'
 import { digestOf } from '../../lambda/core/staple.ts'
+import { certify } from '../core/ocsp/forge.ts'
+import { pem } from '../core/ocsp/openssl.ts'
+import { ago } from '../fakes/staple-authority.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
 
 const DAY = 86_400
@@ -143,4 +147,76 @@ describe('one certificate of which the store', () => {
     await world.refresh()
     expect(world.metrics()?.StapleLifeLeft).toBe(0)
   })
+})
+
+describe('one certificate whose chain', () => {
+  const chainOf = (name: string) => `/tls/${name}/chain`
+  const blocksOf = (name: string) => decodePem(world.chains.get(chainOf(name)) ?? '', ['CERTIFICATE'])
+
+  it('is upside down says so', async () => {
+    const [leaf, issuer] = blocksOf('www') as [Buffer, Buffer]
+    world.chains.set(chainOf('www'), pem(issuer) + pem(leaf))
+    await expectContained('unreadable')
+    const { certificates } = await world.invoke({ action: 'status' })
+    expect(certificates.at(-1)?.reason).toMatch(
+      /^chain-upside-down: .* got CN=Throwaway CA first, which issued CN=www after it/,
+    )
+  })
+
+  it('holds something else that cannot be read: it is left out', async () => {
+    const [leaf, issuer] = blocksOf('www') as [Buffer, Buffer]
+    world.chains.set(chainOf('www'), pem(leaf) + pem(Buffer.from('3003020105', 'hex')) + pem(issuer))
+    const before = digest('www')
+    await world.refresh()
+    expect(digest('www')).not.toBe(before)
+    expect(world.entry('www')?.failures).toBe(0)
+  })
+
+  it('holds nothing else that can be read says so', async () => {
+    const [leaf] = blocksOf('www') as [Buffer]
+    world.chains.set(chainOf('www'), pem(leaf) + pem(Buffer.from('3003020105', 'hex')))
+    await expectContained('issuer-missing')
+    expect(world.entry('www')?.lastFailure?.detail).toContain(
+      'a chain of which 1 certificates cannot be read',
+    )
+  })
+
+  it.each(['first', 'last'])('holds its CA certificate of before the renewal as well, %s', async (place) => {
+    const { issuer } = world.authority
+    const dates = { from: ago(world.clock.now(), 900 * DAY), to: ago(world.clock.now(), DAY) }
+    const spec = { subject: 'Throwaway CA', serial: Buffer.of(7), pair: issuer.pair, ...dates }
+    const old = pem(certify(world.clock.now(), spec).certificate.der)
+    const [leaf, current] = blocksOf('www').map((der) => pem(der)) as [string, string]
+    world.chains.set(chainOf('www'), place === 'first' ? leaf + old + current : leaf + current + old)
+    await world.refresh()
+    expect(world.entry('www')).toMatchObject({ state: 'staple', failures: 0 })
+  })
+
+  it('holds only that one: the renewed one is fetched, and counts', async () => {
+    const { issuer } = world.authority
+    const dates = { from: ago(world.clock.now(), 900 * DAY), to: ago(world.clock.now(), DAY) }
+    const spec = { subject: 'Throwaway CA', serial: Buffer.of(7), pair: issuer.pair, ...dates }
+    const old = pem(certify(world.clock.now(), spec).certificate.der)
+    const url = 'http://ca.example/ca.cer'
+    world.add('late', {}, { bare: true, caIssuers: [url] })
+    world.chains.set(chainOf('late'), (world.chains.get(chainOf('late')) ?? '') + old)
+    const ask = world.authority.ask.bind(world.authority)
+    world.responders = {
+      ask: (question) =>
+        question.url === url ? Promise.resolve({ status: 200, body: issuer.certificate.der }) : ask(question),
+    }
+    await world.refresh()
+    expect(world.entry('late')).toMatchObject({ state: 'staple', failures: 0 })
+  })
+})
+
+it('a line of the log stays short, whatever text comes with a response', async () => {
+  const oid = encode(TAG.oid, Buffer.concat([Buffer.of(0x2b), Buffer.alloc(60_000, 0x81), Buffer.of(1)]))
+  const critical = encodeSequence(oid, encode(TAG.boolean, Buffer.of(0xff)), encode(TAG.octetString))
+  world.authority.manners.set('www', () => world.authority.say('www', { extensions: [critical] }))
+  world.authority.manners.set('c', () => ({ status: 200, contentType: 'x'.repeat(9000), body: Buffer.of(1) }))
+  const answer = await world.refresh()
+  expect(world.entry('www')?.lastFailure?.code).toBe('response-critical-extension')
+  for (const entry of world.journal.entries) expect(JSON.stringify(entry).length).toBeLessThan(1000)
+  expect(JSON.stringify(answer).length).toBeLessThan(20_000)
 })

@@ -29,6 +29,8 @@ export interface Certificate {
   readonly keyPurposes: readonly string[] | undefined
   /** `undefined` where the certificate does not say: its key may then do anything. */
   readonly keyUsages: readonly KeyUsage[] | undefined
+  /** Whether BasicConstraints says that it is a CA's (RFC 5280 §4.2.1.9). */
+  readonly isAuthority: boolean
   /** id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1). */
   readonly noCheck: boolean
   /** TLS feature status_request (RFC 7633): clients insist on a staple. */
@@ -55,6 +57,7 @@ export const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9'
 
 const OID = {
   keyUsage: '2.5.29.15',
+  basicConstraints: '2.5.29.19',
   keyPurposes: '2.5.29.37',
   accessInformation: '1.3.6.1.5.5.7.1.1',
   ocsp: '1.3.6.1.5.5.7.48.1',
@@ -64,10 +67,7 @@ const OID = {
 } as const
 
 /** Known, and without a bearing on whether a delegate may sign: key ids, names, constraints of CAs, policies. */
-const KNOWN = [
-  ...Object.values(OID),
-  ...[14, 17, 18, 19, 31, 32, 33, 35, 36, 54].map((arc) => `2.5.29.${arc}`),
-]
+const KNOWN = [...Object.values(OID), ...[14, 17, 18, 31, 32, 33, 35, 36, 54].map((arc) => `2.5.29.${arc}`)]
 
 /** @throws TicketringError `certificate-malformed`, with what the DER reader or OpenSSL said as its cause. */
 export function parseCertificate(der: Uint8Array): Certificate {
@@ -154,7 +154,14 @@ function readKeyBits(fields: DerReader): Uint8Array {
 
 type Uses = Pick<
   Certificate,
-  'ocspUrls' | 'caIssuerUrls' | 'keyPurposes' | 'keyUsages' | 'noCheck' | 'mustStaple' | 'unknownCritical'
+  | 'ocspUrls'
+  | 'caIssuerUrls'
+  | 'keyPurposes'
+  | 'keyUsages'
+  | 'isAuthority'
+  | 'noCheck'
+  | 'mustStaple'
+  | 'unknownCritical'
 >
 
 function readUses(extensions: readonly Extension[]): Uses {
@@ -167,6 +174,7 @@ function readUses(extensions: readonly Extension[]): Uses {
     caIssuerUrls: urls(OID.caIssuers),
     keyPurposes: readList(value(OID.keyPurposes), TAG.oid)?.map(dotted),
     keyUsages: usage === undefined ? undefined : readKeyUsages(usage),
+    isAuthority: readIsAuthority(value(OID.basicConstraints)),
     noCheck: value(OID.noCheck) !== undefined,
     mustStaple: (readList(value(OID.tlsFeature), TAG.integer) ?? [])
       .map((feature) => smallInteger(feature, 'a TLS feature'))
@@ -175,6 +183,12 @@ function readUses(extensions: readonly Extension[]): Uses {
       .filter(({ critical, oid }) => critical && !KNOWN.includes(oid))
       .map(({ oid }) => oid),
   }
+}
+
+function readIsAuthority(value: Uint8Array | undefined): boolean {
+  if (value === undefined) return false
+  const constraints = sequenceOf(readDer(value, 'BasicConstraints'), 'BasicConstraints')
+  return constraints.optional(TAG.boolean)?.content[0] === 0xff
 }
 
 /** TLS extension status_request (RFC 6066 §8). */

@@ -48,10 +48,22 @@ export function refuseDer(wanted: string, came: string): never {
  * @throws TicketringError `der-malformed`.
  */
 export function readDer(bytes: Uint8Array, what: string): Element {
+  const element = readUnexamined(bytes, what)
+  examineDer(element)
+  return element
+}
+
+/** As {@link readDer}, without a look inside: what is read out of it has to be examined where it counts. */
+export function readUnexamined(bytes: Uint8Array, what: string): Element {
   const element = elementAt(bytes, 0)
   if (element.bytes.length !== bytes.length) {
     refuseDer(`${what} and nothing else`, `${bytes.length - element.bytes.length} trailing bytes`)
   }
+  return element
+}
+
+/** Looks at everything in an element. @throws TicketringError `der-malformed`. */
+export function examineDer(element: Element): Element {
   examine(element, 1)
   return element
 }
@@ -105,6 +117,13 @@ export class DerReader {
     return elements
   }
 
+  /** Every remaining element, whatever it is. */
+  all(): Element[] {
+    const elements: Element[] = []
+    while (this.next !== undefined) elements.push(this.any())
+    return elements
+  }
+
   end(): void {
     if (this.next !== undefined) refuseDer(`the end of ${this.#what}`, describe(this.next))
   }
@@ -130,17 +149,21 @@ export function wholeOctets({ content }: Element, what: string): Uint8Array {
   return content.subarray(1)
 }
 
-/** Dotted form of an OBJECT IDENTIFIER that {@link readDer} has looked at. */
+/** Octets of an OBJECT IDENTIFIER that are told: none that means anything here is longer. */
+const LONGEST_OID = 40
+
+/** Dotted form of an OBJECT IDENTIFIER that {@link readDer} has looked at; of a longer one its beginning, and "…". */
 export function dotted({ content }: Pick<Element, 'content'>): string {
-  const arcs: number[] = []
+  const arcs: (number | string)[] = []
   let arc = 0
-  for (const octet of content) {
+  for (const octet of content.subarray(0, LONGEST_OID)) {
     arc = arc * 128 + (octet & 0x7f)
     if (octet >= 0x80) continue
     arcs.push(arc)
     arc = 0
   }
-  const first = arcs[0] ?? 0
+  if (content.length > LONGEST_OID) arcs.push('…')
+  const first = Number(arcs[0] ?? 0)
   const root = Math.min(Math.floor(first / 40), 2)
   return [root, first - root * 40, ...arcs.slice(1)].join('.')
 }

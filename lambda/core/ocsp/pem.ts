@@ -1,4 +1,4 @@
-import { TicketringError } from '../errors.ts'
+import { isRefusal, TicketringError } from '../errors.ts'
 import { type Certificate, parseCertificate } from './certificate.ts'
 import { TAG } from './der.ts'
 
@@ -32,6 +32,24 @@ export function parseCertificates(
 ): [Certificate, ...Certificate[]] {
   const [first, ...rest] = certificateBlocks(bytes, labels)
   return [parseCertificate(first), ...rest.map(parseCertificate)]
+}
+
+/** Those that can be read, and what is wrong with each of the others: one must not keep the rest from being used. */
+export function readCertificates(
+  blocks: readonly Uint8Array[],
+  parse: (der: Uint8Array) => Certificate = parseCertificate,
+): { readonly certificates: readonly Certificate[]; readonly troubles: readonly TicketringError[] } {
+  const certificates: Certificate[] = []
+  const troubles: TicketringError[] = []
+  for (const der of blocks) {
+    try {
+      certificates.push(parse(der))
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      troubles.push(error)
+    }
+  }
+  return { certificates, troubles }
 }
 
 /**

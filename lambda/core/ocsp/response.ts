@@ -4,7 +4,9 @@ import {
   DerReader,
   dotted,
   type Element,
+  examineDer,
   readDer,
+  readUnexamined,
   refuseDer,
   sequenceOf,
   smallInteger,
@@ -88,12 +90,13 @@ export function parseResponse(der: Uint8Array): OcspResponse {
 }
 
 function parseBasic(der: Uint8Array): BasicResponse {
-  const fields = sequenceOf(readDer(der, 'a BasicOCSPResponse'), 'a BasicOCSPResponse')
-  const data = fields.read(TAG.sequence, 'tbsResponseData')
-  const algorithm = readAlgorithm(fields.read(TAG.sequence, 'signatureAlgorithm'))
-  const signature = wholeOctets(fields.read(TAG.bitString, 'a signature'), 'a signature')
+  const fields = sequenceOf(readUnexamined(der, 'a BasicOCSPResponse'), 'a BasicOCSPResponse')
+  const data = examineDer(fields.read(TAG.sequence, 'tbsResponseData'))
+  const algorithm = readAlgorithm(examineDer(fields.read(TAG.sequence, 'signatureAlgorithm')))
+  const signature = wholeOctets(examineDer(fields.read(TAG.bitString, 'a signature')), 'a signature')
+  // Certificates are not signed along: whoever is looked for among them is examined then, the others are left alone.
   const list = fields.explicit(0, TAG.sequence, 'certs')
-  const certificates = list === undefined ? [] : sequenceOf(list, 'certs').rest(TAG.sequence, 'a certificate')
+  const certificates = list === undefined ? [] : sequenceOf(list, 'certs').all()
   fields.end()
   return {
     signed: { data: data.bytes, algorithm, signature },

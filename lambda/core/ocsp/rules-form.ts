@@ -1,3 +1,4 @@
+import { excerpt } from '../excerpt.ts'
 import { type Extension, findExtension } from './extension.ts'
 import type { Hearing, Transport } from './hearing.ts'
 import { BASIC, type OcspResponse } from './response.ts'
@@ -10,7 +11,7 @@ export const LARGEST_RESPONSE = 64 * 1024
 export function judgeTransport({ status, contentType = 'none', length }: Transport): Finding {
   if (status !== 200) return fails(`HTTP status ${status}`)
   const type = contentType.split(';', 1)[0]?.trim().toLowerCase()
-  if (type !== 'application/ocsp-response') return fails(`content type ${contentType.slice(0, 80)}`)
+  if (type !== 'application/ocsp-response') return fails(`content type ${excerpt(contentType, 80)}`)
   if (length > LARGEST_RESPONSE) return fails(`${length} bytes, more than ${LARGEST_RESPONSE}`)
   return passes(`HTTP 200, ${length} bytes`)
 }

@@ -29,19 +29,19 @@ export function judgeDates(hearing: Hearing): Finding {
 }
 
 /**
- * producedAt has come and lies within the lives of the certificate and of its signer: what was produced before
- * them cannot vouch for them, and Chrome's verifier refuses it.
+ * producedAt has come and lies within the life of the certificate: what was produced before it cannot vouch for it, and
+ * Chrome's verifier refuses it. The signer's own may begin later: a CA or a delegate that was renewed with the same key
+ * signed under that key before.
  */
-function judgeProducedAt({ basic: { producedAt }, now, skew, signer, subject, options }: Hearing): Finding {
+function judgeProducedAt({ basic: { producedAt }, now, skew, subject, options }: Hearing): Finding {
   const at = producedAt.getTime()
   const held = Math.max(now.getTime(), options.heldAt?.getTime() ?? 0)
   if (at > held + skew) return fails(`producedAt ${producedAt.toISOString()} is to come`)
-  for (const { notBefore, notAfter } of [subject.certificate, signer?.certificate ?? subject.issuer]) {
-    if (at + skew < notBefore.getTime() || producedAt > notAfter) {
-      return fails(
-        `producedAt ${producedAt.toISOString()} is outside ${notBefore.toISOString()}/${notAfter.toISOString()}`,
-      )
-    }
+  const { notBefore, notAfter } = subject.certificate
+  if (at + skew < notBefore.getTime() || producedAt > notAfter) {
+    return fails(
+      `producedAt ${producedAt.toISOString()} is outside ${notBefore.toISOString()}/${notAfter.toISOString()}`,
+    )
   }
   return passes(`produced at ${producedAt.toISOString()}`)
 }

@@ -47,14 +47,22 @@ interface Scheme {
 
 const RSA = ['rsa']
 const EC = ['ec']
-const PSS = '1.2.840.113549.1.1.10'
+export const PSS = '1.2.840.113549.1.1.10'
 const MGF1 = '1.2.840.113549.1.1.8'
-const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
+/** NIST's (P-256, P-384, P-521), and RFC 5639's, which some authorities of states and of health insurance use. */
+export const CURVES = [
+  'prime256v1',
+  'secp384r1',
+  'secp521r1',
+  'brainpoolP256r1',
+  'brainpoolP384r1',
+  'brainpoolP512r1',
+]
 /** Below this an RSA key can be factored by anybody. */
-const SMALLEST_RSA = 1024
+export const SMALLEST_RSA = 1024
 
 /** V8's allow-list, PSS aside. */
-const SCHEMES: Readonly<Record<string, Scheme>> = {
+export const SCHEMES: Readonly<Record<string, Scheme>> = {
   '1.2.840.113549.1.1.5': { name: 'RSA with SHA-1', keys: RSA, hash: 'sha1' },
   '1.2.840.113549.1.1.11': { name: 'RSA with SHA-256', keys: RSA, hash: 'sha256' },
   '1.2.840.113549.1.1.12': { name: 'RSA with SHA-384', keys: RSA, hash: 'sha384' },
@@ -67,8 +75,8 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
 }
 
 /**
- * Verifies a signature under the allow-list: RSA PKCS #1 and ECDSA (P-256, P-384, P-521) with SHA-256, 384 or 512,
- * RSA-PSS, Ed25519; SHA-1 where `allowSha1`. Never throws.
+ * Verifies a signature under the allow-list: RSA PKCS #1, RSA-PSS and ECDSA with SHA-256, 384 or 512, Ed25519; SHA-1
+ * where `allowSha1`. Never throws.
  */
 export function verifySignature(
   signed: Signed,

@@ -58,6 +58,12 @@ export function findIssuer(
   )
 }
 
+/** Which of the certificates after it the first one of a chain issued: the server's own is to come first. */
+export function issuedByFirst(first: Certificate, others: readonly Certificate[]): Certificate | undefined {
+  if (!first.isAuthority) return undefined
+  return others.find((each) => Buffer.compare(each.der, first.der) !== 0 && hasIssued(first, each))
+}
+
 /** Certificates of the chain that lead up to an anchor, each looked at once by each of the others. */
 function leadingTo(anchors: readonly Certificate[], chain: readonly Certificate[]): readonly Certificate[] {
   const led = chain.filter((each) => anchors.some((anchor) => hasIssued(anchor, each)))

@@ -4,6 +4,7 @@ import { buildSync } from 'esbuild'
 import { afterAll, describe, expect, test } from 'vitest'
 
 import { certify, respond, revoked, SCHEMES } from './forge.ts'
+import { makeOddCertificates } from './odd-certificates.ts'
 import { Bench, pem } from './openssl.ts'
 
 const PROJECT = join(import.meta.dirname, '../../..')
@@ -43,6 +44,31 @@ describe('explain', () => {
     expect(answer).toMatchObject({ verdict: 'good', effectiveEnd: '2020-05-06T12:00:00.000Z' })
     expect(answer.rules.map(({ rule }: { rule: string }) => rule)).toHaveLength(17)
     expect(answer.rules[5]).toEqual({ rule: 'V6', ok: true, detail: 'issuer CN=CA' })
+  })
+
+  test('has an answer or a sentence for odd certificates, and never a stack', async () => {
+    const odd = await makeOddCertificates(bench)
+    for (const what of ['an empty subject', 'a serial of zero', 'a curve spelt out', 'an Ed448 key']) {
+      const file = bench.file(`${what}.der`, odd.get(what) ?? '')
+      const sent = bench.file(`${what}.response`, answer({ certificates: [odd.get(what) ?? Buffer.of(0)] }))
+      for (const args of [
+        ['--response', good, '--certificate', file, '--issuer', files.issuer],
+        ['--response', sent, '--certificate', files.leaf, '--issuer', file],
+      ]) {
+        const { status, stderr } = explain(...args, '--at', AT)
+        expect(status, what).toBe(1)
+        expect(stderr, what).toBe('')
+      }
+    }
+  })
+
+  test('says that a chain is upside down', () => {
+    const chain = bench.file('down.pem', `${pem(issuer.certificate.der)}${pem(leaf.der)}`)
+    const { status, stderr } = explain('--response', good, '--certificate', chain, '--at', AT)
+    expect(status).toBe(2)
+    expect(stderr).toBe(
+      'explain: the chain of --certificate is upside down: CN=CA comes first, and issued CN=leaf after it\n',
+    )
   })
 
   test('exits 1 for revoked, and for bytes that are no response at all', () => {

@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'vitest'
 
 import { TAG } from '../../../lambda/core/ocsp/der.ts'
-import { encode, encodeOctets, encodeSequence } from '../../../lambda/core/ocsp/der-writer.ts'
+import {
+  encode,
+  encodeExplicit,
+  encodeOctets,
+  encodeOid,
+  encodeSequence,
+} from '../../../lambda/core/ocsp/der-writer.ts'
 import { objectionOfHaproxy } from '../../../lambda/core/ocsp/haproxy.ts'
 import { prepareSubject } from '../../../lambda/core/ocsp/subject.ts'
 import { validateResponse } from '../../../lambda/core/ocsp/validation.ts'
 import { brokenRules } from '../../../lambda/core/ocsp/verdict.ts'
+import { byDelegate } from './cases.ts'
 import {
   certify,
   extension,
@@ -131,7 +138,7 @@ describe('the certificate itself', () => {
     }
     expect(dated({})).toEqual([])
     expect(dated({ to: at(-0.1) })).toEqual(['V16'])
-    expect(dated({ from: at(0.5) })).toEqual(['V12', 'V16'])
+    expect(dated({ from: at(0.5) })).toEqual(['V16'])
   })
 
   test('an issuer that did not issue it is refused, by name or by key', () => {
@@ -141,6 +148,98 @@ describe('the certificate itself', () => {
       const verdict = validateResponse(build(P256, {}), prepareSubject(P256.leaf, issuer), { now: NOW })
       expect(broken(verdict)).toEqual(expect.arrayContaining(['V4', 'V6', 'V16']))
     }
+  })
+})
+
+describe('certificates sent along', () => {
+  const garbage: readonly (readonly [what: string, der: Buffer])[] = [
+    ['a serial that is not minimal', encodeSequence(encodeSequence(encode(TAG.integer, Buffer.of(0, 0, 1))))],
+    ['a serial of 70 octets', encodeSequence(encodeSequence(encode(TAG.integer, Buffer.alloc(70, 1))))],
+    ['an indefinite length inside', encodeSequence(Buffer.of(0x30, 0x80, 0, 0))],
+    ['a length beyond its end', encodeSequence(Buffer.of(0x04, 0x7f, 1))],
+    ['nothing in it', encodeSequence()],
+    ['a number', encode(TAG.integer, Buffer.of(1))],
+    ['a text', encode(TAG.utf8String, Buffer.from('certificate'))],
+    [
+      'twenty levels',
+      Array.from({ length: 20 }).reduce<Buffer>((inner) => encodeSequence(inner), Buffer.of(5, 0)),
+    ],
+  ]
+
+  test.each(garbage)('that cannot be read are left out, not the response: %s', (_, der) => {
+    for (const certificates of [
+      [der],
+      [der, P256.delegate.certificate.der],
+      [P256.delegate.certificate.der, der],
+    ]) {
+      expect(judge(P256, build(P256, { spec: { certificates } })).verdict).toBe('good')
+      const verdict = judge(P256, build(P256, { signer: byDelegate, spec: { certificates } }))
+      expect(verdict.verdict).toBe(certificates.length > 1 ? 'good' : 'refused')
+    }
+  })
+
+  test('of what was signed nothing is left out', () => {
+    const singles = [{}, { serial: Buffer.of(0, 0, 1) }]
+    expect(broken(judge(P256, build(P256, { spec: { singles } })))).toEqual(['V2'])
+  })
+})
+
+describe('the key usage of a delegate', () => {
+  const by = (octets: number[], critical = true) => {
+    const usage = extension('2.5.29.15', encode(TAG.bitString, Buffer.from(octets)), critical)
+    const signer = byDelegateWith({ extensions: [purposes(OCSP_SIGNING), usage] })
+    return broken(judge(P256, build(P256, { signer })))
+  }
+
+  test.each([
+    ['digitalSignature', [7, 0x80]],
+    ['nonRepudiation alone', [6, 0x40]],
+    ['both', [6, 0xc0]],
+    ['nonRepudiation and keyCertSign', [2, 0x44]],
+  ])('with %s may sign', (_, octets) => {
+    expect(by(octets)).toEqual([])
+    expect(by(octets, false)).toEqual([])
+  })
+
+  test.each([
+    ['keyEncipherment', [5, 0x20]],
+    ['keyCertSign and cRLSign', [1, 0x06]],
+    ['decipherOnly, of the second octet', [7, 0, 0x80]],
+    ['nothing', [0]],
+  ])('with %s may not', (_, octets) => {
+    expect(by(octets)).toEqual(['V6'])
+  })
+})
+
+describe('text from outside', () => {
+  const huge = (octets: number) => Buffer.concat([Buffer.of(0x2b), Buffer.alloc(octets, 0x81), Buffer.of(1)])
+  const oid = encode(TAG.oid, huge(60_000))
+  const flagged = encodeSequence(oid, encode(TAG.boolean, Buffer.of(0xff)), encodeOctets(Buffer.of(5, 0)))
+  const named = encodeSequence(
+    encode(TAG.set, encodeSequence(encodeOid('2.5.4.3'), encode(TAG.utf8String, Buffer.alloc(50_000, 'x')))),
+  )
+  const cases: readonly (readonly [what: string, rule: string, spec: ResponseSpec])[] = [
+    ['the OID of an extension', 'V9', { extensions: [flagged] }],
+    ['the OID of an extension of the status', 'V9', { singles: [{ extensions: [flagged] }] }],
+    [
+      'the OID of a signature',
+      'V8',
+      { scheme: { algorithm: encodeSequence(oid), sign: () => Buffer.of(0) } },
+    ],
+    ['a name', 'V6', { responder: encodeExplicit(1, named) }],
+  ]
+
+  test.each(cases)('is cut where it is read: %s', (_, rule, spec) => {
+    const verdict = judge(P256, build(P256, { spec }))
+    expect(broken(verdict)).toContain(rule)
+    for (const { detail } of verdict.outcomes) expect(detail.length).toBeLessThan(300)
+  })
+
+  test('is cut of a signer that is named', () => {
+    const { certificate } = certify(NOW, { subject: 'x'.repeat(25_000), extensions: [] }, P256.issuer)
+    const responder = encodeExplicit(1, certificate.subject.der)
+    const verdict = judge(P256, build(P256, { spec: { certificates: [certificate.der], responder } }))
+    expect(verdict.outcomes[5]?.detail).toMatch(/^CN=x{157}…: its extended key usage lacks OCSPSigning$/)
   })
 })
 
