@@ -121,7 +121,6 @@ function upsideDown({ name }: CertificateSetting, first: Certificate, issued: Ce
   return new TicketringError('chain-upside-down', {
     wanted: `the chain of ${name} with the server's own certificate first`,
     came: `${describeName(first.subject)} first, which issued ${describeName(issued.subject)} after it`,
-    fix: 'Turn the chain round: the certificate, then its issuer, and so on, as servers take it',
   })
 }
 

@@ -46,6 +46,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   'certificate-malformed': 'See the file with openssl x509 -noout -text',
   'certificate-unknown': "Name a certificate of the set's configuration",
   'chain-missing': 'Put the chain where "chain" says, or correct that',
+  'chain-upside-down':
+    'Turn the chain round: the certificate, then its issuer, and so on, as servers take it',
   'issuer-missing': 'Put the issuer into the chain',
   'store-unreadable': 'Read it by its name with the AWS CLI',
   'staple-malformed': 'Nothing to do: the responder is asked again and the entry overwritten',

@@ -212,7 +212,7 @@ describe('the key usage of a delegate', () => {
 })
 
 describe('text from outside', () => {
-  const huge = (octets: number) => Buffer.concat([Buffer.of(0x2b), Buffer.alloc(octets, 0x81), Buffer.of(1)])
+  const huge = (octets: number) => Buffer.concat([Buffer.of(0x2b), Buffer.alloc(octets, 1)])
   const oid = encode(TAG.oid, huge(60_000))
   const flagged = encodeSequence(oid, encode(TAG.boolean, Buffer.of(0xff)), encodeOctets(Buffer.of(5, 0)))
   const named = encodeSequence(
