@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Ring } from '../lambda/core/ring.ts'
 import { serialiseRing } from '../lambda/core/ring.ts'
+import { killGroup, spawnGroup } from '../local/process-group.ts'
 import type { Host } from '../local/rehearsal/client-messages.ts'
 import { environmentOf, planFleet, terminatorOf } from '../local/rehearsal/fleet.ts'
 import { SCRIPT } from '../local/rehearsal/layout.ts'
@@ -11,8 +12,8 @@ import type { Machine } from '../local/rehearsal/machine.ts'
 import type { Kind } from '../local/rehearsal/options.ts'
 import { makePki, type Pki } from '../local/rehearsal/pki.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/workspace.ts'
+import type { Scope } from '../local/scope.ts'
 import { CREDENTIALS, Endpoint } from '../test/fleet/endpoint.ts'
-import type { Scope } from './scope.ts'
 
 export const RING = 'edge'
 /** What the servers of docs/examples tell clients to keep a ticket for, in seconds. */
@@ -34,7 +35,7 @@ export class Fleet {
 
   /** Boots every machine by the instance's own script, then starts its terminator. */
   static async start(counts: Readonly<Record<Kind, number>>, ring: Ring, scope: Scope): Promise<Fleet> {
-    const workspace = openWorkspace(`bench-${process.pid}-${Date.now()}`)
+    const workspace = openWorkspace()
     scope.defer(() => forgetDisk(workspace))
     scope.defer(() => forgetMemory(workspace))
     const pki = makePki(workspace.disk)
@@ -69,22 +70,21 @@ export class Fleet {
 
   async #bringUp(machine: Machine): Promise<void> {
     await this.#script(machine, ['--boot', RING])
-    const [command = '', ...words] = terminatorOf(machine).command(machine)
     const path = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`
     const environment = { PATH: path, HOME: machine.directory }
-    const server = spawn(command, words, { env: environment, stdio: 'ignore' })
+    const server = spawnGroup(terminatorOf(machine).command(machine), { env: environment, stdio: 'ignore' })
     this.#scope.defer(() => end(server))
     for (const port of [machine.publicPort, machine.plainPort]) await listening(port, server)
   }
 
   async #script(machine: Machine, words: readonly string[]): Promise<void> {
-    const child = spawn('sh', [SCRIPT, ...words], {
+    const child = spawnGroup(['sh', SCRIPT, ...words], {
       env: { ...environmentOf(machine), ...this.#aws() },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#scope.defer(() => end(child))
     const said: string[] = []
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => said.push(String(text)))
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => said.push(String(text)))
     const [code] = (await once(child, 'close')) as [number | null]
     if (code === 0) return
     throw new Error(`the script failed on ${machine.server} ${machine.id}: ${said.join('').trim()}`)
@@ -109,7 +109,7 @@ async function end(server: ChildProcess): Promise<void> {
   server.kill('SIGTERM')
   const inTime = await Promise.race([gone.then(() => true), pause(5_000, false, { ref: false })])
   if (inTime) return
-  server.kill('SIGKILL')
+  killGroup(server)
   await gone
 }
 

@@ -1,11 +1,14 @@
 import { parseArgs } from 'node:util'
+import { tolerateClosedPipes } from '../local/closed-pipe.ts'
+import { listenForInterruption } from '../local/interruption.ts'
+import { HELP } from '../local/rehearsal/options.ts'
 import { type Progress, progressOn } from '../local/rehearsal/progress.ts'
+import { Scope } from '../local/scope.ts'
 import { apply } from './apply.ts'
 import { bundle } from './bundle.ts'
 import { calls } from './calls.ts'
 import type { Measurement } from './measurement.ts'
 import { resumptions } from './resumptions.ts'
-import { Scope } from './scope.ts'
 import { stapleBurst } from './staple-burst.ts'
 import { stapleRequests } from './staple-requests.ts'
 import { stapleValidation } from './staple-validation.ts'
@@ -28,7 +31,7 @@ compare within the table. Nothing is asserted: exit code 0 also where a target w
 
   --only NAME   one measurement; may be given several times
   --quick       tiny sizes, to see that it works
-  --help        this text
+  -h, --help    this text
 
 Measurements:
 ${MEASUREMENTS.map(({ name, about }) => `  ${name.padEnd(19)} ${about}`).join('\n')}
@@ -47,6 +50,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(words: readonly string[]): Promise<number> {
   const options = parseOptions(words)
   if (typeof options === 'string') {
+    tolerateClosedPipes()
     process.stdout.write(options)
     return options === USAGE ? 0 : 2
   }
@@ -75,7 +79,8 @@ async function main(words: readonly string[]): Promise<number> {
 /** Nothing that was started outlives the bench, whatever ends it. */
 function closeOnTheWayOut(scope: Scope): void {
   const leave = (code: number) => void scope.close().finally(() => process.exit(code))
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => leave(130))
+  const interruption = listenForInterruption()
+  interruption.signal.addEventListener('abort', () => leave(interruption.code))
   process.once('uncaughtException', (error) => {
     process.stderr.write(`${error.stack ?? error.message}\n`)
     leave(1)
@@ -101,7 +106,7 @@ function parseOptions(words: readonly string[]): Options | string {
   const only = { type: 'string', multiple: true } as const
   const flag = { type: 'boolean' } as const
   try {
-    const options = { only, quick: flag, help: flag }
+    const options = { only, quick: flag, help: HELP }
     const { values } = parseArgs({ args: [...words], options, strict: true, allowPositionals: false })
     if (values.help === true) return USAGE
     const chosen = values.only?.map(named) ?? MEASUREMENTS

@@ -1,5 +1,5 @@
 import type { Progress } from '../local/rehearsal/progress.ts'
-import type { Scope } from './scope.ts'
+import type { Scope } from '../local/scope.ts'
 import type { Row } from './table.ts'
 
 /** One thing that is measured; nothing in it is asserted. */

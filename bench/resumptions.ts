@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Clients } from '../local/rehearsal/clients.ts'
 import type { Kind } from '../local/rehearsal/options.ts'
 import { type Resumption, totalOf } from '../local/rehearsal/tally.ts'
+import { Scope } from '../local/scope.ts'
 import { Fleet } from './fleet.ts'
 import { type Bench, type Measurement, size } from './measurement.ts'
 import {
@@ -14,7 +15,6 @@ import {
   staged,
   type Way,
 } from './rotation-ways.ts'
-import { Scope } from './scope.ts'
 import type { Row } from './table.ts'
 
 /** HAProxy Enterprise's own numbers are a key every 5 minutes and a poll every minute: a poll is a fifth of T. */

@@ -10,9 +10,9 @@ import { advance, genesis, keysOf, type Ring } from '../lambda/core/ring.ts'
 import { TicketKey } from '../lambda/core/ticket-key.ts'
 import { terminatorOf } from '../local/rehearsal/fleet.ts'
 import type { Machine } from '../local/rehearsal/machine.ts'
+import type { Scope } from '../local/scope.ts'
 import { ask } from '../test/fleet/instance.ts'
 import { type Fleet, RING } from './fleet.ts'
-import type { Scope } from './scope.ts'
 
 /** How fast everything goes, in ms: the same for every way. */
 export interface Pace {

@@ -34,11 +34,21 @@ apt-get -o DPkg::Lock::Timeout=120 -qq update
 get -y install "$@"
 `
 
+const USAGE = `Usage: npm run setup [-- --quiet]
+
+Installs what this project needs and the machine lacks: npm packages, then system packages by apt, with their daemons
+left off. Says first what it is about to install; where it cannot, what to install by hand.
+
+  --quiet     say nothing where everything is there
+  -h, --help  this text`
+
 main()
 
 function main() {
-  const unknown = process.argv.slice(2).filter((word) => word !== '--quiet')
-  if (unknown.length > 0) stop(`Unknown option ${unknown.join(' ')}. Usage: node bin/setup.mjs [--quiet]`)
+  const words = process.argv.slice(2)
+  if (words.includes('--help') || words.includes('-h')) return console.log(USAGE)
+  const unknown = words.filter((word) => word !== '--quiet')
+  if (unknown.length > 0) stop(`Unknown option ${unknown.join(' ')}\n${USAGE}`)
   const problem = nodeProblem(process.versions.node, readJson(join(HOME, 'package.json')).engines.node)
   if (problem !== undefined) stop(problem)
   installNpmPackages()

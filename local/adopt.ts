@@ -6,10 +6,12 @@ import { NAME } from '../lambda/core/fields.ts'
 import { fromLayout, losslessLayout } from '../lambda/core/layouts.ts'
 import { adopt, serialiseRing } from '../lambda/core/ring.ts'
 import type { TicketKey } from '../lambda/core/ticket-key.ts'
+import { tolerateClosedPipes } from './closed-pipe.ts'
+import { HELP } from './rehearsal/options.ts'
 
-const HELP = `npm run --silent adopt -- --ring NAME --layout LAYOUT FILE...
+const USAGE = `npm run --silent adopt -- --ring NAME --layout LAYOUT FILE...
 
-Prints a ring over the keys that a fleet already runs on, for its secret, before the first reconcile tick:
+Prints a ring over the keys that a fleet already runs on, for the secret of a ring that starts paused:
 
   npm run --silent adopt -- --ring edge --layout haproxy-80 /run/ticketring/edge/haproxy.keys |
     aws secretsmanager put-secret-value --secret-id ticketring/edge --secret-string file:///dev/stdin
@@ -17,9 +19,9 @@ Prints a ring over the keys that a fleet already runs on, for its secret, before
   --ring NAME      the ring's configured name
   --layout LAYOUT  haproxy-80: one file of three base64 lines; the middle key encrypts
                    nginx-80: three files of 80 bytes, in the order previous, current, next
-  --help           this text
+  -h, --help       this text
 
-48-byte keys hold too little material to be adopted: let the first tick make new ones.
+The next tick delivers it. 48-byte keys hold too little material to be adopted: have new ones made.
 What is printed is key material: pipe it, do not store it.
 `
 
@@ -34,10 +36,10 @@ function readKeys(layout: 'haproxy-80' | 'nginx-80', files: readonly string[]): 
 function main(): void {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { ring: { type: 'string' }, layout: { type: 'string' }, help: { type: 'boolean' } },
+    options: { ring: { type: 'string' }, layout: { type: 'string' }, help: HELP },
   })
   if (values.help === true) {
-    process.stdout.write(HELP)
+    process.stdout.write(USAGE)
     return
   }
   const ring = nameOf(values.ring)
@@ -64,6 +66,7 @@ function threeOf(keys: readonly TicketKey[]) {
   })
 }
 
+tolerateClosedPipes()
 try {
   main()
 } catch (error) {

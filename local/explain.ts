@@ -9,8 +9,10 @@ import { findIssuer, issuedByFirst, prepareSubject, type Subject } from '../lamb
 import { type Options, validateResponse } from '../lambda/core/ocsp/validation.ts'
 import type { Verdict } from '../lambda/core/ocsp/verdict.ts'
 import { explanationOf } from '../lambda/core/staple-explanation.ts'
+import { tolerateClosedPipes } from './closed-pipe.ts'
+import { HELP } from './rehearsal/options.ts'
 
-const HELP = `Why is this OCSP response stapled, or not? Judges one response, offline, by every rule.
+const USAGE = `Why is this OCSP response stapled, or not? Judges one response, offline, by every rule.
 
   npm run --silent explain -- --response FILE --certificate FILE --issuer FILE [options]
 
@@ -22,7 +24,7 @@ const HELP = `Why is this OCSP response stapled, or not? Judges one response, of
   --allow-sha1        accept signatures over SHA-1
   --max-age AGE       how long a response without nextUpdate counts, such as 90s, 30m, 12h or 7d
                       (default: such a response is refused)
-  --help              this text
+  -h, --help          this text
 
 Prints {"verdict":"good"|"revoked"|"unknown"|"refused","rules":[{"rule","ok","detail"}],"effectiveEnd",…}.
 A rule's "ok" is null where there was nothing to judge; "effectiveEnd" is null where none is known.
@@ -42,7 +44,7 @@ function main(argv: readonly string[]): number {
   try {
     const flags = parseFlags(argv)
     if (flags.help === true) {
-      process.stdout.write(HELP)
+      process.stdout.write(USAGE)
       return 0
     }
     const { response, subject, options } = askQuestion(flags)
@@ -68,7 +70,7 @@ function parseFlags(argv: readonly string[]) {
     at: text,
     'allow-sha1': flag,
     'max-age': text,
-    help: flag,
+    help: HELP,
   }
   try {
     return parseArgs({ args: [...argv], options, strict: true }).values
@@ -173,4 +175,5 @@ function present(verdict: Verdict): string {
   return `{\n  "verdict": "${word}",\n  "rules": [\n${lines}\n  ],\n${fields.join(',\n')}\n}`
 }
 
+tolerateClosedPipes()
 process.exitCode = main(process.argv.slice(2))

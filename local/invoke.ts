@@ -1,31 +1,59 @@
 import { userInfo } from 'node:os'
-import { findRunning, type Running } from './rehearsal/running.ts'
+import { parseArgs } from 'node:util'
+import { tolerateClosedPipes } from './closed-pipe.ts'
+import { HELP } from './rehearsal/options.ts'
+import { allRunning, findRunning, type Running } from './rehearsal/running.ts'
 import { Setback } from './rehearsal/setback.ts'
 import { sendSigned } from './signed-request.ts'
 
-const USAGE = `Usage: npm run invoke -- <function> '<event JSON>'
+const USAGE = `Usage: npm run invoke -- [options] <function> '<event JSON>'
 
 Invokes a function of the running rehearsal (npm start -- --keep) and prints its answer.
 <function> is rotate, staple, status or staple-status (which only look), a function's name or its ARN, for example:
   npm run invoke -- status '{"action":"status"}'
   npm run invoke -- rotate '{"action":"rotate","reason":"a drill"}'
-  npm run invoke -- staple '{"action":"explain","certificate":"www"}'`
+  npm run invoke -- staple '{"action":"explain","certificate":"www"}'
+
+  --rehearsal N  process number of the rehearsal, as it says when it stays up: of several, one that came later
+  -h, --help     this text`
+
+interface Answer {
+  readonly payload: string
+  readonly failed: boolean
+}
 
 /** @throws Setback when nothing runs, the function or the event is not understood, or nobody answers. */
-async function invoke([target, text, ...extra]: readonly string[]): Promise<{
-  payload: string
-  failed: boolean
-}> {
+async function invoke(words: readonly string[]): Promise<Answer> {
+  const { values, positionals } = read(words)
+  if (values.help === true) return { payload: USAGE, failed: false }
+  const [target, text, ...extra] = positionals
   if (target === undefined || text === undefined || extra.length > 0)
     throw new Setback('Two arguments are wanted', USAGE)
   requireJson(text)
-  const running = findRunning()
-  if (running === undefined)
-    throw new Setback('No rehearsal is running', 'Start one with npm start -- --keep')
+  const running = findNamed(values.rehearsal)
   const response = await send(running, nameOf(target, running), text)
   const payload = await response.text()
   if (response.ok) return { payload, failed: response.headers.has('x-amz-function-error') }
   throw new Setback(`The loopback AWS answered ${response.status}: ${payload}`, USAGE)
+}
+
+function read(words: readonly string[]) {
+  const options = { rehearsal: { type: 'string' }, help: HELP } as const
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: true })
+  } catch (error) {
+    throw new Setback((error as Error).message, USAGE)
+  }
+}
+
+/** @param pid as the command line has it. */
+function findNamed(pid: string | undefined): Running {
+  const running = findRunning(pid === undefined ? undefined : Number(pid))
+  if (running !== undefined) return running
+  const up = allRunning()
+  if (up.length === 0) throw new Setback('No rehearsal is running', 'Start one with npm start -- --keep')
+  const which = pid === undefined ? 'The first rehearsal has ended' : `No rehearsal ${pid} is running`
+  throw new Setback(which, `There is ${up.map((each) => `--rehearsal ${each}`).join(', ')}`)
 }
 
 function requireJson(text: string): void {
@@ -66,6 +94,7 @@ async function send({ aws }: Running, name: string, body: string): Promise<Respo
   }
 }
 
+tolerateClosedPipes()
 try {
   const { payload, failed } = await invoke(process.argv.slice(2))
   console.log(payload)

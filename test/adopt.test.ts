@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'adopt-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const command = (args: string[]) =>
-  ['node_modules/.bin/tsx', ['local/adopt.ts', ...args], { encoding: 'utf8' }] as const
+  [process.execPath, ['--import', 'tsx', 'local/adopt.ts', ...args], { encoding: 'utf8' }] as const
 
 describe('adopt', () => {
   it("makes a ring of a fleet's present keys, from HAProxy's file and from nginx's", () => {

@@ -1,3 +1,4 @@
+import { allMachines, counted } from './count.ts'
 import { type Carried, type Delivered, type Delivery, membershipOf } from './delivery-record.ts'
 import type { FleetTarget } from './fleet-configuration.ts'
 import type { RotationTiming } from './rotation-configuration.ts'
@@ -71,7 +72,7 @@ export function fleetTrouble({
   if (members === 0) return `no machine answers to the tag ${tag} any more; ${before} did`
   if (members * 2 < before) return `only ${members} of ${before} machines still answer to the tag ${tag}`
   if (members < target.minInstances) {
-    return `${members} machines answer to the tag ${tag}, fewer than minInstances (${target.minInstances})`
+    return `${counted(members, 'machine')} with the tag ${tag}, fewer than minInstances (${target.minInstances})`
   }
   return undefined
 }
@@ -111,7 +112,7 @@ type Closed = Extract<Gate, { open: false }>
 
 function openReason({ delivery, now }: GateQuestion): string {
   const age = formatSeconds(ageOf(delivery, now))
-  return `all ${delivery.members} machines hold generation ${delivery.generation}, ${age} old`
+  return `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}, ${age} old`
 }
 
 /** True if every member of the last roll call has confirmed. */

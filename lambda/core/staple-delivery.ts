@@ -1,4 +1,5 @@
 import { hear, type Invocation, type Unconfirmed } from './confirmation.ts'
+import { allMachines } from './count.ts'
 import { type Fleet, fleetTrouble, isConverged, later, rollCallOf } from './gate.ts'
 import { backOff, redeliveryTargets } from './redelivery.ts'
 import { failureText } from './script-output.ts'
@@ -55,7 +56,7 @@ export function decideDelivery(
   if (delivery.membership !== rollCallOf(fleet))
     return { action: 'judge', reason: 'the roll call has changed' }
   if (isConverged(delivery)) {
-    return { action: 'rest', reason: `all ${delivery.members} machines hold what they should` }
+    return { action: 'rest', reason: `${allMachines(delivery.members, 'hold')} every staple` }
   }
   return redeliver(question, timing.tick)
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { endWithUs, killGroup } from '../process-group.ts'
 
 const RUNTIME = fileURLToPath(new URL('./function-runtime.mjs', import.meta.url))
 
@@ -45,6 +46,7 @@ export class FunctionProcess {
       // A group of its own, so that a wrapper dies together with what it wraps.
       detached: true,
     })
+    endWithUs(this.#child)
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => print('stdout', text))
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => print('stderr', text))
     this.#child.on('message', (message) => this.#answer(message as Answer))
@@ -84,12 +86,7 @@ export class FunctionProcess {
   /** SIGKILL to the whole group. */
   kill(): void {
     this.#dying = true
-    if (this.#ended || this.#child.pid === undefined) return
-    try {
-      process.kill(-this.#child.pid, 'SIGKILL')
-    } catch {
-      // The group ended in between.
-    }
+    if (!this.#ended) killGroup(this.#child)
   }
 
   #answer(answer: Answer): void {

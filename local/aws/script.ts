@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { endWithUs, killGroup } from '../process-group.ts'
 
 /** How a script's process ended: its code, and the error in Go's words where there is one. */
 export interface Ending {
@@ -54,6 +55,7 @@ export class Script {
         detached: true,
       }),
     )
+    endWithUs(this.#child)
     for (const name of STREAMS)
       this.#child[name]?.on('data', (bytes: Buffer) => appendFileSync(join(folder, name), bytes))
     this.ended = this.#end(limit)
@@ -103,15 +105,5 @@ function withUmask<T>(mask: number, start: () => T): T {
     return start()
   } finally {
     process.umask(before)
-  }
-}
-
-/** False if no process of it was left. */
-function killGroup({ pid }: ChildProcess): boolean {
-  if (pid === undefined) return false
-  try {
-    return process.kill(-pid, 'SIGKILL')
-  } catch {
-    return false
   }
 }

@@ -12,7 +12,6 @@ process.on('message', (message: ToClients) => {
 })
 // Whoever started us is gone: so are we.
 process.on('disconnect', () => process.exit(0))
-process.on('SIGINT', () => {})
 
 async function receive(message: ToClients): Promise<void> {
   switch (message.type) {

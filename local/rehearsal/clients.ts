@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
+import { endWithUs } from '../process-group.ts'
 import type { FromClients, ToClients } from './client-messages.ts'
+import { TSX } from './layout.ts'
 import type { RingView } from './promise.ts'
 import { Setback } from './setback.ts'
 import { emptyStapleTally, type StaplePhase, type StapleTally } from './staple-tally.ts'
@@ -34,12 +35,13 @@ export class Clients {
   #failed: ((reason: Error) => void) | undefined
 
   constructor() {
-    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
     const file = fileURLToPath(new URL('./client-process.ts', import.meta.url))
     this.#process = fork(file, {
-      execArgv: ['--import', loader],
+      execArgv: TSX,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      detached: true,
     })
+    endWithUs(this.#process)
     this.#process.on('message', (message: FromClients) => this.#receive(message))
     this.#process.once('exit', (code) =>
       this.#failed?.(new Setback(`The clients ended (exit ${code})`, 'Run it again')),

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { killGroup, spawnGroup } from '../process-group.ts'
 import { haproxy } from './haproxy.ts'
 import type { Machine, Terminator } from './machine.ts'
 import { nginx } from './nginx.ts'
@@ -156,11 +157,10 @@ async function run(
   environment: Readonly<Record<string, string>>,
   log: string,
 ): Promise<{ readonly code: number | null; readonly output: string }> {
-  const [command, ...words] = argv as [string, ...string[]]
   const file = join(machine.directory, log)
   const handle = openSync(file, 'a')
   try {
-    const child = spawn(command, words, { env: environment, stdio: ['ignore', handle, handle] })
+    const child = spawnGroup(argv, { env: environment, stdio: ['ignore', handle, handle] })
     const [code] = (await once(child, 'exit')) as [number | null]
     return { code, output: readFileSync(file, 'utf8') }
   } finally {
@@ -179,16 +179,20 @@ export async function startServer(machine: Machine, trace: ExecTrace): Promise<R
   // A rehearsal that is killed takes its servers with it: the kernel tells them.
   const mortal = ['setpriv', '--pdeathsig', 'TERM', '--', ...terminatorOf(machine).command(machine)]
   const argv = trace.wrap(mortal, `${machine.server} of ${machine.id}`)
-  const [command, ...words] = argv as [string, ...string[]]
   const log = join(machine.directory, `${machine.server}.log`)
   const handle = openSync(log, 'a')
-  const process = spawn(command, words, {
+  const process = spawnGroup(argv, {
     env: serverEnvironment(machine),
     stdio: ['ignore', handle, handle],
   })
   closeSync(handle)
-  for (const port of new Set([machine.publicPort, machine.plainPort])) await listening(port, process, log)
-  return { machine, process }
+  try {
+    for (const port of new Set([machine.publicPort, machine.plainPort])) await listening(port, process, log)
+    return { machine, process }
+  } catch (error) {
+    killGroup(process)
+    throw error
+  }
 }
 
 function serverEnvironment(machine: Machine): Record<string, string> {
@@ -216,6 +220,6 @@ export async function stopServer({ machine, process }: RunningServer): Promise<v
   terminatorOf(machine).stop(process)
   const inTime = await Promise.race([gone.then(() => true), pause(2_000, false, { ref: false })])
   if (inTime) return
-  process.kill('SIGKILL')
+  killGroup(process)
   await gone
 }

@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** The project's root. */
 export const HOME = fileURLToPath(new URL('../../', import.meta.url))
@@ -10,3 +11,5 @@ export const SCRIPT = join(HOME, 'fleet', 'apply-ring.sh')
 export const STAPLE_SCRIPT = join(HOME, 'fleet', 'apply-staple.sh')
 /** Where a rehearsal that stays up says how to reach it. */
 export const RUNNING = join(HOME, 'local', '.run', 'rehearsal.json')
+/** What Node is told so that a process of ours runs TypeScript as it is. */
+export const TSX = ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]

@@ -1,13 +1,19 @@
-import { accessSync, constants, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
+import { setImmediate as pause } from 'node:timers/promises'
 import { TicketringError } from '../../lambda/core/errors.ts'
+import { listenForInterruption } from '../interruption.ts'
 import type { Result } from './judge.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { SHOW } from './pace.ts'
 import { progressOn } from './progress.ts'
 import { rehearse } from './rehearsal.ts'
+import { requireAnnounceable } from './running.ts'
 import { Setback } from './setback.ts'
 import { summaryOf } from './summary.ts'
+
+const interruption = listenForInterruption()
 
 /** Exit code 0 only for a rehearsal without any problem. */
 async function main(words: readonly string[]): Promise<number> {
@@ -17,6 +23,7 @@ async function main(words: readonly string[]): Promise<number> {
     return 0
   }
   if (options.report !== undefined) requireWritable(options.report)
+  if (options.keep) requireAnnounceable()
   const progress = progressOn(process.stdout, Date.now)
   const onResult = (result: Result) => present(result, options)
   const { report } = await rehearse({ ...options, progress, signal: interruption.signal, onResult })
@@ -26,9 +33,11 @@ async function main(words: readonly string[]): Promise<number> {
 /** A minute of rehearsal must not end in a report that nobody can write. */
 function requireWritable(file: string): void {
   try {
-    accessSync(dirname(file), constants.W_OK)
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK)
   } catch (cause) {
-    throw new Setback(`The report cannot be written to ${file}`, 'Name a file in a folder that exists', cause)
+    const { username } = userInfo()
+    const next = `Name a file that the user ${username} may write, in a folder that exists`
+    throw new Setback(`The report cannot be written to ${file}`, next, cause)
   }
 }
 
@@ -37,22 +46,19 @@ function present(result: Result, { report }: Options): void {
   if (report !== undefined) writeFileSync(report, `${JSON.stringify(result.report, null, 2)}\n`)
 }
 
-/** What a shell shows for a command that Ctrl-C ended. */
-const INTERRUPTED = 130
-const interruption = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    // Whoever asks twice gets a quick end instead of an orderly one.
-    if (interruption.signal.aborted) process.exit(INTERRUPTED)
-    interruption.abort()
-  })
+/** What a user reads of what went wrong. */
+function told(error: unknown): string {
+  if (interruption.signal.aborted) return 'Interrupted: nothing is left behind'
+  if (error instanceof Setback) return `${error.message}\n${error.next}`
+  if (error instanceof TicketringError) return error.message
+  throw error
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  if (error instanceof Setback) console.error(`\n${error.message}\n${error.next}`)
-  else if (error instanceof TicketringError) console.error(error.message)
-  else throw error
-  process.exitCode = interruption.signal.aborted ? INTERRUPTED : 1
+  // A signal that came while nothing else could act is heard only now; what it ended beside us is no news.
+  await pause()
+  console.error(`\n${told(error)}`)
+  process.exitCode = interruption.signal.aborted ? interruption.code : 1
 }

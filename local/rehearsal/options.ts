@@ -15,6 +15,9 @@ export interface Options {
   readonly keep: boolean
 }
 
+/** How every command of this project is asked what it does. */
+export const HELP = { type: 'boolean', short: 'h' } as const
+
 export const USAGE = `Usage: npm start -- [options]
 
 Rehearses ticket-key rotation and OCSP stapling on this machine: the synthesised stack on a loopback AWS, real HAProxy
@@ -25,7 +28,7 @@ key byte found, and every staple what it should be.
   --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default); the last of two or more is behind PROXY protocol
   --report FILE             write the result as JSON
   --keep                    stay up afterwards, until Ctrl-C, for \`npm run invoke\`
-  --help                    this text
+  -h, --help                this text
 `
 
 /**
@@ -47,7 +50,7 @@ export function parseOptions(words: readonly string[]): Options | 'help' {
 function readWords(words: readonly string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
-  const options = { rotations: text, fleet: text, report: text, keep: flag, help: flag }
+  const options = { rotations: text, fleet: text, report: text, keep: flag, help: HELP }
   try {
     return parseArgs({ args: [...words], options, strict: true, allowPositionals: false }).values
   } catch (error) {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Place } from './key-search.ts'
@@ -74,16 +74,25 @@ function bytesOf(value: unknown): Buffer {
 
 /** Files under `folder` that were written since then: older ones cannot hold a key of this run. */
 export function* filesIn(folder: string, since: number): Generator<Place> {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of entriesOf(folder)) {
     const path = join(folder, entry.name)
     if (entry.isDirectory() && !FOREIGN.has(entry.name)) yield* filesIn(path, since)
     if (entry.isFile()) yield* fileAt(path, since)
   }
 }
 
+/** None of a folder that has gone meanwhile or is not ours to read. */
+function entriesOf(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
+
 /** Only the files at the top: the folders there belong to others, or are named by the caller. */
 function* temporaryFiles(since: number): Generator<Place> {
-  for (const entry of readdirSync(tmpdir(), { withFileTypes: true })) {
+  for (const entry of entriesOf(tmpdir())) {
     if (entry.isFile()) yield* fileAt(join(tmpdir(), entry.name), since)
   }
 }

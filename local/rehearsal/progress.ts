@@ -33,7 +33,7 @@ function liveProgress(screen: Screen, stamp: () => string): Progress {
       screen.write(`${CLEAR}${stamp()}${line}\n${shown}`)
     },
     state(text) {
-      shown = `${stamp()}${text}`.slice(0, (screen.columns ?? 80) - 1)
+      shown = `${stamp()}${text}`.slice(0, (screen.columns || 80) - 1)
       screen.write(`${CLEAR}${shown}`)
     },
     end() {

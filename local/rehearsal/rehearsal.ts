@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import { allMachines } from '../../lambda/core/count.ts'
 import { Clients } from './clients.ts'
 import { judge, type Result } from './judge.ts'
 import { hostOf, type Machine } from './machine.ts'
@@ -10,7 +10,7 @@ import type { Progress } from './progress.ts'
 import { type RingView, SETTLING } from './promise.ts'
 import { announce, withdraw } from './running.ts'
 import type { Seed } from './seed.ts'
-import { Setback } from './setback.ts'
+import { Setback, stopIfAsked } from './setback.ts'
 import { Stage } from './stage.ts'
 import { StapleShow } from './staple-show.ts'
 import { totalOf } from './tally.ts'
@@ -39,10 +39,9 @@ const STALLED = 10
 export async function rehearse(options: Rehearsing): Promise<Result> {
   const { progress, fleet, pace = SHOW, seed = {} } = options
   progress.say('synthesising the stack from cdk.json, some seconds')
-  const stage = await Stage.build(`${process.pid}-${randomBytes(3).toString('hex')}`, fleet, pace, seed)
-  const abandon = () => stage.abandon()
-  process.once('exit', abandon)
+  const stage = await Stage.build(fleet, pace, seed, options.signal)
   const clients = new Clients()
+  stage.scope.defer(() => clients.stop())
   let ok = false
   try {
     const result = await new Rehearsal(stage, clients, options).run()
@@ -54,23 +53,22 @@ export async function rehearse(options: Rehearsing): Promise<Result> {
     if (error instanceof Setback && !options.signal.aborted) throw error.at(stage.workspace.disk)
     throw error
   } finally {
-    await clients.stop()
     await stage.strike(!ok && !options.signal.aborted)
-    process.off('exit', abandon)
   }
 }
 
 async function stayUp(stage: Stage, { signal, progress }: Rehearsing): Promise<void> {
   stage.tickOn()
-  announce(stage.describe())
+  const isFirst = announce(stage.describe())
   try {
     const { plainPort, pki } = stage.machines[0] as Machine
     const asking = `openssl s_client -status -CAfile ${pki.root} -connect 127.0.0.1:${plainPort}`
     progress.say(`a staple: ${asking} -servername ${pki.serverName} </dev/null`)
-    progress.say('staying up until Ctrl-C: npm run invoke -- rotate \'{"action":"status"}\'')
+    const which = isFirst ? '' : `--rehearsal ${process.pid} `
+    progress.say(`staying up until Ctrl-C: npm run invoke -- ${which}rotate '{"action":"status"}'`)
     await pause(2 ** 31 - 1, undefined, { signal }).catch(() => {})
   } finally {
-    withdraw()
+    withdraw(process.pid)
   }
 }
 
@@ -125,7 +123,7 @@ class Rehearsal {
   async #raiseFleet(): Promise<void> {
     const { progress } = this.#options
     for (const machine of this.#stage.machines) {
-      this.#stopIfAsked()
+      stopIfAsked(this.#options.signal)
       progress.state(`booting ${machine.server} on ${machine.id}`)
       await this.#stage.bringUp(machine)
       const behind = machine.proxyProtocol ? ', behind PROXY protocol' : ''
@@ -204,7 +202,7 @@ class Rehearsal {
 
   /** One look at what is, told to the clients and to whoever watches. */
   async #step(state: () => string): Promise<void> {
-    this.#stopIfAsked()
+    stopIfAsked(this.#options.signal)
     const view = this.#stage.watch.look(this.#stage.ids)
     if (JSON.stringify(view) !== JSON.stringify(this.#view)) {
       if (view.committed !== this.#view?.committed) this.#committedAt = Date.now()
@@ -212,7 +210,8 @@ class Rehearsal {
       this.#clients.see(view)
       await this.#noteConvergence(view)
     }
-    this.#options.progress.state(`${state()}: ${this.#score()}`)
+    // A narrow terminal cuts the end off: what matters most comes first.
+    this.#options.progress.state(`${this.#score()}; ${state()}`)
     await pause(LOOK_EVERY)
   }
 
@@ -223,7 +222,7 @@ class Rehearsal {
     const took = ((Date.now() - this.#committedAt) / 1000).toFixed(1)
     const members = this.#stage.machines.length
     this.#options.progress.say(
-      `generation ${confirmed}: all ${members} machines encrypt with ${name}… after ${took} s; ${this.#score()}`,
+      `generation ${confirmed}: ${allMachines(members, 'encrypt')} with ${name}… after ${took} s; ${this.#score()}`,
     )
     await this.#options.seed?.onConverged?.(this.#stage, confirmed)
   }
@@ -232,7 +231,7 @@ class Rehearsal {
     const { tried, reused, lost, failed } = totalOf(this.#clients.tally)
     const { retired } = this.#clients.tally
     const bad = failed === 0 ? '' : `, ${failed} failed`
-    return `${tried} tried, ${reused} reused, ${lost} lost${bad}; ${retired.tried} retired, ${retired.accepted} accepted`
+    return `${lost} lost${bad} of ${tried} tried, ${reused} reused; ${retired.accepted} of ${retired.tried} retired accepted`
   }
 
   /** @throws Setback when it takes longer than `seconds`. */
@@ -243,10 +242,6 @@ class Rehearsal {
         throw new Setback(`${what}: still so after ${seconds} s. ${this.#lastWords()}`)
       await this.#step(() => what)
     }
-  }
-
-  #stopIfAsked(): void {
-    if (this.#options.signal.aborted) throw new Setback('Interrupted', 'Nothing is left behind')
   }
 
   /** What the functions and the instances said last, to explain a stall. */

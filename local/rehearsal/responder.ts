@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import { spawnGroup } from '../process-group.ts'
 import type { ResponderFiles } from './pki.ts'
 import { Setback } from './setback.ts'
 
@@ -57,23 +58,17 @@ export class Responder {
     await gone
   }
 
-  /** The last resort, when there is no time left to wait for anything. */
-  abandon(): void {
-    this.#process?.kill('SIGKILL')
-    this.#process = undefined
-  }
-
   /** Resolves when it says that it is ready: one that is connected to and left without a question never answers again. */
   #launch(): Promise<void> {
     const { log, ...options } = this.#options
     // A rehearsal that is killed takes its responder with it: the kernel tells it.
-    const words = ['--pdeathsig', 'KILL', '--', 'openssl', ...wordsOf(options)]
-    const process = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const argv = ['setpriv', '--pdeathsig', 'KILL', '--', 'openssl', ...wordsOf(options)]
+    const process = spawnGroup(argv, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = process
     process.once('exit', () => void this.#startAgain(process))
     return new Promise((resolve) => {
       for (const stream of [process.stdout, process.stderr]) {
-        stream.on('data', (text: Buffer) => {
+        stream?.on('data', (text: Buffer) => {
           appendFileSync(log, text)
           if (text.includes('waiting for OCSP client')) resolve()
         })

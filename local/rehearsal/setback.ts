@@ -15,3 +15,8 @@ export class Setback extends Error {
     return new Setback(this.message, `${this.next}\nLogs: ${logs}`, this.cause)
   }
 }
+
+/** @throws Setback once the user has asked for the end. */
+export function stopIfAsked({ aborted }: AbortSignal): void {
+  if (aborted) throw new Setback('Interrupted', 'Nothing is left behind')
+}

@@ -1,12 +1,6 @@
-import {
-  readContext,
-  type Synthesis,
-  type SynthesisedRing,
-  type SynthesisedSet,
-  synthesise,
-} from '../../infra/build-app.ts'
-import { parseConfiguration } from '../../infra/configuration.ts'
+import type { SynthesisedRing, SynthesisedSet } from '../../infra/summary.ts'
 import { type Instance, type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
+import { Scope } from '../scope.ts'
 import {
   boot,
   environmentOf,
@@ -26,14 +20,17 @@ import { Responder, urlOfResponder } from './responder.ts'
 import { RingWatch } from './ring-watch.ts'
 import type { Running } from './running.ts'
 import type { Seed } from './seed.ts'
-import { Setback } from './setback.ts'
-import { publishChains, stapled } from './staple-set.ts'
+import { stopIfAsked } from './setback.ts'
+import { publishChains } from './staple-set.ts'
+import { synthesiseApart } from './synthesis.ts'
 import { ExecTrace } from './trace.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
 
 /** What a rehearsal plays on: the deployed stack, and the machines with their servers. */
 export class Stage {
   readonly workspace: Workspace
+  /** Closes what is open. */
+  readonly scope: Scope
   readonly pki: Pki
   readonly ring: SynthesisedRing
   readonly set: SynthesisedSet
@@ -45,10 +42,11 @@ export class Stage {
   readonly watch: RingWatch
   readonly machines: readonly Machine[]
   readonly instances: Instance[] = []
-  readonly servers: RunningServer[] = []
+  readonly servers: RunningServer[]
 
   private constructor(parts: Pick<Stage, (typeof PARTS)[number]>) {
     this.workspace = parts.workspace
+    this.scope = parts.scope
     this.pki = parts.pki
     this.ring = parts.ring
     this.set = parts.set
@@ -58,51 +56,64 @@ export class Stage {
     this.pace = parts.pace
     this.trace = parts.trace
     this.machines = parts.machines
+    this.servers = parts.servers
     const { name, document } = this.ring
     const watched = { ring: name, secret: this.secret.arn, document: document.name }
     this.watch = new RingWatch(this.aws, watched, Date.now)
   }
 
-  /** Synthesises the stack and starts the loopback AWS from it; no machine runs yet. */
-  static async build(run: string, fleet: Options['fleet'], pace: Pace, seed: Seed): Promise<Stage> {
-    const workspace = openWorkspace(run)
-    const [port] = (await freePorts(1)) as [number]
-    let responder: Responder | undefined
+  /**
+   * Synthesises the stack and starts the loopback AWS from it; no machine runs yet.
+   * @throws Setback once `signal` is aborted; nothing is left of what was begun.
+   */
+  static async build(
+    fleet: Options['fleet'],
+    pace: Pace,
+    seed: Seed,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Stage> {
+    const workspace = openWorkspace()
+    const scope = new Scope()
+    const abandon = () => forget(workspace)
+    process.once('exit', abandon)
+    scope.defer(() => process.off('exit', abandon))
+    scope.defer(() => forgetMemory(workspace))
     try {
-      const { template, assembly, rings, stapling } =
-        seed.synthesis ?? synthesiseFor(fleet, `${workspace.disk}/cdk.out`)
-      const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
-      const pki = makePki(workspace.disk, urlOfResponder(port))
-      responder = new Responder({
-        files: pki.responder,
-        port,
-        minutes: RESPONSE_MINUTES,
-        log: `${workspace.disk}/responder.log`,
-      })
-      await responder.start()
-      const ofRing = { name: ring.name, ...ring.rotation }
-      const machines = await planFleet(fleet, ofRing, pki, workspace, {
-        name: set.name,
-        store: set.storePath,
-      })
-      const trace = new ExecTrace(workspace.traces)
-      const override = new Override(pace, seed.durations)
-      const aws = await startLoopbackAws({
-        template: seed.template?.(template) ?? template,
-        assembly,
-        timing: override,
-        // Nothing rotates before there is a fleet.
-        schedules: 'paused',
-        wrapFunction: (argv, name) => trace.wrap(argv, `function ${name}`),
-      })
-      await publishChains(aws, pki)
-      return new Stage({ workspace, pki, ring, set, responder, aws, override, pace, trace, machines })
+      return await Stage.#furnish({ workspace, scope, fleet, pace, seed, signal })
     } catch (error) {
-      await responder?.stop()
-      forgetMemory(workspace)
+      await scope.close()
       forgetDisk(workspace)
       throw error
     }
+  }
+
+  static async #furnish({ workspace, scope, fleet, pace, seed, signal }: Furnishing): Promise<Stage> {
+    const outdir = `${workspace.disk}/cdk.out`
+    const { template, assembly, rings, stapling } =
+      seed.synthesis ?? (await synthesiseApart(fleet, outdir, signal))
+    const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
+    const { pki, responder } = await openResponder(workspace, scope)
+    stopIfAsked(signal)
+    const ofRing = { name: ring.name, ...ring.rotation }
+    const ofSet = { name: set.name, store: set.storePath }
+    const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
+    const trace = new ExecTrace(workspace.traces)
+    const override = new Override(pace, seed.durations)
+    const servers: RunningServer[] = []
+    scope.defer(() => Promise.all(servers.map(stopServer)))
+    const aws = await startLoopbackAws({
+      template: seed.template?.(template) ?? template,
+      assembly,
+      timing: override,
+      // Nothing rotates before there is a fleet.
+      schedules: 'paused',
+      wrapFunction: (argv, name) => trace.wrap(argv, `function ${name}`),
+    })
+    scope.defer(() => aws.close())
+    await publishChains(aws, pki)
+    stopIfAsked(signal)
+    const world = { workspace, scope, pki, ring, set, responder, aws }
+    return new Stage({ ...world, override, pace, trace, machines, servers })
   }
 
   get secret(): { readonly arn: string } {
@@ -177,6 +188,7 @@ export class Stage {
   describe(): Running {
     const { endpoint, region, operator } = this.aws
     return {
+      pid: process.pid,
       aws: { endpoint, region, ...operator },
       functions: {
         rotate: this.ring.functionName,
@@ -197,23 +209,43 @@ export class Stage {
 
   /** Ends every process and forgets what was in memory; the folder on disk stays where `keepDisk` says so. */
   async strike(keepDisk: boolean): Promise<void> {
-    await this.aws.close()
-    await this.responder.stop()
-    await Promise.all(this.servers.map(stopServer))
-    forgetMemory(this.workspace)
+    await this.scope.close()
     if (!keepDisk) forgetDisk(this.workspace)
   }
+}
 
-  /** The last resort, when there is no time left to wait for anything. */
-  abandon(): void {
-    for (const { process } of this.servers) process.kill('SIGKILL')
-    this.responder.abandon()
-    forgetMemory(this.workspace)
-  }
+interface Furnishing {
+  readonly workspace: Workspace
+  readonly scope: Scope
+  readonly fleet: Options['fleet']
+  readonly pace: Pace
+  readonly seed: Seed
+  readonly signal: AbortSignal
+}
+
+/** The last resort, when there is no time left to wait for anything. */
+function forget(workspace: Workspace): void {
+  forgetMemory(workspace)
+  forgetDisk(workspace)
+}
+
+/** The throwaway certificates, and the responder that answers for them. */
+async function openResponder(
+  workspace: Workspace,
+  scope: Scope,
+): Promise<{ readonly pki: Pki; readonly responder: Responder }> {
+  const [port] = (await freePorts(1)) as [number]
+  const pki = makePki(workspace.disk, urlOfResponder(port))
+  const log = `${workspace.disk}/responder.log`
+  const responder = new Responder({ files: pki.responder, port, minutes: RESPONSE_MINUTES, log })
+  scope.defer(() => responder.stop())
+  await responder.start()
+  return { pki, responder }
 }
 
 const PARTS = [
   'workspace',
+  'scope',
   'pki',
   'ring',
   'set',
@@ -223,20 +255,8 @@ const PARTS = [
   'pace',
   'trace',
   'machines',
+  'servers',
 ] as const
-
-/** What cdk.json configures, with the show's certificates; a smaller fleet lowers its minInstances. */
-export function synthesiseFor({ haproxy, nginx }: Options['fleet'], outdir: string): Synthesis {
-  const { regions, rings, stapling, ...rest } = parseConfiguration(readContext().ticketring)
-  const lowered = rings.map(({ targets, ...ring }) => ({
-    ...ring,
-    targets: { ...targets, minInstances: Math.min(targets.minInstances, haproxy + nginx) },
-  }))
-  const [ring] = lowered
-  if (ring === undefined) throw new Setback('cdk.json configures no ring', 'Put one into its context')
-  const configuration = { ...rest, rings: lowered, stapling: [stapled(ring, stapling[0])] }
-  return synthesise({ ...configuration, ...(regions.length > 0 ? { regions } : {}) }, outdir)
-}
 
 function named<T extends { readonly name: string }>(resources: readonly T[], name: string): T {
   const found = resources.find((resource) => resource.name === name)

@@ -1,15 +1,16 @@
+import { counted } from '../../lambda/core/count.ts'
 import type { Result } from './judge.ts'
 import { type Pace, paceInWords, staplePaceInWords } from './pace.ts'
 import { ALLOWED } from './staple-set.ts'
 import { STAPLE_OUTCOMES } from './staple-sighting.ts'
 import { type StapleCounts, stapleTotalOf } from './staple-tally.ts'
-import { deliveryShare } from './tally.ts'
+import { deliveryShare, totalOf } from './tally.ts'
 import { TLS_VERSIONS } from './tls-client.ts'
 import { percent } from './verdict.ts'
 
 /** The last lines: what was tried, what came of it, and what it was tried under. */
 export function summaryOf(result: Result, pace: Pace): string {
-  const { report, problems } = result
+  const { report } = result
   return [
     '',
     ...headline(result),
@@ -21,14 +22,14 @@ export function summaryOf(result: Result, pace: Pace): string {
     `AWS calls by the staple function: ${callsInWords(result.stage.aws.apiCalls(result.stage.set.functionName))}`,
     `Durations shortened for the show, by one override: ${paceInWords(pace, configuredOf(result))}; staples: ${staplePaceOf(result)}`,
     '',
-    report.ok
-      ? 'OK: nothing was lost, nothing retired was accepted, no key byte was found, every staple was what it should be.'
-      : failureOf(result, problems),
+    ...(report.ok ? [] : failureLines(result)),
+    `${report.ok ? 'OK' : 'NOT OK'}: ${numbersOf(result)}`,
   ].join('\n')
 }
 
 function headline({ report }: Result): readonly string[] {
-  return [`${report.rotations} rotations, generation ${report.generation}, ${report.hosts.length} machines:`]
+  const { rotations, generation, hosts } = report
+  return [`${counted(rotations, 'rotation')}, generation ${generation}, ${counted(hosts.length, 'machine')}:`]
 }
 
 function hostLines({ report, stage }: Result): readonly string[] {
@@ -90,7 +91,7 @@ function staplePaceOf({ stage }: Result): string {
 
 function proofLines({ findings, execs }: Result): readonly string[] {
   return [
-    `Key bytes: ${findings.length} places (command history, outputs, logs, function environments, ${execs} traced execs, files)`,
+    `Key bytes: ${counted(findings.length, 'place')} (command history, outputs, logs, function environments, ${execs} traced execs, files)`,
   ]
 }
 
@@ -104,14 +105,31 @@ function configuredOf({ stage }: Result) {
   return stage.override.configured.get(stage.ring.functionName)
 }
 
-function failureOf({ incidents, stage }: Result, problems: readonly string[]): string {
+/** The last line: what was tried and what came of it, in numbers. */
+export function numbersOf({
+  tally,
+  staples,
+  findings,
+}: Pick<Result, 'tally' | 'staples' | 'findings'>): string {
+  const { tried, lost, failed } = totalOf(tally)
+  const { retired } = tally
+  const unexpected = Object.values(staples.phases).reduce((sum, phase) => sum + phase.unexpected, 0)
+  return [
+    `${counted(tried, 'resumption')}, ${lost} lost${failed === 0 ? '' : `, ${counted(failed, 'connection')} failed`}`,
+    `${retired.accepted} of ${counted(retired.tried, 'retired ticket')} accepted`,
+    `key bytes in ${counted(findings.length, 'place')}`,
+    `${unexpected} of ${counted(stapleTotalOf(staples).asked, 'staple')} not as expected`,
+  ].join(', ')
+}
+
+function failureLines({ incidents, problems, stage }: Result): readonly string[] {
   const shown = incidents.slice(0, 5).map((incident) => `  ${incident}`)
   const more = incidents.length > 5 ? [`  and ${incidents.length - 5} more like these`] : []
   return [
-    'NOT OK:',
+    'What is wrong:',
     ...problems.map((problem) => `  ${problem}`),
     ...(shown.length === 0 ? [] : ['What the clients saw:', ...shown, ...more]),
     `Logs, configurations and script outputs: ${stage.workspace.disk}`,
     "Look at the machine's orchestration folder and server log there first, then run it again.",
-  ].join('\n')
+  ]
 }

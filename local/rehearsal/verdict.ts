@@ -1,3 +1,4 @@
+import { counted } from '../../lambda/core/count.ts'
 import type { Finding } from './key-search.ts'
 import type { HostReport } from './report.ts'
 import { type StapleTally, stapleTotalOf } from './staple-tally.ts'
@@ -50,10 +51,10 @@ export function problemsOf(evidence: Evidence): readonly string[] {
 function lossProblems({ tally, misread }: Evidence): readonly string[] {
   const { lost, failed } = totalOf(tally)
   return [
-    ...when(lost > 0, `${lost} resumptions were lost`),
-    ...when(failed > 0, `${failed} connections failed twice`),
-    ...when(tally.retired.accepted > 0, `${tally.retired.accepted} retired tickets were accepted`),
-    ...when(tally.tickets.missing > 0, `${tally.tickets.missing} handshakes brought no ticket`),
+    ...when(lost > 0, `${counted(lost, 'resumption')} lost`),
+    ...when(failed > 0, `${counted(failed, 'connection')} failed twice`),
+    ...when(tally.retired.accepted > 0, `${counted(tally.retired.accepted, 'retired ticket')} accepted`),
+    ...when(tally.tickets.missing > 0, `${counted(tally.tickets.missing, 'handshake')} without a ticket`),
     ...misread.map((host) => `${host} reads the key in another byte order: its tickets' MAC does not verify`),
   ]
 }
@@ -61,7 +62,10 @@ function lossProblems({ tally, misread }: Evidence): readonly string[] {
 function ringProblems({ wanted, rotations, generation, hosts, status }: Evidence): readonly string[] {
   const behind = hosts.filter((host) => host.generation !== generation)
   return [
-    ...when(rotations < wanted.rotations, `the ring advanced ${rotations} times, not ${wanted.rotations}`),
+    ...when(
+      rotations < wanted.rotations,
+      `the ring advanced ${counted(rotations, 'time')}, not ${wanted.rotations}`,
+    ),
     ...behind.map(
       (host) => `${host.id} (${host.server}) encrypts with generation ${host.generation}, not ${generation}`,
     ),
@@ -98,12 +102,15 @@ function stapleProblems({ staples, stapleParts, stapleStatus, hosts, wanted }: E
   const unseen = stapleParts.filter((part) => (staples.phases[part]?.asked ?? 0) === 0)
   const unexpected = Object.entries(staples.phases).filter(([, counts]) => counts.unexpected > 0)
   return [
-    ...when(expired > 0, `${expired} staples had expired`),
+    ...when(expired > 0, `${counted(expired, 'expired staple')}`),
     ...unexpected.map(
       ([part, counts]) =>
         `${part}: ${counts.unexpected} of ${counts.asked} staples were not what they should be`,
     ),
-    ...when(staples.failed > 0, `${staples.failed} connections that asked for a staple failed twice`),
+    ...when(
+      staples.failed > 0,
+      `${counted(staples.failed, 'connection')} that asked for a staple failed twice`,
+    ),
     ...unasked.map(({ id }) => `${id} was never asked for a staple`),
     ...unseen.map((part) => `no staple was asked for in the part: ${part}`),
     ...fleetProblem(stapleStatus, wanted.members, 'hold their staples'),

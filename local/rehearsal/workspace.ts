@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Setback } from './setback.ts'
@@ -16,10 +16,10 @@ export interface Workspace {
 }
 
 /**
- * @param run the process id, a hyphen and something unique.
+ * Opens folders that are this process's own, whoever else rehearses on this machine.
  * @throws Setback where there is no tmpfs: keys must not touch a disk.
  */
-export function openWorkspace(run: string): Workspace {
+export function openWorkspace(): Workspace {
   if (statfsSync(SHARED_MEMORY, { bigint: false }).type !== TMPFS) {
     throw new Setback(
       `${SHARED_MEMORY} is no tmpfs, so keys would touch a disk`,
@@ -27,25 +27,31 @@ export function openWorkspace(run: string): Workspace {
     )
   }
   forgetTheDead()
-  const memory = join(SHARED_MEMORY, `ticketring-${run}`)
+  const memory = mkdtempSync(join(SHARED_MEMORY, `ticketring-${process.pid}-`))
   const traces = join(memory, 'traces')
-  mkdirSync(traces, { recursive: true, mode: 0o700 })
+  mkdirSync(traces, { mode: 0o700 })
   return { disk: mkdtempSync(join(tmpdir(), 'ticketring-')), memory, traces }
 }
 
-export function forgetMemory({ memory }: Workspace): void {
-  rmSync(memory, { recursive: true, force: true })
+export function forgetMemory({ memory }: Pick<Workspace, 'memory'>): void {
+  remove(memory)
 }
 
-export function forgetDisk({ disk }: Workspace): void {
-  rmSync(disk, { recursive: true, force: true })
+export function forgetDisk({ disk }: Pick<Workspace, 'disk'>): void {
+  remove(disk)
 }
 
-/** Removes what rehearsals left that were killed: their keys are of no use to anybody. */
+/** A process that was killed a moment ago may still have written. */
+function remove(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
+}
+
+/** Removes what our own rehearsals left that were killed: their keys are of no use to anybody. Another user's stay. */
 function forgetTheDead(): void {
   for (const name of readdirSync(SHARED_MEMORY)) {
-    const pid = /^ticketring-(\d+)-[0-9a-f]{6}$/.exec(name)?.[1]
+    const pid = /^ticketring-(\d+)-[0-9A-Za-z]{6}$/.exec(name)?.[1]
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue
-    rmSync(join(SHARED_MEMORY, name), { recursive: true, force: true })
+    const folder = join(SHARED_MEMORY, name)
+    if (lstatSync(folder, { throwIfNoEntry: false })?.uid === process.getuid?.()) remove(folder)
   }
 }

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { countCalls } from '../../bench/calls.ts'
 import { PAGE } from '../../bench/loopback-fleet.ts'
-import { Scope } from '../../bench/scope.ts'
+import { Scope } from '../../local/scope.ts'
 
 const scope = new Scope()
 afterAll(() => scope.close())

@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseRing, type Ring, sharesNoKey } from '../../lambda/core/ring.ts'
 import type { Fault } from '../../local/aws/loopback.ts'
-import { Stage, synthesiseFor } from '../../local/rehearsal/stage.ts'
+import { Stage } from '../../local/rehearsal/stage.ts'
+import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
 import { forgetDisk } from '../../local/rehearsal/workspace.ts'
 
 const FLEET = { haproxy: 1, nginx: 0 }
@@ -20,7 +21,7 @@ let stage: Stage
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'ticketring-handler-'))
   const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
-  stage = await Stage.build(`test-${process.pid}`, FLEET, PACE, { synthesis })
+  stage = await Stage.build(FLEET, PACE, { synthesis })
   await stage.tickOnce()
   await stage.aws.idle()
   for (const machine of stage.machines) await stage.bringUp(machine)

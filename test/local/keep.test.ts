@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RUNNING } from '../../local/rehearsal/layout.ts'
-import { findRunning, type Running } from '../../local/rehearsal/running.ts'
+import { announce, findRunning, type Running, withdraw } from '../../local/rehearsal/running.ts'
 import { askForStaple, visit } from '../../local/rehearsal/tls-client.ts'
 
 const tsx = ['--import', 'tsx']
@@ -155,6 +155,33 @@ describe('a rehearsal that stays up', () => {
     await pause(3_000)
     expect(await ask({ action: 'status' })).toMatchObject({ generation: 2 })
     expect(await ask({ action: 'rotate', reason: 'a test' })).toMatchObject({ generation: 3 })
+  }, 60_000)
+
+  it('that came second is reached by its number, and takes neither the name nor the end of the first', async () => {
+    const first = findRunning() as Running
+    const second = { ...first, pid: process.pid, functions: { rotate: first.functions.staple as string } }
+    expect(announce(second)).toBe(false)
+    expect(findRunning()?.pid).toBe(rehearsal.pid)
+    const named = ['--rehearsal', `${process.pid}`, 'rotate', '{"action":"status"}']
+    expect(JSON.parse((await invoke(...named)).stdout)).toHaveProperty('certificates')
+    expect(await ask({ action: 'status' })).toMatchObject({ ring: 'edge' })
+    withdraw(process.pid)
+    expect(findRunning()?.pid).toBe(rehearsal.pid)
+    expect(await invoke(...named)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`There is --rehearsal ${rehearsal.pid}`),
+    })
+  }, 60_000)
+
+  it('answers quietly where nobody reads', async () => {
+    const child = spawn(process.execPath, [...tsx, 'local/invoke.ts', 'rotate', '{"action":"status"}'])
+    child.stdout.destroy()
+    let stderr = ''
+    child.stderr.on('data', (text) => {
+      stderr += text
+    })
+    const [code] = await once(child, 'close')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   }, 60_000)
 
   it.each([

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { progressOn } from '../../local/rehearsal/progress.ts'
 
-function screen(isTTY: boolean) {
+function screen(isTTY: boolean, columns = 40) {
   let now = 0
   let text = ''
-  const progress = progressOn({ isTTY, columns: 40, write: (more) => (text += more) }, () => now)
+  const progress = progressOn({ isTTY, columns, write: (more) => (text += more) }, () => now)
   return { progress, at: (ms: number) => (now = ms), text: () => text }
 }
 
@@ -29,5 +29,11 @@ describe('progress', () => {
     expect(lines[1]).toHaveLength(39)
     expect(lines[2]).toContain('lasting\n')
     expect(text().endsWith('\r\u001b[2K')).toBe(true)
+  })
+
+  it('takes a terminal that does not know its width for one of 80 columns', () => {
+    const { progress, text } = screen(true, 0)
+    progress.state('x'.repeat(100))
+    expect(text().split('\r\u001b[2K')[1]).toHaveLength(79)
   })
 })

@@ -7,7 +7,7 @@ import type { Pace } from '../../local/rehearsal/pace.ts'
 import { SILENT } from '../../local/rehearsal/progress.ts'
 import { rehearse } from '../../local/rehearsal/rehearsal.ts'
 import type { Seed } from '../../local/rehearsal/seed.ts'
-import { synthesiseFor } from '../../local/rehearsal/stage.ts'
+import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
 import { forgetDisk } from '../../local/rehearsal/workspace.ts'
 
 export const FLEET = { haproxy: 2, nginx: 2 }

@@ -24,7 +24,7 @@ import { askForStaple, TLS_VERSIONS, type TlsVersion, visit } from '../../local/
 import { ExecTrace } from '../../local/rehearsal/trace.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../../local/rehearsal/workspace.ts'
 
-const workspace = openWorkspace(`test-${process.pid}-servers`)
+const workspace = openWorkspace()
 const trace = new ExecTrace(workspace.traces)
 const ring = genesis('edge', '00000000-0000-4000-8000-000000000000', {
   parent: 'p',

@@ -115,6 +115,12 @@ describe('bin/setup.mjs', () => {
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' })
   })
 
+  it.each(['--help', '-h'])('says with %s what it does, and does nothing', (word) => {
+    const { status, stdout } = spawnSync(process.execPath, ['bin/setup.mjs', word], { encoding: 'utf8' })
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^Usage: npm run setup/)
+  })
+
   it('refuses an option it does not know', () => {
     const { status, stderr } = spawnSync(process.execPath, ['bin/setup.mjs', '--force'], { encoding: 'utf8' })
     expect(status).toBe(1)
@@ -123,9 +129,10 @@ describe('bin/setup.mjs', () => {
 })
 
 describe('npm', () => {
-  // It starts a shell, which would keep a signal for itself and leave a fleet with its keys behind.
+  // It starts a shell, which would keep a signal for itself, and tsx's own command kills what does not answer one within
+  // 30 ms: either would leave a fleet with its keys behind.
   it.each(['start', 'test', 'bench'])('hands its signals on to what npm run %s starts', (name) => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
-    expect(scripts[name]).toMatch(/&& exec \S+ [^&;]+$/)
+    expect(scripts[name]).toMatch(/&& exec (vitest|node --import tsx) [^&;]+$/)
   })
 })

@@ -43,12 +43,12 @@ describe('a rehearsal', () => {
   })
 
   it.each<[string, Partial<Evidence>]>([
-    ['1 resumptions were lost', resumption({ lost: 1 })],
+    ['1 resumption lost', resumption({ lost: 1 })],
     ['2 connections failed twice', resumption({ failed: 2 })],
     ['nothing was tried in TLSv1.3', resumption({ tried: 0, reused: 0 })],
-    ['1 retired tickets were accepted', { tally: { ...tally, retired: { tried: 8, accepted: 1 } } }],
+    ['1 retired ticket accepted', { tally: { ...tally, retired: { tried: 8, accepted: 1 } } }],
     ['no retired ticket was tried', { tally: { ...tally, retired: { tried: 0, accepted: 0 } } }],
-    ['3 handshakes brought no ticket', { tally: { ...tally, tickets: { taken: 9, missing: 3 } } }],
+    ['3 handshakes without a ticket', { tally: { ...tally, tickets: { taken: 9, missing: 3 } } }],
     ['1 of 2 pairs of machines', { tally: { ...tally, pairs: { 'a a TLSv1.2': 100 } } }],
     [
       'only 10 % of all tries fell into a delivery',
@@ -58,7 +58,7 @@ describe('a rehearsal', () => {
       'no ticket was tried after its key was superseded',
       { tally: { ...tally, moments: { ...tally.moments, 'after the next advance': 0 } } },
     ],
-    ['the ring advanced 1 times, not 2', { rotations: 1 }],
+    ['the ring advanced 1 time, not 2', { rotations: 1 }],
     ['a (nginx) encrypts with generation 2, not 3', { hosts: [{ ...host, generation: 2 }] }],
     ['0 of 1 machines could be looked at', { hosts: [] }],
     ['the function says that 0 of 1 machines confirmed', { status: { members: 1, confirmed: 0 } }],
@@ -67,12 +67,12 @@ describe('a rehearsal', () => {
     ["too few tickets' MACs were checked", { proved: 0 }],
     ['key bytes in a log: line 1', { findings: [{ kind: 'log', where: 'line 1' }] }],
     ['no exec was traced', { execs: 0 }],
-    ['2 staples had expired', { staples: { ...staples, hosts: { a: { ...counts, expired: 2 } } } }],
+    ['2 expired staples', { staples: { ...staples, hosts: { a: { ...counts, expired: 2 } } } }],
     [
       'first: 3 of 10 staples were not what they should be',
       { staples: { ...staples, phases: { first: { ...phase, unexpected: 3 } } } },
     ],
-    ['1 connections that asked for a staple failed twice', { staples: { ...staples, failed: 1 } }],
+    ['1 connection that asked for a staple failed twice', { staples: { ...staples, failed: 1 } }],
     ['a was never asked for a staple', { staples: { ...staples, hosts: {} } }],
     ['no staple was asked for in the part: second', { stapleParts: ['first', 'second'] }],
     [

@@ -1,0 +1,20 @@
+import { isRefusal } from '../../lambda/core/errors.ts'
+import type { Options } from './options.ts'
+import { Setback } from './setback.ts'
+import type { SynthesisMessage } from './synthesis.ts'
+import { synthesiseFor } from './synthesise.ts'
+
+/** A process of its own: the CDK and the bundler let nobody else act for seconds, not even Ctrl-C. */
+process.once('message', ({ fleet, outdir }: { fleet: Options['fleet']; outdir: string }) => {
+  process.send?.(answer(fleet, outdir), () => process.disconnect())
+})
+
+function answer(fleet: Options['fleet'], outdir: string): SynthesisMessage {
+  try {
+    return { synthesis: synthesiseFor(fleet, outdir) }
+  } catch (error) {
+    if (error instanceof Setback) return { refused: error.message, next: error.next }
+    if (isRefusal(error)) return { refused: error.message, next: 'Mend cdk.json, then run it again' }
+    throw error
+  }
+}

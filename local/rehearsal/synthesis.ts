@@ -1,0 +1,47 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Synthesis } from '../../infra/build-app.ts'
+import { endWithUs, killGroup } from '../process-group.ts'
+import { TSX } from './layout.ts'
+import type { Options } from './options.ts'
+import { Setback, stopIfAsked } from './setback.ts'
+
+/** What comes of a synthesis: the stack, or why there is none. */
+export type SynthesisMessage =
+  | { readonly synthesis: Synthesis }
+  | { readonly refused: string; readonly next: string }
+
+/**
+ * Synthesises the stack in a process of its own, which `signal` ends at once.
+ * @throws Setback where the configuration is refused, or when it is told to stop.
+ */
+export async function synthesiseApart(
+  fleet: Options['fleet'],
+  outdir: string,
+  signal: AbortSignal,
+): Promise<Synthesis> {
+  stopIfAsked(signal)
+  const file = fileURLToPath(new URL('./synthesis-process.ts', import.meta.url))
+  const child = fork(file, { execArgv: TSX, detached: true })
+  endWithUs(child)
+  const stop = () => killGroup(child)
+  signal.addEventListener('abort', stop)
+  try {
+    child.send({ fleet, outdir })
+    const said = once(child, 'message')
+    const [message] = (await Promise.race([said, once(child, 'exit')])) as [SynthesisMessage | number | null]
+    stopIfAsked(signal)
+    return read(message)
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stop()
+  }
+}
+
+function read(message: SynthesisMessage | number | null): Synthesis {
+  if (typeof message !== 'object' || message === null)
+    throw new Setback('The stack could not be synthesised', 'The reason is above')
+  if ('refused' in message) throw new Setback(message.refused, message.next)
+  return message.synthesis
+}

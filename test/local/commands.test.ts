@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { toLayout } from '../../lambda/core/layouts.ts'
+import { genesis, keysOf } from '../../lambda/core/ring.ts'
+import { seededChance } from '../fakes/chance.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'commands-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const node = (file: string) => [process.execPath, '--import', 'tsx', file]
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  'npm start': node('local/rehearsal/main.ts'),
+  invoke: node('local/invoke.ts'),
+  adopt: node('local/adopt.ts'),
+  explain: node('local/explain.ts'),
+  bench: node('bench/main.ts'),
+  explore: node('test/explore/main.ts'),
+  setup: [process.execPath, 'bin/setup.mjs'],
+  'apply-ring': ['sh', 'fleet/apply-ring.sh'],
+  'apply-staple': ['sh', 'fleet/apply-staple.sh'],
+}
+
+/** @param unread whether whoever should read standard output has left before anything is printed. */
+async function run(argv: readonly string[], { unread = false } = {}) {
+  const [command = '', ...words] = argv
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+  if (unread) child.stdout.destroy()
+  const said = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (text) => {
+      said[name] += text
+    })
+  }
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, ...said }
+}
+
+describe.each(Object.entries(COMMANDS))('%s', (name, argv) => {
+  it.each(['--help', '-h'])('%s says what it does and how it is used, with exit code 0', async (word) => {
+    const { code, stdout, stderr } = await run([...argv, word])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain(name)
+    expect(stdout).toContain(' --')
+  })
+})
+
+/** A ring's keys as HAProxy has them. */
+function keyFile(): string {
+  const chance = seededChance('commands')
+  const ring = genesis('edge', chance.uuid(), { parent: 'v0', now: new Date(0), random: chance.random })
+  const file = join(folder, 'haproxy.keys')
+  writeFileSync(
+    file,
+    keysOf(ring)
+      .map((key) => `${toLayout(key, 'haproxy-80').toString('base64')}\n`)
+      .join(''),
+  )
+  return file
+}
+
+describe('a reader that has left', () => {
+  it.each(['npm start', 'invoke', 'adopt', 'explain', 'bench'])(
+    'of %s is no failure, and not worth a word',
+    async (name) => {
+      const ended = await run([...(COMMANDS[name] ?? []), '--help'], { unread: true })
+      expect(ended).toEqual({ code: 0, stdout: '', stderr: '' })
+    },
+  )
+
+  it('of a ring that is adopted learns nothing of it, nor does anybody else', async () => {
+    const argv = [...node('local/adopt.ts'), '--ring', 'edge', '--layout', 'haproxy-80', keyFile()]
+    expect(JSON.parse((await run(argv)).stdout)).toMatchObject({ ring: 'edge', generation: '1' })
+    expect(await run(argv, { unread: true })).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it('is told apart from a disk that is full', async () => {
+    const { code, stderr } = await run([
+      'sh',
+      '-c',
+      'exec "$@" >/dev/full',
+      'sh',
+      ...node('local/adopt.ts'),
+      '--help',
+    ])
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('ENOSPC')
+  })
+})
