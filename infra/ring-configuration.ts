@@ -24,6 +24,8 @@ export interface Rotation {
   /** From this age on the ring advances though machines are missing, and pages. */
   readonly maxKeyAge: number
   readonly trigger: 'schedule' | 'secrets-manager'
+  /** No tick makes the first ring: it waits for the keys that the fleet runs on already. */
+  readonly start?: 'paused'
 }
 
 /** One ring as configured. */
@@ -73,7 +75,7 @@ export function readRing(inspection: Inspection, value: unknown, path: string): 
     servers: readServers(inspection, readServersSection(ring)),
     rotation: readRotation(
       inspection,
-      ring.section('rotation', ['every', 'ticketLifetime', 'maxKeyAge', 'trigger'], {}),
+      ring.section('rotation', ['every', 'ticketLifetime', 'maxKeyAge', 'trigger', 'start'], {}),
     ),
     fleetRoles,
     ...(ring.has('sharedRole') ? { sharedRole: readSharedRole(ring, fleetRoles) } : {}),
@@ -142,6 +144,7 @@ function readRotation(inspection: Inspection, rotation: Section): Rotation {
   const ticketLifetime = rotation.duration('ticketLifetime', Math.min(2 * HOUR, Math.floor(every / 2)))
   const maxKeyAge = rotation.duration('maxKeyAge', 3 * every)
   const trigger = rotation.oneOf('trigger', ['schedule', 'secrets-manager'], 'schedule')
+  const start = rotation.oneOf('start', ['at-once', 'paused'], 'at-once')
   const rules: readonly (readonly [boolean, string, string, number])[] = [
     [every < 30 * MINUTE || every > 24 * HOUR, 'every', 'from 30m to 24h', every],
     [every % MINUTE > 0, 'every', 'whole minutes', every],
@@ -162,5 +165,5 @@ function readRotation(inspection: Inspection, rotation: Section): Rotation {
   for (const [broken, name, wanted, seconds] of rules) {
     if (broken) inspection.note(rotation.at(name), wanted, durationText(seconds))
   }
-  return { every, ticketLifetime, maxKeyAge, trigger }
+  return { every, ticketLifetime, maxKeyAge, trigger, ...(start === 'paused' ? { start } : {}) }
 }

@@ -106,7 +106,7 @@ function rotationConfiguration({
   document,
   window,
 }: RotationFunctionProps): RotationConfiguration {
-  const { trigger, every, ticketLifetime, maxKeyAge } = rotation
+  const { trigger, every, ticketLifetime, maxKeyAge, start } = rotation
   return {
     ring: name,
     secret: secret.arn,
@@ -123,5 +123,6 @@ function rotationConfiguration({
       execution: EXECUTION_SECONDS,
     },
     trigger,
+    ...(start === undefined ? {} : { start }),
   }
 }

@@ -28,13 +28,16 @@ export interface SynthesisedSet extends StaplingConfiguration {
 
 /** A ring in a few lines: which machines, how long keys and tickets live, what it may touch. */
 export function ringSummary(ring: SynthesisedRing): readonly string[] {
-  const { every, ticketLifetime, maxKeyAge, trigger } = ring.rotation
+  const { every, ticketLifetime, maxKeyAge, trigger, start } = ring.rotation
   const rotator = trigger === 'schedule' ? 'EventBridge Scheduler' : 'Secrets Manager'
   return [
     `ring ${ring.name}: ${machinesText(ring)}`,
-    `  keys: a new one every ${durationText(every)} by ${rotator}; each lives ${durationText(3 * every)}, at most ${durationText(3 * maxKeyAge)} if machines hold it up; tickets live ${durationText(ticketLifetime)}`,
+    `  keys: a new one every ${durationText(every)} by ${rotator}; each lives ${durationText(3 * every)}, at most ${durationText(3 * maxKeyAge)} if machines hold it up; tickets live ${durationText(ticketLifetime)}, so a stolen ring reads a session for up to ${durationText(2 * every + ticketLifetime)} after it was made`,
     `  may touch: secret ${ring.secretName}, parameter ${ring.recordName}, and those machines with document ${ring.document.name}`,
     readersText(ring),
+    ...(start === 'paused'
+      ? ['  starts paused: no tick makes the first ring, write it with npm run adopt']
+      : []),
   ]
 }
 

@@ -35,23 +35,35 @@ export interface Answer {
 
 /** Publishes how the ring stands. */
 export function measure(
-  { journal, clock }: RotationPorts,
+  ports: RotationPorts,
   situation: Situation,
   decision: Decision,
   forced: boolean,
 ): void {
-  const { delivery } = situation
-  if (delivery === undefined) return
-  journal.record({
-    kind: 'measured',
-    metrics: {
+  const gauges = gaugesOf(ports, situation)
+  if (gauges === undefined) return
+  ports.journal.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
+}
+
+function gaugesOf({ clock, configuration }: RotationPorts, { delivery, fleet }: Situation) {
+  if (delivery !== undefined) {
+    const { members, confirmed } = delivery
+    return {
       KeyAge: Math.round(ageOf(delivery, clock.now())),
-      Members: delivery.members,
-      Stragglers: delivery.members - delivery.confirmed,
-      RotationHeld: decision.action === 'hold' && decision.page ? 1 : 0,
-      RotationForced: forced ? 1 : 0,
-    },
-  })
+      Members: members,
+      Stragglers: members - confirmed,
+    }
+  }
+  // A ring that starts paused has no key that could be too old: the function runs, and says so.
+  const Members = fleet.known ? fleet.members.length : 0
+  return configuration.start === 'paused' ? { KeyAge: 0, Members, Stragglers: 0 } : undefined
+}
+
+function signalsOf(decision: Decision, forced: boolean) {
+  return {
+    RotationHeld: decision.action === 'hold' && decision.page ? 1 : 0,
+    RotationForced: forced ? 1 : 0,
+  }
 }
 
 /** What an invocation comes to. */

@@ -37,6 +37,7 @@ async function createSecret(ports: RotationPorts, { token, rotationToken }: Step
   if (labels.pending !== token) throw unknownToken(token, `AWSPENDING on ${labels.pending ?? 'no version'}`)
   refuseBesideRevoke(labels)
   if (delivery !== undefined) refuseClosedGate(ports, { ...situation, delivery })
+  else refusePaused(ports)
   const ring = await stageAs(ports, situation, { version: token, rotationToken })
   await refuseDead(ports, token, ring)
 }
@@ -115,6 +116,16 @@ function refuseClosedGate(
     wanted: 'an open gate',
     came: gate.reason,
     fix: 'The reconcile tick takes the rotation up once the gate opens',
+  })
+}
+
+/** RotateSecret on a ring that waits to be adopted. */
+function refusePaused({ configuration }: RotationPorts): void {
+  if (configuration.start !== 'paused') return
+  throw new TicketringError('rotation-held', {
+    wanted: 'a ring in the secret',
+    came: 'none yet, and this ring starts paused',
+    fix: 'Write one into the secret (npm run adopt), or invoke the function with {"action":"rotate"}',
   })
 }
 

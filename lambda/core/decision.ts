@@ -1,4 +1,5 @@
 import { converge } from './convergence.ts'
+import { allMachines, counted } from './count.ts'
 import { ageOf, askGate, type Gate, later } from './gate.ts'
 import { abandonedPending, revokedLeftover, tidy } from './leftovers.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
@@ -10,7 +11,7 @@ import { type Decision, type Intent, type Known, type Situation, stagedRevoke } 
  */
 export function decide(situation: Situation, intent: Intent, configuration: RotationConfiguration): Decision {
   const { delivery } = situation
-  if (delivery === undefined) return decideUnborn(situation, intent)
+  if (delivery === undefined) return decideUnborn(situation, intent, configuration)
   const known = { ...situation, delivery }
   return (
     revokeOnDemand(known, intent) ??
@@ -30,11 +31,20 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
   )
 }
 
-function decideUnborn({ labels, unread }: Situation, intent: Intent): Decision {
+function decideUnborn(
+  { labels, unread }: Situation,
+  intent: Intent,
+  { start }: Pick<RotationConfiguration, 'start'>,
+): Decision {
+  const isByHand = intent.action === 'rotate' && intent.manual
   if (unread === true) {
     const reason = `the delivery record does not know version ${labels.current} yet, and looking reads no ring: the next tick does`
-    return { action: 'rest', reason }
+    return {
+      action: 'rest',
+      reason: start === 'paused' ? `${reason}, unless it is still {}: ${unadopted(intent)}` : reason,
+    }
   }
+  if (start === 'paused' && !isByHand) return { ...UNADOPTED, reason: unadopted(intent) }
   if (intent.action === 'reconcile' || intent.action === 'rotate') {
     return { action: 'genesis', reason: `the secret holds no ring yet (version ${labels.current})` }
   }
@@ -46,20 +56,25 @@ function decideUnborn({ labels, unread }: Situation, intent: Intent): Decision {
   }
 }
 
+const UNADOPTED = { action: 'hold', waitsFor: 'operator', page: false } as const
+
+/** The keys that a fleet already runs on are to come first: a ring made meanwhile would end every session. */
+function unadopted({ action }: Intent): string {
+  const what =
+    action === 'reconcile' || action === 'rotate' ? 'this ring starts paused' : `no ring yet to ${action}`
+  return `${what}: write one into the secret (npm run adopt), or have {"action":"rotate"} make it`
+}
+
 function revokeOnDemand({ delivery, fleet }: Known, intent: Intent): Decision | undefined {
   if (intent.action !== 'revoke') return undefined
   const { generation, encryptsWith, rotatedAt } = delivery
   const machines = fleet.known
-    ? countText(fleet.members.length)
+    ? counted(fleet.members.length, 'machine')
     : 'all machines of its tag (the roll call was refused)'
   const reason =
     `asked for: it replaces all three keys of generation ${generation}, which encrypts with ${encryptsWith} since ` +
     `${rotatedAt.toISOString()}, on ${machines}`
   return { action: 'revoke', reason }
-}
-
-function countText(machines: number): string {
-  return machines === 1 ? '1 machine' : `${machines} machines`
 }
 
 /** Scheduler delivers at least once: an event from before the last rotation has had its effect. */
@@ -165,6 +180,6 @@ function isOurs(version: string): boolean {
 
 function restReason({ delivery }: Known): string {
   const since = delivery.convergedAt?.toISOString() ?? 'never'
-  const held = `all ${delivery.members} machines hold generation ${delivery.generation}`
+  const held = `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}`
   return delivery.members === 0 ? 'no machine has ever answered to the tag' : `${held} since ${since}`
 }

@@ -21,6 +21,8 @@ export interface RotationConfiguration {
   readonly record: string
   readonly timing: RotationTiming
   readonly trigger: 'schedule' | 'secrets-manager'
+  /** The first ring is not made by a tick: an owner's own keys, or an operator, come first. */
+  readonly start?: 'paused'
 }
 
 export interface RotationTiming {
@@ -50,6 +52,7 @@ export function parseRotationConfiguration(text: string | undefined): RotationCo
     'record',
     'timing',
     'trigger',
+    'start',
   ])
   return Object.freeze({
     ring: fields.name('ring', 'a ring name'),
@@ -59,6 +62,7 @@ export function parseRotationConfiguration(text: string | undefined): RotationCo
     record: fields.string('record', /^\//, 'a parameter name'),
     timing: parseTiming(fields.raw('timing')),
     trigger: fields.oneOf('trigger', ['schedule', 'secrets-manager'] as const),
+    ...(fields.has('start') ? { start: fields.oneOf('start', ['paused'] as const) } : {}),
   })
 }
 
