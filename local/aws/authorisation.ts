@@ -41,7 +41,7 @@ export class Authorisation {
   async evaluate(request: AccessRequest): Promise<Verdict> {
     const { action, resource, principal } = request
     const context = this.#context(request)
-    const key = JSON.stringify([principal.arn, action, resource, context])
+    const key = JSON.stringify([this.#policies.revision, principal.arn, action, resource, context])
     const known = this.#outcomes.get(key)
     const pending = known ?? this.#simulate(request, context)
     if (!known) this.#outcomes.set(key, pending)

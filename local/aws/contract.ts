@@ -1,6 +1,8 @@
 /** What a rehearsal or a test gives the loopback AWS, and what it gets back. */
 
 import type { History, StatementUse } from './history.ts'
+import type { Secret } from './secret-store.ts'
+import type { TemplateResource } from './template.ts'
 
 export interface LoopbackOptions {
   /** The synthesised CloudFormation template, as parsed JSON. */
@@ -11,6 +13,10 @@ export interface LoopbackOptions {
   readonly region?: string
   /** Default `111122223333`. */
   readonly account?: string
+  /** Names of the roles that exist outside the stack, such as a fleet's own: a policy can be attached to no other. */
+  readonly roles?: readonly string[]
+  /** What an earlier stack left in the account. */
+  readonly retained?: readonly Retained[]
   /** Values for the template's own parameters; their defaults otherwise. */
   readonly parameters?: Readonly<Record<string, string>>
   /** The one declared override of durations. Nothing else of the template can be changed. */
@@ -60,6 +66,14 @@ export interface LoopbackAws {
   invoke(functionName: string, event: unknown, how?: InvokeOptions): Promise<Invocation>
   /** Every version of a secret, past any policy: for a rehearsal, to know which keys to look for. Key material. */
   secretVersions(secretId: string): readonly SecretVersion[]
+  /**
+   * Updates the stack to another template, one resource after the other, and removes what is gone last.
+   * @param between what happens after each step, while the stack is half updated
+   * @throws RolledBack
+   */
+  update(template: unknown, between?: (logicalId: string) => Promise<void>): Promise<void>
+  /** What would stay in the account if the stack were deleted now. */
+  retained(): readonly Retained[]
   /** Asks the override for each function's environment again: the next invocations run in new processes. */
   retime(): void
   /** How often each operation was asked for by functions, or by one function or role named here. */
@@ -76,6 +90,15 @@ export interface InvokeOptions {
   readonly asynchronous?: boolean
   /** ClientContext, parsed: Lambda hands it to the function of a synchronous invocation. */
   readonly clientContext?: unknown
+}
+
+/** What stays in the account without its stack. */
+export interface Retained {
+  readonly type: string
+  readonly logicalId: string
+  readonly name: string
+  readonly resource: TemplateResource
+  readonly secret?: Secret
 }
 
 export interface SecretVersion {

@@ -1,169 +1,269 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Account, arn, letters, roleArn, uuid } from './account.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { arn, roleArn, uuid } from './account.ts'
 import type { Context } from './authorisation.ts'
-import { codeOf, LoopbackError } from './aws-error.ts'
-import type { CallBook } from './caller.ts'
-import type { DurationOverride } from './contract.ts'
-import { type Principal, roleSession } from './credentials.ts'
-import { type FaultPlan, strike } from './faults.ts'
-import type { Functions } from './functions.ts'
-import type { FailedEvent } from './history.ts'
+import { AwsError, LoopbackError } from './aws-error.ts'
+import type { Retained, Timed } from './contract.ts'
+import type { Principal } from './credentials.ts'
 import type { ParameterStore } from './parameter-store.ts'
+import type { PolicyBook } from './policies.ts'
 import { parseRate } from './rate.ts'
 import type { Rotator } from './rotation.ts'
-import { scheduledInput, Ticker } from './scheduler.ts'
+import { Ticker } from './scheduler.ts'
+import { type ScheduleParts, startSchedule } from './schedules.ts'
 import { Secret, type SecretStore } from './secret-store.ts'
+import { putVersion } from './secret-versions.ts'
 import type { SecretsManager } from './secrets-manager.ts'
-import type { DeclaredRotation, DeclaredSchedule, Stack } from './stack.ts'
+import type { DeclaredRotation, DeclaredSecret, Stack } from './stack.ts'
+import { readPoliciesOf } from './stack-policies.ts'
 import type { Association, StateManager } from './state-manager.ts'
+import type { SystemsManager } from './systems-manager.ts'
+import type { TemplateResource } from './template.ts'
 
-export interface DeploymentParts {
-  readonly account: Account
-  readonly calls: CallBook
+export interface DeploymentParts extends ScheduleParts {
   readonly operator: Principal
+  readonly policies: PolicyBook
   readonly secrets: SecretStore
   readonly secretsManager: SecretsManager
   readonly rotator: Rotator
   readonly parameters: ParameterStore
-  readonly functions: Functions
   readonly stateManager: StateManager
-  readonly faults: FaultPlan
-  readonly failedEvents: FailedEvent[]
-  readonly timing: DurationOverride
+  readonly systemsManager: SystemsManager
   readonly background: (work: Promise<unknown>) => void
-  readonly paused: boolean
+  readonly readStack: (resources: readonly TemplateResource[]) => Stack
+  /** Names of the roles that exist outside the stack. */
+  readonly roles: readonly string[]
+  /** What earlier stacks left in the account. */
+  readonly retained: readonly Retained[]
 }
 
-/**
- * Creates what the stack declares, in the order its references demand, as the operator.
- * @returns every clock of the account; they run unless told to start paused
- * @throws LoopbackError where CloudFormation would roll back
- */
-export async function deploy(stack: Stack, parts: DeploymentParts): Promise<Ticker[]> {
-  for (const { name, type, value } of stack.parameters) parts.parameters.create(name, type, value)
-  await createSecrets(stack, parts)
-  for (const { role } of stack.functions) await mayAssume('lambda.amazonaws.com', role, stack, parts)
-  for (const { group, target } of stack.schedules) {
-    const groupArn = arn(parts.account, 'scheduler', `schedule-group/${group}`)
-    await mayAssume('scheduler.amazonaws.com', target.role, stack, parts, { 'aws:SourceArn': groupArn })
-  }
-  const rotations = await Promise.all(stack.rotations.map((rotation) => configureRotation(rotation, parts)))
-  const tickers = [
-    ...stack.schedules.map((schedule) => startSchedule(schedule, parts)),
-    ...stack.associations.flatMap((association) => startAssociation(association, parts)),
-    ...rotations.flat(),
-  ]
-  return tickers
+/** A template, worked out. */
+export interface Declared {
+  readonly resources: readonly TemplateResource[]
+  readonly stack: Stack
 }
 
-async function createSecrets({ secrets }: Stack, parts: DeploymentParts): Promise<void> {
-  const { account, calls, faults, operator, secretsManager } = parts
-  for (const declared of secrets) {
-    const { caller } = calls.open('secretsmanager', 'CreateSecret', operator)
-    await secretsManager.create(new Secret(declared, account, faults), declared.value, uuid(account), caller)
+/** CloudFormation gave a deploy up and took back what it had made. */
+export class RolledBack extends LoopbackError {
+  /** What stays in the account all the same. */
+  readonly retained: readonly Retained[]
+
+  constructor(message: string, retained: readonly Retained[]) {
+    super(message)
+    this.retained = retained
   }
 }
 
-/** A service takes a role only if the role's trust policy lets it. Roles outside the stack are not ours to judge. */
-async function mayAssume(
-  service: string,
-  role: string,
-  { roles }: Stack,
-  { account, calls }: DeploymentParts,
-  context: Context = {},
-): Promise<void> {
-  if (!roles.some(({ name }) => name === role)) return
-  const { caller } = calls.open('sts', 'AssumeRole', { kind: 'service', arn: service, name: service })
-  const all = { 'aws:SourceAccount': account.id, ...context }
-  if (await caller.may('sts:AssumeRole', roleArn(account, role), all)) return
-  throw new LoopbackError(`${service} may not assume the role ${role}`)
-}
+/** The stack: what CloudFormation has made of a template, one resource after the other, as the operator. */
+export class Deployment {
+  readonly #parts: DeploymentParts
+  readonly #made = new Map<string, TemplateResource>()
+  readonly #clocks = new Map<string, Ticker>()
 
-async function configureRotation(rotation: DeclaredRotation, parts: DeploymentParts): Promise<Ticker[]> {
-  const { account, rotator, secrets, timing } = parts
-  const { logicalId, expression, functionArn } = rotation
-  const secret = secrets.find(rotation.secret)
-  secret.rotation = { functionArn, expression }
-  const rotate = () => rotator.request(secret, uuid(account))
-  await (rotation.immediately ? rotate() : rotator.test(secret))
-  if (expression === undefined) return []
-  const timed = { kind: 'rotation' as const, logicalId, name: secret.name }
-  const seconds = parseRate(expression, logicalId)
-  const ticker = new Ticker(timed, { period: timing.period?.(seconds, timed) ?? seconds }, account, rotate)
-  if (!parts.paused) ticker.start(false)
-  return [ticker]
-}
-
-function startSchedule(schedule: DeclaredSchedule, parts: DeploymentParts): Ticker {
-  const { logicalId, name, enabled } = schedule
-  const timed = { kind: 'schedule' as const, logicalId, name }
-  const period = parts.timing.period?.(schedule.period, timed) ?? schedule.period
-  const window = (schedule.window * period) / schedule.period
-  const ticker = new Ticker(timed, { period, window }, parts.account, (time) => fire(schedule, time, parts))
-  if (enabled && !parts.paused) ticker.start(true)
-  return ticker
-}
-
-/** At least once: Scheduler queues an asynchronous invocation in the role's name, else keeps the event. */
-async function fire(schedule: DeclaredSchedule, scheduledTime: Date, parts: DeploymentParts): Promise<void> {
-  const { account, faults } = parts
-  const { target } = schedule
-  const event = scheduledInput(target.input, scheduledTime)
-  const session = roleSession(account, 'service', target.role, letters(account, 16))
-  for (let attempt = 0; attempt <= target.retryAttempts; attempt += 1) {
-    if (attempt > 0) await sleep(1000 * 2 ** (attempt - 1), undefined, { ref: false })
-    if (!(await handOver(target.arn, event, session, parts))) continue
-    for (let copy = 0; copy < faults.duplicates; copy += 1) await handOver(target.arn, event, session, parts)
-    return
+  constructor(parts: DeploymentParts) {
+    this.#parts = parts
+    for (const { resource, secret } of parts.retained) {
+      readPoliciesOf(resource, parts.policies, parts.account, [])
+      if (secret) parts.secrets.secrets.push(secret)
+    }
   }
-  await keep(target.deadLetters, schedule.name, event, session, parts)
-}
 
-async function handOver(
-  id: string,
-  event: unknown,
-  session: Principal,
-  parts: DeploymentParts,
-): Promise<boolean> {
-  const { calls, faults, functions } = parts
-  const { call, caller } = calls.open('lambda', 'Invoke', session)
-  try {
-    const fault = faults.pick('Invoke', session)
-    if (fault) strike(fault, session)
-    const deployment = functions.find(id)
-    await caller.need('lambda:InvokeFunction', deployment.arn)
-    functions.queue(deployment, event)
-    return true
-  } catch (error) {
-    call.error = codeOf(error)
-    return false
+  get made(): ReadonlyMap<string, TemplateResource> {
+    return this.#made
+  }
+
+  /** Every clock of the account; they run unless told to start paused. */
+  get schedules(): Ticker[] {
+    return [...this.#clocks.values()]
+  }
+
+  /** @throws RolledBack */
+  async create(declared: Declared): Promise<void> {
+    for (const resource of declared.resources) {
+      try {
+        await this.#make(resource, declared)
+      } catch (error) {
+        for (const clock of this.schedules) clock.pause()
+        throw new RolledBack(`${resource.logicalId}: ${(error as Error).message}`, this.#kept(['Retain']))
+      }
+    }
+  }
+
+  /**
+   * Changes what differs, one resource after the other, then removes what is gone.
+   * @param between what happens after each step
+   * @throws RolledBack
+   */
+  async update(declared: Declared, between: (logicalId: string) => Promise<void>): Promise<void> {
+    const before = new Map(this.#made)
+    const changed = declared.resources.filter(
+      (resource) => !isDeepStrictEqual(resource, before.get(resource.logicalId)),
+    )
+    for (const resource of changed) {
+      try {
+        await this.#make(resource, declared)
+        await between(resource.logicalId)
+      } catch (error) {
+        await this.#takeBack(before)
+        throw new RolledBack(`${resource.logicalId}: ${(error as Error).message}`, [])
+      }
+    }
+    const left = new Set(declared.resources.map(keyOf))
+    for (const resource of before.values()) if (!left.has(keyOf(resource))) this.#remove(resource)
+  }
+
+  /** What would stay if the stack were deleted now. */
+  kept(): readonly Retained[] {
+    return this.#kept(['Retain', 'RetainExceptOnCreate'])
+  }
+
+  #kept(policies: readonly string[]): readonly Retained[] {
+    const { secrets } = this.#parts
+    const kept = [...this.#made.values()].filter(({ deletionPolicy }) => policies.includes(deletionPolicy))
+    return kept.map((resource) => {
+      const secret = secrets.secrets.find((each) => each.arn === resource.identity.ref)
+      const { type, logicalId, identity } = resource
+      return { type, logicalId, name: identity.name, resource, ...(secret ? { secret } : {}) }
+    })
+  }
+
+  async #takeBack(before: ReadonlyMap<string, TemplateResource>): Promise<void> {
+    const resources = [...before.values()]
+    for (const resource of this.#made.values()) if (!before.has(resource.logicalId)) this.#remove(resource)
+    const declared = { resources, stack: this.#parts.readStack(resources) }
+    for (const resource of resources) {
+      if (this.#made.get(resource.logicalId) !== resource) await this.#make(resource, declared)
+    }
+  }
+
+  async #make(resource: TemplateResource, declared: Declared): Promise<void> {
+    const { logicalId } = resource
+    const { policies, account, functions, systemsManager } = this.#parts
+    const before = this.#made.get(logicalId)
+    if (before === undefined) this.#refuseTwin(resource)
+    this.#findRoles(resource, declared)
+    policies.forget(logicalId)
+    readPoliciesOf(resource, policies, account, declared.resources)
+    const { stack } = declared
+    const own = <T extends { readonly logicalId: string }>(all: readonly T[]) =>
+      all.filter((each) => each.logicalId === logicalId)
+    for (const secret of own(stack.secrets)) await this.#makeSecret(secret, before)
+    for (const parameter of own(stack.parameters)) this.#makeParameter(parameter)
+    for (const document of own(stack.documents)) systemsManager.put(document)
+    for (const deployment of own(stack.functions)) {
+      await this.#mayAssume('lambda.amazonaws.com', deployment.role, stack)
+      functions.put(deployment)
+    }
+    for (const rotation of own(stack.rotations)) await this.#configureRotation(rotation)
+    for (const association of own(stack.associations)) this.#startAssociation(association)
+    for (const schedule of own(stack.schedules)) {
+      const groupArn = arn(account, 'scheduler', `schedule-group/${schedule.group}`)
+      await this.#mayAssume('scheduler.amazonaws.com', schedule.target.role, stack, {
+        'aws:SourceArn': groupArn,
+      })
+      this.#wind(startSchedule(schedule, this.#parts))
+    }
+    this.#made.set(logicalId, resource)
+  }
+
+  #remove({ logicalId, type, identity }: TemplateResource): void {
+    const { policies, functions, stateManager, systemsManager } = this.#parts
+    // Where another of its name has taken its place, what is gone is its old self alone.
+    if (type === 'AWS::SSM::Document') systemsManager.remove(identity.name)
+    if (this.#made.get(logicalId)?.identity.name !== identity.name) return
+    policies.forget(logicalId)
+    functions.remove(logicalId)
+    stateManager.remove(logicalId)
+    this.#clocks.get(logicalId)?.pause()
+    this.#clocks.delete(logicalId)
+    this.#made.delete(logicalId)
+  }
+
+  /** Nothing with a name of its own can be made where something of that name was left. */
+  #refuseTwin({ type, logicalId, identity }: TemplateResource): void {
+    const twin = this.#parts.retained.find((each) => each.type === type && each.name === identity.name)
+    // What the template does not name gets another name each time.
+    const named = identity.name !== logicalId && !identity.name.startsWith(`loopback-${logicalId}`)
+    if (twin === undefined || !named) return
+    throw new AwsError('AlreadyExists', `${type} with the name ${identity.name} already exists`)
+  }
+
+  #findRoles({ type, properties }: TemplateResource, { stack }: Declared): void {
+    if (type !== 'AWS::IAM::Policy' && type !== 'AWS::IAM::ManagedPolicy') return
+    const known = [...stack.roles.map(({ name }) => name), ...this.#parts.roles]
+    const missing = [properties.Roles ?? []].flat().find((role) => !known.includes(String(role)))
+    if (missing !== undefined)
+      throw new AwsError('NoSuchEntity', `The role with name ${missing} cannot be found.`)
+  }
+
+  /** CloudFormation writes a value when it makes the secret, and again whenever the template's changes. */
+  async #makeSecret(declared: DeclaredSecret, before: TemplateResource | undefined): Promise<void> {
+    const { account, calls, faults, operator, secrets, secretsManager } = this.#parts
+    const { value } = declared
+    if (before === undefined) {
+      const { caller } = calls.open('secretsmanager', 'CreateSecret', operator)
+      await secretsManager.create(new Secret(declared, account, faults), value, uuid(account), caller)
+    } else if (before.properties.SecretString !== value) {
+      const labels = ['AWSCURRENT']
+      const version = { id: uuid(account), value, labels, now: account.now() }
+      secrets.find(declared.arn).update((versions) => putVersion(versions, version))
+    }
+  }
+
+  #makeParameter({ name, type, value }: Stack['parameters'][number]): void {
+    this.#parts.parameters.create(name, type, value)
+  }
+
+  /** A service takes a role only if the role's trust policy lets it. Roles outside the stack are not ours to judge. */
+  async #mayAssume(service: string, role: string, { roles }: Stack, context: Context = {}): Promise<void> {
+    const { account, calls } = this.#parts
+    if (!roles.some(({ name }) => name === role)) return
+    const { caller } = calls.open('sts', 'AssumeRole', { kind: 'service', arn: service, name: service })
+    const all = { 'aws:SourceAccount': account.id, ...context }
+    if (await caller.may('sts:AssumeRole', roleArn(account, role), all)) return
+    throw new LoopbackError(`${service} may not assume the role ${role}`)
+  }
+
+  async #configureRotation(rotation: DeclaredRotation): Promise<void> {
+    const { account, rotator, secrets } = this.#parts
+    const { logicalId, expression, functionArn } = rotation
+    const secret = secrets.find(rotation.secret)
+    secret.rotation = { functionArn, expression }
+    const rotate = () => rotator.request(secret, uuid(account))
+    await (rotation.immediately ? rotate() : rotator.test(secret))
+    if (expression === undefined) return
+    const timed = { kind: 'rotation' as const, logicalId, name: secret.name }
+    this.#wind(this.#clock(timed, parseRate(expression, logicalId), rotate))
+  }
+
+  #startAssociation(association: Association): void {
+    const { background, stateManager } = this.#parts
+    const { logicalId, name, period } = association
+    background(stateManager.put(association))
+    if (period === undefined) return
+    const timed = { kind: 'association' as const, logicalId, name }
+    const run = () => stateManager.runAll(association)
+    this.#wind(this.#clock(timed, period, run))
+  }
+
+  #clock(timed: Timed, declared: number, action: () => Promise<void>): Ticker {
+    const { account, background, paused, timing } = this.#parts
+    const clock = new Ticker(timed, { period: timing.period?.(declared, timed) ?? declared }, account, () => {
+      const run = action()
+      background(run)
+      return run
+    })
+    if (!paused) clock.start(false)
+    return clock
+  }
+
+  /** A clock takes the place of the one before it. */
+  #wind(clock: Ticker): void {
+    this.#clocks.get(clock.logicalId)?.pause()
+    this.#clocks.set(clock.logicalId, clock)
   }
 }
 
-/** The dead-letter queue, where there is one and the role may write to it. */
-async function keep(
-  queue: string | undefined,
-  source: string,
-  event: unknown,
-  session: Principal,
-  { account, calls, failedEvents }: DeploymentParts,
-): Promise<void> {
-  if (queue === undefined) return
-  const { caller } = calls.open('sqs', 'SendMessage', session)
-  if (await caller.may('sqs:SendMessage', queue)) failedEvents.push({ source, event, at: account.now() })
-}
-
-function startAssociation(association: Association, parts: DeploymentParts): Ticker[] {
-  const { account, stateManager, timing } = parts
-  const { logicalId, name, period: declared } = association
-  if (declared === undefined) return []
-  const timed = { kind: 'association' as const, logicalId, name }
-  const period = timing.period?.(declared, timed) ?? declared
-  const ticker = new Ticker(timed, { period }, account, () => {
-    const run = stateManager.runAll(association)
-    parts.background(run)
-    return run
-  })
-  if (!parts.paused) ticker.start(false)
-  return [ticker]
+/** A resource under another name is another one: CloudFormation replaces it. */
+function keyOf({ logicalId, identity }: TemplateResource): string {
+  return `${logicalId}/${identity.name}`
 }

@@ -48,20 +48,30 @@ export class Functions {
   readonly logs: LogRecord[] = []
   readonly failedEvents: FailedEvent[] = []
   readonly #parts: FunctionsParts
-  readonly #deployments: readonly FunctionDeployment[]
+  readonly #deployments = new Map<string, FunctionDeployment>()
   readonly #environments = new Map<string, Environment[]>()
   readonly #outgoing: Environment[] = []
   #closed = false
 
-  constructor(deployments: readonly FunctionDeployment[], parts: FunctionsParts) {
-    this.#deployments = deployments
+  constructor(parts: FunctionsParts) {
     this.#parts = parts
+  }
+
+  /** A function as it is from now on: new events go to new processes. */
+  put(deployment: FunctionDeployment): void {
+    this.#deployments.set(deployment.logicalId, deployment)
+    this.#retire(this.#environments.get(deployment.name) ?? [])
+    this.#environments.delete(deployment.name)
+  }
+
+  remove(logicalId: string): void {
+    this.#deployments.delete(logicalId)
   }
 
   /** By name, ARN or `function:name`, qualified with `$LATEST` or not. @throws AwsError `ResourceNotFoundException`. */
   find(id: string): FunctionDeployment {
     const bare = id.replace(/:\$LATEST$/, '')
-    const found = this.#deployments.find(
+    const found = [...this.#deployments.values()].find(
       ({ name, arn }) => bare === name || bare === arn || bare.endsWith(`:function:${name}`),
     )
     if (found) return found
@@ -91,11 +101,15 @@ export class Functions {
 
   /** As after a change of configuration: new events go to new processes, those at work end their event first. */
   renew(): void {
-    for (const environment of [...this.#environments.values()].flat()) {
+    this.#retire([...this.#environments.values()].flat())
+    this.#environments.clear()
+  }
+
+  #retire(environments: readonly Environment[]): void {
+    for (const environment of environments) {
       if (environment.busy) this.#outgoing.push(environment)
       else environment.process.kill()
     }
-    this.#environments.clear()
   }
 
   /** Resolves when no process is left. */

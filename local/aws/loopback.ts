@@ -1,11 +1,13 @@
 import type { CallBook } from './caller.ts'
 import type { Instance, InvokeOptions, LoopbackAws, LoopbackOptions, Machine } from './contract.ts'
 import { type Principal, roleSession } from './credentials.ts'
-import { deploy } from './deployment.ts'
+import { Deployment } from './deployment.ts'
 import { type Foundation, foundation, front, type Services, services } from './machinery.ts'
 import { ManagedNode } from './managed-node.ts'
+import type { Stack } from './stack.ts'
 
 export type * from './contract.ts'
+export { RolledBack } from './deployment.ts'
 export type * from './history.ts'
 
 /**
@@ -14,7 +16,8 @@ export type * from './history.ts'
  */
 export async function startLoopbackAws(options: LoopbackOptions): Promise<LoopbackAws> {
   const base = foundation(options)
-  const { account, stack, calls, faults, pending } = base
+  const { account, calls, faults, pending } = base
+  let declared = base.declare(options.template)
   let endpoint = ''
   const parts = services(base, options, () => endpoint)
   const { functions, fleet } = parts
@@ -26,15 +29,19 @@ export async function startLoopbackAws(options: LoopbackOptions): Promise<Loopba
   }
   const { accessKeyId, secretAccessKey } = base.credentials.issueKey(operator)
   endpoint = await wire.listen()
-  const schedules = await deploy(stack, {
+  const deployment = new Deployment({
     ...base,
     ...parts,
     operator,
     background: pending.add,
     failedEvents: functions.failedEvents,
     paused: options.schedules === 'paused',
-  }).catch(async (error: unknown) => {
-    await Promise.all([functions.close(), wire.close()])
+    roles: options.roles ?? [],
+    retained: options.retained ?? [],
+  })
+  const shut = () => Promise.all([functions.close(), wire.close()])
+  await deployment.create(declared).catch(async (error: unknown) => {
+    await shut()
     throw error
   })
 
@@ -43,8 +50,12 @@ export async function startLoopbackAws(options: LoopbackOptions): Promise<Loopba
     region: account.region,
     account: account.id,
     operator: { accessKeyId, secretAccessKey },
-    resources: stack,
-    schedules,
+    get resources() {
+      return declared.stack
+    },
+    get schedules() {
+      return deployment.schedules
+    },
     faults,
     history: {
       calls: calls.calls,
@@ -54,27 +65,33 @@ export async function startLoopbackAws(options: LoopbackOptions): Promise<Loopba
       logs: functions.logs,
       failedEvents: functions.failedEvents,
     },
-    join: (machine) => join(machine, endpoint, base, parts),
+    join: (machine) => join(machine, endpoint, declared.stack, base, parts),
     invoke: (name, event, how) => invokeAs(operator, name, event, how, base, parts),
     secretVersions: (secretId) =>
       [...parts.secrets.find(secretId).versions.values()].map(({ labels, ...version }) => ({
         ...version,
         labels: [...labels],
       })),
+    async update(template, between = async () => {}) {
+      const next = base.declare(template, deployment.made)
+      await deployment.update(next, between)
+      declared = next
+    },
+    retained: () => deployment.kept(),
     retime: () => functions.renew(),
     apiCalls: (principal) => countCalls(calls, principal),
     statements: () => base.policies.uses(),
     idle: () => pending.idle(),
     async close() {
-      for (const schedule of schedules) schedule.pause()
-      await Promise.all([functions.close(), fleet.close(), wire.close()])
+      for (const schedule of deployment.schedules) schedule.pause()
+      await Promise.all([shut(), fleet.close()])
     },
   }
 }
 
 /** Registers a machine: its agent is there, and State Manager welcomes it. */
-function join(machine: Machine, endpoint: string, base: Foundation, parts: Services): Instance {
-  const { account, stack, credentials } = base
+function join(machine: Machine, endpoint: string, stack: Stack, base: Foundation, parts: Services): Instance {
+  const { account, credentials } = base
   const role = stack.roles.find(({ logicalId }) => logicalId === machine.role)?.name ?? machine.role
   const node = new ManagedNode({
     machine: { ...machine, role },

@@ -10,14 +10,14 @@ import { Fleet } from './fleet.ts'
 import { Functions } from './functions.ts'
 import { Metadata } from './metadata.ts'
 import { ParameterStore } from './parameter-store.ts'
+import { PolicyBook } from './policies.ts'
 import { Rotator } from './rotation.ts'
 import { SecretStore } from './secret-store.ts'
 import { SecretsManager } from './secrets-manager.ts'
 import { readStack } from './stack.ts'
-import { readPolicies } from './stack-policies.ts'
 import { StateManager } from './state-manager.ts'
 import { SystemsManager } from './systems-manager.ts'
-import { readTemplate } from './template.ts'
+import { readTemplate, type TemplateResource } from './template.ts'
 import { Wire } from './wire.ts'
 
 /** What every service stands on. @throws LoopbackError for a template that uses what is not modelled. */
@@ -25,11 +25,17 @@ export function foundation(options: LoopbackOptions) {
   const { clock = Date.now, random = randomBytes, log = () => {}, timing = {} } = options
   const { account: id = '111122223333', region = 'us-east-1' } = options
   const account: Account = { id, region, now: clock, random }
-  const resources = readTemplate(options.template, account, options.parameters)
-  const policies = readPolicies(resources, account)
+  const policies = new PolicyBook()
+  const around = { account, assembly: options.assembly, timing }
+  const read = (resources: readonly TemplateResource[]) => readStack(resources, around)
+  const declare = (template: unknown, known?: ReadonlyMap<string, TemplateResource>) => {
+    const resources = readTemplate(template, account, options.parameters, known)
+    return { resources, stack: read(resources) }
+  }
   return {
     account,
-    stack: readStack(resources, { account, assembly: options.assembly, timing }),
+    declare,
+    readStack: read,
     policies,
     log,
     timing,
@@ -44,9 +50,9 @@ export type Foundation = ReturnType<typeof foundation>
 
 /** Every service of the account, wired to one another; nothing runs yet. */
 export function services(base: Foundation, options: LoopbackOptions, endpoint: () => string) {
-  const { account, stack, pending } = base
+  const { account, pending } = base
   const common = { ...base, background: pending.add }
-  const functions = new Functions(stack.functions, { ...common, endpoint, wrap: options.wrapFunction })
+  const functions = new Functions({ ...common, endpoint, wrap: options.wrapFunction })
   const fleet = new Fleet(base.faults)
   const rotator = new Rotator({
     ...common,
@@ -63,8 +69,8 @@ export function services(base: Foundation, options: LoopbackOptions, endpoint: (
     secrets,
     secretsManager: new SecretsManager(account, secrets, rotator),
     parameters: new ParameterStore(account),
-    stateManager: new StateManager({ ...common, fleet, associations: stack.associations }),
-    systemsManager: new SystemsManager({ ...common, fleet, documents: stack.documents, minimumTimeout }),
+    stateManager: new StateManager({ ...common, fleet }),
+    systemsManager: new SystemsManager({ ...common, fleet, minimumTimeout }),
   }
 }
 

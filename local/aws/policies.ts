@@ -11,21 +11,31 @@ export interface Policy {
 /** Every policy of the account, and how often each statement of the template decided. */
 export class PolicyBook {
   readonly #identity = new Map<string, Policy[]>()
-  readonly #resource = new Map<string, Policy>()
+  readonly #resource = new Map<string, Policy[]>()
   readonly #uses = new Map<string, StatementUse & { used: number }>()
+
+  /** Grows with each change: what was decided before it may be decided otherwise. */
+  revision = 0
 
   /** Policies attached to a role. `counted` only for those the template itself writes. */
   attach(role: string, id: string, document: unknown, counted = true): void {
     const attached = this.#identity.get(role) ?? []
     this.#identity.set(role, [...attached, this.#mark(id, document, counted)])
+    this.revision += 1
   }
 
   /** The policy on a resource: a secret's, a key's, a role's trust; a function's grows with each permission. */
   protect(resource: string, id: string, document: unknown): void {
-    const added = this.#mark(id, document, true)
-    const present = this.#resource.get(resource)
-    const Statement = [...(present?.document.Statement ?? []), ...added.document.Statement]
-    this.#resource.set(resource, { id, document: { ...added.document, Statement } })
+    this.#resource.set(resource, [...(this.#resource.get(resource) ?? []), this.#mark(id, document, true)])
+    this.revision += 1
+  }
+
+  /** Drops what a resource of the template wrote. */
+  forget(logicalId: string): void {
+    const others = ({ id }: Policy) => id !== logicalId && !id.startsWith(`${logicalId}.`)
+    for (const book of [this.#identity, this.#resource])
+      for (const [key, policies] of book) book.set(key, policies.filter(others))
+    this.revision += 1
   }
 
   identityPolicies(role: string | undefined): readonly Policy[] {
@@ -33,7 +43,11 @@ export class PolicyBook {
   }
 
   resourcePolicy(resource: string): Policy | undefined {
-    return this.#resource.get(resource)
+    const policies = this.#resource.get(resource) ?? []
+    const [first] = policies
+    if (first === undefined) return undefined
+    const Statement = policies.flatMap(({ document }) => document.Statement)
+    return { ...first, document: { ...first.document, Statement } }
   }
 
   /** Counts the statements that a decision rested on and gives their names. */

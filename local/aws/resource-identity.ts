@@ -27,9 +27,9 @@ const NAMINGS: Readonly<Record<string, Naming>> = {
   },
   'AWS::SecretsManager::ResourcePolicy': plain,
   'AWS::SecretsManager::RotationSchedule': plain,
-  'AWS::KMS::Key': (_, account) => {
+  'AWS::KMS::Key': ({ logicalId }, account) => {
     const id = uuid(account)
-    return { name: id, ref: id, attributes: { Arn: arn(account, 'kms', `key/${id}`), KeyId: id } }
+    return { name: logicalId, ref: id, attributes: { Arn: arn(account, 'kms', `key/${id}`), KeyId: id } }
   },
   'AWS::KMS::Alias': named('AliasName'),
   'AWS::IAM::Role': (resource, account) => {

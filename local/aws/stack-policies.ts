@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Account, roleArn } from './account.ts'
 import { LoopbackError } from './aws-error.ts'
-import { PolicyBook } from './policies.ts'
+import type { PolicyBook } from './policies.ts'
 import { roleName } from './stack.ts'
 import type { TemplateResource } from './template.ts'
 
@@ -12,14 +12,8 @@ const AWS_MANAGED: Readonly<Record<string, readonly string[]>> = {
   AmazonSSMManagedInstanceCore: ['ssm:GetParameter', 'ssm:GetParameters'],
 }
 
-/** Every policy of the template: identity policies by role, resource policies by ARN. */
-export function readPolicies(resources: readonly TemplateResource[], account: Account): PolicyBook {
-  const book = new PolicyBook()
-  for (const resource of resources) readPoliciesOf(resource, book, account, resources)
-  return book
-}
-
-function readPoliciesOf(
+/** Puts what a resource says about permissions into the book: identity policies by role, resource policies by ARN. */
+export function readPoliciesOf(
   { type, logicalId, identity, properties }: TemplateResource,
   book: PolicyBook,
   account: Account,

@@ -24,25 +24,33 @@ const AGENT_PATIENCE = 600_000
 export class StateManager {
   readonly executions: Execution[] = []
   readonly #account: Account
-  readonly #associations: readonly Association[]
+  readonly #associations = new Map<string, Association>()
   readonly #fleet: Fleet
   readonly #background: (work: Promise<unknown>) => void
 
   constructor(parts: {
     account: Account
-    associations: readonly Association[]
     fleet: Fleet
     background: (work: Promise<unknown>) => void
   }) {
     this.#account = parts.account
-    this.#associations = parts.associations
     this.#fleet = parts.fleet
     this.#background = parts.background
   }
 
+  /** An association that is created or changed runs at once. */
+  put(association: Association): Promise<void> {
+    this.#associations.set(association.logicalId, association)
+    return this.runAll(association)
+  }
+
+  remove(logicalId: string): void {
+    this.#associations.delete(logicalId)
+  }
+
   /** A new machine does not wait for the interval; one whose agent is not connected yet is served once it is. */
   welcome(node: ManagedNode): void {
-    for (const association of this.#associations) {
+    for (const association of this.#associations.values()) {
       if (this.#members(association).includes(node))
         this.#background(this.#runOnceReachable(association, node))
     }

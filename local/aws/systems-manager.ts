@@ -33,7 +33,6 @@ const page = (least: number) => ({
 
 export interface SystemsManagerParts {
   readonly account: Account
-  readonly documents: readonly CommandDocument[]
   readonly fleet: Fleet
   readonly faults: FaultPlan
   /** TimeoutSeconds may not be less: 30 on AWS, 1 where durations are declared short. */
@@ -44,6 +43,7 @@ export interface SystemsManagerParts {
 /** Run Command and the roll call, as Systems Manager's API reference describes them. */
 export class SystemsManager {
   readonly commands: Command[] = []
+  readonly #documents = new Map<string, CommandDocument>()
   readonly #parts: SystemsManagerParts
   readonly operations: Readonly<Record<string, Operation>> = {
     SendCommand: (input, caller) => this.#send(input, caller),
@@ -57,6 +57,14 @@ export class SystemsManager {
 
   constructor(parts: SystemsManagerParts) {
     this.#parts = parts
+  }
+
+  put(document: CommandDocument): void {
+    this.#documents.set(document.name, document)
+  }
+
+  remove(name: string): void {
+    this.#documents.delete(name)
   }
 
   async #send(input: unknown, caller: Caller) {
@@ -122,7 +130,7 @@ export class SystemsManager {
   }
 
   #document(id: string, version = '$DEFAULT'): CommandDocument {
-    const document = this.#parts.documents.find(({ name }) => id === name || this.#documentArn(name) === id)
+    const document = [...this.#documents.values()].find(({ name }) => id === name || this.#documentArn(name) === id)
     if (!document) throw new AwsError('InvalidDocument', `document with name ${id} does not exist.`)
     if (['1', '$DEFAULT', '$LATEST'].includes(version)) return document
     throw new AwsError('InvalidDocumentVersion', `the document version ${version} does not exist.`)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Account } from './account.ts'
 import { LoopbackError } from './aws-error.ts'
+import { inCreationOrder } from './creation-order.ts'
 import { type Identity, identify } from './resource-identity.ts'
 
 const TEMPLATE = z.object({
@@ -10,7 +11,15 @@ const TEMPLATE = z.object({
   Mappings: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
   Resources: z.record(
     z.string(),
-    z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()).default({}) }),
+    z.object({
+      Type: z.string(),
+      Properties: z.record(z.string(), z.unknown()).default({}),
+      DeletionPolicy: z.enum(['Delete', 'Retain', 'RetainExceptOnCreate']).default('Delete'),
+      DependsOn: z
+        .union([z.string(), z.array(z.string())])
+        .default([])
+        .transform((ids) => [ids].flat()),
+    }),
   ),
 })
 type Template = z.infer<typeof TEMPLATE>
@@ -21,38 +30,54 @@ export interface TemplateResource {
   readonly type: string
   readonly identity: Identity
   readonly properties: Record<string, unknown>
+  readonly deletionPolicy: 'Delete' | 'Retain' | 'RetainExceptOnCreate'
 }
 
 /** `AWS::NoValue`: the property that holds it does not exist. */
 const NO_VALUE = Symbol('AWS::NoValue')
 
 /**
- * Reads a synthesised template as CloudFormation would create it.
+ * Reads a synthesised template as CloudFormation would create it, in that order.
+ * @param known what is there already: a resource keeps its identity while it keeps its name
  * @throws LoopbackError for anything it does not know: a type, an attribute, an intrinsic function.
  */
 export function readTemplate(
   template: unknown,
   account: Account,
   parameters: Readonly<Record<string, string>> = {},
+  known: ReadonlyMap<string, TemplateResource> = new Map(),
 ): TemplateResource[] {
   const parsed = TEMPLATE.safeParse(template)
   if (!parsed.success) throw new LoopbackError(`not a template: ${z.prettifyError(parsed.error)}`)
-  const resolver = new Resolver(parsed.data, account, parameters)
-  return Object.entries(parsed.data.Resources).map(([logicalId, { Type, Properties }]) => ({
-    logicalId,
-    type: Type,
-    identity: resolver.identity(logicalId),
-    properties: resolver.resolve(Properties, logicalId) as Record<string, unknown>,
-  }))
+  const { Resources } = parsed.data
+  const resolver = new Resolver(parsed.data, account, parameters, known)
+  return inCreationOrder(Resources).flatMap((logicalId) => {
+    const resource = Resources[logicalId]
+    if (!resource) return []
+    return {
+      logicalId,
+      type: resource.Type,
+      identity: resolver.identity(logicalId),
+      properties: resolver.resolve(resource.Properties, logicalId) as Record<string, unknown>,
+      deletionPolicy: resource.DeletionPolicy,
+    }
+  })
 }
 
 class Resolver {
   readonly #template: Template
   readonly #account: Account
   readonly #parameters: Readonly<Record<string, string>>
+  readonly #known: ReadonlyMap<string, TemplateResource>
   readonly #identities = new Map<string, Identity>()
 
-  constructor(template: Template, account: Account, parameters: Readonly<Record<string, string>>) {
+  constructor(
+    template: Template,
+    account: Account,
+    parameters: Readonly<Record<string, string>>,
+    known: ReadonlyMap<string, TemplateResource>,
+  ) {
+    this.#known = known
     this.#template = template
     this.#account = account
     this.#parameters = parameters
@@ -68,7 +93,9 @@ class Resolver {
       const value = resource.Properties[name]
       return value === undefined ? undefined : this.resolve(value, `${logicalId}.${name}`)
     }
-    const identity = identify({ type: resource.Type, logicalId, property }, this.#account)
+    const made = this.#known.get(logicalId)
+    const fresh = identify({ type: resource.Type, logicalId, property }, this.#account)
+    const identity = made?.type === resource.Type && made.identity.name === fresh.name ? made.identity : fresh
     this.#identities.set(logicalId, identity)
     return identity
   }

@@ -105,6 +105,7 @@ export class Stage {
       template: seed.template?.(template) ?? template,
       assembly,
       timing: override,
+      roles: [...rings, ...stapling].flatMap(({ fleetRoles }) => fleetRoles),
       // Nothing rotates before there is a fleet.
       schedules: 'paused',
       wrapFunction: (argv, name) => trace.wrap(argv, `function ${name}`),

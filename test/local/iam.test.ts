@@ -33,6 +33,7 @@ async function playThrough(synthesis: Synthesis, template: unknown): Promise<Rec
   const aws = await startLoopbackAws({
     template,
     assembly: synthesis.assembly,
+    roles: synthesis.rings.flatMap(({ fleetRoles }) => fleetRoles),
     timing: new Override(PACE),
     schedules: 'paused',
     rotationRetry: { times: 0, delay: 10 },

@@ -68,8 +68,14 @@ function joinHolder(aws: LoopbackAws): void {
 
 /** What a day of this stack looks like from outside: deploy, tick, delivery, a lost event. */
 async function playThrough(template: unknown): Promise<Record<string, unknown>> {
-  const { assembly } = synthesis
-  const aws = await startLoopbackAws({ template, assembly, timing: new Override(PACE), schedules: 'paused' })
+  const { assembly, stapling } = synthesis
+  const aws = await startLoopbackAws({
+    template,
+    assembly,
+    roles: stapling.flatMap(({ fleetRoles }) => fleetRoles),
+    timing: new Override(PACE),
+    schedules: 'paused',
+  })
   try {
     await publishChains(aws, pki)
     joinHolder(aws)

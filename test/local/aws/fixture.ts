@@ -21,6 +21,7 @@ export function startAccount(options: Partial<LoopbackOptions> = {}): Promise<Lo
     template: template(),
     assembly: ASSEMBLY,
     schedules: 'paused',
+    roles: ['terminators'],
     rotationRetry: { times: 2, delay: 10 },
     timing: {},
     ...options,
