@@ -58,7 +58,7 @@ export class FleetDelivery extends Construct {
    */
   precede(handler: IFunction): void {
     const resource = handler.node.defaultChild as CfnFunction
-    resource.addResourceDependency(this.#resource)
+    resource.addOverride('DependsOn', [this.#resource.logicalId])
     this.#association.addResourceDependency(resource)
   }
 

@@ -75,6 +75,8 @@ export class FleetFunction extends Construct {
       environment: { [variable]: value },
     })
     const resource = handler.node.defaultChild as CfnFunction
+    // The role carries its policies itself, so CDK's waiting for it says what the reference to it already says.
+    resource.addDeletionOverride('DependsOn')
     // By ids alone: the L2 wants a whole VPC, and brings a managed policy that allows the interfaces of all of them.
     if (props.network !== undefined) {
       const { subnetIds, securityGroupIds } = props.network

@@ -110,6 +110,13 @@ describe('a tick between two steps of a deploy', () => {
     }
   })
 
+  it('waits for nothing that a reference makes it wait for already', () => {
+    for (const id of functions) {
+      const { DependsOn = [] } = new Map(resources.entries()).get(id) as Resource
+      for (const each of [DependsOn].flat()) expect(idsOf(resources, 'AWS::SSM::Document')).toContain(each)
+    }
+  })
+
   it('meets no machine that ran a document which the function does not know yet', () => {
     for (const id of idsOf(resources, 'AWS::SSM::Association')) {
       const earlier = precedingOf(resources, id)
