@@ -37,7 +37,10 @@ usage() {
     '  NGINX_TEST, NGINX_RELOAD      default: nginx -t, systemctl reload nginx; words, no shell' \
     '  HAPROXY_KEY_SIZE, NGINX_KEY_SIZE  80 (default) or 48' \
     '  HAPROXY_OWNER, NGINX_OWNER    of the key files, default root' \
-    '  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, address:port=servername, separated by spaces' \
+    '  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, address:port=servername or unix:/path=servername,' \
+    '                                separated by spaces' \
+    '  HAPROXY_CLIENT_CERT, HAPROXY_CLIENT_KEY, NGINX_CLIENT_CERT, NGINX_CLIENT_KEY' \
+    '                                files of a client certificate, for listeners that demand one' \
     '  RUN_DIR                       default /run/ticketring/RING, on a tmpfs' \
     '  ALLOW_DISK                    yes: the keys may be kept on a disk' \
     '  LOCK_WAIT, VERIFY_WAIT        seconds to wait for another run (30), for the key to be seen (10)' \
@@ -511,11 +514,12 @@ restore_haproxy() {
 handshake() {
   split_listener "$1"
   shift
+  # shellcheck disable=SC2086
   saw=$(
     # Whatever outlives a killed script must hold neither its lock nor its output.
     exec 3>&- 9>&-
     { read -r _ <"$run_dir/hold" || :; } |
-      timeout 4 stdbuf -oL openssl s_client -no-CAfile -no-CApath -connect "$address" -servername "$server_name" "$@" 2>&1 |
+      timeout 4 stdbuf -oL openssl s_client -no-CAfile -no-CApath $connect "$@" 2>&1 |
       {
         watch_handshake
         : >"$run_dir/hold"
@@ -620,10 +624,32 @@ take_old_tickets() {
     remove "$run_dir/taken.new"
     handshake "$listener" -sess_out "$run_dir/taken.new"
     [ -s "$run_dir/taken.new" ] || fail verify-unreachable "$listener: wanted a ticket to try again later, got $outcome"
-    old_tickets="$old_tickets $run_dir/ticket.$listener.$seen_name"
+    ticket_file "$listener"
+    old_tickets="$old_tickets $ticket_file.$seen_name"
     mv -f "$run_dir/taken.new" "${old_tickets##* }"
     note "keeping a ticket under $seen_name of $listener, which the new ring must refuse"
   done
+}
+
+# ticket_file LISTENER: sets the head of its tickets' names, in which a comma stands for each slash of a path.
+ticket_file() {
+  ticket_file=$1
+  while :; do
+    case $ticket_file in
+      */*) ticket_file=${ticket_file%%/*},${ticket_file#*/} ;;
+      *) break ;;
+    esac
+  done
+  ticket_file=$run_dir/ticket.$ticket_file
+}
+
+# listener_of TICKET: sets $listener to the one of the settings that the ticket is of.
+listener_of() {
+  for listener in $listeners; do
+    ticket_file "$listener"
+    [ "$1" != "$ticket_file" ] || return 0
+  done
+  return 1
 }
 
 # A ticket stays until it was refused, so that a later run tries it again.
@@ -634,17 +660,12 @@ try_old_tickets() {
   for ticket; do
     [ -e "$ticket" ] || continue
     old_name=${ticket##*.}
-    listener=${ticket#"$run_dir"/ticket.}
-    listener=${listener%.*}
-    case " $listeners " in
-      *" $listener "*) ;;
-      # The settings do not name it any more, and perhaps nobody is left there to refuse it.
-      *)
-        note "forgetting a ticket under $old_name of $listener, which is no listener of the settings any more"
-        remove "$ticket"
-        continue
-        ;;
-    esac
+    # The settings do not name it any more, and perhaps nothing is left there to refuse it.
+    if ! listener_of "${ticket%.*}"; then
+      note "forgetting $ticket, which is of no listener of the settings any more"
+      remove "$ticket"
+      continue
+    fi
     case " $(ring_names) " in
       # The key came back into the ring: nothing to refuse.
       *" $old_name "*) remove "$ticket" ;;

@@ -39,7 +39,10 @@ usage() {
     '                                include STAPLE[.]conf; in the server of that certificate' \
     '  NGINX_TEST, NGINX_RELOAD      default: nginx -t, systemctl reload nginx; words, no shell' \
     '  HAPROXY_OWNER, NGINX_OWNER    of the staples, default root' \
-    '  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, address:port=servername, separated by spaces' \
+    '  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, address:port=servername or unix:/path=servername,' \
+    '                                separated by spaces' \
+    '  HAPROXY_CLIENT_CERT, HAPROXY_CLIENT_KEY, NGINX_CLIENT_CERT, NGINX_CLIENT_KEY' \
+    '                                files of a client certificate, for listeners that demand one' \
     '  RUN_DIR                       default /run/ticketring/SET.staples' \
     '  LOCK_WAIT, VERIFY_WAIT        seconds to wait for another run (30), for the staple to be seen (10)' \
     '' \
@@ -943,9 +946,10 @@ forget_withdrawn() {
 handshake() {
   split_listener "$1"
   outcome=mute alert='' asked=no
+  # shellcheck disable=SC2086
   saw=$(
     exec 3>&- 8>&- 9>&-
-    timeout 4 openssl s_client -no-CAfile -no-CApath -status -prexit -connect "$address" -servername "$server_name" 2>&1 </dev/null
+    timeout 4 openssl s_client -no-CAfile -no-CApath -status -prexit $connect 2>&1 </dev/null
   ) || :
   IFS=$LF
   for line in $saw; do read_client_line "$line"; done

@@ -23,6 +23,7 @@ LC_ALL=C
 export LC_ALL
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
 SPACE=' '
+LISTENER='address:port=servername or unix:/path=servername'
 LF='
 '
 
@@ -133,6 +134,7 @@ need() {
 
 COMMON_SETTINGS="REGION RUN_DIR SERVER LOCK_WAIT VERIFY_WAIT HAPROXY_SOCKET HAPROXY_OWNER HAPROXY_VERIFY"
 COMMON_SETTINGS="$COMMON_SETTINGS NGINX_TEST NGINX_RELOAD NGINX_OWNER NGINX_VERIFY"
+COMMON_SETTINGS="$COMMON_SETTINGS HAPROXY_CLIENT_CERT HAPROXY_CLIENT_KEY NGINX_CLIENT_CERT NGINX_CLIENT_KEY"
 
 # read_settings ORIGIN TEXT: KEY=value lines; a later one overrides an earlier one.
 read_settings() {
@@ -168,6 +170,7 @@ default_settings() {
   conf_REGION=${AWS_REGION:-${AWS_DEFAULT_REGION:-${AWS_SSM_REGION_NAME:-}}} conf_SERVER='' conf_LOCK_WAIT=30 conf_VERIFY_WAIT=10
   conf_HAPROXY_SOCKET='' conf_HAPROXY_OWNER=root conf_HAPROXY_VERIFY=''
   conf_NGINX_TEST='nginx -t' conf_NGINX_RELOAD='systemctl reload nginx' conf_NGINX_OWNER=root conf_NGINX_VERIFY=''
+  conf_HAPROXY_CLIENT_CERT='' conf_HAPROXY_CLIENT_KEY='' conf_NGINX_CLIENT_CERT='' conf_NGINX_CLIENT_KEY=''
   default_own_settings
 }
 
@@ -228,8 +231,14 @@ choose_server() {
       ;;
   esac
   case $server in
-    haproxy) owner=$conf_HAPROXY_OWNER listeners=$conf_HAPROXY_VERIFY ;;
-    nginx) owner=$conf_NGINX_OWNER listeners=$conf_NGINX_VERIFY ;;
+    haproxy)
+      owner=$conf_HAPROXY_OWNER listeners=$conf_HAPROXY_VERIFY
+      choose_client_certificate HAPROXY "$conf_HAPROXY_CLIENT_CERT" "$conf_HAPROXY_CLIENT_KEY"
+      ;;
+    nginx)
+      owner=$conf_NGINX_OWNER listeners=$conf_NGINX_VERIFY
+      choose_client_certificate NGINX "$conf_NGINX_CLIENT_CERT" "$conf_NGINX_CLIENT_KEY"
+      ;;
   esac
   choose_files
   want_setting OWNER "$owner" '[!A-Za-z0-9_.-]'
@@ -274,12 +283,26 @@ choose_only() {
   return 1
 }
 
+# choose_client_certificate KIND CERTIFICATE KEY: what a listener that demands a client certificate is shown.
+choose_client_certificate() {
+  client_certificate=
+  [ -n "$2$3" ] || return 0
+  want_path "$1_CLIENT_CERT" "$2"
+  want_path "$1_CLIENT_KEY" "$3"
+  client_certificate="-cert $2 -key $3"
+}
+
 want_listeners() {
-  [ -n "$listeners" ] || fail config-invalid 'wanted a listener to verify as address:port=servername, found none'
+  [ -n "$listeners" ] || fail config-invalid "wanted a listener to verify as $LISTENER, found none"
   for listener in $listeners; do
     address=${listener%=*}
     case $listener in
-      *[!A-Za-z0-9_.:=-]* | *=*=* | *= | [:=]*) bad_listener ;;
+      *[!A-Za-z0-9_./:@+=-]* | *=*=* | *= | [:=]*) bad_listener ;;
+      unix:/?*=*)
+        want_path VERIFY "${address#unix:}"
+        continue
+        ;;
+      */* | *@* | *+*) bad_listener ;;
       *:*=*) ;;
       *) bad_listener ;;
     esac
@@ -290,7 +313,7 @@ want_listeners() {
 }
 
 bad_listener() {
-  fail config-invalid "wanted a listener as address:port=servername, found $listener"
+  fail config-invalid "wanted a listener as $LISTENER, found $listener"
 }
 
 # ---- Directory and lock
@@ -811,12 +834,15 @@ last_alert() {
 
 # ---- Handshakes
 
-# split_listener LISTENER: sets $address and $server_name.
+# split_listener LISTENER: sets $server_name, and $connect to the words that lead s_client there.
 split_listener() {
   address=${1%=*} server_name=${1##*=}
   case $address in
-    *:*:*) address="[${address%:*}]:${address##*:}" ;;
+    unix:*) connect="-unix ${address#unix:}" ;;
+    *:*:*) connect="-connect [${address%:*}]:${address##*:}" ;;
+    *) connect="-connect $address" ;;
   esac
+  connect="$connect -servername $server_name $client_certificate"
 }
 
 # read_client_line LINE: what s_client says of the connection sets $outcome, $alert, $asked (for a client certificate) and

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { RE2JS } from 're2js'
 import { TicketringError } from '../lambda/core/errors.ts'
-import type { VerifyListener } from '../lambda/core/server-settings.ts'
+import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
 
 /** A Run Command document: its name follows from its content. */
 export interface FleetDocument {
@@ -83,9 +83,15 @@ export function buildDocument(plan: DocumentPlan, script: string): FleetDocument
   return { name: `${plan.name}-${digest(text)}`, version: '1', script: version, content }
 }
 
-/** The script without whole lines of comment and empty ones: with them the larger one is over the limit. */
-function linesOf(script: string): readonly string[] {
-  return script.split('\n').filter((line) => !/^\s*(#|$)/.test(line))
+/** A program in Python, whose indentation counts. */
+const PYTHON = /(^PYTHON_\w+='\n[^']*'$)/m
+
+/** The script without indentation, whole lines of comment and empty ones: with them the larger one is over the limit. */
+export function linesOf(script: string): readonly string[] {
+  const lines = script
+    .split(PYTHON)
+    .flatMap((part) => (PYTHON.test(part) ? part : part.replaceAll(/^ +/gm, '')).split('\n'))
+  return lines.filter((line) => !/^\s*(#|$)/.test(line))
 }
 
 function contentOf(
@@ -120,9 +126,17 @@ function preamble({ parameter, subject, settings }: DocumentPlan, version: strin
   ]
 }
 
-/** Listeners in the words of a machine's configuration file. */
-export function listenersText(listeners: readonly VerifyListener[]): string {
-  return listeners.map(({ address, serverName }) => `${address}=${serverName}`).join(' ')
+/** What proves a delivery, in the words of a machine's configuration file. */
+export function proofSettings(
+  server: 'HAPROXY' | 'NGINX',
+  { verify, client }: { readonly verify: readonly VerifyListener[]; readonly client?: ClientCertificate },
+): Readonly<Record<string, string>> {
+  return {
+    [`${server}_VERIFY`]: verify.map(({ address, serverName }) => `${address}=${serverName}`).join(' '),
+    ...(client === undefined
+      ? {}
+      : { [`${server}_CLIENT_CERT`]: client.certificate, [`${server}_CLIENT_KEY`]: client.key }),
+  }
 }
 
 /** The settings stand between single quotes in a shell script, so nothing in them may end the quotes. */

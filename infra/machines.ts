@@ -1,4 +1,4 @@
-import type { VerifyListener } from '../lambda/core/server-settings.ts'
+import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
 import type { Inspection, Section } from './inspection.ts'
 
 /** Which machines hold something: nothing here has a default. */
@@ -94,18 +94,50 @@ export function readOwner(server: Section): string {
   return server.text('owner', USER, "the user name of the server's master process")
 }
 
+/** What proves that a delivery has arrived. */
+export interface Proof {
+  readonly verify: readonly VerifyListener[]
+  readonly client?: ClientCertificate
+}
+
 /** @param proves what a handshake proves and nothing else does. */
-export function readVerify(
-  inspection: Inspection,
-  server: Section,
-  proves: string,
-): readonly VerifyListener[] {
+export function readProof(inspection: Inspection, server: Section, proves: string): Proof {
   const size = { least: 1, most: 20, of: `listeners: without a handshake nothing proves ${proves}` }
-  return server.list('verify', size, (item, path) => {
-    const listener = inspection.section(path, item, ['address', 'serverName'])
-    return {
-      address: listener.text('address', ADDRESS, 'address:port as seen on the machine'),
-      serverName: listener.text('serverName', SERVER_NAME, 'a server name'),
-    }
-  })
+  const verify = server.list('verify', size, (item, path) =>
+    readListener(inspection.section(path, item, LISTENER)),
+  )
+  return { verify, ...(server.has('client') ? { client: readClient(server) } : {}) }
+}
+
+const LISTENER = ['address', 'serverName', 'clientCertificate']
+
+function readListener(listener: Section): VerifyListener {
+  return {
+    address: listener.text('address', isAddress, 'address:port as seen on the machine, or unix:/path'),
+    serverName: listener.text('serverName', SERVER_NAME, 'a server name'),
+    ...(listener.has('clientCertificate')
+      ? { clientCertificate: listener.oneOf('clientCertificate', ['required'], 'required') }
+      : {}),
+  }
+}
+
+function readClient(server: Section): ClientCertificate {
+  const client = server.section('client', ['certificate', 'key'])
+  return { certificate: readPath(client, 'certificate'), key: readPath(client, 'key') }
+}
+
+/** `sun_path` of unix(7) has 108 bytes with its last zero; HAProxy needs a dozen for the name it binds first. */
+const MOST_OF_SOCKET = 95
+
+function isAddress(text: string): boolean {
+  if (!isUnix(text)) return ADDRESS.test(text)
+  const path = text.slice(UNIX.length)
+  return PATH.test(path) && path.length <= MOST_OF_SOCKET
+}
+
+const UNIX = 'unix:'
+
+/** A listener that no client reaches: whether it is open or guarded says nothing of what clients may do. */
+export function isUnix(address: string): boolean {
+  return address.startsWith(UNIX)
 }

@@ -7,13 +7,14 @@ import {
   readKeysPath,
   readOwner,
   readPath,
+  readProof,
   readServersSection,
   readSharedRole,
   readTargets,
-  readVerify,
   type Targets,
 } from './machines.ts'
 import { readName, secretName } from './names.ts'
+import { readTrustGroup } from './trust-group.ts'
 
 /** When keys change. Durations in whole seconds. */
 export interface Rotation {
@@ -72,7 +73,7 @@ export function readRing(inspection: Inspection, value: unknown, path: string): 
   return {
     name,
     targets: readTargets(ring),
-    servers: readServers(inspection, readServersSection(ring)),
+    servers: readServers(inspection, ring),
     rotation: readRotation(
       inspection,
       ring.section('rotation', ['every', 'ticketLifetime', 'maxKeyAge', 'trigger', 'start'], {}),
@@ -104,17 +105,18 @@ function regionOf(arn: string): string | undefined {
   return arn.split(':')[3]
 }
 
-function readServers(inspection: Inspection, servers: Section): ServersSettings {
-  return {
+function readServers(inspection: Inspection, ring: Section): ServersSettings {
+  const servers = readServersSection(ring)
+  return readTrustGroup(inspection, servers, {
     ...(servers.has('haproxy')
       ? { haproxy: readHaproxy(inspection, servers.section('haproxy', HAPROXY_FIELDS)) }
       : {}),
     ...(servers.has('nginx') ? { nginx: readNginx(inspection, servers.section('nginx', NGINX_FIELDS)) } : {}),
-  }
+  })
 }
 
 const PROVES = 'which key encrypts'
-const HAPROXY_FIELDS = ['keys', 'keySize', 'socket', 'owner', 'verify']
+const HAPROXY_FIELDS = ['keys', 'keySize', 'socket', 'owner', 'verify', 'client']
 
 function readHaproxy(inspection: Inspection, haproxy: Section): HaproxySettings {
   return {
@@ -122,11 +124,11 @@ function readHaproxy(inspection: Inspection, haproxy: Section): HaproxySettings 
     keySize: haproxy.oneOf('keySize', [80, 48], 80),
     socket: readPath(haproxy, 'socket'),
     owner: readOwner(haproxy),
-    verify: readVerify(inspection, haproxy, PROVES),
+    ...readProof(inspection, haproxy, PROVES),
   }
 }
 
-const NGINX_FIELDS = ['keys', 'keySize', 'test', 'reload', 'owner', 'verify']
+const NGINX_FIELDS = ['keys', 'keySize', 'test', 'reload', 'owner', 'verify', 'client']
 
 function readNginx(inspection: Inspection, nginx: Section): NginxSettings {
   return {
@@ -135,7 +137,7 @@ function readNginx(inspection: Inspection, nginx: Section): NginxSettings {
     test: readCommand(nginx, 'test', 'nginx -t'),
     reload: readCommand(nginx, 'reload', 'systemctl reload nginx'),
     owner: readOwner(nginx),
-    verify: readVerify(inspection, nginx, PROVES),
+    ...readProof(inspection, nginx, PROVES),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ServersSettings } from '../lambda/core/server-settings.ts'
-import { buildDocument, type FleetDocument, listenersText } from './document.ts'
+import { buildDocument, type FleetDocument, proofSettings } from './document.ts'
 import { groupName, secretName } from './names.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 
@@ -43,7 +43,7 @@ function haproxySettings({ haproxy }: ServersSettings): Readonly<Record<string, 
     HAPROXY_KEY_SIZE: String(haproxy.keySize),
     HAPROXY_SOCKET: haproxy.socket,
     HAPROXY_OWNER: haproxy.owner,
-    HAPROXY_VERIFY: listenersText(haproxy.verify),
+    ...proofSettings('HAPROXY', haproxy),
   }
 }
 
@@ -55,6 +55,6 @@ function nginxSettings({ nginx }: ServersSettings): Readonly<Record<string, stri
     NGINX_TEST: nginx.test,
     NGINX_RELOAD: nginx.reload,
     NGINX_OWNER: nginx.owner,
-    NGINX_VERIFY: listenersText(nginx.verify),
+    ...proofSettings('NGINX', nginx),
   }
 }

@@ -1,4 +1,4 @@
-import { buildDocument, type FleetDocument, listenersText } from './document.ts'
+import { buildDocument, type FleetDocument, proofSettings } from './document.ts'
 import { storePath } from './names.ts'
 import type { StaplingConfiguration, StaplingServers } from './stapling-configuration.ts'
 
@@ -42,7 +42,7 @@ function haproxySettings({ haproxy }: StaplingServers): Readonly<Record<string, 
     HAPROXY_SOCKET: haproxy.socket,
     HAPROXY_OWNER: haproxy.owner,
     HAPROXY_RELOAD: haproxy.reload,
-    HAPROXY_VERIFY: listenersText(haproxy.verify),
+    ...proofSettings('HAPROXY', haproxy),
   }
 }
 
@@ -53,6 +53,6 @@ function nginxSettings({ nginx }: StaplingServers): Readonly<Record<string, stri
     NGINX_TEST: nginx.test,
     NGINX_RELOAD: nginx.reload,
     NGINX_OWNER: nginx.owner,
-    NGINX_VERIFY: listenersText(nginx.verify),
+    ...proofSettings('NGINX', nginx),
   }
 }

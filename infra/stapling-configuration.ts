@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { VerifyListener } from '../lambda/core/server-settings.ts'
+import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
 import { type CertificateConfiguration, readCertificate, readChainPath } from './certificate-configuration.ts'
 import { durationText, freeze, Inspection, type Section } from './inspection.ts'
 import {
@@ -8,9 +8,9 @@ import {
   readOwner,
   readPath,
   readPaths,
+  readProof,
   readServersSection,
   readTargets,
-  readVerify,
   type Targets,
 } from './machines.ts'
 import { readName } from './names.ts'
@@ -25,6 +25,7 @@ export interface HaproxyStapling {
   /** Makes HAProxy forget a withdrawn staple, which its socket cannot: words, no shell. Nothing else reloads it. */
   readonly reload: string
   readonly verify: readonly VerifyListener[]
+  readonly client?: ClientCertificate
 }
 
 export interface NginxStapling {
@@ -40,6 +41,7 @@ export interface NginxStapling {
   readonly reload: string
   readonly owner: string
   readonly verify: readonly VerifyListener[]
+  readonly client?: ClientCertificate
 }
 
 /** Which terminators a set's machines run, and where their files are. A machine may override each setting. */
@@ -146,7 +148,7 @@ function readServers(inspection: Inspection, servers: Section): StaplingServers 
 }
 
 const PROVES = 'what is stapled'
-const HAPROXY_FIELDS = ['certificates', 'socket', 'owner', 'reload', 'verify']
+const HAPROXY_FIELDS = ['certificates', 'socket', 'owner', 'reload', 'verify', 'client']
 /** More go by directories, or by the settings of each machine: the document has 64 KB for everything. */
 const MOST_FILES = 100
 
@@ -156,11 +158,11 @@ function readHaproxy(inspection: Inspection, haproxy: Section): HaproxyStapling 
     socket: readPath(haproxy, 'socket'),
     owner: readOwner(haproxy),
     reload: readCommand(haproxy, 'reload', 'systemctl reload haproxy'),
-    verify: readVerify(inspection, haproxy, PROVES),
+    ...readProof(inspection, haproxy, PROVES),
   }
 }
 
-const NGINX_FIELDS = ['staples', 'test', 'reload', 'owner', 'verify']
+const NGINX_FIELDS = ['staples', 'test', 'reload', 'owner', 'verify', 'client']
 
 function readNginx(inspection: Inspection, nginx: Section): NginxStapling {
   const size = { least: 1, most: MOST_FILES, of: 'pairs of a certificate file and its staple file' }
@@ -172,7 +174,7 @@ function readNginx(inspection: Inspection, nginx: Section): NginxStapling {
     test: readCommand(nginx, 'test', 'nginx -t'),
     reload: readCommand(nginx, 'reload', 'systemctl reload nginx'),
     owner: readOwner(nginx),
-    verify: readVerify(inspection, nginx, PROVES),
+    ...readProof(inspection, nginx, PROVES),
   }
 }
 

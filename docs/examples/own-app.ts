@@ -10,7 +10,7 @@ const TARGETS = { tag: 'ticketring', values: ['edge'], minInstances: 2 }
 const HAPROXY = {
   socket: '/run/haproxy/admin.sock',
   owner: 'root',
-  verify: [{ address: '127.0.0.1:8444', serverName: 'www.example.com' }],
+  verify: [{ address: 'unix:/run/haproxy/edge.sock', serverName: 'www.example.com' }],
 }
 
 const stack = new Stack(new App(), 'Terminators', { suppressTemplateIndentation: true })

@@ -1,9 +1,17 @@
 /** A listener on the instance that proves which key encrypts: it must take plain TLS, no PROXY protocol. */
 export interface VerifyListener {
-  /** `address:port` as seen on the instance, such as `127.0.0.1:8443`. */
+  /** `address:port` as seen on the instance, such as `127.0.0.1:8443`, or `unix:/path` of one that root alone reaches. */
   readonly address: string
   /** Server name (SNI) to ask for. */
   readonly serverName: string
+  /** That this listener, or those that it stands for, demand a client certificate: they are guarded, all others open. */
+  readonly clientCertificate?: 'required'
+}
+
+/** Files on the instance of the client certificate that a guarded listener is shown. */
+export interface ClientCertificate {
+  readonly certificate: string
+  readonly key: string
 }
 
 export interface HaproxySettings {
@@ -16,6 +24,7 @@ export interface HaproxySettings {
   /** User of the master process: owns the key file. */
   readonly owner: string
   readonly verify: readonly VerifyListener[]
+  readonly client?: ClientCertificate
 }
 
 export interface NginxSettings {
@@ -28,6 +37,7 @@ export interface NginxSettings {
   readonly reload: string
   readonly owner: string
   readonly verify: readonly VerifyListener[]
+  readonly client?: ClientCertificate
 }
 
 /** Which terminators a ring's machines run, and where their files are. A machine may override each setting. */

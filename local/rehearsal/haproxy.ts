@@ -9,6 +9,7 @@ const socket = (machine: Machine) => join(machine.directory, 'admin.sock')
 const certificates = (machine: Machine) =>
   certificatesOf(machine).map(({ name }) => join(machine.directory, 'certificates', `${name}.pem`))
 const configuration = (machine: Machine) => join(machine.directory, 'haproxy.cfg')
+const proof = (machine: Machine) => join(machine.directory, 'edge.sock')
 
 export const haproxy: Terminator = {
   server: 'haproxy',
@@ -23,7 +24,7 @@ export const haproxy: Terminator = {
     HAPROXY_KEY_SIZE: '80',
     HAPROXY_SOCKET: socket(machine),
     HAPROXY_OWNER: machine.owner,
-    HAPROXY_VERIFY: `127.0.0.1:${machine.plainPort}=${machine.pki.serverName}`,
+    HAPROXY_VERIFY: `unix:${proof(machine)}=${machine.pki.serverName}`,
   }),
   stapleSettings: (machine) => ({
     HAPROXY_CERTS: certificates(machine).join(' '),
@@ -31,7 +32,7 @@ export const haproxy: Terminator = {
     HAPROXY_OWNER: machine.owner,
     // It runs without a master process, which alone could reload it.
     HAPROXY_RELOAD: '',
-    HAPROXY_VERIFY: stapleListeners(machine),
+    HAPROXY_VERIFY: stapleListeners(machine, `unix:${proof(machine)}`),
   }),
   keyFiles: (machine) => [keys(machine)],
   stop: (process) => void process.kill('SIGTERM'),
@@ -44,19 +45,21 @@ function placeCertificates(machine: Machine): void {
 }
 
 function replacements(machine: Machine): readonly (readonly [string, string])[] {
-  const plain =
-    '    bind 127.0.0.1:8444 ssl crt /etc/haproxy/edge.pem tls-ticket-keys /run/ticketring/edge/haproxy.keys\n'
-  const behindProxy: readonly (readonly [string, string])[] = machine.proxyProtocol
-    ? [['127.0.0.1:8444', `127.0.0.1:${machine.plainPort}`]]
-    : [
-        [' accept-proxy', ''],
-        [plain, ''],
-      ]
   return [
-    ...behindProxy,
+    ['    # Here your own lines follow, such as default_backend.\n', ownLines(machine)],
+    ...(machine.proxyProtocol ? [] : [[' accept-proxy', ''] as const]),
     ['bind *:443', `bind 127.0.0.1:${machine.publicPort}`],
+    ['unix@/run/haproxy/edge.sock', `unix@${proof(machine)}`],
     ['/run/haproxy/admin.sock', socket(machine)],
     ['crt /etc/haproxy/edge.pem', `crt ${certificates(machine).join(' crt ')}`],
     ['/run/ticketring/edge/haproxy.keys', keys(machine)],
   ]
+}
+
+/** An answer, and where only PROXY protocol is spoken a listener for clients of the rehearsal that do not. */
+function ownLines(machine: Machine): string {
+  const answer = '    http-request return status 200 content-type text/plain string "ticketring\\n"\n'
+  if (!machine.proxyProtocol) return answer
+  const files = 'ssl crt /etc/haproxy/edge.pem tls-ticket-keys /run/ticketring/edge/haproxy.keys'
+  return `    bind 127.0.0.1:${machine.plainPort} ${files}\n${answer}`
 }

@@ -34,10 +34,10 @@ export function certificatesOf({ pki, server }: Machine): readonly ServerCertifi
   return pki.certificates.filter(({ servers }) => servers.includes(server))
 }
 
-/** A listener that takes plain TLS, once for each certificate: what proves a staple, as a setting names it. */
-export function stapleListeners(machine: Machine): string {
+/** One listener, once for each certificate: what proves a staple, as a setting names it. */
+export function stapleListeners(machine: Machine, address: string): string {
   return certificatesOf(machine)
-    .map(({ serverName }) => `127.0.0.1:${machine.plainPort}=${serverName}`)
+    .map(({ serverName }) => `${address}=${serverName}`)
     .join(' ')
 }
 

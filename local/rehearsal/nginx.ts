@@ -34,7 +34,7 @@ export const nginx: Terminator = {
     NGINX_TEST: [...words(machine), '-t'].join(' '),
     NGINX_RELOAD: [...words(machine), '-s', 'reload'].join(' '),
     NGINX_OWNER: machine.owner,
-    NGINX_VERIFY: stapleListeners(machine),
+    NGINX_VERIFY: stapleListeners(machine, `127.0.0.1:${machine.plainPort}`),
   }),
   keyFiles: (machine) =>
     ['current', 'next', 'previous'].map((slot) => join(keys(machine), `nginx.${slot}.key`)),
@@ -86,6 +86,7 @@ function replacements(machine: Machine): readonly (readonly [string, string])[] 
       ]
   return [
     ...behindProxy,
+    ['    # Here your own lines follow, such as location.\n', '    return 200 "ticketring\\n";\n'],
     ['listen 443 ', `listen 127.0.0.1:${machine.publicPort} `],
     ['www.example.com', machine.pki.serverName],
     ['/etc/nginx/edge.pem', machine.pki.certificate],

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { InstanceError } from '../../lambda/core/result-line.ts'
@@ -10,7 +10,7 @@ import { Door } from './door.ts'
 import { SERVER_NAME } from './identity.ts'
 import { advanced, Instance, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
-import type { ListenerKind } from './terminators.ts'
+import { type ListenerKind, proofListener } from './terminators.ts'
 
 let instance: Instance
 let relay: SocketRelay | undefined
@@ -68,6 +68,36 @@ describe.each(['haproxy', 'nginx'] as const)('%s listeners', (server) => {
     expect(line).toMatchObject({ result: 'applied', verified: 'handshake', encryptsWith: next.current.name })
   })
 
+  test('one of a unix: socket proves the key, and a revoke too', async () => {
+    const next = await oneBehind(server)
+    instance.set(`${server.toUpperCase()}_VERIFY=${proofListener(instance.terminator)}`)
+    const proved = { result: 'applied', verified: 'handshake' }
+    expect((await instance.run()).line).toMatchObject({ ...proved, encryptsWith: next.current.name })
+    const fresh = { ...ringOf(3), lineage: next.lineage }
+    instance.publish(fresh)
+    const { line, stderr } = await instance.run()
+    expect(line).toMatchObject({ ...proved, encryptsWith: fresh.current.name })
+    expect(stderr).toContain(`keeping a ticket under ${next.current.name}`)
+    expect(readdirSync(instance.runDirectory).filter((name) => name.startsWith('ticket.'))).toEqual([])
+  })
+
+  test('one of a unix: socket that is not there is verify-unreachable', async () => {
+    await oneBehind(server)
+    const path = join(instance.terminator.directory, 'none.sock')
+    const plain = `127.0.0.1:${instance.terminator.ports.plain}=${SERVER_NAME}`
+    instance.set(`${server.toUpperCase()}_VERIFY=${plain} unix:${path}=${SERVER_NAME}`)
+    expect(await refused('verify-unreachable')).toContain(path)
+  })
+
+  test.each(['unix:=a', 'unix:relative=a', 'unix:/run/../x=a', 'unix:/run/x', '/run/x=a', 'a@b:1=c'])(
+    'one named as %s is config-invalid',
+    async (listener) => {
+      await oneBehind(server)
+      instance.set(`${server.toUpperCase()}_VERIFY=${listener}`)
+      await refused('config-invalid')
+    },
+  )
+
   test.each<[ListenerKind, InstanceError]>([
     ['proxy', 'verify-proxy-protocol'],
     ['tickets-off', 'tickets-off'],
@@ -101,6 +131,22 @@ test('an nginx that asks for client certificates gives a ticket all the same, wh
 })
 
 describe('haproxy', () => {
+  test('a listener that wants a client certificate is proved by one that the owner names', async () => {
+    const next = await oneBehind('haproxy')
+    const { certificate, key } = instance.terminator.identity
+    instance.set(`HAPROXY_CLIENT_CERT=${certificate}`)
+    instance.set(`HAPROXY_CLIENT_KEY=${key}`)
+    instance.verifyOn('client-certificate', 'plain')
+    const { line } = await instance.run()
+    expect(line).toMatchObject({ result: 'applied', verified: 'handshake', encryptsWith: next.current.name })
+  })
+
+  test('a client certificate without its key is config-invalid', async () => {
+    await oneBehind('haproxy')
+    instance.set(`HAPROXY_CLIENT_CERT=${instance.terminator.identity.certificate}`)
+    expect(await refused('config-invalid')).toContain('HAPROXY_CLIENT_KEY')
+  })
+
   test('a listener that wants a client certificate is verify-client-certificate', async () => {
     await oneBehind('haproxy')
     instance.verifyOn('client-certificate')

@@ -56,6 +56,11 @@ export function verifyListener(terminator: Terminator, kind: ListenerKind = 'pla
   return `127.0.0.1:${terminator.ports[kind]}=${SERVER_NAME}`
 }
 
+/** The listener of the same keys that root alone reaches, as a setting names it. */
+export function proofListener({ directory }: Terminator): string {
+  return `unix:${directory}/proof.sock=${SERVER_NAME}`
+}
+
 async function portsOfEachKind(): Promise<Record<ListenerKind, number>> {
   const ports = await freePorts(KINDS.length)
   return Object.fromEntries(KINDS.map((kind, index) => [kind, ports[index]])) as Record<ListenerKind, number>
@@ -114,6 +119,7 @@ ${bind('proxy', 'accept-proxy')}
 ${bind('tickets-off', 'no-tls-tickets')}
 ${bind('client-certificate', `verify required ca-file ${certificate}`)}
 ${bind('other', '', `${directory}/other.keys`)}
+  bind unix@${directory}/proof.sock mode 600 ssl crt ${site} tls-ticket-keys ${keyFile}
   http-request return status 200 content-type text/plain string ok
 `
 }
@@ -179,6 +185,7 @@ ${server('proxy', ' proxy_protocol')}
 ${server('tickets-off', '', 'ssl_session_tickets off;')}
 ${server('client-certificate', '', `ssl_verify_client on; ssl_client_certificate ${certificate};`)}
 ${server('other', '', `ssl_session_ticket_key ${directory}/other.key;`)}
+  server { listen unix:${directory}/proof.sock ssl; return 200 ok; }
 }
 `
 }
@@ -189,7 +196,7 @@ function flipFirstByte(line: string): string {
   return Buffer.from(bytes.map((byte, index) => (index === 0 ? byte ^ 0xff : byte))).toString('base64')
 }
 
-class ServerProcess {
+export class ServerProcess {
   readonly #command: string
   readonly #words: readonly string[]
   readonly #port: number

@@ -17,7 +17,26 @@ const withHaproxy = (replaced: object) => withRing({ servers: { haproxy: { ...HA
 const withNginx = (replaced: object) => withRing({ servers: { nginx: { ...NGINX, ...replaced } } })
 const withTargets = (replaced: object) => withRing({ targets: { ...exampleRing().targets, ...replaced } })
 
+const OPEN = { address: '127.0.0.1:8445', serverName: 'www.example.com' }
+const GUARDED = { ...OPEN, address: '10.0.0.1:443', clientCertificate: 'required' }
+const UNIX = { ...OPEN, address: 'unix:/run/haproxy/edge.sock' }
+const GUARDED_BEHIND = { ...UNIX, clientCertificate: 'required' }
+const CLIENT = { certificate: '/etc/haproxy/proof.pem', key: '/etc/haproxy/proof.key' }
+
 describe('a sound configuration', () => {
+  it.each<[string, object]>([
+    ['guarded listeners alone, proved by a client certificate', { verify: [GUARDED], client: CLIENT }],
+    ['guarded listeners alone, proved by a unix: one', { verify: [GUARDED_BEHIND] }],
+    [
+      'a unix: listener beside guarded ones, which no client reaches',
+      { verify: [UNIX, GUARDED], client: CLIENT },
+    ],
+    ['a unix: listener beside open ones', { verify: [UNIX, OPEN] }],
+  ])('may have %s', (_, proof) => {
+    const [ring] = parseConfiguration(withHaproxy(proof)).rings
+    expect(ring?.servers.haproxy).toMatchObject(proof)
+  })
+
   it('is what cdk.json carries as the example', () => {
     const { rings } = parseConfiguration(readContext().ticketring)
     expect(rings).toMatchObject([
@@ -142,6 +161,38 @@ describe('one bent field', () => {
       'a listener without a name',
       withNginx({ verify: [{ address: '127.0.0.1:1' }] }),
       'servers.nginx.verify[0].serverName: wanted a server name; got nothing',
+    ],
+    ...['unix:run/x', 'unix:/run/../x', 'unix:', `unix:/${'x'.repeat(95)}`, "unix:/run/x'"].map(
+      (address): [string, object, string] => [
+        `a listener at ${address}`,
+        withNginx({ verify: [{ address, serverName: 'a' }] }),
+        'servers.nginx.verify[0].address: wanted address:port as seen on the machine, or unix:/path',
+      ],
+    ),
+    [
+      'a client certificate that is optional',
+      withNginx({ verify: [{ address: '127.0.0.1:1', serverName: 'a', clientCertificate: 'optional' }] }),
+      'servers.nginx.verify[0].clientCertificate: wanted one of required; got "optional"',
+    ],
+    [
+      'a client certificate without its key',
+      withNginx({ client: { certificate: '/etc/nginx/proof.pem' } }),
+      'servers.nginx.client.key: wanted an absolute path',
+    ],
+    [
+      'a guarded HAProxy listener that nothing proves',
+      withHaproxy({ verify: [GUARDED] }),
+      'servers.haproxy.client: wanted the client certificate that proves a guarded listener',
+    ],
+    [
+      'guarded and open listeners on one server',
+      withNginx({ verify: [GUARDED, OPEN] }),
+      'servers: wanted rings of their own for listeners that demand a client certificate',
+    ],
+    [
+      'guarded and open listeners on two servers',
+      withRing({ servers: { haproxy: { ...HAPROXY, verify: [GUARDED_BEHIND] }, nginx: NGINX } }),
+      'servers: wanted rings of their own for listeners that demand a client certificate',
     ],
     [
       'a command with a shell in it',

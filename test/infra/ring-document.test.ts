@@ -22,11 +22,12 @@ function linesOf(replaced?: ExampleRing): readonly string[] {
 }
 
 describe('what a machine is given to run', () => {
-  it('is the script itself after the preamble, but for its comments', () => {
+  it('is the script itself after the preamble, but for comments and indentation', () => {
     const lines = linesOf()
     const start = lines.indexOf(PREAMBLE_END) + 1
     const code = SCRIPT.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'))
-    expect(lines.slice(start)).toEqual([...code, '}'])
+    const trimmed = (each: readonly string[]) => each.map((line) => line.trimStart())
+    expect(trimmed(lines.slice(start))).toEqual(trimmed([...code, '}']))
   })
 
   it('loses nothing by that: no line of its texts looks like a comment', () => {
@@ -35,6 +36,8 @@ describe('what a machine is given to run', () => {
     expect(help(linesOf().join('\n'))).toBe(help(SCRIPT))
     const texts = SCRIPT.match(/(?<=[A-Z_]+=)'[^']*'/g) ?? []
     expect(texts.filter((text) => /^\s*#/m.test(text))).toEqual([])
+    const [python] = SCRIPT.match(/^PYTHON_REQUEST='[^']*'$/m) ?? []
+    expect(linesOf().join('\n')).toContain(python)
   })
 
   it('is valid sh as a whole', () => {

@@ -17,9 +17,10 @@ const [{ inputs, precondition }] = content.mainSteps
 const lines = inputs.runCommand
 
 describe('what a machine is given to run', () => {
-  it('is instance.sh and apply-staple.sh after the preamble, but for their comments', () => {
+  it('is instance.sh and apply-staple.sh after the preamble, but for comments and indentation', () => {
     const code = SCRIPT.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'))
-    expect(lines.slice(lines.indexOf(PREAMBLE_END) + 1)).toEqual([...code, '}'])
+    const trimmed = (each: readonly string[]) => each.map((line) => line.trimStart())
+    expect(trimmed(lines.slice(lines.indexOf(PREAMBLE_END) + 1))).toEqual(trimmed([...code, '}']))
     expect(() => execFileSync('sh', ['-n'], { input: lines.join('\n') })).not.toThrow()
   })
 
