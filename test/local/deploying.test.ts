@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { readContext, type Synthesis, synthesise } from '../../infra/build-app.ts'
+import {
+  type LoopbackAws,
+  type LoopbackOptions,
+  RolledBack,
+  startLoopbackAws,
+} from '../../local/aws/loopback.ts'
+import { Override } from '../../local/rehearsal/pace.ts'
+import { joinMachine, machineId, removeFolders } from './aws/fixture.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'ticketring-deploying-'))
+const PACE = { every: 600, ticketLifetime: 1, tick: 600, association: 600 }
+
+/** The example's ring, its machines' servers owned by this user. */
+function synthesiseOwnedBy(owner: string): Synthesis {
+  const { rings } = readContext().ticketring as { rings: readonly { servers: Record<string, object> }[] }
+  const owned = rings.map(({ servers, ...ring }) => ({
+    ...ring,
+    servers: Object.fromEntries(
+      Object.entries(servers).map(([kind, server]) => [kind, { ...server, owner }]),
+    ),
+  }))
+  return synthesise({ rings: owned }, join(directory, 'cdk.out'))
+}
+
+let before: Synthesis
+let after: Synthesis
+beforeAll(() => {
+  before = synthesiseOwnedBy('root')
+  after = synthesiseOwnedBy('www-data')
+})
+afterAll(() => {
+  removeFolders()
+  rmSync(directory, { recursive: true })
+})
+
+let aws: LoopbackAws | undefined
+afterEach(() => aws?.close())
+
+function deploy(options: Partial<LoopbackOptions> = {}): Promise<LoopbackAws> {
+  const { template, assembly, rings } = before
+  const roles = rings.flatMap(({ fleetRoles }) => fleetRoles)
+  return startLoopbackAws({
+    template,
+    assembly,
+    roles,
+    timing: new Override(PACE),
+    schedules: 'paused',
+    ...options,
+  })
+}
+
+test("a first deploy that fails for want of a fleet's role leaves nothing that would block the next", async () => {
+  const error = await deploy({ roles: [] }).catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(RolledBack)
+  const { message, retained } = error as RolledBack
+  expect(message).toContain('The role with name terminators cannot be found.')
+  expect(retained).toEqual([])
+  aws = await deploy({ retained })
+})
+
+test('a delivery between any two steps of a later deploy is refused nothing', async () => {
+  aws = await deploy()
+  const account = aws
+  const [ring] = before.rings
+  // Nothing of the example runs on this machine: whatever the script, it says nothing.
+  joinMachine(account, { id: machineId(1), tags: { ticketring: 'edge' }, wrap: () => ['true'] })
+  const run = async (event: object) => {
+    const { functionError } = await account.invoke(ring?.functionName ?? '', event)
+    expect(functionError).toBeUndefined()
+  }
+  await run({ action: 'reconcile' })
+  const steps: string[] = []
+  await account.update(after.template, async (logicalId) => {
+    steps.push(logicalId)
+    await run({ action: 'deliver' })
+  })
+  await account.idle()
+  const errors = account.history.calls.flatMap(({ kind, error }) =>
+    kind === 'function' ? (error ?? []) : [],
+  )
+  // The first reconcile finds no record of a delivery yet.
+  expect(errors).toEqual(['ParameterNotFound'])
+  const sent = new Set(account.history.commands.map(({ document }) => document))
+  expect([...sent]).toEqual([before, after].map(({ rings: [each] }) => each?.document.name))
+  expect(steps.length).toBeGreaterThan(3)
+})
