@@ -158,7 +158,9 @@ export class RingSecret extends Construct {
   /**
    * Denies everybody but the rotation role what AWSCURRENT does not name: Secrets Manager keeps old versions, and
    * an old ring decrypts recorded traffic. Two statements, since conditions within one are joined by AND. A request
-   * that names neither stage nor version reads AWSCURRENT: ForAnyValue over an absent key is false, so it passes.
+   * that names neither stage nor version reads AWSCURRENT: ForAnyValue over an absent key is false, so it passes. Nor may
+   * anybody else move labels: AWSCURRENT on an old version would make it readable, and every machine of the fleet with it.
+   * Writing a value stays open, since `adopt` does that, and so does this policy's own change: nothing here locks its owner out.
    */
   #guard(ring: string): void {
     const others = {
@@ -166,11 +168,11 @@ export class RingSecret extends Construct {
         'aws:PrincipalArn': `arn:${Aws.PARTITION}:iam::${Stack.of(this).account}:role/${roleNamePattern(ring)}`,
       },
     }
-    const deny = (sid: string, condition: object) => ({
+    const deny = (sid: string, action: string, condition: object = {}) => ({
       Sid: sid,
       Effect: Effect.DENY,
       Principal: '*',
-      Action: 'secretsmanager:GetSecretValue',
+      Action: `secretsmanager:${action}`,
       Resource: '*',
       Condition: { ...others, ...condition },
     })
@@ -180,10 +182,11 @@ export class RingSecret extends Construct {
       resourcePolicy: {
         Version: '2012-10-17',
         Statement: [
-          deny('OtherStages', {
+          deny('OtherStages', 'GetSecretValue', {
             'ForAnyValue:StringNotEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' },
           }),
-          deny('AnyVersionId', { Null: { 'secretsmanager:VersionId': 'false' } }),
+          deny('AnyVersionId', 'GetSecretValue', { Null: { 'secretsmanager:VersionId': 'false' } }),
+          deny('LabelsByOthers', 'UpdateSecretVersionStage'),
         ],
       },
     })

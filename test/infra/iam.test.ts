@@ -195,12 +195,12 @@ describe("a key's policy", () => {
 describe("the secret's policy", () => {
   const document = flat(resources.one('AWS::SecretsManager::ResourcePolicy').Properties.ResourcePolicy)
   const ROTATION = 'role/ticketring-edge-rotation-eu-west-1'
-  const read = (principal: string, context: Readonly<Record<string, string>>) =>
-    evaluate(document, { principal, action: 'secretsmanager:GetSecretValue', context })
+  const attempt = (principal: string, action: string, context: Readonly<Record<string, string>> = {}) =>
+    evaluate(document, { principal, action: `secretsmanager:${action}`, context })
 
-  it('only denies, in two statements, and refuses to become public', () => {
+  it('only denies, in three statements, and refuses to become public', () => {
     const { Statement: statements } = document as { Statement: Statement[] }
-    expect(statements.map(({ Effect }) => Effect)).toEqual(['Deny', 'Deny'])
+    expect(statements.map(({ Effect }) => Effect)).toEqual(['Deny', 'Deny', 'Deny'])
     expect(resources.one('AWS::SecretsManager::ResourcePolicy').Properties.BlockPublicPolicy).toBe(true)
   })
 
@@ -241,6 +241,27 @@ describe("the secret's policy", () => {
       'ExplicitlyDenied',
     ],
   ])('%s', async (_, principal, context, result) => {
-    expect(await read(principal, context)).toBe(result)
+    expect(await attempt(principal, 'GetSecretValue', context)).toBe(result)
+  })
+
+  it.each([
+    [
+      'nobody else moves a label to an old version, to read it there',
+      'role/Admin',
+      'UpdateSecretVersionStage',
+      'ExplicitlyDenied',
+    ],
+    ['nor does a machine', 'role/terminators', 'UpdateSecretVersionStage', 'ExplicitlyDenied'],
+    ['the rotation role moves labels', ROTATION, 'UpdateSecretVersionStage', 'Allowed'],
+    ['an owner writes a ring: adopt', 'role/Admin', 'PutSecretValue', 'Allowed'],
+    [
+      'an owner changes this policy, and so is never locked out',
+      'role/Admin',
+      'PutResourcePolicy',
+      'Allowed',
+    ],
+    ['an owner takes this policy away', 'role/Admin', 'DeleteResourcePolicy', 'Allowed'],
+  ])('%s', async (_, principal, action, result) => {
+    expect(await attempt(principal, action)).toBe(result)
   })
 })
