@@ -45,6 +45,7 @@ export class Agent {
     { content }: CommandDocument,
     parameters: Record<string, string>,
   ): Promise<AgentResult> {
+    if (this.#stopped) return { status: 'Failed', exitCode: STOPPED, stdout: '', stderr: '' }
     const [step] = content.mainSteps
     const folder = join(this.#machine.workdir, run.id, step.name, '0.awsrunShellScript')
     const { lines, variables } = this.#interpolate(step, content, parameters)

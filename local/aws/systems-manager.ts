@@ -130,7 +130,9 @@ export class SystemsManager {
   }
 
   #document(id: string, version = '$DEFAULT'): CommandDocument {
-    const document = [...this.#documents.values()].find(({ name }) => id === name || this.#documentArn(name) === id)
+    const document = [...this.#documents.values()].find(
+      ({ name }) => id === name || this.#documentArn(name) === id,
+    )
     if (!document) throw new AwsError('InvalidDocument', `document with name ${id} does not exist.`)
     if (['1', '$DEFAULT', '$LATEST'].includes(version)) return document
     throw new AwsError('InvalidDocumentVersion', `the document version ${version} does not exist.`)

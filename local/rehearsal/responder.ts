@@ -69,7 +69,8 @@ export class Responder {
     return new Promise((resolve) => {
       for (const stream of [process.stdout, process.stderr]) {
         stream?.on('data', (text: Buffer) => {
-          appendFileSync(log, text)
+          // Its last words come after its end: the folder may be gone.
+          if (this.#process === process) appendFileSync(log, text)
           if (text.includes('waiting for OCSP client')) resolve()
         })
       }

@@ -74,7 +74,7 @@ export class Stage {
   ): Promise<Stage> {
     const workspace = openWorkspace()
     const scope = new Scope()
-    const abandon = () => forget(workspace)
+    const abandon = () => forgetDisk(workspace)
     process.once('exit', abandon)
     scope.defer(() => process.off('exit', abandon))
     scope.defer(() => forgetMemory(workspace))
@@ -222,12 +222,6 @@ interface Furnishing {
   readonly pace: Pace
   readonly seed: Seed
   readonly signal: AbortSignal
-}
-
-/** The last resort, when there is no time left to wait for anything. */
-function forget(workspace: Workspace): void {
-  forgetMemory(workspace)
-  forgetDisk(workspace)
 }
 
 /** The throwaway certificates, and the responder that answers for them. */

@@ -28,6 +28,8 @@ export function openWorkspace(): Workspace {
   }
   forgetTheDead()
   const memory = mkdtempSync(join(SHARED_MEMORY, `ticketring-${process.pid}-`))
+  // Whatever ends us; again at an orderly end, for what a process that was killed too late may have written.
+  process.once('exit', () => remove(memory))
   const traces = join(memory, 'traces')
   mkdirSync(traces, { mode: 0o700 })
   return { disk: mkdtempSync(join(tmpdir(), 'ticketring-')), memory, traces }
