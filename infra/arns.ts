@@ -16,6 +16,16 @@ export function arnOf(scope: IConstruct, service: string, resource: string): str
   return `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`
 }
 
+/**
+ * What `kms:ViaService` says of a service in the stack's Region. Which suffix it has in China is written nowhere: either
+ * is the service itself, so a stack that names such a Region takes both.
+ */
+export function viaService(scope: IConstruct, service: string): string | string[] {
+  const { region } = Stack.of(scope)
+  const name = `${service}.${region}.amazonaws.com`
+  return region.startsWith('cn-') ? [name, `${name}.cn`] : name
+}
+
 /** Tells cdk-nag why the policies of a role have wildcards. */
 export function acknowledgeWildcards(role: IConstruct, wildcards: Wildcards): void {
   for (const [resource, reason] of Object.entries(wildcards)) {

@@ -1,7 +1,6 @@
-import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
-import { arnOf, type Wildcards } from './arns.ts'
+import { arnOf, viaService, type Wildcards } from './arns.ts'
 import type { ChainConfiguration } from './certificate-configuration.ts'
 import type { StaplingConfiguration } from './stapling-configuration.ts'
 
@@ -67,7 +66,7 @@ function decrypt(
     resources: [key],
     conditions: {
       StringEquals: {
-        'kms:ViaService': `${service}.${Stack.of(scope).region}.amazonaws.com`,
+        'kms:ViaService': viaService(scope, service),
       },
       // Like: an owner's path ends in a wildcard.
       StringLike: { [`kms:EncryptionContext:${context}`]: arns },

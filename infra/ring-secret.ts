@@ -12,7 +12,7 @@ import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { CfnResourcePolicy, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { UNBORN } from '../lambda/core/ring.ts'
-import { arnOf } from './arns.ts'
+import { arnOf, viaService } from './arns.ts'
 import { roleNamePattern, secretName } from './names.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 
@@ -146,10 +146,10 @@ export class RingSecret extends Construct {
     })
   }
 
-  #throughThisSecret(): Record<string, Record<string, string>> {
+  #throughThisSecret(): Record<string, Record<string, string | string[]>> {
     return {
       StringEquals: {
-        'kms:ViaService': `secretsmanager.${Stack.of(this).region}.amazonaws.com`,
+        'kms:ViaService': viaService(this, 'secretsmanager'),
         'kms:EncryptionContext:SecretARN': this.arn,
       },
     }

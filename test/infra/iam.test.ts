@@ -146,6 +146,21 @@ it('where Secrets Manager rotates, the function may ask for it, on this secret a
   )
 })
 
+it.each([
+  ['eu-west-1', 'secretsmanager.eu-west-1.amazonaws.com'],
+  ['cn-north-1', ['secretsmanager.cn-north-1.amazonaws.com', 'secretsmanager.cn-north-1.amazonaws.com.cn']],
+])('the key is used through Secrets Manager of %s under whichever name it has there', (region, names) => {
+  const there = policiesOf(synthesiseTemplate({ rings: [exampleRing()], regions: [region] }).resources)
+  const statements = [...(there['EdgeRotationRole/rotate'] ?? []), ...(there['terminators/fleet'] ?? [])]
+  const via = statements.flatMap(({ Condition }) => {
+    const { StringEquals = {} } = (Condition ?? {}) as {
+      readonly StringEquals?: Readonly<Record<string, unknown>>
+    }
+    return 'kms:ViaService' in StringEquals ? [StringEquals['kms:ViaService']] : []
+  })
+  expect(via).toEqual([names, names])
+})
+
 describe('who may take a role', () => {
   const trustOf = (name: string) => {
     const role = resources.entries().find(([id]) => id.startsWith(name))?.[1] as Resource
