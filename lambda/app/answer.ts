@@ -1,7 +1,10 @@
-import type { Delivery, Straggler } from '../core/delivery-record.ts'
+import type { Delivery } from '../core/delivery-record.ts'
 import { ageOf } from '../core/gate.ts'
+import { countOf, type ToldStraggler, withFix } from '../core/instance-remedies.ts'
+import { type Exposure, exposureOf, outlookOf } from '../core/outlook.ts'
 import type { Action, ActionRequest } from '../core/request.ts'
-import { type Decision, isRevocation, type Situation } from '../core/situation.ts'
+import type { RotationConfiguration } from '../core/rotation-configuration.ts'
+import { type Decision, isRevocation, type Known, type Situation } from '../core/situation.ts'
 import type { RotationPorts } from './observation.ts'
 
 /** What a manual or scheduled invocation answers, as JSON. No key material. */
@@ -10,6 +13,8 @@ export interface Answer {
   readonly ring: string
   /** The last decision, or, of a reading action, the one that would be taken now. */
   readonly decision: { readonly action: Decision['action']; readonly reason: string; readonly until?: string }
+  /** When the labels, the record and the roll call were looked at. */
+  readonly asOf: string
   /** What was done before that, in order. */
   readonly did: readonly string[]
   readonly generation?: number
@@ -19,12 +24,22 @@ export interface Answer {
   /** Name of the `current` key. */
   readonly encryptsWith?: string
   readonly rotatedAt?: string
+  /** From when on the next rotation is due, as far as time alone decides. */
+  readonly dueAt?: string
+  /** When it comes though machines are missing. */
+  readonly forcedAt?: string
   readonly convergedAt?: string
+  /** As the delivery record has it: of `judgedAt`, and not of now. */
   readonly fleet?: {
+    readonly judgedAt?: string
     readonly members: number
     readonly confirmed: number
-    readonly stragglers: readonly Straggler[]
+    readonly stragglers: readonly ToldStraggler[]
+    /** The roll call of now. */
+    readonly now?: { readonly members: number; readonly online: number }
   }
+  /** Of `status`: what whoever stole the ring now could read. */
+  readonly exposure?: Told<Exposure>
   /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
   readonly proof?: {
     readonly refused: number
@@ -32,6 +47,9 @@ export interface Answer {
     readonly unproven: number
   }
 }
+
+/** A value with its times in ISO 8601. */
+export type Told<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
 
 /** Publishes how the ring stands. */
 export function measure(
@@ -70,10 +88,11 @@ function signalsOf(decision: Decision, forced: boolean) {
 export function answer(
   { configuration }: Pick<RotationPorts, 'configuration'>,
   { action, dryRun }: ActionRequest,
-  { delivery, labels }: Situation,
+  situation: Situation,
   decision: Decision,
   did: readonly string[],
 ): Answer {
+  const { delivery, labels, now } = situation
   const until = decision.action === 'hold' ? decision.until : undefined
   const head = {
     action,
@@ -83,26 +102,58 @@ export function answer(
       reason: decision.reason,
       ...(until === undefined ? {} : { until: until.toISOString() }),
     },
+    asOf: now.toISOString(),
     did,
     version: labels.current,
   }
   if (delivery === undefined) return head
+  const known = { ...situation, delivery }
   // Where it was only looked, or another ring has followed, nothing was tried that would prove a revoke.
   const isProved = action === 'revoke' && !dryRun && isRevocation(delivery.version)
-  return { ...head, ...factsOf(delivery), ...(isProved ? { proof: proofOf(delivery) } : {}) }
+  return {
+    ...head,
+    ...factsOf(known, configuration),
+    ...(isProved ? { proof: proofOf(delivery) } : {}),
+    ...(action === 'status' ? { exposure: exposureIn(known, configuration) } : {}),
+  }
 }
 
-function factsOf(delivery: Delivery): Omit<Answer, 'action' | 'ring' | 'decision' | 'did'> {
+function exposureIn(
+  { delivery, carried, now }: Known,
+  { timing }: Pick<RotationConfiguration, 'timing'>,
+): Told<Exposure> {
+  const { readsFrom, readsTo, readsToAtMost, ...others } = exposureOf(delivery, carried, timing, now)
+  return {
+    ...others,
+    readsFrom: readsFrom.toISOString(),
+    readsTo: readsTo.toISOString(),
+    readsToAtMost: readsToAtMost.toISOString(),
+  }
+}
+
+function factsOf(
+  { delivery, fleet }: Known,
+  { timing }: Pick<RotationConfiguration, 'timing'>,
+): Omit<Answer, 'action' | 'ring' | 'decision' | 'did' | 'asOf'> {
   const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
-  const { members, confirmed, stragglers } = delivery
+  const { members, confirmed, stragglers, judgedAt } = delivery
+  const { dueAt, forcedAt } = outlookOf(delivery, timing)
   return {
     generation,
     lineage,
     version,
     encryptsWith,
     rotatedAt: rotatedAt.toISOString(),
+    dueAt: dueAt.toISOString(),
+    forcedAt: forcedAt.toISOString(),
     ...(convergedAt === undefined ? {} : { convergedAt: convergedAt.toISOString() }),
-    fleet: { members, confirmed, stragglers },
+    fleet: {
+      ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
+      members,
+      confirmed,
+      stragglers: stragglers.map(withFix),
+      ...(fleet.known ? { now: countOf(fleet.members) } : {}),
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Carried, MOST_REQUESTS, undelivered } from '../core/delivery-record.ts'
+import { type Carried, carriedTo, MOST_REQUESTS, undelivered } from '../core/delivery-record.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import type { Ring } from '../core/ring.ts'
 import { type Known, REVOKING, type Situation, stagedRevoke } from '../core/situation.ts'
@@ -93,10 +93,12 @@ async function committed(
   { version, ring }: Staged,
   { origin, token }: Commission,
 ): Promise<Situation> {
-  const { pendingParent: _, carried, ...rest } = situation
+  const { pendingParent: _, ...rest } = situation
+  const delivery = undelivered(version, ring)
+  const carried = carriedTo(delivery, situation)
   const after = {
     ...rest,
-    delivery: undelivered(version, ring),
+    delivery,
     carried: token === undefined ? carried : remember(carried, requestMark(origin, token), ring.generation),
   }
   const labels = { current: version, previous: ring.parent }

@@ -1,4 +1,5 @@
 import {
+  carriedTo,
   type Delivery,
   type DeliveryRecord,
   mergeRecords,
@@ -63,7 +64,7 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
     now: ports.clock.now(),
     labels,
     rotates: labels.rotationEnabled,
-    carried: record?.carried ?? {},
+    carried: record === undefined ? {} : carriedTo(delivery, record),
     fleet,
     ...(delivery === undefined ? {} : { delivery }),
     ...(pendingParent === undefined ? {} : { pendingParent }),

@@ -1,4 +1,4 @@
-import { type Delivery, undelivered } from '../core/delivery-record.ts'
+import { carriedTo, type Delivery, undelivered } from '../core/delivery-record.ts'
 import { messageOf, TicketringError } from '../core/errors.ts'
 import { askGate } from '../core/gate.ts'
 import type { StepRequest } from '../core/request.ts'
@@ -83,7 +83,7 @@ async function startDelivery(ports: RotationPorts, version: string, ring: Ring):
   const situation: Situation & { delivery: Delivery } = {
     now: ports.clock.now(),
     labels: { current: version },
-    carried: record?.carried ?? {},
+    carried: record === undefined ? {} : carriedTo(delivery, record),
     fleet: { known: true, members: [] },
     delivery,
   }

@@ -1,4 +1,5 @@
 import { isRefusal } from '../core/errors.ts'
+import { countOf, type ToldStraggler, withFix } from '../core/instance-remedies.ts'
 import type { StapleEntry } from '../core/staple.ts'
 import { decideStaple } from '../core/staple-decision.ts'
 import { holdingOf } from '../core/staple-record.ts'
@@ -13,16 +14,22 @@ import type { Refreshed } from './staple-refresh.ts'
 export interface StapleAnswer {
   readonly action: StapleAction
   readonly set: string
+  /** When this was said. What certificates hold and need is of then. */
+  readonly asOf: string
   /** What was done, in order. */
   readonly did: readonly string[]
   /** Of `status` all; else those that something was done about, or that need an eye. */
   readonly certificates: readonly StapleReport[]
   /** The last decision on delivery, or, of `status`, the one that would be taken now. */
   readonly delivery: { readonly action: string; readonly reason: string; readonly until?: string }
+  /** As the delivery record has it: of `judgedAt`, and not of now. */
   readonly fleet: {
+    readonly judgedAt?: string
     readonly members: number
     readonly confirmed: number
-    readonly stragglers: readonly { readonly id: string; readonly reason: string }[]
+    readonly stragglers: readonly ToldStraggler[]
+    /** The roll call of now. */
+    readonly now?: { readonly members: number; readonly online: number }
   }
   /** Withdrawals that were held because so many were due at once. */
   readonly held?: readonly string[]
@@ -41,6 +48,7 @@ export function answer(
   return {
     action: request.action,
     set: ports.configuration.set,
+    asOf: ports.clock.now().toISOString(),
     did: [...done.did, ...did],
     certificates: [
       ...shown.map((kept) => reportOn(kept, reasonOf(ports, kept), ports.clock.now())),
@@ -51,10 +59,20 @@ export function answer(
       reason: decision.reason,
       ...(until === undefined ? {} : { until: until.toISOString() }),
     },
-    fleet: { ...standingOf(course), stragglers: course.delivery.stragglers },
+    fleet: fleetOf(course),
     ...(done.held.length === 0
       ? {}
       : { held: done.held.map(({ name, reason }) => `${name}: ${reason ?? ''}`) }),
+  }
+}
+
+function fleetOf(course: Course): StapleAnswer['fleet'] {
+  const { judgedAt, stragglers } = course.delivery
+  return {
+    ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
+    ...standingOf(course),
+    stragglers: stragglers.map(withFix),
+    ...(course.fleet.known ? { now: countOf(course.fleet.members) } : {}),
   }
 }
 

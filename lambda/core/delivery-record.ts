@@ -40,6 +40,8 @@ export interface Delivered {
   readonly confirmed: number
   /** At most {@link MOST_STRAGGLERS} of the missing, with their reasons. */
   readonly stragglers: readonly Straggler[]
+  /** When the fleet was last judged: counts and stragglers are of then. */
+  readonly judgedAt?: Date
   /** {@link membershipOf} the roll call when the fleet was last judged. */
   readonly membership?: string
   /** When the last member that had to change its keys confirmed; stays when others join that need not. */
@@ -57,6 +59,8 @@ export interface Carried {
   readonly pending?: { readonly version: string; readonly since: Date }
   /** The highest generation that was ever delivered in this lineage. */
   readonly highest?: { readonly lineage: string; readonly generation: number }
+  /** The generation before the one delivered, and when it began: since then its key has encrypted. */
+  readonly before?: { readonly generation: number; readonly rotatedAt: Date }
   /** The last tokens that callers gave, newest last, and what came of them. */
   readonly requests?: readonly SpentToken[]
 }
@@ -108,6 +112,17 @@ function mergeCarried(
     highest: { lineage, generation: Math.max(generation, ...known) },
     ...(requests.length === 0 ? {} : { requests }),
   }
+}
+
+/** What outlives a version, once `delivery` is of another one than the record's: from when to when the one before was current. */
+export function carriedTo(
+  delivery: Delivery | undefined,
+  record: Pick<DeliveryRecord, 'delivery' | 'carried'>,
+): Carried {
+  const { delivery: last, carried } = record
+  const precedes = last?.lineage === delivery?.lineage && last?.generation === (delivery?.generation ?? 0) - 1
+  if (last === undefined || !precedes) return carried
+  return { ...carried, before: { generation: last.generation, rotatedAt: last.rotatedAt } }
 }
 
 export const MOST_STRAGGLERS = 20
@@ -208,6 +223,7 @@ export const DELIVERED_FIELDS = [
   'members',
   'confirmed',
   'stragglers',
+  'judgedAt',
   'membership',
   'convergedAt',
 ] as const
@@ -219,6 +235,7 @@ export function parseDelivered(fields: Fields): Delivered {
     members: fields.integer('members', 0),
     confirmed: fields.integer('confirmed', 0),
     stragglers: fields.list('stragglers', parseStraggler),
+    ...(fields.has('judgedAt') ? { judgedAt: fields.time('judgedAt') } : {}),
     ...(fields.has('membership') ? { membership: fields.string('membership') } : {}),
     ...(fields.has('convergedAt') ? { convergedAt: fields.time('convergedAt') } : {}),
   }
@@ -235,7 +252,7 @@ function parseStraggler(value: unknown): Straggler {
 }
 
 function parseCarried(value: unknown): Carried {
-  const names = ['baseline', 'pending', 'highest', 'requests'] as const
+  const names = ['baseline', 'pending', 'highest', 'before', 'requests'] as const
   const fields = Fields.of(value, 'carried', MALFORMED, names)
   const part = (name: (typeof names)[number], allowed: readonly string[]) =>
     Fields.of(fields.raw(name), name, MALFORMED, allowed)
@@ -243,6 +260,7 @@ function parseCarried(value: unknown): Carried {
     ...(fields.has('baseline') ? { baseline: parseBaseline(part('baseline', ['members', 'at'])) } : {}),
     ...(fields.has('pending') ? { pending: parsePending(part('pending', ['version', 'since'])) } : {}),
     ...(fields.has('highest') ? { highest: parseHighest(part('highest', ['lineage', 'generation'])) } : {}),
+    ...(fields.has('before') ? { before: parseBefore(part('before', ['generation', 'rotatedAt'])) } : {}),
     ...(fields.has('requests') ? { requests: fields.list('requests', parseSpentToken) } : {}),
   }
 }
@@ -257,6 +275,10 @@ function parsePending(fields: Fields) {
 
 function parseHighest(fields: Fields) {
   return { lineage: fields.string('lineage'), generation: fields.integer('generation', 1) }
+}
+
+function parseBefore(fields: Fields) {
+  return { generation: fields.integer('generation', 1), rotatedAt: fields.time('rotatedAt') }
 }
 
 function parseSpentToken(value: unknown): SpentToken {

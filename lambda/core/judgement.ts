@@ -43,6 +43,7 @@ export function weigh<D extends Delivered, C extends Pick<Carried, 'baseline'>>(
     members: members.length,
     confirmed: members.length - stragglers.length,
     stragglers,
+    judgedAt: now,
     membership: membershipOf(members.map(({ id }) => id)),
   }
   const trouble = fleetTrouble({ fleet, carried, target })

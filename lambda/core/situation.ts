@@ -73,6 +73,11 @@ export function stagedRevoke({ revoking, current }: Labels): string | undefined 
   return revoking === current ? undefined : revoking
 }
 
+/** True if this version's keys are all new: none of them ever encrypted under another ring. */
+export function isFresh(version: string): boolean {
+  return version.startsWith('genesis-') || isRevocation(version)
+}
+
 /** True if this version came from a revoke: its VersionId says so, so that a crash cannot lose it. */
 export function isRevocation(version: string): boolean {
   return version.startsWith('revoke-')

@@ -20,7 +20,7 @@ export function withResponse(
   freshUntil?: Date,
 ): StapleEntry {
   const response = saysMore(fresh, before.response) ? fresh : (before.response ?? fresh)
-  const { name, id, mustStaple, lastFailure } = before
+  const { name, id, mustStaple } = before
   const withheld = response.status === 'revoked' && setting.revoked === 'withhold'
   return {
     name,
@@ -31,7 +31,6 @@ export function withResponse(
     ...(withheld ? { reason: 'revoked: the owner wants no staple that says so' } : {}),
     nextTry: nextRefresh(id, response, fresh.fetchedAt, pace, freshUntil),
     failures: 0,
-    ...(lastFailure === undefined ? {} : { lastFailure }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { REMEDIES } from './remedies.ts'
 import type { StapleEntry, StapleState } from './staple.ts'
 import { type Candidate, lifeOf } from './staple-decision.ts'
 
@@ -28,8 +29,9 @@ export interface StapleReport {
   readonly reason: string
   readonly status?: 'good' | 'revoked'
   readonly end?: string
-  /** Seconds. */
+  /** Seconds; as `lifeLeftSeconds`, which says so. */
   readonly lifeLeft?: number
+  readonly lifeLeftSeconds?: number
   readonly lifeLeftPercent?: number
   readonly thisUpdate?: string
   readonly fetchedAt?: string
@@ -42,6 +44,8 @@ export interface StapleReport {
     readonly code: string
     readonly rule?: string
     readonly detail: string
+    /** What to do about it. */
+    readonly fix: string
   }
 }
 
@@ -60,7 +64,8 @@ export function reportOn({ entry, urls, mustStaple }: Looked, reason: string, no
       : {
           status: response.status,
           end: response.end.toISOString(),
-          lifeLeft: Math.max(0, Math.round((response.end.getTime() - now.getTime()) / 1000)),
+          lifeLeft: secondsTo(response.end, now),
+          lifeLeftSeconds: secondsTo(response.end, now),
           lifeLeftPercent: lifeLeftOf(entry, now) ?? 0,
           thisUpdate: response.thisUpdate.toISOString(),
           fetchedAt: response.fetchedAt.toISOString(),
@@ -71,8 +76,18 @@ export function reportOn({ entry, urls, mustStaple }: Looked, reason: string, no
     failures,
     ...(lastFailure === undefined
       ? {}
-      : { lastFailure: { ...lastFailure, at: lastFailure.at.toISOString() } }),
+      : {
+          lastFailure: {
+            ...lastFailure,
+            at: lastFailure.at.toISOString(),
+            fix: REMEDIES[lastFailure.code] ?? 'See docs/errors.md of the release that wrote this',
+          },
+        }),
   }
+}
+
+function secondsTo(time: Date, now: Date): number {
+  return Math.max(0, Math.round((time.getTime() - now.getTime()) / 1000))
 }
 
 /** Percent of a response's life that is left, rounded down to tenths; `undefined` where there is none. */

@@ -33,7 +33,7 @@ describe('a certificate with a responder', () => {
     })
     expect(world.entry('www')?.response?.source).toBe(RESPONDER)
     expect([heldBy(0, 'www'), heldBy(1, 'www')]).toEqual([digest('www'), digest('www')])
-    expect(answer.fleet).toEqual({ members: 2, confirmed: 2, stragglers: [] })
+    expect(answer.fleet).toMatchObject({ members: 2, confirmed: 2, stragglers: [] })
     expect(asked()).toBe(1)
   })
 
@@ -458,10 +458,10 @@ describe('delivery', () => {
     const [, lost] = world.fleet.machines
     if (lost) lost.conduct = { fail: 'reload-failed' }
     const answer = await world.refresh()
-    expect(answer.fleet).toEqual({
+    expect(answer.fleet).toMatchObject({
       members: 2,
       confirmed: 1,
-      stragglers: [{ id: 'i-2', reason: 'reload-failed' }],
+      stragglers: [{ id: 'i-2', reason: 'reload-failed', fix: 'Try the reload command by hand there' }],
     })
     expect(answer.delivery.action).toBe('hold')
     expect(world.metrics()?.StaplesUndelivered).toBe(1)
@@ -659,7 +659,8 @@ describe('status', () => {
     const cut = { ...courier, send: () => Promise.reject(new Error('killed before the command')) }
     await expect(world.invoke({ action: 'refresh' }, { ...ports, courier: cut })).rejects.toThrow('killed')
     const { fleet } = await world.invoke({ action: 'status' })
-    expect(fleet).toEqual({ members: world.fleet.machines.length, confirmed: 0, stragglers: [] })
+    expect(fleet).toMatchObject({ members: world.fleet.machines.length, confirmed: 0, stragglers: [] })
+    expect(fleet).not.toHaveProperty('judgedAt')
     expect(fleet.members).toBeGreaterThan(0)
   })
 

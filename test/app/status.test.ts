@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest'
+import { parseRecord, serialiseRecord } from '../../lambda/core/delivery-record.ts'
+import { SCRIPT } from '../fakes/fleet.ts'
+import { StapleWorld } from '../fakes/staple-world.ts'
+import { converged, HOUR, TIMING } from '../fakes/world.ts'
+
+const later = (time: Date, seconds: number) => new Date(time.getTime() + seconds * 1000).toISOString()
+
+describe('status of a ring', () => {
+  it('names when it looked, when the next rotation is due, and when it comes in any case', async () => {
+    const world = await converged()
+    const { rotatedAt } = world.ring()
+    world.clock.advance(HOUR)
+    const answer = await world.invoke({ action: 'status' })
+    expect(answer).toMatchObject({
+      asOf: world.clock.now().toISOString(),
+      dueAt: later(rotatedAt, TIMING.every),
+      forcedAt: later(rotatedAt, TIMING.maxKeyAge),
+    })
+  })
+
+  it('tells what is on record of the fleet from what the roll call says now', async () => {
+    const world = await converged()
+    const judgedAt = world.clock.now().toISOString()
+    world.clock.advance(HOUR)
+    world.fleet.join('i-4')
+    const { fleet } = await world.invoke({ action: 'status' })
+    expect(fleet).toMatchObject({ judgedAt, members: 3, confirmed: 3, now: { members: 4, online: 4 } })
+  })
+
+  it('computes what a ring stolen now can read, from the rotations that really were', async () => {
+    const world = await converged()
+    const first = world.ring().rotatedAt
+    world.clock.advance(TIMING.every + HOUR)
+    await world.rotate()
+    const second = world.ring().rotatedAt
+    const { exposure } = await world.invoke({ action: 'status' })
+    expect(exposure).toEqual({
+      sessionSeconds: 2 * TIMING.every + TIMING.ticketLifetime,
+      sessionSecondsAtMost: 2 * TIMING.maxKeyAge + TIMING.ticketLifetime,
+      readsFrom: later(first, -TIMING.ticketLifetime),
+      readsFromIsKnown: true,
+      readsTo: later(second, 2 * TIMING.every),
+      readsToAtMost: later(second, 2 * TIMING.maxKeyAge),
+    })
+    expect(await world.reconcile()).not.toHaveProperty('exposure')
+  })
+
+  it('keeps what is known of the generation before through the record', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    const record = parseRecord(world.record.text ?? '')
+    expect(record.carried.before?.generation).toBe(1)
+    expect(parseRecord(serialiseRecord(record))).toEqual(record)
+  })
+
+  it('says what to do about a machine whose reason has a code', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    const [machine] = world.fleet.instances
+    const line = { v: 1, ring: 'edge', lineage: '', generation: 0, server: 'nginx', result: 'failed' }
+    const rest = { encryptsWith: '', verified: 'none', ms: 9, script: SCRIPT, error: 'tickets-off' }
+    if (machine) machine.conduct = { say: JSON.stringify({ ...line, ...rest }), status: 'Failed' }
+    const { fleet } = await world.rotate()
+    expect(fleet?.stragglers).toEqual([
+      { id: 'i-1', reason: expect.stringContaining('tickets-off'), fix: 'Turn stateless tickets on' },
+    ])
+  })
+})
+
+describe('status of staples', () => {
+  it('names a failure with its remedy until what failed has succeeded', async () => {
+    const world = new StapleWorld()
+    world.add('www')
+    await world.refresh()
+    world.authority.manners.set('www', 'down')
+    await world.refresh({ certificate: 'www', force: true })
+    const failed = await world.invoke({ action: 'status' })
+    expect(failed.certificates[0]).toMatchObject({
+      failures: 1,
+      lastFailure: { code: 'responder-unreachable', fix: expect.stringContaining('VPC') },
+    })
+    world.authority.manners.delete('www')
+    await world.refresh({ certificate: 'www', force: true })
+    const mended = await world.invoke({ action: 'status' })
+    expect(mended.certificates[0]).toMatchObject({ failures: 0, state: 'staple' })
+    expect(mended.certificates[0]).not.toHaveProperty('lastFailure')
+  })
+
+  it('names when it looked, its units, and of when the fleet is', async () => {
+    const world = new StapleWorld()
+    world.add('www')
+    await world.refresh()
+    const judgedAt = world.clock.now().toISOString()
+    world.clock.advance(HOUR)
+    const { asOf, fleet, certificates } = await world.invoke({ action: 'status' })
+    expect(asOf).toBe(world.clock.now().toISOString())
+    expect(fleet).toMatchObject({ judgedAt, now: { members: fleet.members, online: fleet.members } })
+    expect(certificates[0]?.lifeLeftSeconds).toBe(certificates[0]?.lifeLeft)
+  })
+})

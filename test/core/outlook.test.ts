@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import type { Delivery } from '../../lambda/core/delivery-record.ts'
+import { INSTANCE_REMEDIES, withFix } from '../../lambda/core/instance-remedies.ts'
+import { exposureOf, outlookOf } from '../../lambda/core/outlook.ts'
+import { INSTANCE_ERRORS } from '../../lambda/core/result-line.ts'
+import { STAPLE_ERRORS } from '../../lambda/core/staple-line.ts'
+import { HOUR, TIMING } from '../fakes/world.ts'
+
+const START = new Date('2026-11-21T00:00:00.000Z')
+const at = (hours: number) => new Date(START.getTime() + hours * HOUR * 1000)
+
+/** Generation 7, made at hour 0, converged at hour 1: T is 4 hours, L 2 and maxKeyAge 12. */
+const DELIVERY: Delivery = {
+  version: 'advance-7',
+  lineage: '00000000-0000-4000-8000-000000000000',
+  generation: 7,
+  parent: 'advance-6',
+  encryptsWith: 'a'.repeat(32),
+  rotatedAt: at(0),
+  convergedAt: at(1),
+  commands: [],
+  attempts: 1,
+  members: 3,
+  confirmed: 3,
+  stragglers: [],
+}
+
+describe('the next rotation', () => {
+  it('is due after T, and forced after maxKeyAge', () => {
+    expect(outlookOf(DELIVERY, TIMING)).toEqual({ dueAt: at(4), forcedAt: at(12) })
+  })
+
+  it('is due later where the fleet converged so late that tickets have yet to live their life', () => {
+    expect(outlookOf({ ...DELIVERY, convergedAt: at(3) }, TIMING).dueAt).toEqual(at(5))
+  })
+})
+
+describe('a ring stolen now', () => {
+  const exposure = (changes: Partial<Delivery> = {}, before = {}, hour = 1) =>
+    exposureOf({ ...DELIVERY, ...changes }, before, TIMING, at(hour))
+
+  it('reads a session for 2 T + L, at most 2 maxKeyAge + L', () => {
+    expect(exposure()).toMatchObject({ sessionSeconds: 10 * HOUR, sessionSecondsAtMost: 26 * HOUR })
+  })
+
+  it('reads back to when its oldest key began to encrypt, less L, as recorded', () => {
+    const before = { before: { generation: 6, rotatedAt: at(-9) } }
+    expect(exposure({}, before)).toMatchObject({ readsFrom: at(-11), readsFromIsKnown: true })
+  })
+
+  it('reads back T + L as announced where that is not on record, and says so', () => {
+    expect(exposure()).toMatchObject({ readsFrom: at(-6), readsFromIsKnown: false })
+    const other = { before: { generation: 5, rotatedAt: at(-9) } }
+    expect(exposure({}, other)).toMatchObject({ readsFrom: at(-6), readsFromIsKnown: false })
+  })
+
+  it.each(['genesis-1', 'revoke-7'])(
+    'reads nothing from before the ring %s, whose keys are all new',
+    (version) => {
+      expect(exposure({ version })).toMatchObject({ readsFrom: at(0), readsFromIsKnown: true })
+    },
+  )
+
+  it('reads ahead to the end of `next`: 2 T after the last rotation, later where that is overdue', () => {
+    expect(exposure()).toMatchObject({ readsTo: at(8), readsToAtMost: at(24) })
+    expect(exposure({}, {}, 6)).toMatchObject({ readsTo: at(10), readsToAtMost: at(24) })
+    expect(exposure({}, {}, 13)).toMatchObject({ readsTo: at(17), readsToAtMost: at(25) })
+  })
+})
+
+describe('what to do about a machine', () => {
+  it.each([...new Set<string>([...INSTANCE_ERRORS, ...STAPLE_ERRORS])])('that says %s is said', (code) => {
+    const { fix, reason } = withFix({ id: 'i-1', reason: `${code}: ${'x'.repeat(300)}` })
+    expect(fix).toBe(INSTANCE_REMEDIES[code as keyof typeof INSTANCE_REMEDIES])
+    expect(fix).toMatch(/^[A-Z].{8,}[^.]$/)
+    expect(reason).toContain(code)
+  })
+
+  it('is not made up where its reason has no code', () => {
+    expect(withFix({ id: 'i-1', reason: 'delivery timed out' })).toEqual({
+      id: 'i-1',
+      reason: 'delivery timed out',
+    })
+    expect(withFix({ id: 'i-1', reason: 'constructor: x' })).not.toHaveProperty('fix')
+  })
+})
