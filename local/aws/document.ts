@@ -58,6 +58,9 @@ export function parseDocument(logicalId: string, name: string, content: unknown)
   throw new LoopbackError(`the document ${logicalId} is not modelled: ${z.prettifyError(parsed.error)}`)
 }
 
+/** A value that stands for a parameter of Parameter Store. */
+export const REFERENCE = /\{\{\s*ssm:([^{}\s]+)\s*\}\}/g
+
 /** @throws LoopbackError as CreateDocument would refuse. */
 function sized(logicalId: string, content: unknown): string {
   const text = JSON.stringify(content)
@@ -82,7 +85,9 @@ export function bindParameters(
     const values = given[name] ?? (definition.default === undefined ? [] : [definition.default])
     const [value] = values
     if (value === undefined) throw new AwsError('InvalidParameters', `Parameter ${name} needs a value.`)
-    if (values.length > 1 || !fits(value, definition)) {
+    // What a reference stands for is the agent's to judge.
+    const told = value.search(REFERENCE) < 0
+    if (values.length > 1 || (told && !fits(value, definition))) {
       throw new AwsError(
         'InvalidParameters',
         `Parameter value for ${name} is not valid: it does not match its definition.`,

@@ -60,6 +60,7 @@ export function services(base: Foundation, options: LoopbackOptions, endpoint: (
     retry: options.rotationRetry ?? { times: 2, delay: 60_000 },
   })
   const secrets = new SecretStore()
+  const parameters = new ParameterStore(account)
   // Durations that are declared short fall below Run Command's own minimum.
   const minimumTimeout = options.timing === undefined ? 30 : 1
   return {
@@ -68,9 +69,9 @@ export function services(base: Foundation, options: LoopbackOptions, endpoint: (
     rotator,
     secrets,
     secretsManager: new SecretsManager(account, secrets, rotator),
-    parameters: new ParameterStore(account),
+    parameters,
     stateManager: new StateManager({ ...common, fleet }),
-    systemsManager: new SystemsManager({ ...common, fleet, minimumTimeout }),
+    systemsManager: new SystemsManager({ ...common, fleet, parameters, minimumTimeout }),
   }
 }
 

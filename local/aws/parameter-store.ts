@@ -24,7 +24,7 @@ export class ParameterStore {
   readonly #parameters = new Map<string, Parameter>()
   readonly operations: Readonly<Record<string, Operation>> = {
     GetParameter: (input, caller) => this.#get(input, caller),
-    GetParameters: (input, caller) => this.#getMany(input, caller),
+    GetParameters: (input, caller) => this.getMany(input, caller),
     GetParametersByPath: (input, caller) => this.#getByPath(input, caller),
     PutParameter: (input, caller) => this.#put(input, caller),
   }
@@ -55,7 +55,7 @@ export class ParameterStore {
     return { Parameter: { ...this.#describe({ ...parameter, value, version }), Selector: `:${version}` } }
   }
 
-  async #getMany(input: unknown, caller: Caller) {
+  async getMany(input: unknown, caller: Caller) {
     const shape = { Names: z.array(NAME).min(1).max(10), WithDecryption: z.boolean().optional() }
     const { Names } = parseInput(shape, input)
     for (const name of Names) await caller.need('ssm:GetParameters', this.#arn(name))

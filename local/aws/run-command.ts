@@ -9,7 +9,8 @@ export interface CommandRequest {
   readonly id: string
   readonly document: CommandDocument
   readonly parameters: Readonly<Record<string, readonly string[]>>
-  readonly bound: Record<string, string>
+  /** The values that the document runs with on a machine. */
+  readonly valuesOn: (node: ManagedNode) => Promise<Record<string, string>>
   readonly instances: readonly string[]
   readonly targets: readonly { readonly Key: string; readonly Values: readonly string[] }[]
   readonly nodes: readonly ManagedNode[]
@@ -141,14 +142,16 @@ export class Command implements CommandRecord {
 
   /** A machine that does not answer holds its slot until the whole command expires. */
   async #runOn(node: ManagedNode, execution: Execution): Promise<void> {
-    const { document, bound, id } = this.request
+    const { document, valuesOn, id } = this.request
     if (node.state === 'lost') Object.assign(execution, { status: 'Delayed', statusDetails: 'Delayed' })
     const delivery = await node.receive(this.#startBy, this.expiresAt)
     if (delivery === 'gone') return end(execution, 'Failed', 'Undeliverable')
     if (delivery === 'expired' || execution.endedAt !== undefined) return
     const begun = { status: 'InProgress', statusDetails: 'InProgress', startedAt: Date.now() }
     Object.assign(execution, begun)
-    const result = await node.agent.run({ id, kind: 'command' }, document, bound)
+    const values = await valuesOn(node).catch(() => undefined)
+    if (values === undefined) return end(execution, 'Failed', 'Failed')
+    const result = await node.agent.run({ id, kind: 'command' }, document, values)
     // What an agent never reports counts as never delivered, though it ran.
     const heard = await node.reply(this.expiresAt)
     Object.assign(execution, { stdout: result.stdout, stderr: result.stderr })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Account, arn, uuid } from './account.ts'
-import { AwsError } from './aws-error.ts'
-import type { Caller, Operation } from './caller.ts'
+import { AwsError, codeOf } from './aws-error.ts'
+import type { CallBook, Caller, Operation } from './caller.ts'
 import {
   describeCommand,
   describeDocument,
@@ -9,12 +9,14 @@ import {
   describeInvocation,
   describeRun,
 } from './command-shapes.ts'
+import { roleSession } from './credentials.ts'
 import { bindParameters, type CommandDocument } from './document.ts'
 import type { FaultPlan } from './faults.ts'
 import { type Fleet, INSTANCE } from './fleet.ts'
 import { parseInput } from './input.ts'
 import type { ManagedNode } from './managed-node.ts'
-import { paginate } from './parameter-store.ts'
+import { resolveReferences } from './parameter-references.ts'
+import { type ParameterStore, paginate } from './parameter-store.ts'
 import { Command, type CommandRequest } from './run-command.ts'
 
 // Lengths and patterns are those of AWS's API reference.
@@ -35,6 +37,8 @@ export interface SystemsManagerParts {
   readonly account: Account
   readonly fleet: Fleet
   readonly faults: FaultPlan
+  readonly calls: CallBook
+  readonly parameters: ParameterStore
   /** TimeoutSeconds may not be less: 30 on AWS, 1 where durations are declared short. */
   readonly minimumTimeout: number
   readonly background: (work: Promise<unknown>) => void
@@ -89,11 +93,12 @@ export class SystemsManager {
     const nodes = this.#resolve(InstanceIds, Targets)
     for (const node of nodes) await this.#needNode(node, caller)
     const document = this.#document(request.DocumentName, request.DocumentVersion)
+    const bound = bindParameters(document, Parameters)
     const command = this.#start({
       id: uuid(this.#parts.account),
       document,
       parameters: Parameters,
-      bound: bindParameters(document, Parameters),
+      valuesOn: (node) => resolveReferences(document, bound, (names) => this.#getParameters(names, node)),
       instances: InstanceIds,
       targets: Targets,
       nodes,
@@ -140,6 +145,18 @@ export class SystemsManager {
 
   #documentArn(id: string): string {
     return id.startsWith('arn:') ? id : arn(this.#parts.account, 'ssm', `document/${id}`)
+  }
+
+  /** In the name of the machine's own role. */
+  async #getParameters(Names: readonly string[], { id, machine }: ManagedNode): Promise<Map<string, string>> {
+    const { account, calls, parameters } = this.#parts
+    const session = roleSession(account, 'instance', machine.hostManagementRole ?? machine.role, id)
+    const { call, caller } = calls.open('ssm', 'GetParameters', session)
+    const { Parameters } = await parameters.getMany({ Names }, caller).catch((error: unknown) => {
+      call.error = codeOf(error)
+      throw error
+    })
+    return new Map(Parameters.map(({ Name, Value }) => [Name, Value]))
   }
 
   #start(request: CommandRequest): Command {

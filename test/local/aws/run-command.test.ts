@@ -5,12 +5,14 @@ import {
   DescribeInstanceInformationCommand,
   ListCommandInvocationsCommand,
   ListCommandsCommand,
+  PutParameterCommand,
   SendCommandCommand,
   type SendCommandCommandInput,
 } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CommandRecord, LoopbackAws } from '../../../local/aws/loopback.ts'
 import { clients, joinMachine, machineId, refusalOf, removeFolders, startAccount } from './fixture.ts'
+import { template } from './template.ts'
 
 let aws: LoopbackAws
 beforeEach(async () => {
@@ -392,6 +394,36 @@ test('ids, names and page sizes are bounded as in the API reference', async () =
   expect(() => joinMachine(aws, { id: 'i-1' })).toThrow('no id of a machine')
   const twice = send({ InstanceIds: [machineId(1), machineId(1)] })
   expect((await refusalOf(twice)).name).toBe('DuplicateInstanceId')
+})
+
+test("a value that names a parameter is read by the machine's own rights, and then held against the pattern", async () => {
+  const grant = { Effect: 'Allow', Action: 'ssm:GetParameters', Resource: '*' }
+  const small = template()
+  const policy = small.Resources.FleetPolicy?.Properties.PolicyDocument as { Statement: object[] } | undefined
+  policy?.Statement.push(grant)
+  await aws.close()
+  aws = await startAccount({ template: small })
+  for (const [Name, Value] of [
+    ['/good', '7'],
+    ['/bad', '7; id'],
+  ])
+    await clients(aws).ssm.send(new PutParameterCommand({ Name, Value, Type: 'String' }))
+  joinMachine(aws, { id: machineId(1) })
+  const outcome = async (value: string) => {
+    const id = await send({ Parameters: { Generation: [value] } })
+    await aws.idle()
+    return (await invocations(id))[machineId(1)]
+  }
+  expect(await outcome('{{ssm:/good}}')).toMatchObject({
+    details: 'Success',
+    output: 'generation 7 by variable\n',
+  })
+  const refused = { details: 'Failed', output: '', code: -1 }
+  for (const value of ['{{ ssm:/bad }}', '{{ssm:/none}}']) expect(await outcome(value)).toEqual(refused)
+  const asked = aws.history.calls.filter(({ operation }) => operation === 'GetParameters')
+  expect(new Set(asked.map(({ principal }) => principal.split(':').at(-1)))).toEqual(
+    new Set([`assumed-role/terminators/${machineId(1)}`]),
+  )
 })
 
 test('a document with its parameters has at most 64 KB', async () => {
