@@ -1,5 +1,5 @@
 import type { RingFacts } from './delivery-record.ts'
-import { isRefusal } from './errors.ts'
+import { isRefusal, messageOf } from './errors.ts'
 import { parseResultLine, type ResultLine } from './result-line.ts'
 import { failureText } from './script-output.ts'
 
@@ -46,17 +46,18 @@ export function judge(invocation: Invocation, wanted: Expectation): Verdict {
 }
 
 /**
- * Lets an instance speak, if it had the chance to.
- * @param judgeOutput judges what it left on standard output; may throw `result-line-malformed`.
+ * Lets an instance speak, if it had the chance to. Does not throw: whatever its answer is, it is that instance's, and the
+ * others are heard.
+ * @param judgeOutput judges what it left on standard output; may throw, `result-line-malformed` above all.
  */
 export function hear<V>(invocation: Invocation, judgeOutput: (stdout: string) => V): V | Unconfirmed {
-  const silence = SILENT[normalise(invocation.status)]
-  if (silence !== undefined) return { confirmed: false, reason: silence, spoke: false }
   try {
+    const silence = SILENT.get(normalise(invocation.status))
+    if (silence !== undefined) return { confirmed: false, reason: silence, spoke: false }
     return judgeOutput(standardOutput(invocation.output))
   } catch (error) {
-    if (!isRefusal(error, 'result-line-malformed')) throw error
-    return { confirmed: false, reason: `${invocation.status}: its answer was ${error.came}`, spoke: true }
+    const came = isRefusal(error, 'result-line-malformed') ? error.came : `no line: ${messageOf(error)}`
+    return { confirmed: false, reason: `${invocation.status}: its answer was ${came}`, spoke: true }
   }
 }
 
@@ -96,20 +97,22 @@ function normalise(status: string): string {
 }
 
 /** Statuses under which an instance had no chance to speak. Source: Systems Manager user guide, command statuses. */
-const SILENT: Readonly<Record<string, string>> = {
-  pending: 'has not answered',
-  inprogress: 'has not answered',
-  delayed: 'has not answered',
-  deliverytimedout: 'delivery timed out',
-  executiontimedout: 'the script ran out of time',
-  timedout: 'timed out',
-  undeliverable: 'undeliverable',
-  terminated: 'was not reached before the command ended',
-  cancelled: 'the command was cancelled',
-  cancelling: 'the command was cancelled',
-  invalidplatform: 'the document does not fit its platform',
-  accessdenied: 'AccessDenied: the agent may not run the document',
-}
+const SILENT: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    pending: 'has not answered',
+    inprogress: 'has not answered',
+    delayed: 'has not answered',
+    deliverytimedout: 'delivery timed out',
+    executiontimedout: 'the script ran out of time',
+    timedout: 'timed out',
+    undeliverable: 'undeliverable',
+    terminated: 'was not reached before the command ended',
+    cancelled: 'the command was cancelled',
+    cancelling: 'the command was cancelled',
+    invalidplatform: 'the document does not fit its platform',
+    accessdenied: 'AccessDenied: the agent may not run the document',
+  }),
+)
 
 /** What the instances said of one or more commands. */
 export type Evidence<V extends Heard = Verdict> = ReadonlyMap<string, V>
