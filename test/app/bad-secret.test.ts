@@ -25,7 +25,8 @@ describe.each<[string, string, (value: string) => string]>([
   it.each(ACTIONS)('fails %s, and nothing is changed', async (action) => {
     const world = await spoilt(spoil)
     const before = world.traces()
-    await expect(world.invoke({ action })).rejects.toMatchObject({ code })
+    const spelt = action === 'revoke' ? { ring: 'edge', reason: 'a leak' } : {}
+    await expect(world.invoke({ action, ...spelt })).rejects.toMatchObject({ code })
     expect(world.traces()).toEqual(before)
   })
 })

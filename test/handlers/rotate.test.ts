@@ -162,7 +162,7 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     const { payload: acting } = await invoke({ action: 'status' })
     const calls = stage.aws.history.calls.length
     const looking = await stage.aws.invoke(stage.ring.statusName, { action: 'status' })
-    expect(looking.payload).toEqual(acting)
+    expect(looking.payload).toEqual({ ...(acting as object), asOf: expect.any(String) })
     const before = ring()
     const refused = await stage.aws.invoke(stage.ring.statusName, {
       action: 'revoke',
