@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { arn, roleArn, uuid } from './account.ts'
-import type { Context } from './authorisation.ts'
-import { AwsError, LoopbackError } from './aws-error.ts'
+import { arn, uuid } from './account.ts'
+import { LoopbackError } from './aws-error.ts'
 import type { Retained, Timed } from './contract.ts'
+import { findRoles, makeSecret, mayAssume, refuseTwin } from './creation.ts'
 import type { Principal } from './credentials.ts'
 import type { ParameterStore } from './parameter-store.ts'
 import type { PolicyBook } from './policies.ts'
@@ -10,10 +10,9 @@ import { parseRate } from './rate.ts'
 import type { Rotator } from './rotation.ts'
 import { Ticker } from './scheduler.ts'
 import { type ScheduleParts, startSchedule } from './schedules.ts'
-import { Secret, type SecretStore } from './secret-store.ts'
-import { putVersion } from './secret-versions.ts'
+import type { SecretStore } from './secret-store.ts'
 import type { SecretsManager } from './secrets-manager.ts'
-import type { DeclaredRotation, DeclaredSecret, Stack } from './stack.ts'
+import type { DeclaredRotation, Stack } from './stack.ts'
 import { readPoliciesOf } from './stack-policies.ts'
 import type { Association, StateManager } from './state-manager.ts'
 import type { SystemsManager } from './systems-manager.ts'
@@ -137,27 +136,27 @@ export class Deployment {
 
   async #make(resource: TemplateResource, declared: Declared): Promise<void> {
     const { logicalId } = resource
-    const { policies, account, functions, systemsManager } = this.#parts
+    const { policies, account, functions, parameters, systemsManager } = this.#parts
     const before = this.#made.get(logicalId)
-    if (before === undefined) this.#refuseTwin(resource)
-    this.#findRoles(resource, declared)
+    if (before === undefined) refuseTwin(resource, this.#parts.retained)
+    findRoles(resource, declared.stack, this.#parts.roles)
     policies.forget(logicalId)
     readPoliciesOf(resource, policies, account, declared.resources)
     const { stack } = declared
     const own = <T extends { readonly logicalId: string }>(all: readonly T[]) =>
       all.filter((each) => each.logicalId === logicalId)
-    for (const secret of own(stack.secrets)) await this.#makeSecret(secret, before)
-    for (const parameter of own(stack.parameters)) this.#makeParameter(parameter)
+    for (const secret of own(stack.secrets)) await makeSecret(secret, { before, now: resource }, this.#parts)
+    for (const { name, type, value } of own(stack.parameters)) parameters.create(name, type, value)
     for (const document of own(stack.documents)) systemsManager.put(document)
     for (const deployment of own(stack.functions)) {
-      await this.#mayAssume('lambda.amazonaws.com', deployment.role, stack)
+      await mayAssume('lambda.amazonaws.com', deployment.role, stack, this.#parts)
       functions.put(deployment)
     }
     for (const rotation of own(stack.rotations)) await this.#configureRotation(rotation)
     for (const association of own(stack.associations)) this.#startAssociation(association)
     for (const schedule of own(stack.schedules)) {
       const groupArn = arn(account, 'scheduler', `schedule-group/${schedule.group}`)
-      await this.#mayAssume('scheduler.amazonaws.com', schedule.target.role, stack, {
+      await mayAssume('scheduler.amazonaws.com', schedule.target.role, stack, this.#parts, {
         'aws:SourceArn': groupArn,
       })
       this.#wind(startSchedule(schedule, this.#parts))
@@ -176,51 +175,6 @@ export class Deployment {
     this.#clocks.get(logicalId)?.pause()
     this.#clocks.delete(logicalId)
     this.#made.delete(logicalId)
-  }
-
-  /** Nothing with a name of its own can be made where something of that name was left. */
-  #refuseTwin({ type, logicalId, identity }: TemplateResource): void {
-    const twin = this.#parts.retained.find((each) => each.type === type && each.name === identity.name)
-    // What the template does not name gets another name each time.
-    const named = identity.name !== logicalId && !identity.name.startsWith(`loopback-${logicalId}`)
-    if (twin === undefined || !named) return
-    throw new AwsError('AlreadyExists', `${type} with the name ${identity.name} already exists`)
-  }
-
-  #findRoles({ type, properties }: TemplateResource, { stack }: Declared): void {
-    if (type !== 'AWS::IAM::Policy' && type !== 'AWS::IAM::ManagedPolicy') return
-    const known = [...stack.roles.map(({ name }) => name), ...this.#parts.roles]
-    const missing = [properties.Roles ?? []].flat().find((role) => !known.includes(String(role)))
-    if (missing !== undefined)
-      throw new AwsError('NoSuchEntity', `The role with name ${missing} cannot be found.`)
-  }
-
-  /** CloudFormation writes a value when it makes the secret, and again whenever the template's changes. */
-  async #makeSecret(declared: DeclaredSecret, before: TemplateResource | undefined): Promise<void> {
-    const { account, calls, faults, operator, secrets, secretsManager } = this.#parts
-    const { value } = declared
-    if (before === undefined) {
-      const { caller } = calls.open('secretsmanager', 'CreateSecret', operator)
-      await secretsManager.create(new Secret(declared, account, faults), value, uuid(account), caller)
-    } else if (before.properties.SecretString !== value) {
-      const labels = ['AWSCURRENT']
-      const version = { id: uuid(account), value, labels, now: account.now() }
-      secrets.find(declared.arn).update((versions) => putVersion(versions, version))
-    }
-  }
-
-  #makeParameter({ name, type, value }: Stack['parameters'][number]): void {
-    this.#parts.parameters.create(name, type, value)
-  }
-
-  /** A service takes a role only if the role's trust policy lets it. Roles outside the stack are not ours to judge. */
-  async #mayAssume(service: string, role: string, { roles }: Stack, context: Context = {}): Promise<void> {
-    const { account, calls } = this.#parts
-    if (!roles.some(({ name }) => name === role)) return
-    const { caller } = calls.open('sts', 'AssumeRole', { kind: 'service', arn: service, name: service })
-    const all = { 'aws:SourceAccount': account.id, ...context }
-    if (await caller.may('sts:AssumeRole', roleArn(account, role), all)) return
-    throw new LoopbackError(`${service} may not assume the role ${role}`)
   }
 
   async #configureRotation(rotation: DeclaredRotation): Promise<void> {

@@ -129,6 +129,19 @@ test("a secret's value is written again only where the template's changes", asyn
   ])
 })
 
+test('a value that Secrets Manager made up stays when something else of the secret changes', async () => {
+  const tagged = (Value: string) =>
+    bent((Resources) => {
+      const { SecretString: _, ...properties } = Resources.Secret?.Properties ?? {}
+      const Tags = [{ Key: 'team', Value }]
+      Object.assign(Resources.Secret ?? {}, { Properties: { ...properties, Tags } })
+    })
+  aws = await startAccount({ template: tagged('a') })
+  const versions = aws.secretVersions('rings/edge')
+  await aws.update(tagged('b'))
+  expect(aws.secretVersions('rings/edge')).toEqual(versions)
+})
+
 test('an update that fails is taken back', async () => {
   aws = await startAccount()
   const account = aws
