@@ -82,6 +82,15 @@ export function parseCertificate(der: Uint8Array): Certificate {
   }
 }
 
+/** Whether OpenSSL takes it for a certificate: whoever reads a response with OpenSSL reads all that come with it. */
+export function isReadByOpenssl(der: Uint8Array): boolean {
+  try {
+    return new X509Certificate(der) instanceof X509Certificate
+  } catch {
+    return false
+  }
+}
+
 function readCertificate(der: Uint8Array): Certificate {
   const outer = sequenceOf(readDer(der, 'a certificate'), 'a certificate')
   const tbs = outer.read(TAG.sequence, 'tbsCertificate')

@@ -1,5 +1,6 @@
 import { isRefusal } from '../errors.ts'
 import { excerpt } from '../excerpt.ts'
+import { isReadByOpenssl } from './certificate.ts'
 import { type Hearing, type Options, openHearing, USUAL_SKEW } from './hearing.ts'
 import { describeName } from './name.ts'
 import { type OcspResponse, parseResponse } from './response.ts'
@@ -115,10 +116,12 @@ function heard(hearing: Hearing, outcomes: readonly Outcome[]): Verdict {
   const { basic, single, signer } = hearing
   const sound = single !== undefined && outcomes.every(({ ok, rule }) => ok !== false || rule === 'V15')
   const end = effectiveEnd(hearing)
+  const unread = basic.certificates.filter((der) => !isReadByOpenssl(der)).length
   return {
     verdict: sound ? single.status.kind : 'refused',
     outcomes,
-    warnings: warningsOf(hearing),
+    warnings: warningsOf(hearing, unread),
+    ...(unread === 0 ? {} : { unreadableCertificates: unread }),
     responderStatus: 'successful',
     producedAt: basic.producedAt,
     singles: basic.singles.length,
@@ -153,10 +156,11 @@ function factsOf({
   }
 }
 
-function warningsOf({ signer, single, subject }: Hearing): string[] {
+function warningsOf({ signer, single, subject }: Hearing, unread: number): string[] {
   const late = single?.nextUpdate !== undefined && single.nextUpdate > subject.certificate.notAfter
   return [
     ...(signer?.kind === 'delegate' && !signer.certificate.noCheck ? ['the delegate lacks nocheck'] : []),
     ...(late ? ['nextUpdate is after the end of the certificate'] : []),
+    ...(unread > 0 ? ['OpenSSL cannot read a certificate sent along, and so not the response'] : []),
   ]
 }

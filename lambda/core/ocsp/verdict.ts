@@ -56,6 +56,8 @@ export interface Verdict {
   readonly revoked?: { readonly at: Date; readonly reason?: string }
   /** What the responder said of the exchange; a schedule tells a passing error by it (S3). */
   readonly responderStatus?: ResponderStatus
+  /** Certificates sent along that OpenSSL cannot read, if there are any. */
+  readonly unreadableCertificates?: number
   /** Number of SingleResponses, ours and others. */
   readonly singles: number
   /** Hash of the CertID of ours, such as `sha1`. */

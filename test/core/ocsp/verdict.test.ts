@@ -24,6 +24,7 @@ import {
   SHA256,
 } from './forge.ts'
 import { at, broken, build, byDelegateWith, commonNameOf, judge, NOW, P256, STRANGER } from './groups.ts'
+import { Bench } from './openssl.ts'
 
 describe('what the owner decides', () => {
   test('a response older than the stored one is refused; the same one is not', () => {
@@ -175,6 +176,28 @@ describe('certificates sent along', () => {
       expect(judge(P256, build(P256, { spec: { certificates } })).verdict).toBe('good')
       const verdict = judge(P256, build(P256, { signer: byDelegate, spec: { certificates } }))
       expect(verdict.verdict).toBe(certificates.length > 1 ? 'good' : 'refused')
+    }
+  })
+
+  test('that OpenSSL cannot read are worth a warning, and keep HAProxy from taking the response', async () => {
+    const bench = new Bench()
+    try {
+      const [[, der]] = garbage as [(typeof garbage)[0]]
+      for (const [certificates, objection] of [
+        [[der], /cannot be read by OpenSSL/],
+        [[STRANGER.leaf.der], undefined],
+      ] as const) {
+        const response = build(P256, { spec: { certificates } })
+        const verdict = judge(P256, response)
+        expect(verdict.warnings).toHaveLength(objection === undefined ? 0 : 1)
+        if (objection === undefined) expect(objectionOfHaproxy(verdict)).toBeUndefined()
+        else expect(objectionOfHaproxy(verdict)).toMatch(objection)
+        const file = bench.file('response.der', response)
+        const said = await bench.openssl('ocsp', '-respin', file, '-resp_text', '-noverify')
+        expect(said.includes('decode error')).toBe(objection !== undefined)
+      }
+    } finally {
+      bench.remove()
     }
   })
 
