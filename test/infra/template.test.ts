@@ -70,6 +70,13 @@ describe('the function', () => {
     })
   })
 
+  it('is told that its ring starts paused, where it does', () => {
+    const paused = synthesiseTemplate({ rings: [exampleRing({ rotation: { start: 'paused' } })] })
+    expect(configurationOf(paused.resources.lambda('ticketring-edge-rotation'))).toMatchObject({
+      start: 'paused',
+    })
+  })
+
   it('has one environment variable, which its own parser takes', () => {
     expect(Object.keys(rotation.Properties.Environment.Variables)).toEqual([ROTATION_VARIABLE])
     expect(configurationOf(rotation)).toEqual({

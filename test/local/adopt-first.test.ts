@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { toLayout } from '../../lambda/core/layouts.ts'
+import { TicketKey } from '../../lambda/core/ticket-key.ts'
+import { environmentOf, startServer, terminatorOf } from '../../local/rehearsal/fleet.ts'
+import { hostOf, type Machine } from '../../local/rehearsal/machine.ts'
+import { Stage } from '../../local/rehearsal/stage.ts'
+import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
+import { keyNameOf } from '../../local/rehearsal/ticket.ts'
+import { visit } from '../../local/rehearsal/tls-client.ts'
+
+const FLEET = { haproxy: 1, nginx: 0 }
+const PACE = { every: 600, ticketLifetime: 1, tick: 1, association: 600 }
+
+let directory: string
+let stage: Stage
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'ticketring-adopt-'))
+  const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
+  stage = await Stage.build(FLEET, PACE, { synthesis, durations: (same) => ({ ...same, start: 'paused' }) })
+})
+afterAll(async () => {
+  await stage?.strike(false)
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** As bringing a machine up, but that it runs already, on keys of its own. */
+function enlist(machine: Machine): void {
+  const { targets, fleetRoles } = stage.ring
+  const instance = stage.aws.join({
+    id: machine.id,
+    tags: { [targets.tag]: targets.values[0] as string },
+    role: fleetRoles[0] as string,
+    agent: machine.agent,
+    environment: environmentOf(machine),
+    workdir: `${machine.directory}/orchestration`,
+  })
+  stage.instances.push(instance)
+}
+
+it('a fleet that ran on keys of its own keeps its sessions: paused, adopted, delivered by the next tick', async () => {
+  const [machine] = stage.machines as [Machine]
+  const [previous, current, next] = [1, 2, 3].map(() => TicketKey.draw(randomBytes)) as [
+    TicketKey,
+    TicketKey,
+    TicketKey,
+  ]
+  const [file] = terminatorOf(machine).keyFiles(machine) as [string]
+  const lines = [previous, current, next].map((key) => `${toLayout(key, 'haproxy-80').toString('base64')}\n`)
+  writeFileSync(file, lines.join(''), { mode: 0o400 })
+  stage.servers.push(await startServer(machine, stage.trace))
+  const client = { authority: machine.pki.authority, version: 'TLSv1.3' } as const
+  const before = await visit(hostOf(machine), client)
+
+  await stage.tickOnce()
+  await stage.tickOnce()
+  expect(stage.watch.current, 'no tick has made a ring').toBeUndefined()
+
+  const words = ['--import', 'tsx', 'local/adopt.ts', '--ring', 'edge', '--layout', 'haproxy-80', file]
+  const SecretString = execFileSync(process.execPath, words, { encoding: 'utf8' })
+  const { endpoint, region, operator } = stage.aws
+  const owner = new SecretsManagerClient({ endpoint, region, credentials: operator })
+  await owner.send(new PutSecretValueCommand({ SecretId: 'ticketring/edge', SecretString }))
+  enlist(machine)
+  // The roll call knows a new machine a moment later.
+  const tick = async () => {
+    await stage.tickOnce()
+    return (await stage.aws.invoke(stage.ring.functionName, { action: 'status' })).payload
+  }
+  const held = { generation: 1, encryptsWith: current.name, fleet: { members: 1, confirmed: 1 } }
+  await expect.poll(tick, { timeout: 80_000 }).toMatchObject(held)
+  const after = await visit(hostOf(machine), { ...client, session: before.session as Buffer })
+  expect(after.reused).toBe(true)
+  expect(keyNameOf((await visit(hostOf(machine), client)).ticket as Buffer)).toBe(current.name)
+}, 240_000)
