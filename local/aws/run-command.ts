@@ -34,6 +34,7 @@ export class Command implements CommandRecord {
   readonly invocations: Execution[]
   #status: readonly [string, string] = ['Pending', 'Pending']
   #cancelled = false
+  readonly #over = new AbortController()
 
   constructor(request: CommandRequest) {
     this.request = request
@@ -85,15 +86,13 @@ export class Command implements CommandRecord {
 
   /** Resolves when the command is terminal. */
   async run(): Promise<void> {
-    const expiry = new AbortController()
     const expired = sleep(Math.min(this.expiresAt - Date.now(), LONGEST_TIMER), undefined, {
       ref: false,
-      signal: expiry.signal,
+      signal: this.#over.signal,
     })
     this.#status = ['InProgress', 'InProgress']
-    await Promise.race([this.#ramp(), expired])
-    expired.catch(() => {})
-    expiry.abort()
+    await Promise.race([this.#ramp(), expired.catch(() => {})])
+    this.#over.abort()
     for (const execution of this.invocations) end(execution, 'TimedOut', 'DeliveryTimedOut')
     this.#status = this.#cancelled ? ['Cancelled', 'Cancelled'] : summary(this.invocations, this.#allowed)
   }
@@ -107,6 +106,12 @@ export class Command implements CommandRecord {
       if (execution.startedAt === undefined) end(execution, 'Cancelled', 'Cancelled')
       else this.request.nodes[index]?.agent.cancel(this.id)
     }
+    this.#endIfCancelled()
+  }
+
+  /** A machine out of reach does not hold up a command that is cancelled. */
+  #endIfCancelled(): void {
+    if (this.#cancelled && this.counts.completed === this.invocations.length) this.#over.abort()
   }
 
   get #allowed(): number {
@@ -158,6 +163,7 @@ export class Command implements CommandRecord {
     if (!heard || execution.endedAt !== undefined) return
     execution.exitCode = result.exitCode
     end(execution, ...statusOf(result))
+    this.#endIfCancelled()
   }
 }
 

@@ -132,10 +132,11 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
   })
 
   test('says who asks, which document there is, what became of a run, and stops one', async () => {
+    joinMachine(aws, { id: machineId(2), tags: { ring: 'away' } }).lose()
     const [caller, described, sent] = await Promise.all([
       cli('sts', 'get-caller-identity'),
       cli('ssm', 'describe-document', '--name', 'apply-edge'),
-      cli('ssm', 'send-command', '--document-name', 'slow', '--instance-ids', machineId(1)),
+      cli('ssm', 'send-command', '--document-name', 'slow', '--targets', 'Key=tag:ring,Values=away'),
     ])
     expect(caller).toEqual({
       UserId: 'AIDALOOPBACKOPERATOR',
@@ -151,8 +152,8 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
     const command = ['--command-id', sent.Command.CommandId]
     await cli('ssm', 'cancel-command', ...command)
     await aws.idle()
-    const run = await cli('ssm', 'get-command-invocation', ...command, '--instance-id', machineId(1))
-    expect(run).toMatchObject({ InstanceId: machineId(1), PluginName: 'sleep', StatusDetails: 'Cancelled' })
+    const run = await cli('ssm', 'get-command-invocation', ...command, '--instance-id', machineId(2))
+    expect(run).toMatchObject({ InstanceId: machineId(2), PluginName: 'sleep', StatusDetails: 'Cancelled' })
     const { Commands } = await cli('ssm', 'list-commands', ...command)
     expect(Commands).toEqual([expect.objectContaining({ Status: 'Cancelled', CompletedCount: 1 })])
   })
