@@ -63,7 +63,8 @@ export function measure(
   ports.journal.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
 }
 
-function gaugesOf({ clock, configuration }: RotationPorts, { delivery, fleet }: Situation) {
+function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {
+  const { fleet, delivery = situation.lost } = situation
   if (delivery !== undefined) {
     const { members, confirmed } = delivery
     return {

@@ -1,7 +1,7 @@
 import { type Carried, carriedTo, MOST_REQUESTS, undelivered } from '../core/delivery-record.ts'
 import { isRefusal, TicketringError } from '../core/errors.ts'
 import type { Ring } from '../core/ring.ts'
-import { type Known, REVOKING, type Situation, stagedRevoke } from '../core/situation.ts'
+import { REVOKING, type Situation, stagedRevoke } from '../core/situation.ts'
 import { requestMark } from '../core/tokens.ts'
 import { isAncestor, isRevokedSince } from './ancestry.ts'
 import { observe, parentOfPending, type RotationPorts, readRing } from './observation.ts'
@@ -26,7 +26,7 @@ export async function commit(
  */
 export async function commitRevoke(
   ports: RotationPorts,
-  situation: Known,
+  situation: Situation,
   token?: string,
 ): Promise<Situation> {
   const version = stagedRevoke(situation.labels)
@@ -35,7 +35,8 @@ export async function commitRevoke(
   const ring = await readRing(ports, version)
   if (ring?.parent === situation.labels.current)
     return commitStaged(ports, situation, { version, ring }, { origin: 'revoke' })
-  if (ring === undefined || !(await isRevokedSince(ports, situation.delivery, ring)))
+  const { delivery } = situation
+  if (ring === undefined || delivery === undefined || !(await isRevokedSince(ports, delivery, ring)))
     return commit(ports, situation, { origin: 'revoke', token: version })
   await ports.commits.unlabel(REVOKING, version)
   return observe(ports)

@@ -4,6 +4,7 @@ import {
   type DeliveryRecord,
   mergeRecords,
   parseRecord,
+  requirePast,
   serialiseRecord,
   undelivered,
 } from '../core/delivery-record.ts'
@@ -60,6 +61,8 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
     callRoll(ports.rollCall),
   ])
   const pendingParent = await parentOfPending(ports, labels)
+  const isUnborn = delivery === undefined && unread === undefined
+  const lost = isUnborn ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
   return {
     now: ports.clock.now(),
     labels,
@@ -69,6 +72,7 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
     ...(delivery === undefined ? {} : { delivery }),
     ...(pendingParent === undefined ? {} : { pendingParent }),
     ...(unread === undefined ? {} : { unread }),
+    ...(lost === undefined ? {} : { lost }),
   }
 }
 
@@ -111,7 +115,7 @@ async function hasMoved(
  * @returns `undefined` where AWSCURRENT's value is of another version than its label names, or not there yet.
  */
 async function discover(
-  { versions, configuration }: ObservationPorts,
+  { versions, configuration, clock }: ObservationPorts,
   current: string,
   byVersion: boolean,
 ): Promise<Pick<Sight, 'delivery' | 'unread'> | undefined> {
@@ -119,7 +123,16 @@ async function discover(
   const stored = await versions.read(byVersion ? { version: current } : 'AWSCURRENT')
   if (stored?.version !== current) return undefined
   const ring = parseRing(stored.value, configuration.ring)
-  return { delivery: ring && undelivered(current, ring) }
+  if (ring === undefined) return { delivery: undefined }
+  // A ring that is dated ahead, by a clock that was, would never come to its age.
+  const rotatedAt = new Date(Math.min(ring.rotatedAt.getTime(), clock.now().getTime()))
+  return { delivery: { ...undelivered(current, ring), rotatedAt } }
+}
+
+/** What AWSCURRENT was moved from, where nothing is recorded of it. */
+async function beforeCurrent(ports: ObservationPorts, { previous }: Labels): Promise<Delivery | undefined> {
+  const ring = previous === undefined ? undefined : await readRing(ports, previous)
+  return ring && previous !== undefined ? undelivered(previous, ring) : undefined
 }
 
 /** After a revoke, what a rotation has staged may hold revoked keys. */
@@ -160,11 +173,15 @@ export async function readRecord({
   records,
   configuration,
   journal,
-}: Pick<ObservationPorts, 'records' | 'configuration' | 'journal'>): Promise<DeliveryRecord | undefined> {
+  clock,
+}: Pick<ObservationPorts, 'records' | 'configuration' | 'journal' | 'clock'>): Promise<
+  DeliveryRecord | undefined
+> {
   const text = await records.read()
   if (text === undefined) return undefined
   try {
     const record = parseRecord(text)
+    requirePast(record, clock.now())
     return record.ring === configuration.ring ? record : undefined
   } catch (error) {
     if (!isRefusal(error, 'record-malformed')) throw error
@@ -195,6 +212,6 @@ function withoutValue(): TicketringError {
   return new TicketringError('secret-without-current', {
     wanted: 'a value under AWSCURRENT',
     came: 'none',
-    fix: 'Put {} under AWSCURRENT to let the next reconcile tick make a new lineage',
+    fix: 'Move AWSCURRENT to the version that holds the ring; or put {} under it and revoke, which begins a new lineage',
   })
 }

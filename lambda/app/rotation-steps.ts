@@ -15,6 +15,7 @@ import { required, stageAs } from './staging.ts'
  * Source: Secrets Manager user guide, "How rotation works".
  */
 export async function runStep(ports: RotationPorts, request: StepRequest): Promise<void> {
+  noteUnknown(ports, request)
   refuseOtherSecret(ports, request)
   switch (request.step) {
     case 'createSecret':
@@ -29,6 +30,17 @@ export async function runStep(ports: RotationPorts, request: StepRequest): Promi
   }
 }
 
+/** Secrets Manager is not refused for what a later release of it says beside what is needed. */
+function noteUnknown({ journal }: RotationPorts, { step, unknown }: StepRequest): void {
+  if (unknown === undefined) return
+  const names = unknown.map((name) => JSON.stringify(name)).join(', ')
+  journal.record({
+    kind: 'trouble',
+    during: `reading the event of ${step}`,
+    detail: `not used: the field ${names}`,
+  })
+}
+
 async function createSecret(ports: RotationPorts, { token, rotationToken }: StepRequest): Promise<void> {
   const situation = await observe(ports)
   const { labels, delivery } = situation
@@ -36,6 +48,7 @@ async function createSecret(ports: RotationPorts, { token, rotationToken }: Step
   if (labels.current === token) return
   if (labels.pending !== token) throw unknownToken(token, `AWSPENDING on ${labels.pending ?? 'no version'}`)
   refuseBesideRevoke(labels)
+  refuseLost(situation)
   if (delivery !== undefined) refuseClosedGate(ports, { ...situation, delivery })
   else refusePaused(ports)
   const ring = await stageAs(ports, situation, { version: token, rotationToken })
@@ -137,6 +150,16 @@ function refuseBesideRevoke(labels: Labels): void {
     wanted: 'no revoke under way',
     came: `the revoke ${staged}, staged and not committed`,
     fix: 'The next tick commits it; the rotation that follows starts from there',
+  })
+}
+
+/** A new lineage ends every session: it begins by a revoke, not by Secrets Manager's schedule. */
+function refuseLost({ labels, lost }: Situation): void {
+  if (lost === undefined) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'a ring under AWSCURRENT',
+    came: `{} in version ${labels.current}, though generation ${lost.generation} was delivered`,
+    fix: 'Move AWSCURRENT back to the version that holds the ring, or revoke, which begins a new lineage',
   })
 }
 

@@ -3,7 +3,7 @@ import { isRefusal, TicketringError } from '../core/errors.ts'
 import { ageOf } from '../core/gate.ts'
 import { type ActionRequest, onlyLooks, requireRing } from '../core/request.ts'
 import type { Decision, Intent, Situation } from '../core/situation.ts'
-import { tokenFor } from '../core/tokens.ts'
+import { advance, type Stopped, yielding } from './advancing.ts'
 import { type Answer, answer, measure } from './answer.ts'
 import { commit, commitRevoke } from './commit.ts'
 import { awaitCommands, deliver, judgeFleet } from './delivery.ts'
@@ -134,9 +134,6 @@ function intentAfter(intent: Intent, { action }: Decision): Intent {
   return fulfilled && !(intent.action === 'rotate' && action === 'deliver') ? { action: 'reconcile' } : intent
 }
 
-interface Stopped {
-  readonly stopped: string
-}
 /** After a label was to be taken off: whether it was there. */
 type Unlabelled = Situation & { readonly taken: boolean }
 interface Lost {
@@ -153,7 +150,7 @@ async function act(
     case 'genesis':
       return yielding(intent, () => commit(ports, situation, { origin: 'genesis' }))
     case 'advance':
-      return advance(ports, situation, intent)
+      return advance(ports, situation, intent, decision.forced)
     case 'revoke':
       return revoke(ports, situation, intent)
     case 'unlabel':
@@ -172,11 +169,8 @@ async function act(
 }
 
 async function revoke(ports: RotationPorts, situation: Situation, intent: Intent): Promise<Situation | Lost> {
-  const { delivery } = situation
-  if (delivery === undefined) return commit(ports, situation, { origin: 'revoke' })
   try {
-    const token = intent.action === 'revoke' ? intent.token : undefined
-    return await commitRevoke(ports, { ...situation, delivery }, token)
+    return await commitRevoke(ports, situation, intent.action === 'revoke' ? intent.token : undefined)
   } catch (error) {
     if (isRefusal(error, 'label-moved', 'staged-ring-dead')) return { lost: true }
     throw error
@@ -220,46 +214,6 @@ function accepted<T extends Situation>(situation: T, { action, reason }: ActionR
   if (action !== 'deliver' || reason === undefined || !situation.fleet.known) return situation
   const baseline = { members: situation.fleet.members.length, at: situation.now }
   return { ...situation, carried: { ...situation.carried, baseline } }
-}
-
-async function advance(
-  ports: RotationPorts,
-  situation: Situation,
-  intent: Intent,
-): Promise<Situation | Stopped> {
-  const { trigger, secret } = ports.configuration
-  const caller = intent.action === 'rotate' ? intent.token : undefined
-  if (trigger === 'schedule') {
-    return yielding(intent, () => commit(ports, situation, { origin: 'advance', token: caller }))
-  }
-  try {
-    await ports.rotations.start(tokenFor('advance', secret, situation.labels.current, caller))
-  } catch (error) {
-    if (isByHand(intent) || !isRefusal(error, 'rotation-in-progress') || !(await isRotating(ports)))
-      throw error
-    return { stopped: error.message }
-  }
-  return { stopped: 'Secrets Manager was asked to rotate; the next tick confirms the delivery' }
-}
-
-/** RotateSecret is refused for other reasons in the same words. */
-async function isRotating({ versions }: RotationPorts): Promise<boolean> {
-  const { pending, current } = await versions.labels()
-  return pending !== undefined && pending !== current
-}
-
-function isByHand(intent: Intent): boolean {
-  return intent.action === 'rotate' && intent.manual
-}
-
-/** Whoever comes second to a compare-and-set has lost nothing; only a person who asked is told by an error. */
-async function yielding(intent: Intent, attempt: () => Promise<Situation>): Promise<Situation | Stopped> {
-  try {
-    return await attempt()
-  } catch (error) {
-    if (!isRefusal(error, 'label-moved', 'staged-ring-dead') || isByHand(intent)) throw error
-    return { stopped: error.message }
-  }
 }
 
 async function unlabel(

@@ -3,7 +3,14 @@ import { allMachines, counted } from './count.ts'
 import { ageOf, askGate, type Gate, later } from './gate.ts'
 import { abandonedPending, revokedLeftover, tidy } from './leftovers.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
-import { type Decision, type Intent, type Known, type Situation, stagedRevoke } from './situation.ts'
+import {
+  type Decision,
+  type Intent,
+  type Known,
+  type Labels,
+  type Situation,
+  stagedRevoke,
+} from './situation.ts'
 
 /**
  * Decides one action from what is. Called again after each action until it says `hold` or `rest`, so that it can
@@ -29,40 +36,6 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
       reason: restReason(known),
     }
   )
-}
-
-function decideUnborn(
-  { labels, unread }: Situation,
-  intent: Intent,
-  { start }: Pick<RotationConfiguration, 'start'>,
-): Decision {
-  const isByHand = intent.action === 'rotate' && intent.manual
-  if (unread === true) {
-    const reason = `the delivery record does not know version ${labels.current} yet, and looking reads no ring: the next tick does`
-    return {
-      action: 'rest',
-      reason: start === 'paused' ? `${reason}, unless it is still {}: ${unadopted(intent)}` : reason,
-    }
-  }
-  if (start === 'paused' && !isByHand) return { ...UNADOPTED, reason: unadopted(intent) }
-  if (intent.action === 'reconcile' || intent.action === 'rotate') {
-    return { action: 'genesis', reason: `the secret holds no ring yet (version ${labels.current})` }
-  }
-  return {
-    action: 'hold',
-    waitsFor: 'operator',
-    page: false,
-    reason: `there is no ring yet to ${intent.action}: the next reconcile tick makes generation 1`,
-  }
-}
-
-const UNADOPTED = { action: 'hold', waitsFor: 'operator', page: false } as const
-
-/** The keys that a fleet already runs on are to come first: a ring made meanwhile would end every session. */
-function unadopted({ action }: Intent): string {
-  const what =
-    action === 'reconcile' || action === 'rotate' ? 'this ring starts paused' : `no ring yet to ${action}`
-  return `${what}: write one into the secret (npm run adopt), or have {"action":"rotate"} make it`
 }
 
 function revokeOnDemand({ delivery, fleet }: Known, intent: Intent): Decision | undefined {

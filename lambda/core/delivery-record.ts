@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { TicketringError } from './errors.ts'
 import { excerpt } from './excerpt.ts'
 import { Fields } from './fields.ts'
 import { parameterText } from './parameter-text.ts'
@@ -57,6 +58,8 @@ export interface Carried {
   readonly baseline?: { readonly members: number; readonly at: Date }
   /** An AWSPENDING that was not ours, and since when it has been seen. */
   readonly pending?: { readonly version: string; readonly since: Date }
+  /** Since when Secrets Manager has been asked to replace this version. */
+  readonly asked?: { readonly version: string; readonly since: Date }
   /** The highest generation that was ever delivered in this lineage. */
   readonly highest?: { readonly lineage: string; readonly generation: number }
   /** The generation before the one delivered, and when it began: since then its key has encrypted. */
@@ -131,6 +134,9 @@ export const MOST_REQUESTS = 4
 /** Bytes of a standard parameter. */
 const PARAMETER_LIMIT = 4096
 const LONGEST_REASON = 90
+/** Bytes of a record without stragglers. */
+const LARGEST_BARE = 3000
+const LATEST_GENERATION = 999_999_999
 
 /** Identifies a set of instances, in any order: 32 hex digits. */
 export function membershipOf(ids: readonly string[]): string {
@@ -161,11 +167,41 @@ export function undelivered(version: string, ring: Ring): Delivery {
 export function parseRecord(text: string): DeliveryRecord {
   const fields = Fields.ofJson(text, 'a delivery record', MALFORMED, ['v', 'ring', 'delivery', 'carried'])
   if (fields.integer('v', 1) !== 1) fields.refuse('v', 'the number 1')
-  return {
+  const record = {
     ring: fields.string('ring'),
     ...(fields.has('delivery') ? { delivery: parseDelivery(fields.raw('delivery')) } : {}),
     carried: parseCarried(fields.raw('carried')),
   }
+  // What could not be written again, with what a run adds, would stop every later one.
+  if (bareSize(record) > LARGEST_BARE) fields.refuse('delivery', 'less text than a parameter holds')
+  return record
+}
+
+/** Seconds that two functions' clocks may differ. */
+const CLOCKS_DIFFER = 300
+
+/** @throws TicketringError `record-malformed` where a record is dated ahead: what waits for its age would wait for ever. */
+export function requirePast(record: DeliveryRecord, now: Date): void {
+  const ahead = timesIn(record).find((time) => time.getTime() > now.getTime() + CLOCKS_DIFFER * 1000)
+  if (ahead === undefined) return
+  const wanted = `a delivery record with no time after ${now.toISOString()}`
+  throw new TicketringError(MALFORMED, { wanted, came: ahead.toISOString() })
+}
+
+function timesIn(value: unknown): readonly Date[] {
+  if (value instanceof Date) return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(timesIn) : []
+}
+
+function bareSize({ delivery, ...rest }: DeliveryRecord): number {
+  return Buffer.byteLength(JSON.stringify({ ...rest, delivery: delivery && { ...delivery, stragglers: [] } }))
+}
+
+/** No ring may say a later generation in its value, with room for those to come. */
+function parseGeneration(fields: Fields): number {
+  const generation = fields.integer('generation', 1)
+  if (generation > LATEST_GENERATION) fields.refuse('generation', `at most ${LATEST_GENERATION}`)
+  return generation
 }
 
 /** The inverse of {@link parseRecord}; drops reasons, then stragglers, until the text fits a parameter. */
@@ -208,7 +244,7 @@ function parseDelivery(value: unknown): Delivery {
   return {
     version: fields.string('version'),
     lineage: fields.string('lineage'),
-    generation: fields.integer('generation', 1),
+    generation: parseGeneration(fields),
     parent: fields.string('parent'),
     encryptsWith: fields.string('encryptsWith', /^[0-9a-f]{32}$/, '32 hex digits'),
     rotatedAt: fields.time('rotatedAt'),
@@ -252,13 +288,14 @@ function parseStraggler(value: unknown): Straggler {
 }
 
 function parseCarried(value: unknown): Carried {
-  const names = ['baseline', 'pending', 'highest', 'before', 'requests'] as const
+  const names = ['baseline', 'pending', 'asked', 'highest', 'before', 'requests'] as const
   const fields = Fields.of(value, 'carried', MALFORMED, names)
   const part = (name: (typeof names)[number], allowed: readonly string[]) =>
     Fields.of(fields.raw(name), name, MALFORMED, allowed)
   return {
     ...(fields.has('baseline') ? { baseline: parseBaseline(part('baseline', ['members', 'at'])) } : {}),
     ...(fields.has('pending') ? { pending: parsePending(part('pending', ['version', 'since'])) } : {}),
+    ...(fields.has('asked') ? { asked: parsePending(part('asked', ['version', 'since'])) } : {}),
     ...(fields.has('highest') ? { highest: parseHighest(part('highest', ['lineage', 'generation'])) } : {}),
     ...(fields.has('before') ? { before: parseBefore(part('before', ['generation', 'rotatedAt'])) } : {}),
     ...(fields.has('requests') ? { requests: fields.list('requests', parseSpentToken) } : {}),
@@ -274,14 +311,14 @@ function parsePending(fields: Fields) {
 }
 
 function parseHighest(fields: Fields) {
-  return { lineage: fields.string('lineage'), generation: fields.integer('generation', 1) }
+  return { lineage: fields.string('lineage'), generation: parseGeneration(fields) }
 }
 
 function parseBefore(fields: Fields) {
-  return { generation: fields.integer('generation', 1), rotatedAt: fields.time('rotatedAt') }
+  return { generation: parseGeneration(fields), rotatedAt: fields.time('rotatedAt') }
 }
 
 function parseSpentToken(value: unknown): SpentToken {
   const fields = Fields.of(value, 'a request', MALFORMED, ['token', 'generation'])
-  return { token: fields.string('token'), generation: fields.integer('generation', 1) }
+  return { token: fields.string('token'), generation: parseGeneration(fields) }
 }

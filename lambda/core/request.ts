@@ -47,6 +47,8 @@ export interface StepRequest {
   readonly token: string
   /** Sensitive: forwarded to PutSecretValue, never logged. */
   readonly rotationToken?: string
+  /** Names of fields that nobody here knows: AWS adds some. */
+  readonly unknown?: readonly string[]
 }
 
 export type RotationRequest = ActionRequest | StepRequest
@@ -110,13 +112,15 @@ function unspelt(came: string, ring = '<name>'): TicketringError {
 }
 
 function parseStep(event: unknown): StepRequest {
-  const allowed = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken']
-  const fields = Fields.of(event, 'the rotation event', 'request-invalid', allowed)
+  const known = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken']
+  const unknown = Object.keys(Object(event)).filter((name) => !known.includes(name))
+  const fields = Fields.of(event, 'the rotation event', 'request-invalid', [...known, ...unknown])
   return {
     kind: 'step',
     step: fields.oneOf('Step', STEPS),
     secret: fields.string('SecretId'),
     token: fields.string('ClientRequestToken', /^[!-~]{32,64}$/, '32 to 64 characters'),
     ...(fields.has('RotationToken') ? { rotationToken: fields.string('RotationToken') } : {}),
+    ...(unknown.length === 0 ? {} : { unknown: unknown.map((name) => name.slice(0, 64)).slice(0, 10) }),
   }
 }

@@ -26,6 +26,8 @@ export interface Situation {
   readonly delivery?: Delivery
   readonly carried: Carried
   readonly fleet: Fleet
+  /** What was delivered last, where AWSCURRENT holds no ring any more. */
+  readonly lost?: Delivery
   /** There may be a ring, but whoever looks may not read it, and the record does not know it yet. */
   readonly unread?: true
   /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { runStep } from '../../lambda/app/rotation-steps.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
-import { STEPS } from '../../lambda/core/request.ts'
+import { parseRotationRequest, STEPS } from '../../lambda/core/request.ts'
 import { begun, HOUR, hooked, REVOKE, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
 async function step(world: World, name: string, token = TOKEN): Promise<void> {
@@ -83,7 +83,7 @@ describe("Secrets Manager's rotation", () => {
     expect(begins).toBe(2)
   })
 
-  it('that is under way when the ring gets too old is left to finish, and the tick still says how old', async () => {
+  it('that does not end is not waited for past maxKeyAge, and comes too late then', async () => {
     const world = hooked()
     const [lost] = world.fleet.instances
     if (lost) lost.conduct = 'lose'
@@ -93,8 +93,58 @@ describe("Secrets Manager's rotation", () => {
     await world.secret.start(TOKEN)
     world.journal.entries.length = 0
     await world.pass(4 * TIMING.tick)
-    expect(world.journal.of('measured').at(-1)?.metrics.KeyAge).toBeGreaterThan(TIMING.maxKeyAge)
-    expect(world.secret.holders.get('AWSPENDING')).toBe(TOKEN)
+    expect(world.ring().generation).toBe(2)
+    expect(world.journal.of('measured').some(({ metrics }) => metrics.RotationForced === 1)).toBe(true)
+    await expect(step(world, 'createSecret')).rejects.toMatchObject({ code: 'token-unknown' })
+    await expect(step(world, 'finishSecret')).rejects.toMatchObject({ code: 'token-unknown' })
+    expect(world.ring().generation).toBe(2)
+  })
+
+  it.each([
+    ['asked for again and again, and never begins its steps', async () => {}],
+    [
+      'refused each time it is asked for',
+      () =>
+        Promise.reject(
+          new TicketringError('rotation-in-progress', { wanted: 'a rotation', came: 'no function' }),
+        ),
+    ],
+  ])('that is %s is done without it after a few ticks, and by it again after that', async (_, onRotate) => {
+    const world = hooked()
+    await world.reconcile()
+    const rotate = world.secret.onRotate
+    world.secret.onRotate = onRotate
+    const tick = async () => {
+      world.clock.advance(TIMING.tick)
+      await world
+        .reconcile()
+        .catch((error: unknown) => expect(error).toMatchObject({ code: 'rotation-in-progress' }))
+    }
+    world.clock.advance(TIMING.every + TIMING.window)
+    for (let n = 0; n < 6; n++) await tick()
+    expect(world.ring().generation).toBe(1)
+    for (let n = 0; n < 4; n++) await tick()
+    expect(world.ring().generation).toBe(2)
+    expect(world.journal.of('trouble').at(-1)?.detail).toContain('committed without it')
+    world.secret.onRotate = rotate
+    await world.pass(TIMING.every + TIMING.window + 2 * TIMING.tick)
+    expect(world.ring().generation).toBe(3)
+    expect(world.secret.history.at(-1)).not.toMatch(/^advance-/)
+  })
+
+  it('with a field that AWS has added since is done, and the field is named in the log, not what it holds', async () => {
+    const world = await begun()
+    for (const Step of STEPS) {
+      const event = { Step, SecretId: SECRET_ARN, ClientRequestToken: TOKEN, RotationToken: 'opaque' }
+      const request = parseRotationRequest({ ...event, NewToken: 'unknown and secret', Other: { x: 1 } })
+      if (request.kind !== 'step') throw new Error('not a step')
+      await runStep(world.ports(), request)
+    }
+    expect(world.ring().generation).toBe(2)
+    const [first] = world.journal.of('trouble')
+    expect(first).toMatchObject({ during: 'reading the event of createSecret' })
+    expect(first?.detail).toContain('"NewToken", "Other"')
+    expect(JSON.stringify(world.journal.entries)).not.toContain('unknown and secret')
   })
 
   it('stays one advance when every step is repeated', async () => {
