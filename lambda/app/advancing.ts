@@ -32,8 +32,8 @@ export async function advance(
   return { stopped: 'Secrets Manager was asked to rotate; the next tick confirms the delivery' }
 }
 
-/** Ticks that Secrets Manager is given to rotate once it was asked: an abandoned AWSPENDING is taken off within them. */
-const PATIENCE = 7
+/** Ticks that Secrets Manager is given to rotate once it was asked: twice the time in which an AWSPENDING is abandoned. */
+const PATIENCE = 13
 
 /** Secrets Manager may rotate or not: where it does not, the compare-and-set is as good without it. */
 function isAskedInVain(

@@ -3,14 +3,8 @@ import { allMachines, counted } from './count.ts'
 import { ageOf, askGate, type Gate, later } from './gate.ts'
 import { abandonedPending, revokedLeftover, tidy } from './leftovers.ts'
 import type { RotationConfiguration } from './rotation-configuration.ts'
-import {
-  type Decision,
-  type Intent,
-  type Known,
-  type Labels,
-  type Situation,
-  stagedRevoke,
-} from './situation.ts'
+import { type Decision, type Intent, type Known, type Situation, stagedRevoke } from './situation.ts'
+import { decideUnborn } from './unborn.ts'
 
 /**
  * Decides one action from what is. Called again after each action until it says `hold` or `rest`, so that it can

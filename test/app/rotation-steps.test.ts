@@ -109,7 +109,7 @@ describe("Secrets Manager's rotation", () => {
           new TicketringError('rotation-in-progress', { wanted: 'a rotation', came: 'no function' }),
         ),
     ],
-  ])('that is %s is done without it after a few ticks, and by it again after that', async (_, onRotate) => {
+  ])('that is %s is done without it in the end, and by it again after that', async (_, onRotate) => {
     const world = hooked()
     await world.reconcile()
     const rotate = world.secret.onRotate
@@ -121,15 +121,17 @@ describe("Secrets Manager's rotation", () => {
         .catch((error: unknown) => expect(error).toMatchObject({ code: 'rotation-in-progress' }))
     }
     world.clock.advance(TIMING.every + TIMING.window)
-    for (let n = 0; n < 6; n++) await tick()
+    const without = () =>
+      world.journal.of('trouble').filter(({ detail }) => detail.includes('committed without it'))
+    for (let n = 0; n < 12; n++) await tick()
     expect(world.ring().generation).toBe(1)
-    for (let n = 0; n < 4; n++) await tick()
+    for (let n = 0; n < 8; n++) await tick()
     expect(world.ring().generation).toBe(2)
-    expect(world.journal.of('trouble').at(-1)?.detail).toContain('committed without it')
+    expect(without()).toHaveLength(1)
     world.secret.onRotate = rotate
     await world.pass(TIMING.every + TIMING.window + 2 * TIMING.tick)
     expect(world.ring().generation).toBe(3)
-    expect(world.secret.history.at(-1)).not.toMatch(/^advance-/)
+    expect(without()).toHaveLength(1)
   })
 
   it('with a field that AWS has added since is done, and the field is named in the log, not what it holds', async () => {
