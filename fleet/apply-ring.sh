@@ -404,7 +404,8 @@ write_files() {
 # Sets $held to the three keys of the process, oldest first, as its file has them.
 look_into_haproxy() {
   want_socket
-  ask "show cli level;show tls-keys $keys"
+  ask "show cli level;show tls-keys $keys;show info"
+  take_haproxy_version
   case $response in
     '') fail socket-refused "$conf_HAPROXY_SOCKET closed without an answer" ;;
     admin*) ;;
@@ -517,7 +518,7 @@ handshake() {
   # shellcheck disable=SC2086
   saw=$(
     # Whatever outlives a killed script must hold neither its lock nor its output.
-    exec 3>&- 9>&-
+    exec 3>&- 8>&- 9>&-
     { read -r _ <"$run_dir/hold" || :; } |
       timeout 4 stdbuf -oL openssl s_client -no-CAfile -no-CApath $connect "$@" 2>&1 |
       {
@@ -772,6 +773,8 @@ apply_to_running_server() {
     verified=handshake result=unchanged
     return 0
   fi
+  # A reload for a staple reads the key file: not while this ring is on its way.
+  [ "$server" = nginx ] || take_turn haproxy "$conf_HAPROXY_SOCKET"
   stage_state
   take_old_tickets
   [ "$found" = "$wanted" ] || write_files

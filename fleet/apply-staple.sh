@@ -34,7 +34,7 @@ usage() {
     '  SERVER                        haproxy or nginx; default: the one configured, or running, or installed' \
     '  HAPROXY_CERTS                 PEM files, or directories of *.pem, separated by spaces; FILE.ocsp is the staple' \
     '  HAPROXY_SOCKET                runtime socket, level admin' \
-    '  HAPROXY_RELOAD                command to make HAProxy forget a withdrawn staple at once; words, no shell' \
+    '  HAPROXY_RELOAD                reloads HAProxy, for a withdrawn staple and, before 3.5, for a fresh one; words' \
     '  NGINX_STAPLES                 CERTIFICATE=STAPLE files, separated by spaces; nginx.conf says' \
     '                                include STAPLE[.]conf; in the server of that certificate' \
     '  NGINX_TEST, NGINX_RELOAD      default: nginx -t, systemctl reload nginx; words, no shell' \
@@ -835,6 +835,8 @@ haproxy_holds() {
 look_into_haproxy() {
   missing=
   want_socket
+  ask 'show info'
+  take_haproxy_version
   for id in $ids; do
     recall want "$id"
     [ "$value" = staple ] || continue
@@ -844,6 +846,15 @@ look_into_haproxy() {
 }
 
 load_haproxy() {
+  if sets_staples_safely; then
+    push_staples
+    forget_withdrawn
+  else
+    reload_staples
+  fi
+}
+
+push_staples() {
   for id in $missing $changes; do
     recall want "$id"
     case $value/" $pushed " in
@@ -857,7 +868,51 @@ load_haproxy() {
     haproxy_holds "$id"
     [ "$holds" != no ] || unexpected "the response of $certificate"
   done
-  forget_withdrawn
+}
+
+# A HAProxy that is not given a staple at run time reads it from its file, beside the certificate.
+reload_staples() {
+  loads=
+  for id in $missing $changes; do
+    recall want "$id"
+    case $value/" $loads " in
+      staple/*" $id "*) continue ;;
+      staple/*) ;;
+      *) continue ;;
+    esac
+    certificate_of "$id"
+    ! is_run "$id" "$certificate" || loads="$loads $id"
+  done
+  if [ -z "$loads" ]; then
+    forget_withdrawn
+    return 0
+  fi
+  [ -n "$conf_HAPROXY_RELOAD" ] || cannot_reload
+  reload_haproxy
+  be_patient
+  for id in $loads; do
+    certificate_of "$id"
+    while :; do
+      haproxy_holds "$id"
+      [ "$holds" = no ] || break
+      wait_or_fail staple-refused "HAProxy was reloaded and does not hold the response of $certificate: its log says why"
+    done
+  done
+}
+
+cannot_reload() {
+  commit
+  fail reload-failed "HAProxy $server_version may show memory to clients when it is given a staple at run time, HAPROXY_RELOAD is empty: \
+its next start or reload takes the staples"
+}
+
+# is_run ID CERTIFICATE: whether HAProxy runs the certificate that is in the file now.
+is_run() {
+  recall serial "$1"
+  ask "show ssl cert $2"
+  case $response in *"${LF}Serial: $value$LF"* | *'Unknown command'*) return 0 ;; esac
+  note "HAProxy runs without the certificate that is in $2 now; $2.ocsp is there for its next start"
+  return 1
 }
 
 # push ID CERTIFICATE RESPONSE: sets $pushed_well to yes, no, or idle where HAProxy runs without this certificate.
@@ -876,16 +931,10 @@ push() {
 # A certificate that had no .ocsp file when it was loaded has no room for a response: it is given both anew, from its own
 # memory, in a transaction that touches no key.
 exchange() {
-  recall serial "$1"
-  ask "show ssl cert $2"
-  case $response in
-    *"${LF}Serial: $value$LF"*) ;;
-    *)
-      pushed_well=idle
-      note "HAProxy runs without the certificate that is in $2 now; $2.ocsp is there for its next start"
-      return 0
-      ;;
-  esac
+  if ! is_run "$1" "$2"; then
+    pushed_well=idle
+    return 0
+  fi
   ask "set ssl cert $2.ocsp <<$LF$payload$LF"
   case $response in
     *'Transaction created'*) ask "commit ssl cert $2" ;;
@@ -936,6 +985,12 @@ restore_one() {
 forget_withdrawn() {
   [ -n "$conf_HAPROXY_RELOAD" ] || return 0
   [ -n "$gone" ] || [ "$problem" = verify-still-stapled ] || return 0
+  reload_haproxy
+}
+
+# Not while a ring is on its way: the new worker would begin with the keys before it.
+reload_haproxy() {
+  take_turn haproxy "$conf_HAPROXY_SOCKET"
   undo_reload=yes worked=yes
   run "$conf_HAPROXY_RELOAD" || fail reload-failed "$conf_HAPROXY_RELOAD: $(last_alert)"
 }

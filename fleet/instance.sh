@@ -96,6 +96,8 @@ emit() {
   describe
   line="{\"v\":1,$subject,\"server\":\"$server\",\"result\":\"$result\",$findings,\"verified\":\"$verified\""
   line="$line,\"ms\":$(((now - started) * 10)),\"script\":\"$script\""
+  [ "$server/$boot" != nginx/no ] || ask_nginx_version
+  [ -z "$server_version" ] || line="$line,\"serverVersion\":\"$server_version\""
   if [ "$result" = failed ]; then
     printable "$detail"
     line="$line,\"error\":\"$error\",\"detail\":\"$printable\""
@@ -727,6 +729,24 @@ forget_old_files() {
   [ -z "$old" ] || remove $old
 }
 
+# keep_version TEXT: sets $server_version to the text up to its first space, if that is a version.
+keep_version() {
+  set -- "${1%%[[:space:]]*}"
+  case $1 in
+    '' | *[!A-Za-z0-9._+~-]* | ????????????????????????????????????????*) ;;
+    *) server_version=$1 ;;
+  esac
+}
+
+# take_turn KIND WHICH: from here on this run alone loads or reloads that server of the machine. Sets $turn to its lock.
+take_turn() {
+  turn=$(printf %s "$2" | cksum)
+  turn=${run_dir%/*}/$1.${turn%% *}.reload
+  [ -w "${run_dir%/*}" ] || turn=$run_dir/$1.reload
+  exec 8>>"$turn"
+  flock -w "$conf_LOCK_WAIT" 8 || note "another run held $turn for $conf_LOCK_WAIT seconds, not waiting for it"
+}
+
 # ---- HAProxy
 
 PYTHON_SOCKET='
@@ -751,6 +771,26 @@ ask() {
     need python3 ' (nor socat)'
     response=$(printf '%s\n' "$1" | python3 -I -c "$PYTHON_SOCKET" "$conf_HAPROXY_SOCKET" 2>&1) || socket_fault
   fi
+}
+
+# take_haproxy_version: cuts what "show info" said at the end off $response, and keeps the version.
+take_haproxy_version() {
+  case $response in
+    *"Name: "*"${LF}Version: "*) keep_version "${response##*"${LF}Version: "}" ;;
+  esac
+  response=${response%%"Name: "*}
+}
+
+# The one list of HAProxy releases that are not given a staple at run time: each but those that are known to be sound. In
+# the others "set ssl ocsp-response" frees what a handshake may be reading, and can show memory to a client (BUG/MAJOR
+# 26e74f140 of 28 July 2026, in 3.5-dev4; "must be backported to all supported versions"). Which stable releases have it
+# could not be found out, and what a distribution backports does not show in the number.
+sets_staples_safely() {
+  case $server_version in
+    3.5-dev[0-3] | 3.5-dev[0-3]-*) return 1 ;;
+    3.[5-9] | 3.[5-9][.-]* | 3.[1-9][0-9]* | [4-9].* | [1-9][0-9].*) return 0 ;;
+  esac
+  return 1
 }
 
 not_admin() {
@@ -788,12 +828,8 @@ run() {
 load_nginx() {
   now
   placed=$now
-  reloads=$(printf %s "$conf_NGINX_RELOAD" | cksum)
-  reloads=${run_dir%/*}/nginx.${reloads%% *}.reload
-  [ -w "${run_dir%/*}" ] || reloads=$run_dir/nginx.reload
   read -r machine_start </proc/sys/kernel/random/boot_id
-  exec 8>>"$reloads"
-  flock -w "$conf_LOCK_WAIT" 8 || note "another run held $reloads for $conf_LOCK_WAIT seconds, not waiting for it"
+  take_turn nginx "$conf_NGINX_RELOAD"
   undo_reload=yes
   if reloaded_since; then
     note 'nginx was reloaded for another run since these files were in place'
@@ -807,7 +843,7 @@ load_nginx() {
 reloaded_since() {
   mark_start='' mark=0
   now
-  read -r mark_start mark <"$reloads" || :
+  read -r mark_start mark <"$turn" || :
   case $mark in
     '' | *[!0-9]*) return 1 ;;
   esac
@@ -821,7 +857,13 @@ reload_nginx() {
   now
   mark=$now
   run "$conf_NGINX_RELOAD" || fail reload-failed "$conf_NGINX_RELOAD: $(last_alert)"
-  printf '%s %s\n' "$machine_start" "$mark" >"$reloads"
+  printf '%s %s\n' "$machine_start" "$mark" >"$turn"
+}
+
+ask_nginx_version() {
+  case ${conf_NGINX_TEST%% *} in nginx | */nginx) ;; *) return 0 ;; esac
+  run "${conf_NGINX_TEST%% *} -v" || return 0
+  case $response in 'nginx version: '*/*) keep_version "${response#*/}" ;; esac
 }
 
 # nginx ends with "configuration file ... test failed"; the reason stands in a line above.
@@ -949,7 +991,7 @@ script_version() {
 begin() {
   exec 3>&1 1>&2
   now
-  started=$now result='' error='' detail='' server='' verified=none script=000000000000
+  started=$now result='' error='' detail='' server='' server_version='' verified=none script=000000000000
   undo_files='' undo_reload='' stay='' stage='' files='' new_files='' gone='' created='' claimed=''
   trap 'finish "$?"' EXIT
   trap 'exit 130' INT

@@ -35,9 +35,21 @@ export interface ScriptOutput {
   readonly ms: number
   /** Version of the script: the first 12 hex digits of its SHA-256. */
   readonly script: string
+  /** Version of the running server, where it told. */
+  readonly serverVersion?: string
 }
 
-const COMMON_FIELDS = ['v', 'result', 'server', 'verified', 'ms', 'script', 'error', 'detail']
+const COMMON_FIELDS = [
+  'v',
+  'result',
+  'server',
+  'verified',
+  'ms',
+  'script',
+  'serverVersion',
+  'error',
+  'detail',
+]
 
 /**
  * Reads what a script left on standard output: exactly one line.
@@ -65,6 +77,9 @@ export function parseScriptOutput(fields: Fields): ScriptOutput {
     verified: fields.oneOf('verified', ['handshake', 'none'] as const),
     ms: fields.integer('ms', 0),
     script: fields.string('script', /^[0-9a-f]{12}$/, '12 hex digits'),
+    ...(fields.has('serverVersion')
+      ? { serverVersion: fields.string('serverVersion', /^[\w.+~-]{1,64}$/, 'a version') }
+      : {}),
   }
 }
 

@@ -9,16 +9,21 @@ const socket = (machine: Machine) => join(machine.directory, 'admin.sock')
 const certificates = (machine: Machine) =>
   certificatesOf(machine).map(({ name }) => join(machine.directory, 'certificates', `${name}.pem`))
 const configuration = (machine: Machine) => join(machine.directory, 'haproxy.cfg')
+const masterPid = (machine: Machine) => join(machine.directory, 'haproxy.pid')
+const reload = (machine: Machine) => join(machine.directory, 'reload')
 const proof = (machine: Machine) => join(machine.directory, 'edge.sock')
 
 export const haproxy: Terminator = {
   server: 'haproxy',
   configure(machine) {
     placeCertificates(machine)
+    // What systemctl reload haproxy comes to.
+    writeFileSync(reload(machine), `kill -USR2 "$(cat ${masterPid(machine)})"\n`)
     const example = readFileSync(join(EXAMPLES, 'haproxy.cfg'), 'utf8')
     writeFileSync(configuration(machine), fillIn(example, replacements(machine)))
   },
-  command: (machine) => ['haproxy', '-db', '-f', configuration(machine)],
+  // Under a master process, as systemd runs it: that alone can reload.
+  command: (machine) => ['haproxy', '-W', '-p', masterPid(machine), '-f', configuration(machine)],
   settings: (machine) => ({
     HAPROXY_KEYS: keys(machine),
     HAPROXY_KEY_SIZE: '80',
@@ -30,8 +35,7 @@ export const haproxy: Terminator = {
     HAPROXY_CERTS: certificates(machine).join(' '),
     HAPROXY_SOCKET: socket(machine),
     HAPROXY_OWNER: machine.owner,
-    // It runs without a master process, which alone could reload it.
-    HAPROXY_RELOAD: '',
+    HAPROXY_RELOAD: `sh ${reload(machine)}`,
     HAPROXY_VERIFY: stapleListeners(machine, `unix:${proof(machine)}`),
   }),
   keyFiles: (machine) => [keys(machine)],

@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { certificateIdOf } from '../../lambda/core/staple.ts'
 import { certify } from '../core/ocsp/forge.ts'
 import { pemOf } from './identity.ts'
-import { ask } from './instance.ts'
+import { advanced, ask, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
 import { StapleInstance } from './staple-instance.ts'
 
@@ -17,11 +18,20 @@ async function stapling(hours?: { from?: number; to?: number }): Promise<Buffer>
   return await instance.staple(hours)
 }
 
-async function throughRelay(): Promise<SocketRelay> {
+/** A HAProxy that may be given staples at run time, by the version that it tells. */
+const SOUND = 'Name: HAProxy\nVersion: 3.5.1-1ubuntu2\nRelease_date: 2026/11/02\n\n'
+
+/** @param info what it says of itself; null: what it says by itself. */
+async function throughRelay(info: string | null = SOUND, level = 'admin'): Promise<SocketRelay> {
   const { directory } = instance.machine.terminator
-  const relay = await SocketRelay.start(join(directory, 'relay.sock'), join(directory, 'admin.sock'))
+  const relay = await SocketRelay.start(join(directory, 'relay.sock'), join(directory, `${level}.sock`))
   instance.set(`HAPROXY_SOCKET=${relay.path}`)
+  answerWith(relay, info, () => undefined)
   return relay
+}
+
+function answerWith(relay: SocketRelay, info: string | null, others: SocketRelay['answer']): void {
+  relay.answer = (line) => (info !== null && line.startsWith('show info') ? info : others(line))
 }
 const verbs = (relay: SocketRelay) =>
   relay.commands.map((command) => /^(set|commit|abort) ssl [\w-]+/.exec(command)?.[0]).filter(Boolean)
@@ -55,7 +65,9 @@ test('a HAProxy that takes neither keeps what it had, and the detail says what t
   instance = await StapleInstance.start('haproxy')
   instance.publish()
   const relay = await throughRelay()
-  relay.answer = (line) => (line.startsWith('set ssl cert') ? "Can't allocate memory!\n\n" : undefined)
+  answerWith(relay, SOUND, (line) =>
+    line.startsWith('set ssl cert') ? "Can't allocate memory!\n\n" : undefined,
+  )
   const before = await instance.condition()
   const { line } = await instance.run()
   expect(line).toMatchObject({ error: 'staple-refused', installed: 0, held: 0 })
@@ -68,7 +80,9 @@ test('what it holds is read back: an answer that says updated and is not so is n
   const der = await stapling({ from: -9 })
   instance.publish()
   const relay = await throughRelay()
-  relay.answer = (line) => (line.startsWith('set ssl ocsp') ? 'OCSP Response updated!\n\n' : undefined)
+  answerWith(relay, SOUND, (line) =>
+    line.startsWith('set ssl ocsp') ? 'OCSP Response updated!\n\n' : undefined,
+  )
   expect((await instance.run()).line).toMatchObject({ error: 'socket-unexpected', installed: 0, held: 1 })
   expect(instance.installed()).toEqual(der)
   relay.stop()
@@ -77,6 +91,7 @@ test('what it holds is read back: an answer that says updated and is not so is n
 test('it cannot forget without a reload: said with the time, until which it staples on', async () => {
   const der = await stapling()
   instance.withdraw()
+  instance.set('HAPROXY_RELOAD=')
   const { line } = await instance.run()
   expect(line).toMatchObject({ error: 'verify-still-stapled', withdrawn: 1, held: 0 })
   expect(line.detail).toMatch(/until \w+ \d+ .*HAPROXY_RELOAD/)
@@ -87,6 +102,7 @@ test('it cannot forget without a reload: said with the time, until which it stap
 test('a withdrawal that was left to HAProxy is made up for once a reload is permitted', async () => {
   await stapling()
   instance.withdraw()
+  instance.set('HAPROXY_RELOAD=')
   await instance.run()
   instance.set(`HAPROXY_RELOAD=kill -USR2 ${instance.machine.terminator.pid()}`)
   expect((await instance.run()).line).toMatchObject({ result: 'applied', verified: 'handshake', held: 0 })
@@ -163,7 +179,7 @@ test('a renewed certificate that HAProxy does not run yet: its staple waits besi
 test('the socket of an operator is told apart', async () => {
   instance = await StapleInstance.start('haproxy')
   instance.publish()
-  instance.set(`HAPROXY_SOCKET=${instance.machine.terminator.directory}/operator.sock`)
+  await throughRelay(SOUND, 'operator')
   expect((await instance.run()).line).toMatchObject({ error: 'socket-not-admin' })
   const shown = await ask(join(instance.machine.terminator.directory, 'admin.sock'), 'show ssl cert')
   expect(shown).not.toContain('transaction')
@@ -174,4 +190,63 @@ test('a file that cannot be written is write-failed, and no failed run counts as
   instance.publish()
   mkdirSync(join(dirname(instance.file), '.site.pem.ocsp.new'))
   expect((await instance.run()).line).toMatchObject({ result: 'failed', installed: 0, held: 0 })
+})
+
+test.each([
+  ['of this machine', null],
+  ['3.5-dev3', 'Name: HAProxy\nVersion: 3.5-dev3-0a1b2c\n\n'],
+  ['that tells none', 'Name: HAProxy\n\n'],
+])('a HAProxy %s is given staples by file and reload, never at run time', async (_, info) => {
+  instance = await StapleInstance.start('haproxy')
+  for (const from of [-9, -1]) {
+    const der = instance.publish({ from })
+    const relay = await throughRelay(info)
+    expect((await instance.run()).line).toMatchObject({
+      result: 'applied',
+      installed: 1,
+      verified: 'handshake',
+    })
+    expect(verbs(relay)).toEqual([])
+    expect(await instance.stapled()).toEqual(der)
+    expect((await instance.run()).line).toMatchObject({ result: 'unchanged', held: 1 })
+    relay.stop()
+    rmSync(relay.path, { force: true })
+  }
+})
+
+test('without a command that reloads it the staple is left for its next start, and said', async () => {
+  instance = await StapleInstance.start('haproxy')
+  const der = instance.publish()
+  instance.set('HAPROXY_RELOAD=')
+  const { line } = await instance.run()
+  expect(line).toMatchObject({ error: 'reload-failed', serverVersion: expect.stringMatching(/^\d+\.\d+/) })
+  expect(line.detail).toContain('HAPROXY_RELOAD')
+  expect(instance.installed()).toEqual(der)
+  expect(await instance.stapled()).toBeNull()
+})
+
+test('a staple waits for a ring that is on its way, before it reloads', async () => {
+  instance = await StapleInstance.start('haproxy')
+  const { machine } = instance
+  await machine.run()
+  machine.publish(advanced(ringOf(1)))
+  instance.publish()
+  const { directory } = machine.terminator
+  const relay = await SocketRelay.start(join(directory, 'ring.sock'), join(directory, 'admin.sock'))
+  machine.set(`HAPROXY_SOCKET=${relay.path}`)
+  instance.set(`HAPROXY_SOCKET=${relay.path}`)
+  const order: string[] = []
+  const pushing = new Promise<void>((resolve) => {
+    relay.before = async (line) => {
+      if (!line.startsWith('set ssl tls-key')) return
+      resolve()
+      await sleep(1_000)
+    }
+  })
+  const ring = machine.run().then(({ line }) => order.push(`ring ${line.result}`))
+  await pushing
+  const staple = instance.run().then(({ line }) => order.push(`staple ${line.result}`))
+  await Promise.all([ring, staple])
+  expect(order).toEqual(['ring applied', 'staple applied'])
+  relay.stop()
 })

@@ -153,6 +153,10 @@ export class StapleInstance {
   }
 
   environment(staples = 'all'): Record<string, string> {
+    const { server, pid } = this.machine.terminator
+    // What systemctl reload haproxy comes to; a test that wants none says so.
+    if (server === 'haproxy' && this.#settings.get('HAPROXY_RELOAD') !== '')
+      this.set(`HAPROXY_RELOAD=kill -USR2 ${pid()}`)
     return {
       TICKETRING_SET: SET,
       SSM_Staples: staples,
