@@ -37,10 +37,9 @@ usage() {
     '  NGINX_TEST, NGINX_RELOAD      default: nginx -t, systemctl reload nginx; words, no shell' \
     '  HAPROXY_KEY_SIZE, NGINX_KEY_SIZE  80 (default) or 48' \
     '  HAPROXY_OWNER, NGINX_OWNER    of the key files, default root' \
-    '  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, address:port=servername or unix:/path=servername,' \
-    '                                separated by spaces' \
+    "  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, $LISTENER" \
     '  HAPROXY_CLIENT_CERT, HAPROXY_CLIENT_KEY, NGINX_CLIENT_CERT, NGINX_CLIENT_KEY' \
-    '                                files of a client certificate, for listeners that demand one' \
+    '    files of a client certificate, for listeners that demand one' \
     '  RUN_DIR                       default /run/ticketring/RING, on a tmpfs' \
     '  ALLOW_DISK                    yes: the keys may be kept on a disk' \
     '  LOCK_WAIT, VERIFY_WAIT        seconds to wait for another run (30), for the key to be seen (10)' \

@@ -39,10 +39,9 @@ usage() {
     '                                include STAPLE[.]conf; in the server of that certificate' \
     '  NGINX_TEST, NGINX_RELOAD      default: nginx -t, systemctl reload nginx; words, no shell' \
     '  HAPROXY_OWNER, NGINX_OWNER    of the staples, default root' \
-    '  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, address:port=servername or unix:/path=servername,' \
-    '                                separated by spaces' \
+    "  HAPROXY_VERIFY, NGINX_VERIFY  listeners to prove it on, $LISTENER" \
     '  HAPROXY_CLIENT_CERT, HAPROXY_CLIENT_KEY, NGINX_CLIENT_CERT, NGINX_CLIENT_KEY' \
-    '                                files of a client certificate, for listeners that demand one' \
+    '    files of a client certificate, for listeners that demand one' \
     '  RUN_DIR                       default /run/ticketring/SET.staples' \
     '  LOCK_WAIT, VERIFY_WAIT        seconds to wait for another run (30), for the staple to be seen (10)' \
     '' \
