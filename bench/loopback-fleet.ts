@@ -67,6 +67,21 @@ export class LoopbackFleet {
     }
   }
 
+  async #listed(ids: readonly string[]): Promise<Output> {
+    const members = await this.fleet.members()
+    const found = members.filter(({ id }) => ids.includes(id))
+    return { InstanceInformationList: found.map(({ id }) => ({ InstanceId: id, PingStatus: 'Online' })) }
+  }
+
+  async #results(command: string, instance: unknown, token: unknown) {
+    if (typeof instance === 'string') {
+      const one = await this.fleet.resultOf(command, instance)
+      return { rows: one === undefined ? [] : [one], more: {} }
+    }
+    const { invocations, next } = await this.fleet.results(command, token as string | undefined)
+    return { rows: invocations, more: next === undefined ? {} : { NextToken: next } }
+  }
+
   readonly #operations: Readonly<Record<string, (input: Input) => Promise<Output>>> = {
     DescribeSecret: async () => {
       const stages = new Map<string, string[]>()
@@ -108,7 +123,9 @@ export class LoopbackFleet {
       await this.#record.write(String(Value))
       return { Version: 1 }
     },
-    DescribeInstanceInformation: async ({ NextToken }) => {
+    DescribeInstanceInformation: async ({ Filters, NextToken }) => {
+      const [filter] = Filters as { Key: string; Values: string[] }[]
+      if (filter?.Key === 'InstanceIds') return this.#listed(filter.Values)
       const { rows, more } = page(await this.fleet.members(), NextToken)
       const list = rows.map(({ id, online }) => ({
         InstanceId: id,
@@ -116,9 +133,12 @@ export class LoopbackFleet {
       }))
       return { InstanceInformationList: list, ...more }
     },
-    SendCommand: async ({ Parameters }) => {
+    SendCommand: async ({ Parameters, Targets, MaxConcurrency, TimeoutSeconds }) => {
       const { Generation } = Parameters as { Generation: [string] }
-      const [id = ''] = await this.fleet.send({ generation: Number(Generation[0]), to: 'all', ramp: true })
+      const [target] = Targets as { Key: string; Values: string[] }[]
+      const to = target?.Key === 'InstanceIds' ? target.Values : 'all'
+      const order = { generation: Number(Generation[0]), to, ramp: MaxConcurrency !== '100%' } as const
+      const [id = ''] = await this.fleet.send({ ...order, timeout: Number(TimeoutSeconds) })
       this.#ends.set(id, this.#clock.now().getTime() + COMMAND)
       return { Command: { CommandId: id } }
     },
@@ -128,8 +148,8 @@ export class LoopbackFleet {
       const Status = ended ? 'Success' : 'InProgress'
       return { Commands: [{ Status, TargetCount: targets, CompletedCount: ended ? targets : 0 }] }
     },
-    ListCommandInvocations: async ({ CommandId, NextToken }) => {
-      const { rows, more } = page(await this.fleet.results(String(CommandId)), NextToken)
+    ListCommandInvocations: async ({ CommandId, InstanceId, NextToken }) => {
+      const { rows, more } = await this.#results(String(CommandId), InstanceId, NextToken)
       const list = rows.map(({ id, status, output }) => ({
         InstanceId: id,
         StatusDetails: status,

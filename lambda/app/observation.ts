@@ -13,6 +13,7 @@ import type { Fleet } from '../core/gate.ts'
 import { parseRing, type Ring } from '../core/ring.ts'
 import type { RotationConfiguration } from '../core/rotation-configuration.ts'
 import { isRevocation, type Labels, type Situation } from '../core/situation.ts'
+import { withDepartures } from './departures.ts'
 import type {
   Chance,
   Clock,
@@ -44,6 +45,8 @@ export interface ObservationPorts
   extends Pick<RotationPorts, 'configuration' | 'rollCall' | 'clock' | 'journal'> {
   readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
   readonly records: Pick<Records, 'read'>
+  /** Without it nobody asks what became of machines that left. */
+  readonly courier?: Pick<Courier, 'results'>
 }
 
 /** Looks before this gives up on labels and values that do not belong together. */
@@ -60,6 +63,7 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
     look(ports),
     callRoll(ports.rollCall),
   ])
+  const carried = record === undefined ? {} : carriedTo(delivery, record)
   const pendingParent = await parentOfPending(ports, labels)
   const isUnborn = delivery === undefined && unread === undefined
   const lost = isUnborn ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
@@ -67,8 +71,8 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
     now: ports.clock.now(),
     labels,
     rotates: labels.rotationEnabled,
-    carried: record === undefined ? {} : carriedTo(delivery, record),
-    fleet,
+    carried,
+    fleet: await withDepartures(ports, fleet, { ...record, carried }),
     ...(delivery === undefined ? {} : { delivery }),
     ...(pendingParent === undefined ? {} : { pendingParent }),
     ...(unread === undefined ? {} : { unread }),
@@ -158,14 +162,22 @@ export async function readRing(
   }
 }
 
-/** @returns the fleet; where Systems Manager refuses to say, that: a revoke does not wait for it. */
+/** @returns the fleet; where Systems Manager does not say, why: a revoke does not wait for it. Does not throw. */
 export async function callRoll(rollCall: RollCall): Promise<Fleet> {
   try {
     return { known: true, members: await rollCall.members() }
   } catch (error) {
-    if (isRefusal(error, 'access-denied', 'throttled')) return { known: false, refusal: error.came }
-    throw error
+    return { known: false, refusal: isRefusal(error) ? error.came : String(error).slice(0, LONGEST_REFUSAL) }
   }
+}
+
+const LONGEST_REFUSAL = 300
+
+/** Calls the roll again; what became of machines that had left before stays known. */
+export async function callRollAgain(rollCall: RollCall, before: Fleet): Promise<Fleet> {
+  const fleet = await callRoll(rollCall)
+  if (!fleet.known || !before.known || before.left === undefined) return fleet
+  return fleet.members.length < before.members.length ? fleet : { ...fleet, left: before.left }
 }
 
 /** A record is derived from what can be looked at again: a garbled one is as good as none. */

@@ -1,5 +1,6 @@
 import type { Invocation } from '../core/confirmation.ts'
 import type { Member } from '../core/gate.ts'
+import type { Address } from '../core/rollout.ts'
 import type { Labels, REVOKING, Removable } from '../core/situation.ts'
 import type { RandomBytes } from '../core/ticket-key.ts'
 
@@ -55,14 +56,11 @@ export interface Records {
 export interface RollCall {
   /** @throws TicketringError `access-denied`. */
   members(): Promise<readonly Member[]>
+  /** How many of these Systems Manager lists, whatever their tags: one call for every 50. */
+  countListed(ids: readonly string[]): Promise<number>
 }
 
-/** Whom an order is for. */
-export interface Address {
-  readonly to: 'all' | readonly string[]
-  /** Ramped so that a bad machine shows before all have it, or to all at once. */
-  readonly ramp: boolean
-}
+export type { Address } from '../core/rollout.ts'
 
 /** Which generation is to reach the fleet. */
 export interface Order extends Address {
@@ -73,13 +71,20 @@ export interface Order extends Address {
 export interface Courier<O extends Address = Order> {
   /**
    * @returns an opaque reference for each command sent: one for each Region that the fleet lives in.
-   * @throws TicketringError `access-denied`, `document-unknown`.
+   * @throws TicketringError `access-denied`, `document-unknown`, `instance-invalid`.
    */
   send(order: O): Promise<readonly string[]>
   /** One call, whatever the fleet's size. `unknown` while (or because) Systems Manager does not list the command. */
   progress(command: string): Promise<Progress>
-  /** What each instance said: one call for every 50. */
-  results(command: string): Promise<readonly Invocation[]>
+  /** What 50 instances said; the first ones, or those on the page that the one before named. */
+  results(command: string, page?: string): Promise<ResultPage>
+  /** What this one said; `undefined` where the command did not go there. */
+  resultOf(command: string, instance: string): Promise<Invocation | undefined>
+}
+
+export interface ResultPage {
+  readonly invocations: readonly Invocation[]
+  readonly next?: string
 }
 
 export interface Progress {

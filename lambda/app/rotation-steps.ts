@@ -1,12 +1,13 @@
+import { addresseesOf } from '../core/convergence.ts'
 import { carriedTo, type Delivery, undelivered } from '../core/delivery-record.ts'
 import { messageOf, TicketringError } from '../core/errors.ts'
-import { askGate } from '../core/gate.ts'
+import { askGate, type Fleet } from '../core/gate.ts'
 import type { StepRequest } from '../core/request.ts'
 import { parseRing, type Ring } from '../core/ring.ts'
 import { type Labels, type Situation, stagedRevoke } from '../core/situation.ts'
 import { promote } from './commit.ts'
 import { deliver } from './delivery.ts'
-import { observe, type RotationPorts, readCurrent, readRecord } from './observation.ts'
+import { observe, type RotationPorts, readCurrent, readRecord, saveRecord } from './observation.ts'
 import type { StoredValue } from './ports.ts'
 import { required, stageAs } from './staging.ts'
 
@@ -51,8 +52,17 @@ async function createSecret(ports: RotationPorts, { token, rotationToken }: Step
   refuseLost(situation)
   if (delivery !== undefined) refuseClosedGate(ports, { ...situation, delivery })
   else refusePaused(ports)
+  await noteOffline(ports, situation)
   const ring = await stageAs(ports, situation, { version: token, rotationToken })
   await refuseDead(ports, token, ring)
+}
+
+/** finishSecret sends to all that have the tag where all of them are online; it does not call the roll again. */
+async function noteOffline(ports: RotationPorts, { delivery, fleet, ...rest }: Situation): Promise<void> {
+  if (delivery === undefined || !fleet.known) return
+  const offline = fleet.members.filter(({ online }) => !online).length
+  if (offline === (delivery.offline ?? 0)) return
+  await saveRecord(ports, { ...rest, fleet, delivery: { ...delivery, offline } })
 }
 
 /** Must also pass at deploy time, with no fleet and, on a temporary version, with no value. */
@@ -91,6 +101,8 @@ async function startDelivery(ports: RotationPorts, version: string, ring: Ring):
   const record = await readRecord(ports)
   if (record?.delivery?.version === version && record.delivery.attempts > 0) return
   const delivery = undelivered(version, ring)
+  // Without a roll call of its own: where a machine was not online, the next tick names those that are.
+  const isSendable = (record?.delivery?.offline ?? 0) === 0
   const { generation, encryptsWith } = delivery
   ports.journal.record({ kind: 'committed', version, generation, encryptsWith })
   const situation: Situation & { delivery: Delivery } = {
@@ -100,8 +112,11 @@ async function startDelivery(ports: RotationPorts, version: string, ring: Ring):
     fleet: { known: true, members: [] },
     delivery,
   }
-  await deliver(ports, situation, 'all')
+  const to = isSendable ? addresseesOf({ ...situation, fleet: UNCALLED }, ports.configuration) : []
+  await deliver(ports, situation, to)
 }
+
+const UNCALLED: Fleet = { known: false, refusal: 'it was not called' }
 
 const READ_TRIES = 3
 const READ_PAUSE = 500

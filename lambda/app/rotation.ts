@@ -11,7 +11,7 @@ import { afterServed, intentOf, look, noteReason, settle } from './looking.ts'
 import { observe, type RotationPorts, saveRecord } from './observation.ts'
 
 /** More steps than any situation needs: a loop that is longer goes round in circles. */
-const MOST_STEPS = 24
+const MOST_STEPS = 64
 /** A commit that is overtaken this often in a row meets something that no repetition mends. */
 const MOST_LOST = 10
 /** Before a second try, and longer before each further one (ms). */
@@ -203,10 +203,16 @@ async function bring(
   const { delivery } = situation
   if (delivery === undefined) return { stopped: 'there is no ring' }
   const known = { ...situation, delivery }
-  if (decision.action === 'judge') return judgeFleet(ports, known)
   if (decision.action === 'deliver') return deliver(ports, accepted(known, request), decision.to)
+  const heard = decision.action === 'judge' ? judgeFleet : awaitCommands
+  const { situation: after, ended } = await heard(ports, known)
+  if (ended) return after
   const running = 'a command is still under way: the next tick goes on'
-  return (await awaitCommands(ports, known)) ?? { stopped: running }
+  // A ring past maxKeyAge does not wait for the next tick.
+  const isOver = ageOf(delivery, ports.clock.now()) >= ports.configuration.timing.maxKeyAge
+  return isOver && situation.unreachable === undefined
+    ? { ...after, unreachable: running }
+    : { stopped: running }
 }
 
 /** An operator who delivers with a reason has looked at a fleet that shrank, and takes it as it is. */

@@ -1,5 +1,4 @@
-import { withOlder } from '../core/confirmation.ts'
-import { MOST_COMMANDS } from '../core/delivery-record.ts'
+import type { Evidence, Heard } from '../core/confirmation.ts'
 import { isConverged, rollCallOf } from '../core/gate.ts'
 import { stragglersOf, weigh } from '../core/judgement.ts'
 import {
@@ -16,8 +15,9 @@ import {
   serialiseStapleRecord,
   unsent,
 } from '../core/staple-record.ts'
-import { pollUntilEnded } from './delivery.ts'
-import { callRoll } from './observation.ts'
+import { dispatch, pollUntilEnded } from './dispatch.ts'
+import { hearFleet, reserveFor } from './hearing.ts'
+import { callRollAgain } from './observation.ts'
 import type { StapleSituation } from './staple-observation.ts'
 import type { StaplePorts } from './staple-ports.ts'
 
@@ -52,19 +52,15 @@ export interface Brought {
 }
 
 /** More steps than any situation needs. */
-const MOST_STEPS = 8
+const MOST_STEPS = 64
 
-/**
- * Sends what has changed, waits for it and judges every machine, until there is nothing to do or something to wait for.
- * One run sends once: what failed then is for a later run, or a fleet that keeps failing would keep this one for ever.
- */
+/** Sends what has changed, waits for it and judges every machine, until there is nothing to do or something to wait for. */
 export async function bring(ports: StaplePorts, start: Course, forced: boolean): Promise<Brought> {
   let course = start
   let wanted = forced
   const did: string[] = []
   for (let step = 0; step < MOST_STEPS; step++) {
-    const due = nextStep(ports, course, wanted)
-    const decision = due.action === 'send' && did.length > 0 ? postponed(due) : due
+    const decision = nextStep(ports, course, wanted)
     const page = decision.action === 'hold' && decision.page
     ports.journal.record({
       kind: 'decided',
@@ -81,10 +77,6 @@ export async function bring(ports: StaplePorts, start: Course, forced: boolean):
     course = after
   }
   throw new RangeError(`no end after ${MOST_STEPS} steps: ${did.join('; ')}`)
-}
-
-function postponed({ reason }: DeliveryDecision): DeliveryDecision {
-  return { action: 'hold', page: false, reason: `${reason}; the next run sends it again` }
 }
 
 /** The step that is due now. */
@@ -107,7 +99,8 @@ async function act(
       return send(ports, course, decision)
     case 'await': {
       const open = course.delivery.commands.filter(({ judged }) => !judged)
-      return (await pollUntilEnded(ports, open)) ? judgeFleet(ports, course) : undefined
+      const ended = await pollUntilEnded(ports, open, { reserve: reserveFor(course.fleet, 2) })
+      return ended ? judgeFleet(ports, course) : undefined
     }
     case 'judge':
       return judgeFleet(ports, course)
@@ -122,46 +115,49 @@ async function send(
   course: Course,
   { to, told }: Extract<DeliveryDecision, { action: 'send' }>,
 ): Promise<Course> {
-  const sentAt = ports.clock.now()
-  const ids = await ports.courier.send({ to, told, ramp: true })
-  const commands = ids.map((id) => ({ id, sentAt, judged: false }))
-  const { delivery } = course
-  const sent = {
-    ...course,
-    delivery: {
-      ...delivery,
-      commands: [...delivery.commands, ...commands].slice(-MOST_COMMANDS),
-      attempts: delivery.attempts + 1,
-    },
-  }
+  const { delivery, fleet } = course
+  const machines = fleet.known ? fleet.members.length : delivery.members
+  const orders = to.map((address) => ({ ...address, told }))
+  const sent = { ...course, delivery: await dispatch(ports, delivery, orders, machines) }
   await saveCourse(ports, sent)
   return sent
 }
 
-async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course> {
-  const { configuration, courier, clock } = ports
-  const wanted = { set: configuration.set, script: configuration.document.script }
-  let evidence: ReadonlyMap<string, StapleVerdict> = new Map()
+/** @returns `undefined` where there was no time to hear all: what was heard is on record. */
+async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course | undefined> {
+  const { configuration, clock } = ports
+  const { set, document, target, timing } = configuration
   let changed = false
-  for (const command of [...course.delivery.commands].reverse()) {
-    if (command.judged && isComplete(course, evidence)) break
-    const invocations = await courier.results(command.id)
-    const verdicts = new Map(
-      invocations.map((invocation) => [invocation.id, judgeStaples(invocation, wanted)]),
-    )
-    changed ||= !command.judged && [...verdicts.values()].some((each) => each.confirmed && each.changed)
-    evidence = withOlder(evidence, verdicts)
-  }
-  const fleet = isComplete(course, evidence) ? course.fleet : await callRoll(ports.rollCall)
-  const commands = course.delivery.commands.map((command) => ({ ...command, judged: true }))
-  const judged = { delivery: { ...course.delivery, commands }, carried: course.carried }
-  const weighed = weigh(judged, { fleet, evidence, changed }, configuration.target, clock.now())
+  const { evidence, commands, reading, whole } = await hearFleet<StapleVerdict>(
+    ports,
+    course.delivery,
+    course.fleet,
+    {
+      judge: (invocation) => judgeStaples(invocation, { set, script: document.script }),
+      note: (verdicts) => {
+        changed ||= [...verdicts.values()].some((verdict) => verdict.confirmed && verdict.changed)
+      },
+    },
+  )
+  const fleet = isComplete(course, evidence)
+    ? course.fleet
+    : await callRollAgain(ports.rollCall, course.fleet)
+  const { reading: _, ...delivery } = course.delivery
+  const judged = { ...delivery, commands, ...(reading === undefined ? {} : { reading }) }
+  const lanes = delivery.commands.filter((command) => !command.judged).length
+  const scales = { target, tick: timing.tick, what: delivery.holding, lanes }
+  const weighed = weigh(
+    { delivery: judged, carried: course.carried },
+    { fleet, evidence, changed },
+    scales,
+    clock.now(),
+  )
   const after = { ...course, ...weighed, fleet }
   await saveCourse(ports, after)
-  return after
+  return whole ? after : undefined
 }
 
-function isComplete({ fleet }: Course, evidence: ReadonlyMap<string, StapleVerdict>): boolean {
+function isComplete({ fleet }: Course, evidence: Evidence<Heard>): boolean {
   return fleet.known && stragglersOf(fleet.members, evidence).length === 0
 }
 

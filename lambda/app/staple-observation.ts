@@ -9,6 +9,7 @@ import { unborn } from '../core/staple-change.ts'
 import type { CertificateSetting } from '../core/staple-configuration.ts'
 import type { Candidate } from '../core/staple-decision.ts'
 import { parseStapleRecord, type StapleRecord } from '../core/staple-record.ts'
+import { withDepartures } from './departures.ts'
 import { callRoll } from './observation.ts'
 import type { StaplePorts, Stored } from './staple-ports.ts'
 
@@ -54,11 +55,12 @@ export async function observeStaples(ports: StaplePorts): Promise<StapleSituatio
   const stored = await ports.store.read(read.map(({ id }) => id))
   const kept: Kept[] = []
   for (const each of read) {
-    const found = stored.get(each.id)
-    if (found instanceof TicketringError) lost.push({ setting: each.setting, trouble: found })
-    else kept.push(keep(ports, each, found))
+    const entry = stored.get(each.id)
+    if (entry instanceof TicketringError) lost.push({ setting: each.setting, trouble: entry })
+    else kept.push(keep(ports, each, entry))
   }
-  return { kept, lost, fleet, record: record ?? { set: configuration.set, carried: {} } }
+  const found = record ?? { set: configuration.set, carried: {} }
+  return { kept, lost, fleet: await withDepartures(ports, fleet, found), record: found }
 }
 
 function keep(

@@ -1,8 +1,13 @@
-import { DescribeInstanceInformationCommand, type SSMClient } from '@aws-sdk/client-ssm'
+import {
+  DescribeInstanceInformationCommand,
+  type InstanceInformationStringFilter,
+  type SSMClient,
+} from '@aws-sdk/client-ssm'
 import type { RollCall } from '../app/ports.ts'
 import type { FleetTarget } from '../core/fleet-configuration.ts'
 import type { Member } from '../core/gate.ts'
-import { refusal } from './refusal.ts'
+import { following } from '../core/paging.ts'
+import { isNamed, refusal } from './refusal.ts'
 
 /** Instances on a page, the most there is. */
 const PAGE = 50
@@ -18,30 +23,57 @@ export class TaggedInstances implements RollCall {
   }
 
   async members(): Promise<readonly Member[]> {
-    const members: Member[] = []
+    // By id: a page may repeat what an earlier one listed.
+    const members = new Map<string, Member>()
+    const seen = new Set<string>()
     let next: string | undefined
     do {
       const page = await this.#page(next)
       for (const { InstanceId, PingStatus } of page.InstanceInformationList ?? []) {
-        if (InstanceId !== undefined) members.push({ id: InstanceId, online: PingStatus === 'Online' })
+        if (InstanceId) members.set(InstanceId, { id: InstanceId, online: PingStatus === 'Online' })
       }
-      next = page.NextToken
+      next = following(page.NextToken, seen)
     } while (next !== undefined)
-    return members
+    return [...members.values()]
+  }
+
+  async countListed(ids: readonly string[]): Promise<number> {
+    let count = 0
+    for (let from = 0; from < ids.length; from += PAGE)
+      count += await this.#countListed(ids.slice(from, from + PAGE))
+    return count
+  }
+
+  /** An id that Systems Manager never knew, or knows no more, may make it refuse all that were named with it. */
+  async #countListed(ids: readonly string[]): Promise<number> {
+    try {
+      const { InstanceInformationList } = await this.#describe({ Key: 'InstanceIds', Values: [...ids] })
+      return InstanceInformationList?.length ?? 0
+    } catch (error) {
+      if (!isNamed(error, 'InvalidInstanceId'))
+        throw refusal(error, `which of ${ids.length} instances are listed`)
+      if (ids.length === 1) return 0
+      const half = Math.ceil(ids.length / 2)
+      return (await this.#countListed(ids.slice(0, half))) + (await this.#countListed(ids.slice(half)))
+    }
   }
 
   async #page(next: string | undefined) {
     const { tag, values } = this.#target
     try {
-      return await this.#client.send(
-        new DescribeInstanceInformationCommand({
-          Filters: [{ Key: `tag:${tag}`, Values: [...values] }],
-          MaxResults: PAGE,
-          ...(next === undefined ? {} : { NextToken: next }),
-        }),
-      )
+      return await this.#describe({ Key: `tag:${tag}`, Values: [...values] }, next)
     } catch (error) {
       throw refusal(error, `the instances with the tag ${tag}`)
     }
+  }
+
+  #describe(filter: InstanceInformationStringFilter, next?: string) {
+    return this.#client.send(
+      new DescribeInstanceInformationCommand({
+        Filters: [filter],
+        MaxResults: PAGE,
+        ...(next === undefined ? {} : { NextToken: next }),
+      }),
+    )
   }
 }

@@ -1,31 +1,30 @@
 import {
   type CommandInvocation,
   ListCommandInvocationsCommand,
+  type ListCommandInvocationsCommandInput,
   type ListCommandInvocationsCommandOutput,
   ListCommandsCommand,
   SendCommandCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import type { Address, Courier, Order, Progress } from '../app/ports.ts'
+import type { Address, Courier, Order, Progress, ResultPage } from '../app/ports.ts'
 import type { StapleOrder } from '../app/staple-ports.ts'
 import type { Invocation } from '../core/confirmation.ts'
+import { maxFailuresOf } from '../core/fleet-configuration.ts'
+import { RAMP } from '../core/rollout.ts'
 import type { RotationConfiguration } from '../core/rotation-configuration.ts'
 import type { StapleConfiguration } from '../core/staple-configuration.ts'
 import { wordsOf } from '../core/staple-delivery.ts'
 import { isNamed, refusal } from './refusal.ts'
 
-/** How much of the fleet runs the script at the same time: a bad machine shows before all have the command. */
-const RAMP = '25%'
-/** One bad machine must not stop the rest. */
-const ALL_MAY_FAIL = '100%'
+/** What is not ramped goes to all at once, and is not stopped by who fails. */
+const ALL = '100%'
 /** Invocations on a page, the most there is. */
 const PAGE = 50
 const TERMINAL = new Set(['Success', 'Cancelled', 'Failed', 'TimedOut'])
 
-/** Which document runs where, and how long a command may wait for a machine: seconds. */
-export interface Channel extends Pick<RotationConfiguration, 'document' | 'target'> {
-  readonly timing: { readonly delivery: number }
-}
+/** Which document runs where. */
+export type Channel = Pick<RotationConfiguration, 'document' | 'target'>
 
 /** An order in the document's own words. */
 export interface Wording {
@@ -47,8 +46,8 @@ export class CommandCourier<O extends Address> implements Courier<O> {
   }
 
   async send(order: O): Promise<readonly string[]> {
-    const { document, target, timing } = this.#channel
-    const { to, ramp } = order
+    const { document, target } = this.#channel
+    const { to, ramp, timeout } = order
     const { parameters, comment } = this.#word(order)
     const tagged = { Key: `tag:${target.tag}`, Values: [...target.values] }
     const command = new SendCommandCommand({
@@ -56,9 +55,9 @@ export class CommandCourier<O extends Address> implements Courier<O> {
       DocumentVersion: document.version,
       Targets: [to === 'all' ? tagged : { Key: 'InstanceIds', Values: [...to] }],
       Parameters: Object.fromEntries(Object.entries(parameters).map(([name, values]) => [name, [...values]])),
-      MaxConcurrency: ramp ? RAMP : ALL_MAY_FAIL,
-      MaxErrors: ALL_MAY_FAIL,
-      TimeoutSeconds: timing.delivery,
+      MaxConcurrency: ramp ? `${RAMP}%` : ALL,
+      MaxErrors: ramp ? `${maxFailuresOf(target)}%` : ALL,
+      TimeoutSeconds: timeout,
       Comment: comment,
     })
     try {
@@ -68,6 +67,7 @@ export class CommandCourier<O extends Address> implements Courier<O> {
       const codes = {
         InvalidDocument: 'document-unknown',
         InvalidDocumentVersion: 'document-unknown',
+        InvalidInstanceId: 'instance-invalid',
       } as const
       throw refusal(error, `to send ${document.name}, version ${document.version}`, codes)
     }
@@ -89,26 +89,24 @@ export class CommandCourier<O extends Address> implements Courier<O> {
     }
   }
 
-  async results(command: string): Promise<readonly Invocation[]> {
-    const invocations: Invocation[] = []
-    let next: string | undefined
-    do {
-      const page = await this.#page(command, next)
-      invocations.push(...(page.CommandInvocations ?? []).flatMap(toInvocation))
-      next = page.NextToken
-    } while (next !== undefined)
-    return invocations
+  async results(command: string, page?: string): Promise<ResultPage> {
+    const asked = { MaxResults: PAGE, ...(page === undefined ? {} : { NextToken: page }) }
+    const { CommandInvocations, NextToken } = await this.#list(command, asked)
+    return {
+      invocations: (CommandInvocations ?? []).flatMap(toInvocation),
+      ...(NextToken ? { next: NextToken } : {}),
+    }
   }
 
-  async #page(command: string, next: string | undefined): Promise<Page> {
+  async resultOf(command: string, instance: string): Promise<Invocation | undefined> {
+    const { CommandInvocations } = await this.#list(command, { InstanceId: instance })
+    return (CommandInvocations ?? []).flatMap(toInvocation).find(({ id }) => id === instance)
+  }
+
+  async #list(command: string, asked: Asked): Promise<Page> {
     try {
       return await this.#client.send(
-        new ListCommandInvocationsCommand({
-          CommandId: command,
-          Details: true,
-          MaxResults: PAGE,
-          ...(next === undefined ? {} : { NextToken: next }),
-        }),
+        new ListCommandInvocationsCommand({ CommandId: command, Details: true, ...asked }),
       )
     } catch (error) {
       if (isNamed(error, 'InvalidCommandId')) return NO_PAGE
@@ -137,6 +135,7 @@ export class StapleCommand extends CommandCourier<StapleOrder> {
   }
 }
 
+type Asked = Pick<ListCommandInvocationsCommandInput, 'InstanceId' | 'MaxResults' | 'NextToken'>
 type Page = Pick<ListCommandInvocationsCommandOutput, 'CommandInvocations' | 'NextToken'>
 
 const NO_PAGE: Page = { CommandInvocations: [], NextToken: undefined }
@@ -149,9 +148,9 @@ function toInvocation({
   Status,
   CommandPlugins,
 }: CommandInvocation): Invocation[] {
-  if (InstanceId === undefined) return []
+  if (!InstanceId) return []
   const [plugin] = CommandPlugins ?? []
-  const finishedAt = plugin?.ResponseFinishDateTime
+  const finishedAt = timeOf(plugin?.ResponseFinishDateTime)
   return [
     {
       id: InstanceId,
@@ -160,4 +159,9 @@ function toInvocation({
       ...(finishedAt === undefined ? {} : { finishedAt }),
     },
   ]
+}
+
+/** A time that is none must not keep a machine from being judged. */
+function timeOf(time: Date | undefined): Date | undefined {
+  return time === undefined || Number.isNaN(time.getTime()) ? undefined : time
 }

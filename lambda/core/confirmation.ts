@@ -35,6 +35,8 @@ export interface Unconfirmed {
   readonly reason: string
   /** True if the instance itself spoke: that outweighs what it said before. */
   readonly spoke: boolean
+  /** True if the document ran there: then it failed, else it was not reached. */
+  readonly ran: boolean
 }
 
 /**
@@ -52,18 +54,26 @@ export function judge(invocation: Invocation, wanted: Expectation): Verdict {
  */
 export function hear<V>(invocation: Invocation, judgeOutput: (stdout: string) => V): V | Unconfirmed {
   try {
-    const silence = SILENT.get(normalise(invocation.status))
-    if (silence !== undefined) return { confirmed: false, reason: silence, spoke: false }
+    const status = normalise(invocation.status)
+    const silence = SILENT.get(status)
+    if (silence !== undefined)
+      return { confirmed: false, reason: silence, spoke: false, ran: status === RAN_OUT_OF_TIME }
     return judgeOutput(standardOutput(invocation.output))
   } catch (error) {
+    // Whatever it is about one machine's answer, it is that machine's.
     const came = isRefusal(error, 'result-line-malformed') ? error.came : `no line: ${messageOf(error)}`
-    return { confirmed: false, reason: `${invocation.status}: its answer was ${came}`, spoke: true }
+    return refused(`${invocation.status}: its answer was ${came}`)
   }
+}
+
+/** The verdict on an instance that spoke, and said something else than it was to. */
+export function refused(reason: string): Unconfirmed {
+  return { confirmed: false, reason, spoke: true, ran: true }
 }
 
 function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefined): Verdict {
   const reason = objection(line, wanted)
-  if (reason !== undefined) return { confirmed: false, reason, spoke: true }
+  if (reason !== undefined) return refused(reason)
   return {
     confirmed: true,
     generation: line.generation,
@@ -96,23 +106,25 @@ function normalise(status: string): string {
   return status.replaceAll(' ', '').toLowerCase()
 }
 
+/** Of an instance that no command has brought a word of. */
+export const UNHEARD = 'has not answered'
+const RAN_OUT_OF_TIME = 'executiontimedout'
+
 /** Statuses under which an instance had no chance to speak. Source: Systems Manager user guide, command statuses. */
-const SILENT: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    pending: 'has not answered',
-    inprogress: 'has not answered',
-    delayed: 'has not answered',
-    deliverytimedout: 'delivery timed out',
-    executiontimedout: 'the script ran out of time',
-    timedout: 'timed out',
-    undeliverable: 'undeliverable',
-    terminated: 'was not reached before the command ended',
-    cancelled: 'the command was cancelled',
-    cancelling: 'the command was cancelled',
-    invalidplatform: 'the document does not fit its platform',
-    accessdenied: 'AccessDenied: the agent may not run the document',
-  }),
-)
+const SILENT: ReadonlyMap<string, string> = new Map([
+  ['pending', UNHEARD],
+  ['inprogress', UNHEARD],
+  ['delayed', UNHEARD],
+  ['deliverytimedout', 'delivery timed out'],
+  [RAN_OUT_OF_TIME, 'the script ran out of time'],
+  ['timedout', 'timed out'],
+  ['undeliverable', 'undeliverable'],
+  ['terminated', 'was not reached before the command ended'],
+  ['cancelled', 'the command was cancelled'],
+  ['cancelling', 'the command was cancelled'],
+  ['invalidplatform', 'the document does not fit its platform'],
+  ['accessdenied', 'AccessDenied: the agent may not run the document'],
+])
 
 /** What the instances said of one or more commands. */
 export type Evidence<V extends Heard = Verdict> = ReadonlyMap<string, V>

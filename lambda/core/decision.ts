@@ -1,4 +1,4 @@
-import { converge } from './convergence.ts'
+import { converge, noteSize } from './convergence.ts'
 import { allMachines, counted } from './count.ts'
 import { ageOf, askGate, type Gate, later } from './gate.ts'
 import { abandonedPending, revokedLeftover, tidy } from './leftovers.ts'
@@ -25,7 +25,8 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
     forcedAdvance(known, intent, configuration) ??
     converge(known, intent, configuration) ??
     tidy(known, configuration) ??
-    dueRotation(known, intent, configuration) ?? {
+    dueRotation(known, intent, configuration) ??
+    noteSize(known) ?? {
       action: 'rest',
       reason: restReason(known),
     }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Baseline } from './baseline.ts'
 import { TicketringError } from './errors.ts'
 import { excerpt } from './excerpt.ts'
 import { Fields } from './fields.ts'
@@ -29,6 +30,8 @@ export interface SentCommand {
 export interface Straggler {
   readonly id: string
   readonly reason: string
+  /** True if the document ran there, so that it failed rather than was not reached. */
+  readonly ran?: true
 }
 
 /** How far something has got in the fleet. */
@@ -39,14 +42,32 @@ export interface Delivered {
   readonly attempts: number
   readonly members: number
   readonly confirmed: number
+  /** How many members were not online when the roll was called last. */
+  readonly offline?: number
+  /** How many of the missing failed; the others were not reached. */
+  readonly failed?: number
   /** At most {@link MOST_STRAGGLERS} of the missing, with their reasons. */
   readonly stragglers: readonly Straggler[]
   /** When the fleet was last judged: counts and stragglers are of then. */
   readonly judgedAt?: Date
+  /** `packHolders` of the roll call: who confirmed. Absent where all did, or where it has no room. */
+  readonly holders?: string
+  /** Where a command's results are read on from. */
+  readonly reading?: Reading
+  /** From when on it is sent again to those that lack it. */
+  readonly nextAt?: Date
+  /** Why the last command could not be sent. */
+  readonly unsent?: string
   /** {@link membershipOf} the roll call when the fleet was last judged. */
   readonly membership?: string
   /** When the last member that had to change its keys confirmed; stays when others join that need not. */
   readonly convergedAt?: Date
+}
+
+/** A command whose results are read as far as a page: NextToken of ListCommandInvocations. */
+export interface Reading {
+  readonly command: string
+  readonly next: string
 }
 
 /** How far one version of the ring has got in the fleet. */
@@ -54,8 +75,8 @@ export interface Delivery extends RingFacts, Delivered {}
 
 /** What outlives a version. */
 export interface Carried {
-  /** The fleet at its last convergence. */
-  readonly baseline?: { readonly members: number; readonly at: Date }
+  /** The size of the fleet that its present one is measured against. */
+  readonly baseline?: Baseline
   /** An AWSPENDING that was not ours, and since when it has been seen. */
   readonly pending?: { readonly version: string; readonly since: Date }
   /** Since when Secrets Manager has been asked to replace this version. */
@@ -129,7 +150,8 @@ export function carriedTo(
 }
 
 export const MOST_STRAGGLERS = 20
-export const MOST_COMMANDS = 4
+/** As many as are sent at once, and a few before. */
+export const MOST_COMMANDS = 14
 export const MOST_REQUESTS = 4
 /** Bytes of a standard parameter. */
 const PARAMETER_LIMIT = 4096
@@ -208,27 +230,29 @@ function parseGeneration(fields: Fields): number {
 export function serialiseRecord(record: DeliveryRecord): string {
   const { delivery } = record
   if (delivery === undefined) return JSON.stringify({ v: 1, ...record })
-  return fitStragglers(delivery.stragglers, (stragglers) =>
-    JSON.stringify({ v: 1, ...record, delivery: { ...delivery, stragglers } }),
-  )
+  return fitDelivered(delivery, (fitting) => JSON.stringify({ v: 1, ...record, delivery: fitting }))
 }
 
-/** Leaves out reasons' ends, then stragglers, until what `write` makes of them fits a standard parameter. */
-export function fitStragglers(
-  all: readonly Straggler[],
-  write: (stragglers: readonly Straggler[]) => string,
-): string {
-  for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
-    const text = parameterText(write(all.slice(0, most).map(shorten)))
-    if (Buffer.byteLength(text) < PARAMETER_LIMIT) return text
+/**
+ * Leaves out reasons' ends, then stragglers, then what can be asked again, until what `write` makes of it fits a standard
+ * parameter.
+ */
+export function fitDelivered<D extends Delivered>(delivered: D, write: (fitting: D) => string): string {
+  const { holders: _, reading: __, ...asked } = delivered
+  for (const kept of [delivered, asked as D]) {
+    for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
+      const stragglers = delivered.stragglers.slice(0, most).map(shorten)
+      const text = parameterText(write({ ...kept, stragglers }))
+      if (Buffer.byteLength(text) < PARAMETER_LIMIT) return text
+    }
   }
   throw new RangeError('a delivery record without stragglers exceeds a parameter')
 }
 
 const MALFORMED = 'record-malformed'
 
-function shorten({ id, reason }: Straggler): Straggler {
-  return { id, reason: excerpt(reason, LONGEST_REASON) }
+function shorten(straggler: Straggler): Straggler {
+  return { ...straggler, reason: excerpt(straggler.reason, LONGEST_REASON) }
 }
 
 function parseDelivery(value: unknown): Delivery {
@@ -258,8 +282,14 @@ export const DELIVERED_FIELDS = [
   'attempts',
   'members',
   'confirmed',
+  'offline',
+  'failed',
   'stragglers',
   'judgedAt',
+  'holders',
+  'reading',
+  'nextAt',
+  'unsent',
   'membership',
   'convergedAt',
 ] as const
@@ -270,8 +300,14 @@ export function parseDelivered(fields: Fields): Delivered {
     attempts: fields.integer('attempts', 0),
     members: fields.integer('members', 0),
     confirmed: fields.integer('confirmed', 0),
+    ...(fields.has('offline') ? { offline: fields.integer('offline', 0) } : {}),
+    ...(fields.has('failed') ? { failed: fields.integer('failed', 0) } : {}),
     stragglers: fields.list('stragglers', parseStraggler),
     ...(fields.has('judgedAt') ? { judgedAt: fields.time('judgedAt') } : {}),
+    ...(fields.has('holders') ? { holders: fields.string('holders') } : {}),
+    ...(fields.has('reading') ? { reading: parseReading(fields.raw('reading')) } : {}),
+    ...(fields.has('nextAt') ? { nextAt: fields.time('nextAt') } : {}),
+    ...(fields.has('unsent') ? { unsent: fields.string('unsent') } : {}),
     ...(fields.has('membership') ? { membership: fields.string('membership') } : {}),
     ...(fields.has('convergedAt') ? { convergedAt: fields.time('convergedAt') } : {}),
   }
@@ -283,8 +319,14 @@ function parseCommand(value: unknown): SentCommand {
 }
 
 function parseStraggler(value: unknown): Straggler {
-  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'reason'])
-  return { id: fields.string('id'), reason: fields.string('reason') }
+  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'reason', 'ran'])
+  const ran = fields.has('ran') && fields.boolean('ran')
+  return { id: fields.string('id'), reason: fields.string('reason'), ...(ran ? { ran } : {}) }
+}
+
+function parseReading(value: unknown): Reading {
+  const fields = Fields.of(value, 'reading', MALFORMED, ['command', 'next'])
+  return { command: fields.string('command'), next: fields.string('next') }
 }
 
 function parseCarried(value: unknown): Carried {
@@ -293,7 +335,7 @@ function parseCarried(value: unknown): Carried {
   const part = (name: (typeof names)[number], allowed: readonly string[]) =>
     Fields.of(fields.raw(name), name, MALFORMED, allowed)
   return {
-    ...(fields.has('baseline') ? { baseline: parseBaseline(part('baseline', ['members', 'at'])) } : {}),
+    ...(fields.has('baseline') ? { baseline: parseBaseline(fields.raw('baseline')) } : {}),
     ...(fields.has('pending') ? { pending: parsePending(part('pending', ['version', 'since'])) } : {}),
     ...(fields.has('asked') ? { asked: parsePending(part('asked', ['version', 'since'])) } : {}),
     ...(fields.has('highest') ? { highest: parseHighest(part('highest', ['lineage', 'generation'])) } : {}),
@@ -302,8 +344,13 @@ function parseCarried(value: unknown): Carried {
   }
 }
 
-export function parseBaseline(fields: Fields) {
-  return { members: fields.integer('members', 0), at: fields.time('at') }
+export function parseBaseline(value: unknown): Baseline {
+  const fields = Fields.of(value, 'baseline', MALFORMED, ['members', 'at', 'fewerSince'])
+  return {
+    members: fields.integer('members', 0),
+    at: fields.time('at'),
+    ...(fields.has('fewerSince') ? { fewerSince: fields.time('fewerSince') } : {}),
+  }
 }
 
 function parsePending(fields: Fields) {

@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   'record-malformed',
   'result-line-malformed',
   'document-unknown',
+  'instance-invalid',
   'access-denied',
   'throttled',
   // The way to AWS

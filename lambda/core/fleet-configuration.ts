@@ -14,11 +14,24 @@ export interface DocumentReference {
 export interface FleetTarget {
   readonly tag: string
   readonly values: readonly string[]
-  /** With fewer machines than this nothing goes on. */
-  readonly minInstances: number
+  /** With fewer machines than this nothing goes on; where it is set, no other bound counts. */
+  readonly minInstances?: number
+  /** Percent of the machines that were there which have to be there still: {@link minShareOf}. */
+  readonly minShare?: number
+  /** Percent of the machines that may fail before the others are spared: {@link maxFailuresOf}. */
+  readonly maxFailures?: number
+}
+
+export function minShareOf({ minShare = 50 }: FleetTarget): number {
+  return minShare
+}
+
+export function maxFailuresOf({ maxFailures = 5 }: FleetTarget): number {
+  return maxFailures
 }
 
 const CODE = 'configuration-invalid'
+const BOUNDS = ['minInstances', 'minShare', 'maxFailures'] as const
 
 /** @throws TicketringError `configuration-invalid` where a function's environment lacks its variable. */
 export function requireVariable(text: string | undefined, name: string, construct: string): string {
@@ -42,12 +55,19 @@ export function parseDocumentReference(value: unknown): DocumentReference {
 
 /** @throws TicketringError `configuration-invalid` naming the field. */
 export function parseFleetTarget(value: unknown): FleetTarget {
-  const fields = Fields.of(value, 'target', CODE, ['tag', 'values', 'minInstances'])
+  const fields = Fields.of(value, 'target', CODE, ['tag', 'values', ...BOUNDS])
   return {
     tag: fields.string('tag'),
     values: fields.list('values', (each) =>
       typeof each === 'string' && each !== '' ? each : fields.refuse('values', 'tag values'),
     ),
-    minInstances: fields.integer('minInstances', 0),
+    ...(fields.has('minInstances') ? { minInstances: fields.integer('minInstances', 1) } : {}),
+    ...(fields.has('minShare') ? { minShare: percent(fields, 'minShare', 1) } : {}),
+    ...(fields.has('maxFailures') ? { maxFailures: percent(fields, 'maxFailures', 0) } : {}),
   }
+}
+
+function percent(fields: Fields, name: 'minShare' | 'maxFailures', least: number): number {
+  const value = fields.integer(name, least)
+  return value <= 100 ? value : fields.refuse(name, 'a percentage, 100 at most', String(value))
 }

@@ -1,6 +1,7 @@
+import { expectedMembers } from './baseline.ts'
 import { allMachines, counted } from './count.ts'
 import { type Carried, type Delivered, type Delivery, membershipOf } from './delivery-record.ts'
-import type { FleetTarget } from './fleet-configuration.ts'
+import { type FleetTarget, minShareOf } from './fleet-configuration.ts'
 import type { RotationTiming } from './rotation-configuration.ts'
 
 /** A machine of the roll call. */
@@ -12,8 +13,16 @@ export interface Member {
 
 /** The fleet as Systems Manager lists it, or its refusal to say. */
 export type Fleet =
-  | { readonly known: true; readonly members: readonly Member[] }
+  | { readonly known: true; readonly members: readonly Member[]; readonly left?: Left }
   | { readonly known: false; readonly refusal: string }
+
+/** What became of machines that the last commands named and the roll call does not: where that was asked. */
+export interface Left {
+  /** Systems Manager does not list them any more: stopped or terminated. */
+  readonly ended: number
+  /** It does: they have lost the tag. */
+  readonly untagged: number
+}
 
 export type Gate =
   | { readonly open: true; readonly forced: boolean; readonly reason: string }
@@ -53,6 +62,21 @@ export function askGate(question: GateQuestion): Gate {
   }
 }
 
+/**
+ * Until when a command is waited for before a ring past `maxKeyAge` is replaced: for one tick past that age, or past the
+ * sending where it was sent only then. `undefined` where the ring is not that old.
+ */
+export function lastChanceUntil(
+  { rotatedAt, commands }: Pick<Delivery, 'rotatedAt' | 'commands'>,
+  { maxKeyAge, tick }: RotationTiming,
+  now: Date,
+): Date | undefined {
+  const tooOld = later(rotatedAt, maxKeyAge)
+  if (now < tooOld) return undefined
+  const sentAt = commands.at(-1)?.sentAt ?? tooOld
+  return later(sentAt > tooOld ? sentAt : tooOld, tick)
+}
+
 /** Age of the ring in seconds. */
 export function ageOf(delivery: Pick<Delivery, 'rotatedAt'>, now: Date): number {
   return (now.getTime() - delivery.rotatedAt.getTime()) / 1000
@@ -63,18 +87,26 @@ export function fleetTrouble({
   fleet,
   carried,
   target,
-}: Pick<GateQuestion, 'fleet' | 'carried' | 'target'>): string | undefined {
+  now,
+}: Pick<GateQuestion, 'fleet' | 'carried' | 'target'> & { readonly now: Date }): string | undefined {
   const tag = `${target.tag}=${target.values.join('|')}`
   if (!fleet.known) return `the roll call was refused: ${fleet.refusal}`
   const members = fleet.members.length
   const before = carried.baseline?.members ?? 0
   if (members === 0 && before === 0) return undefined
-  if (members === 0) return `no machine answers to the tag ${tag} any more; ${before} did`
-  if (members * 2 < before) return `only ${members} of ${before} machines still answer to the tag ${tag}`
-  if (members < target.minInstances) {
-    return `${counted(members, 'machine')} with the tag ${tag}, fewer than minInstances (${target.minInstances})`
+  const { minInstances } = target
+  if (minInstances !== undefined) {
+    if (members >= minInstances) return undefined
+    return `${counted(members, 'machine')} with the tag ${tag}, fewer than minInstances (${minInstances})`
   }
-  return undefined
+  // Whoever is stopped or terminated is missed by nobody; whoever lost its tag still takes connections.
+  const expected = expectedMembers(carried.baseline, now) - (fleet.left?.ended ?? 0)
+  if (expected <= 0 || (members > 0 && members * 100 >= expected * minShareOf(target))) return undefined
+  const untagged = fleet.left?.untagged ?? 0
+  const others = untagged > 0 ? `; ${untagged} that Systems Manager still lists do not` : ''
+  return members === 0
+    ? `no machine answers to the tag ${tag} any more; ${before} did${others}`
+    : `only ${members} of ${before} machines still answer to the tag ${tag}${others}`
 }
 
 function fleetCondition(question: GateQuestion): Closed | undefined {
@@ -123,14 +155,15 @@ export function isConverged({ convergedAt, members, confirmed }: Delivered): boo
 /** Who is missing, in words. */
 export function missingOf(delivery: Delivery): string {
   const missing = delivery.members - delivery.confirmed
-  if (delivery.attempts === 0) return `generation ${delivery.generation} has not been delivered yet`
+  const unsent = delivery.unsent === undefined ? '' : `; the last command was not sent: ${delivery.unsent}`
+  if (delivery.attempts === 0) return `generation ${delivery.generation} has not been delivered yet${unsent}`
   const named = delivery.stragglers
     .slice(0, 3)
     .map(({ id, reason }) => `${id} (${reason})`)
     .join(', ')
   const others = missing > 3 ? ` and ${missing - 3} more` : ''
   const who = named === '' ? '' : `: ${named}${others}`
-  return `${delivery.confirmed} of ${delivery.members} machines have confirmed generation ${delivery.generation}${who}`
+  return `${delivery.confirmed} of ${delivery.members} machines have confirmed generation ${delivery.generation}${who}${unsent}`
 }
 
 export function later(time: Date, seconds: number): Date {

@@ -1,4 +1,5 @@
-import type { Evidence, Heard } from './confirmation.ts'
+import { followed } from './baseline.ts'
+import { type Evidence, type Heard, UNHEARD } from './confirmation.ts'
 import {
   type Carried,
   type Delivered,
@@ -8,10 +9,23 @@ import {
 } from './delivery-record.ts'
 import type { FleetTarget } from './fleet-configuration.ts'
 import { type Fleet, fleetTrouble, type Member } from './gate.ts'
+import { packHolders, unpackHolders } from './holders.ts'
+import { nextDelivery } from './redelivery.ts'
 
 export interface Judgement<D extends Delivered = Delivery, C extends Pick<Carried, 'baseline'> = Carried> {
   readonly delivery: D
   readonly carried: C
+}
+
+/** What the fleet is weighed by, and how soon what it lacks is sent again. */
+export interface Scales {
+  readonly target: FleetTarget
+  /** Seconds. */
+  readonly tick: number
+  /** What is delivered: spreads redeliveries. */
+  readonly what: string
+  /** How many commands have just been heard. */
+  readonly lanes: number
 }
 
 /** Members of the roll call that have not confirmed, each with its reason. */
@@ -19,8 +33,24 @@ export function stragglersOf(members: readonly Member[], evidence: Evidence<Hear
   return members.flatMap(({ id, online }) => {
     const verdict = evidence.get(id)
     if (verdict?.confirmed === true) return []
-    return [{ id, reason: verdict?.reason ?? (online ? 'has not answered' : 'connection lost') }]
+    const reason = verdict?.reason ?? (online ? UNHEARD : 'connection lost')
+    return [{ id, reason, ...(verdict?.ran ? { ran: true as const } : {}) }]
   })
+}
+
+/**
+ * Who is known to hold what was delivered, of a roll call that is the one last judged; `undefined` where it is another, or
+ * where the record had no room for it.
+ */
+export function holdersOf(
+  { attempts, members, confirmed, membership, holders }: Delivered,
+  fleet: Fleet,
+): ReadonlySet<string> | undefined {
+  if (!fleet.known || attempts === 0) return undefined
+  const ids = fleet.members.map(({ id }) => id)
+  if (membership !== membershipOf(ids)) return undefined
+  if (confirmed === members || confirmed === 0) return new Set(confirmed === 0 ? [] : ids)
+  return holders === undefined ? undefined : unpackHolders(ids, holders)
 }
 
 /**
@@ -31,30 +61,50 @@ export function stragglersOf(members: readonly Member[], evidence: Evidence<Hear
 export function weigh<D extends Delivered, C extends Pick<Carried, 'baseline'>>(
   { delivery, carried }: Judgement<D, C>,
   { fleet, evidence, changed }: { fleet: Fleet; evidence: Evidence<Heard>; changed: boolean },
-  target: FleetTarget,
+  scales: Scales,
   now: Date,
 ): Judgement<D, C> {
   // Against no roll call nothing can be weighed: what was said counts once there is one.
   if (!fleet.known) return { delivery: unweighed(delivery), carried }
-  const { members } = fleet
-  const stragglers = stragglersOf(members, evidence)
-  const weighed = {
-    ...delivery,
-    members: members.length,
-    confirmed: members.length - stragglers.length,
-    stragglers,
-    judgedAt: now,
-    membership: membershipOf(members.map(({ id }) => id)),
+  const trouble = fleetTrouble({ fleet, carried, target: scales.target, now })
+  const { baseline } = carried
+  const left = fleet.left?.untagged === 0 ? undefined : baseline
+  const after = { ...carried, baseline: followed(left, fleet.members.length, now) }
+  const stragglers = stragglersOf(fleet.members, evidence)
+  const weighed = { ...standing(delivery, fleet.members, stragglers), judgedAt: now }
+  if (stragglers.length > 0) {
+    const nextAt = nextDelivery(delivery, weighed, fleet.members, scales, now)
+    return { delivery: { ...(changed ? unsettled(weighed) : weighed), nextAt }, carried: after }
   }
-  const trouble = fleetTrouble({ fleet, carried, target })
-  if (stragglers.length > 0 || trouble !== undefined) {
-    return { delivery: changed ? unsettled(weighed) : weighed, carried }
-  }
+  if (trouble !== undefined) return { delivery: changed ? unsettled(weighed) : weighed, carried: after }
   const convergedAt = delivery.convergedAt === undefined || changed ? now : delivery.convergedAt
+  // The next redelivery, for a machine that joins, starts its back-off afresh.
   return {
-    // The next redelivery, for somebody who joins, starts its back-off afresh.
     delivery: { ...weighed, convergedAt, attempts: Math.min(delivery.attempts, 1) },
-    carried: { ...carried, baseline: { members: members.length, at: now } },
+    carried: after,
+  }
+}
+
+function standing<D extends Delivered>(
+  delivery: D,
+  members: readonly Member[],
+  stragglers: readonly Straggler[],
+): D {
+  const { holders: _, nextAt: __, unsent, ...rest } = delivery
+  const ids = members.map(({ id }) => id)
+  const missing = new Set(stragglers.map(({ id }) => id))
+  const failed = stragglers.filter(({ ran }) => ran).length
+  const confirmed = members.length - missing.size
+  return {
+    ...(rest as D),
+    members: members.length,
+    confirmed,
+    offline: members.filter(({ online }) => !online).length,
+    failed,
+    stragglers,
+    ...(missing.size > 0 && unsent !== undefined ? { unsent } : {}),
+    ...(missing.size > 0 && confirmed > 0 ? { holders: packHolders(ids, (id) => !missing.has(id)) } : {}),
+    membership: membershipOf(ids),
   }
 }
 

@@ -1,7 +1,9 @@
+import { UNHEARD } from './confirmation.ts'
 import { type Delivered, membershipOf } from './delivery-record.ts'
+import { type FleetTarget, maxFailuresOf } from './fleet-configuration.ts'
+import { later, type Member } from './gate.ts'
+import type { Scales } from './judgement.ts'
 
-/** InstanceIds a single command may name. Source: SendCommand. */
-export const MOST_NAMED = 50
 /** Redelivery waits at most this many ticks. */
 const LONGEST_BACKOFF = 8
 
@@ -15,13 +17,45 @@ export function backOff(attempts: number, what: string, tick: number): number {
   return tick * ticks * (1 - jitter / 10)
 }
 
-/** Names the missing while they are few and all known; otherwise everybody with the tag. */
-export function redeliveryTargets({
-  members,
-  confirmed,
-  stragglers,
-}: Pick<Delivered, 'members' | 'confirmed' | 'stragglers'>): 'all' | readonly string[] {
-  const missing = members - confirmed
-  const allNamed = stragglers.length === missing && missing > 0 && missing <= MOST_NAMED
-  return allNamed ? stragglers.map(({ id }) => id) : 'all'
+/** One machine that fails stops nothing; more than the share that may fail stop the delivery until it is tried again. */
+export function isStopped({ members, failed = 0 }: Delivered, target: FleetTarget): boolean {
+  return failed > Math.max(1, Math.floor((members * maxFailuresOf(target)) / 100))
+}
+
+/** Tries that may be spent at once on machines which another one may have kept from their turn. */
+const MOST_HELD_UP = 3
+
+/** More machines were not reached than commands were sent: they share one, and who stands still in it holds up the others. */
+function wereHeldUp({ attempts }: Delivered, unreached: number, lanes: number): boolean {
+  return attempts <= MOST_HELD_UP && unreached > lanes
+}
+
+/**
+ * From when on it is sent again. At once to machines that were not reached, as long as that gets anywhere, and to whoever
+ * comes back; after a back-off to those that failed.
+ */
+export function nextDelivery(
+  before: Delivered,
+  after: Delivered,
+  members: readonly Member[],
+  { target, tick, what, lanes }: Scales,
+  now: Date,
+): Date {
+  const online = new Set(members.filter((member) => member.online).map(({ id }) => id))
+  const missing = after.stragglers.filter(({ id }) => online.has(id))
+  const unreached = missing.filter(({ ran }) => !ran).length
+  const isUnsent = missing.some(({ reason }) => reason === UNHEARD)
+  const grew = after.confirmed > before.confirmed
+  const mayGetAnywhere =
+    before.attempts <= 1 || (grew && (isUnsent || unreached > lanes)) || wereHeldUp(before, unreached, lanes)
+  const isUnreached = unreached > 0 && mayGetAnywhere && !isStopped(after, target)
+  if (missing.length === 0 || isUnreached) return now
+  // The second try came at once.
+  const due = later(
+    before.commands.at(-1)?.sentAt ?? now,
+    backOff(Math.max(1, before.attempts - 1), what, tick),
+  )
+  // However long the command took: what failed is for a later run.
+  const soonest = later(now, tick / 10)
+  return due > soonest ? due : soonest
 }

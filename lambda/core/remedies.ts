@@ -31,6 +31,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   'record-malformed': 'See who else writes the parameter: the record is rebuilt by itself',
   'result-line-malformed': "See the command's output for that instance",
   'document-unknown': 'Deploy again: function and document belong to one deployment',
+  'instance-invalid':
+    'Nothing: the command goes by the tag; should it recur, look at the machine that AWS names',
   'access-denied':
     'Compare the role, the policies of the secret and of its key, and endpoint policies with the stack; is the key enabled?',
   throttled: AGAIN_SOON,

@@ -1,5 +1,6 @@
 import type { Carried, Delivery } from './delivery-record.ts'
 import type { Fleet, WaitsFor } from './gate.ts'
+import type { Address } from './rollout.ts'
 
 /** Where Secrets Manager's staging labels are. Source: UpdateSecretVersionStage, DescribeSecret. */
 export interface Labels {
@@ -50,7 +51,7 @@ export type Intent =
 export type Decision = { readonly reason: string } & (
   | Plain<'genesis' | 'revoke' | 'await' | 'judge' | 'rest'>
   | { readonly action: 'advance'; readonly forced: boolean }
-  | { readonly action: 'deliver'; readonly to: 'all' | readonly string[] }
+  | { readonly action: 'deliver'; readonly to: readonly Address[] }
   | { readonly action: 'unlabel'; readonly label: Removable; readonly version: string }
   | { readonly action: 'note-pending'; readonly version: string }
   | {

@@ -1,7 +1,10 @@
-import { hear, type Invocation, type Unconfirmed } from './confirmation.ts'
+import { hear, type Invocation, refused, type Unconfirmed } from './confirmation.ts'
+import { noteSize } from './convergence.ts'
 import { allMachines } from './count.ts'
 import { type Fleet, fleetTrouble, isConverged, later, rollCallOf } from './gate.ts'
-import { backOff, redeliveryTargets } from './redelivery.ts'
+import { holdersOf } from './judgement.ts'
+import { isStopped } from './redelivery.ts'
+import { type Address, addressees } from './rollout.ts'
 import { failureText } from './script-output.ts'
 import type { StapleConfiguration } from './staple-configuration.ts'
 import { parseStapleLine, type StapleLine } from './staple-line.ts'
@@ -31,7 +34,7 @@ export interface DeliveryQuestion {
 }
 
 export type DeliveryDecision = { readonly reason: string } & (
-  | { readonly action: 'send'; readonly to: 'all' | readonly string[]; readonly told: Told }
+  | { readonly action: 'send'; readonly to: readonly Address[]; readonly told: Told }
   | { readonly action: 'await' | 'judge' | 'rest' }
   | { readonly action: 'hold'; readonly until?: Date; readonly page: boolean }
 )
@@ -40,48 +43,82 @@ export type DeliveryDecision = { readonly reason: string } & (
 const PATIENCE = 3
 
 /** Decides the next step of bringing the fleet to what it is to hold. */
-export function decideDelivery(
-  question: DeliveryQuestion,
-  { target, timing }: Pick<StapleConfiguration, 'target' | 'timing'>,
-): DeliveryDecision {
-  const { delivery, fleet, carried, holding } = question
+export function decideDelivery(question: DeliveryQuestion, channel: Channel): DeliveryDecision {
+  const { delivery, fleet, carried, holding, now } = question
   const last = delivery.commands.at(-1)
   if (last !== undefined && !last.judged)
     return { action: 'await', reason: `command ${last.id} is under way` }
-  if (question.forced) return { action: 'send', to: 'all', told: 'all', reason: 'asked for by hand' }
+  if (question.forced) return byHand(question, channel)
   if (holding.size === 0) return { action: 'rest', reason: 'there is no staple to deliver' }
-  if (delivery.attempts === 0 && fleet.known && fleet.members.length > 0) return firstSend(question)
-  const trouble = fleetTrouble({ fleet, carried, target })
-  if (trouble !== undefined) return { action: 'hold', page: true, reason: trouble }
+  if (wasRefused(question)) return redeliver(question, channel)
+  if (delivery.attempts === 0 && fleet.known && fleet.members.length > 0) return firstSend(question, channel)
+  const trouble = fleetTrouble({ fleet, carried, target: channel.target, now })
+  const size = noteSize(question)
+  if (trouble !== undefined) return size ?? { action: 'hold', page: true, reason: trouble }
   if (delivery.membership !== rollCallOf(fleet))
     return { action: 'judge', reason: 'the roll call has changed' }
   if (isConverged(delivery)) {
-    return { action: 'rest', reason: `${allMachines(delivery.members, 'hold')} every staple` }
+    return size ?? { action: 'rest', reason: `${allMachines(delivery.members, 'hold')} every staple` }
   }
-  return redeliver(question, timing.tick)
+  return redeliver(question, channel)
 }
 
-function firstSend({ changed, holding }: DeliveryQuestion): DeliveryDecision {
-  const all = { action: 'send', to: 'all', told: 'all' } as const
-  if (changed === undefined || changed.length === 0 || changed.length > MOST_CERTIFICATES)
-    return { ...all, reason: `${changed?.length || 'unknown'} changes: every machine looks at the store` }
+type Channel = Pick<StapleConfiguration, 'target' | 'timing'>
+
+function firstSend(question: DeliveryQuestion, channel: Channel): DeliveryDecision {
+  const { changed, holding } = question
+  if (changed === undefined || changed.length === 0 || changed.length > MOST_CERTIFICATES) {
+    const reason = `${changed?.length || 'unknown'} changes: every machine looks at the store`
+    return sendTo(question, channel, 'all', reason)
+  }
   const told = changed.map((id) => [id, holding.get(id) ?? 'withdrawn'] as const)
-  return { ...all, told, reason: `${told.length} changed` }
+  return sendTo(question, channel, told, `${told.length} changed`)
 }
 
-function redeliver({ delivery, now }: DeliveryQuestion, tick: number): DeliveryDecision {
+/** Sends to those that lack something and are online; the others are reached when they come back. */
+function sendTo(
+  { fleet, delivery }: DeliveryQuestion,
+  { target, timing }: Channel,
+  told: Told,
+  reason: string,
+): DeliveryDecision {
+  const holders = holdersOf(delivery, fleet) ?? new Set<string>()
+  const to = addressees({ fleet, delivery, holders, ramp: true, target, timing })
+  if (to.length > 0) return { action: 'send', to, told, reason }
+  return { action: 'hold', page: delivery.attempts > PATIENCE, reason }
+}
+
+/** Also to those that hold everything, and without a ramp. */
+function byHand({ fleet, delivery }: DeliveryQuestion, { target, timing }: Channel): DeliveryDecision {
+  const afresh = { ...delivery, attempts: 0, stragglers: [] }
+  const to = addressees({ fleet, delivery: afresh, holders: new Set(), ramp: false, target, timing })
+  if (to.length > 0) return { action: 'send', to, told: 'all', reason: 'asked for by hand' }
+  return { action: 'hold', page: false, reason: 'no machine is online to deliver to' }
+}
+
+/** A command that could not be sent is not sent again at once. */
+function wasRefused({ delivery, now }: DeliveryQuestion): boolean {
+  return delivery.unsent !== undefined && delivery.nextAt !== undefined && now < delivery.nextAt
+}
+
+function redeliver(question: DeliveryQuestion, channel: Channel): DeliveryDecision {
+  const { delivery, now } = question
   const sentAt = delivery.commands.at(-1)?.sentAt ?? now
-  const due = later(sentAt, backOff(delivery.attempts, delivery.holding, tick))
+  const until = delivery.nextAt ?? later(sentAt, channel.timing.tick)
   const reason = missingOf(delivery)
-  if (now >= due) return { action: 'send', to: redeliveryTargets(delivery), told: 'all', reason }
-  return { action: 'hold', until: due, page: delivery.attempts > PATIENCE, reason }
+  if (now >= until) return sendTo(question, channel, 'all', reason)
+  const page =
+    isStopped(delivery, channel.target) || delivery.unsent !== undefined || delivery.attempts > PATIENCE
+  return { action: 'hold', until, page, reason }
 }
 
-function missingOf({ members, confirmed, stragglers }: StapleDelivery): string {
+function missingOf({ members, confirmed, stragglers, unsent }: StapleDelivery): string {
+  const refused = unsent === undefined ? '' : `; the last command was not sent: ${unsent}`
   const named = stragglers.slice(0, 3).map(({ id, reason }) => `${id} (${reason})`)
   const more = members - confirmed - named.length
   const who = [...named, ...(more > 0 && named.length > 0 ? [`${more} more`] : [])].join(', ')
-  return `${confirmed} of ${members} machines hold what they should${who === '' ? '' : `; missing: ${who}`}`
+  const standing = `${confirmed} of ${members} machines hold what they should`
+  return `${standing}${who === '' ? '' : `; missing: ${who}`}${refused}`
 }
 
 export type StapleVerdict = { readonly confirmed: true; readonly changed: boolean } | Unconfirmed
@@ -94,9 +131,7 @@ export function judgeStaples(
   return hear(invocation, (stdout): StapleVerdict => {
     const line = parseStapleLine(stdout)
     const reason = objection(line, wanted)
-    return reason === undefined
-      ? { confirmed: true, changed: line.result === 'applied' }
-      : { confirmed: false, reason, spoke: true }
+    return reason === undefined ? { confirmed: true, changed: line.result === 'applied' } : refused(reason)
   })
 }
 

@@ -3,7 +3,8 @@ import {
   type Carried,
   DELIVERED_FIELDS,
   type Delivered,
-  fitStragglers,
+  fitDelivered,
+  parseBaseline,
   parseDelivered,
 } from './delivery-record.ts'
 import { Fields } from './fields.ts'
@@ -70,22 +71,11 @@ export function parseStapleRecord(text: string): StapleRecord {
 
 /** The inverse of {@link parseStapleRecord}; leaves out stragglers until the text fits a parameter. */
 export function serialiseStapleRecord({ set, delivery, carried }: StapleRecord): string {
-  return fitStragglers(delivery?.stragglers ?? [], (stragglers) =>
-    JSON.stringify({
-      v: 1,
-      set,
-      ...(delivery === undefined ? {} : { delivery: { ...delivery, stragglers } }),
-      ...carried,
-    }),
-  )
+  if (delivery === undefined) return JSON.stringify({ v: 1, set, ...carried })
+  return fitDelivered(delivery, (fitting) => JSON.stringify({ v: 1, set, delivery: fitting, ...carried }))
 }
 
 function parseDelivery(value: unknown): StapleDelivery {
   const fields = Fields.of(value, 'delivery', MALFORMED, ['holding', ...DELIVERED_FIELDS])
   return { holding: fields.string('holding'), ...parseDelivered(fields) }
-}
-
-function parseBaseline(value: unknown) {
-  const fields = Fields.of(value, 'baseline', MALFORMED, ['members', 'at'])
-  return { members: fields.integer('members', 0), at: fields.time('at') }
 }

@@ -20,10 +20,23 @@ const withCourier = (ports: RotationPorts, changes: Partial<RotationPorts['couri
       send: courier.send.bind(courier),
       progress: courier.progress.bind(courier),
       results: courier.results.bind(courier),
+      resultOf: courier.resultOf.bind(courier),
       ...changes,
     },
   }
 }
+
+/** The process ends while it sends: nothing that it would do after that happens. */
+const withoutSending = (ports: RotationPorts): RotationPorts => ({
+  ...withCourier(ports, { send: killed }),
+  records: { read: ports.records.read.bind(ports.records), write: killed },
+})
+
+/** A roll call that answers, or refuses, like this. */
+const rollCallOf = (members: RotationPorts['rollCall']['members']) => ({
+  members,
+  countListed: async () => 0,
+})
 
 const withoutPromotion = (ports: RotationPorts): RotationPorts => ({
   ...ports,
@@ -36,9 +49,7 @@ describe('after a silence longer than maxKeyAge', () => {
   it('a generation that was committed and never sent is sent before its successor', async () => {
     const world = await converged()
     world.clock.advance(TIMING.every)
-    await expect(
-      world.invoke({ action: 'rotate' }, withCourier(world.ports(), { send: killed })),
-    ).rejects.toBe(KILLED)
+    await expect(world.invoke({ action: 'rotate' }, withoutSending(world.ports()))).rejects.toBe(KILLED)
     world.clock.advance(TIMING.maxKeyAge + HOUR)
     const { did } = await world.reconcile()
     expect(generationsSent(world)).toEqual([1, 2, 3])
@@ -59,15 +70,18 @@ describe('after a silence longer than maxKeyAge', () => {
     const world = await converged()
     world.clock.advance(TIMING.every)
     const unreachable = () => withCourier(world.ports(), { send: denied })
-    await expect(world.invoke({ action: 'rotate' }, unreachable())).rejects.toMatchObject({
-      code: 'access-denied',
-    })
+    const refused = {
+      action: 'hold',
+      reason: expect.stringContaining('was not sent: access-denied: AccessDenied'),
+    }
+    expect((await world.invoke({ action: 'rotate' }, unreachable())).decision).toMatchObject(refused)
     expect(world.ring().generation).toBe(2)
+    expect(world.journal.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
     world.clock.advance(TIMING.maxKeyAge)
-    await expect(world.invoke({ action: 'reconcile' }, unreachable())).rejects.toMatchObject({
-      code: 'access-denied',
-    })
+    expect((await world.invoke({ action: 'reconcile' }, unreachable())).decision).toMatchObject(refused)
     expect(world.ring().generation).toBe(3)
+    world.clock.advance(TIMING.tick)
+    expect(await world.reconcile()).toMatchObject({ generation: 3, fleet: { confirmed: 3 } })
   })
 
   it('a generation that was staged and never committed is made anew, not promoted at that age', async () => {
@@ -94,7 +108,7 @@ describe('a roll call that is throttled', () => {
     if (failing) failing.conduct = 'fail'
     let calls = 0
     const members = () => (++calls === 1 ? world.fleet.members() : throttled())
-    await world.invoke({ action: 'deliver' }, { ...world.ports(), rollCall: { members } })
+    await world.invoke({ action: 'deliver' }, { ...world.ports(), rollCall: rollCallOf(members) })
     expect(calls).toBe(2)
     expect((await world.rotate()).decision).toMatchObject({
       action: 'hold',
@@ -109,10 +123,10 @@ describe('a roll call that is throttled', () => {
   it('after a long silence does not keep what was committed from being sent before its successor', async () => {
     const world = await converged()
     world.clock.advance(TIMING.every)
-    const unsent = withCourier(world.ports(), { send: killed })
+    const unsent = withoutSending(world.ports())
     await expect(world.invoke({ action: 'rotate' }, unsent)).rejects.toBe(KILLED)
     world.clock.advance(TIMING.maxKeyAge + HOUR)
-    await world.invoke({ action: 'reconcile' }, { ...world.ports(), rollCall: { members: throttled } })
+    await world.invoke({ action: 'reconcile' }, { ...world.ports(), rollCall: rollCallOf(throttled) })
     expect(generationsSent(world)).toEqual([1, 2, 3])
   })
 })
@@ -148,7 +162,7 @@ describe('a revoke', () => {
     const event = { ...REVOKE, token: 'incident-7' }
     await expect(world.invoke(event, withoutPromotion(world.ports()))).rejects.toBe(KILLED)
     world.clock.advance(31 * 60)
-    await expect(world.invoke(event, withCourier(world.ports(), { send: killed }))).rejects.toBe(KILLED)
+    await expect(world.invoke(event, withoutSending(world.ports()))).rejects.toBe(KILLED)
     expect(world.ring().generation).toBe(2)
     expect((await world.invoke(event)).decision.reason).toContain('incident-7')
     await world.reconcile()
@@ -168,7 +182,7 @@ describe('a revoke', () => {
     async (code) => {
       const world = await converged()
       const refuse = () => Promise.reject(new TicketringError(code, { wanted: 'the roll call', came: code }))
-      const ports = { ...world.ports(), rollCall: { members: refuse } }
+      const ports = { ...world.ports(), rollCall: rollCallOf(refuse) }
       const { decision } = await world.invoke(REVOKE, ports)
       expect(isRevocation(world.secret.holders.get('AWSCURRENT') ?? '')).toBe(true)
       expect(world.fleet.orders.at(-1)).toMatchObject({ generation: 2, to: 'all', ramp: false })
@@ -226,7 +240,7 @@ describe('a command', () => {
       progress: async () => ({ state, targets: 3, completed: 0 }),
       results: async () => {
         judgedAfter ??= (world.clock.now().getTime() - sentAt) / 1000
-        return []
+        return { invocations: [] }
       },
     })
     for (let tick = 0; judgedAfter === undefined && tick < 10; tick++) {

@@ -4,7 +4,7 @@ import { converged, TIMING } from '../fakes/world.ts'
 describe('of four machines', () => {
   async function rotatedWith(left: number) {
     const world = await converged(['i-1', 'i-2', 'i-3', 'i-4'])
-    for (const instance of world.fleet.instances.slice(left)) instance.present = false
+    for (const instance of world.fleet.instances.slice(left)) instance.tagged = false
     world.clock.advance(TIMING.every + TIMING.tick)
     return { world, answer: await world.scheduled() }
   }
@@ -19,7 +19,8 @@ describe('of four machines', () => {
     const { world, answer } = await rotatedWith(1)
     expect(answer.decision).toMatchObject({
       action: 'hold',
-      reason: 'only 1 of 4 machines still answer to the tag ticketring=edge',
+      reason:
+        'only 1 of 4 machines still answer to the tag ticketring=edge; 3 that Systems Manager still lists do not',
     })
     expect(world.ring().generation).toBe(1)
     expect(world.journal.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)

@@ -186,7 +186,7 @@ describe("Secrets Manager's rotation", () => {
       'the fleet is suddenly less than half',
       'only 1 of 3 machines',
       (world: World) => {
-        for (const gone of world.fleet.instances.slice(1)) gone.present = false
+        for (const gone of world.fleet.instances.slice(1)) gone.tagged = false
       },
     ],
     [
@@ -271,6 +271,7 @@ describe("Secrets Manager's rotation", () => {
     await runStep({ ...world.ports(), courier }, stepOf('finishSecret'))
     expect(world.secret.holders.get('AWSCURRENT')).toBe(TOKEN)
     expect(world.journal.of('trouble')).toHaveLength(1)
+    world.clock.advance(TIMING.tick)
     expect(await world.reconcile()).toMatchObject({ generation: 2, fleet: { confirmed: 3 } })
   })
 })

@@ -129,10 +129,12 @@ describe('a machine that has not confirmed', () => {
     if (lost) lost.conduct = 'lose'
     await world.reconcile()
     await world.pass(4 * TIMING.tick)
-    expect(world.fleet.orders.slice(1).every(({ to }) => to !== 'all' && to.join() === 'i-2')).toBe(true)
-    const sent = world.fleet.orders.length
-    expect(sent).toBeGreaterThan(1)
-    expect(sent).toBeLessThan(5)
+    // Its place in the ramp held up another machine: that one is reached at once, and not by way of the first.
+    const sent = world.fleet.orders.slice(1).map(({ to }) => (to === 'all' ? to : to.join()))
+    expect(sent.slice(0, 2)).toEqual(['i-2', 'i-3'])
+    expect(sent.slice(2).every((to) => to === 'i-2')).toBe(true)
+    expect(sent.length).toBeGreaterThan(2)
+    expect(sent.length).toBeLessThan(6)
     if (lost) lost.conduct = 'apply'
     await world.pass(8 * TIMING.tick)
     expect(world.delivery()).toMatchObject({ confirmed: 3, stragglers: [] })
@@ -219,7 +221,7 @@ describe('the roll call', () => {
     const world = new World()
     const lost = world.fleet.instances[0]
     if (lost) lost.online = false
-    expect((await world.reconcile()).fleet?.stragglers).toEqual([{ id: 'i-1', reason: 'delivery timed out' }])
+    expect((await world.reconcile()).fleet?.stragglers).toEqual([{ id: 'i-1', reason: 'connection lost' }])
   })
 
   it('takes in a machine that joined with the ring without waiting a ticket lifetime again', async () => {
@@ -237,7 +239,7 @@ describe('the roll call', () => {
     ['half', 1, 'only 1 of 3'],
   ])('holds and pages when it is suddenly %s', async (_, left, reason) => {
     const world = await converged()
-    for (const instance of world.fleet.instances.slice(left)) instance.present = false
+    for (const instance of world.fleet.instances.slice(left)) instance.tagged = false
     world.clock.advance(TIMING.every + TIMING.tick)
     const { decision } = await world.scheduled()
     expect(decision).toMatchObject({ action: 'hold', reason: expect.stringContaining(reason) })
@@ -247,7 +249,7 @@ describe('the roll call', () => {
 
   it('takes a shrunken fleet as it is once an operator delivers with a reason', async () => {
     const world = await converged()
-    for (const instance of world.fleet.instances.slice(1)) instance.present = false
+    for (const instance of world.fleet.instances.slice(1)) instance.tagged = false
     expect((await world.reconcile()).decision.action).toBe('hold')
     await world.invoke({ action: 'deliver' })
     expect((await world.reconcile()).decision.action).toBe('hold')

@@ -491,6 +491,7 @@ describe('delivery', () => {
     const slow = {
       send: courier.send.bind(courier),
       results: courier.results.bind(courier),
+      resultOf: courier.resultOf.bind(courier),
       async progress(id: string) {
         // Past every back-off: by then the next delivery is due.
         world.clock.advance(HOUR * 3)
@@ -498,11 +499,12 @@ describe('delivery', () => {
       },
     }
     const { delivery, did } = await world.invoke({ action: 'refresh' }, { ...ports, courier: slow })
-    expect(world.fleet.orders).toHaveLength(1)
-    expect(did.filter((what) => what.startsWith('delivered'))).toHaveLength(1)
+    // The second goes to the machine that the first had not reached when the other one failed.
+    expect(world.fleet.orders.map(({ to }) => to)).toEqual(['all', ['i-2']])
+    expect(did.filter((what) => what.startsWith('delivered'))).toHaveLength(2)
     expect(delivery).toMatchObject({ action: 'hold', reason: expect.stringContaining('reload-failed') })
-    await world.pass(60)
-    expect(world.fleet.orders).toHaveLength(2)
+    await world.pass(900)
+    expect(world.fleet.orders.slice(2).map(({ to }) => to)).toEqual([['i-1']])
   })
 
   it.each([
@@ -572,7 +574,7 @@ describe('delivery', () => {
   it('holds and pages where the fleet is gone', async () => {
     world.add('www')
     await world.refresh()
-    for (const machine of world.fleet.machines) machine.present = false
+    for (const machine of world.fleet.machines) machine.tagged = false
     const answer = await world.refresh()
     expect(answer.delivery).toMatchObject({ action: 'hold' })
     expect(world.journal.of('decided').at(-1)).toMatchObject({ page: true })
@@ -582,7 +584,7 @@ describe('delivery', () => {
     for (const id of ['i-3', 'i-4', 'i-5']) world.join(id)
     world.add('www')
     await world.refresh()
-    for (const machine of world.fleet.machines.slice(2)) machine.present = false
+    for (const machine of world.fleet.machines.slice(2)) machine.tagged = false
     const shrunk = { action: 'hold', reason: expect.stringContaining('only 2 of 5') }
     expect((await world.refresh()).delivery).toMatchObject(shrunk)
     expect((await world.invoke({ action: 'deliver' })).delivery).toMatchObject(shrunk)
@@ -608,7 +610,9 @@ describe('delivery', () => {
       const courier = Object.fromEntries(
         Object.entries(broken).map(([name, call]) => [name, name === victim ? dies : call.bind(world.fleet)]),
       ) as unknown as typeof ports.courier
-      await expect(world.invoke({ action: 'refresh' }, { ...ports, courier })).rejects.toThrow('killed')
+      const records = { read: ports.records.read.bind(ports.records), write: dies }
+      const dying = { ...ports, courier, records }
+      await expect(world.invoke({ action: 'refresh' }, dying)).rejects.toThrow('killed')
       await world.refresh()
       expect(heldBy(0, 'www')).toBe(digest('www'))
       expect(world.metrics()?.StaplesUndelivered).toBe(0)
@@ -656,9 +660,14 @@ describe('status', () => {
   it('counts the machines of the roll call while nothing was sent to them', async () => {
     world.add('www')
     const { courier, ...ports } = world.ports()
-    const cut = { ...courier, send: () => Promise.reject(new Error('killed before the command')) }
-    await expect(world.invoke({ action: 'refresh' }, { ...ports, courier: cut })).rejects.toThrow('killed')
-    const { fleet } = await world.invoke({ action: 'status' })
+    const cut = { ...courier, send: () => Promise.reject(new Error('refused')) }
+    const refreshed = await world.invoke({ action: 'refresh' }, { ...ports, courier: cut })
+    const { fleet, delivery } = await world.invoke({ action: 'status' })
+    expect(delivery).toEqual(refreshed.delivery)
+    expect(delivery).toMatchObject({
+      action: 'hold',
+      reason: expect.stringContaining('not sent: Error: refused'),
+    })
     expect(fleet).toMatchObject({ members: world.fleet.machines.length, confirmed: 0, stragglers: [] })
     expect(fleet).not.toHaveProperty('judgedAt')
     expect(fleet.members).toBeGreaterThan(0)

@@ -9,7 +9,7 @@ import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
 import { parseRotationRequest } from '../../lambda/core/request.ts'
 import { logJournal } from '../../lambda/handlers/journal.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
-import { configurationOf, TIMING, World } from '../fakes/world.ts'
+import { configurationOf, World } from '../fakes/world.ts'
 import { clients, joinMachine, machineId, removeFolders, startAccount } from '../local/aws/fixture.ts'
 import { template } from '../local/aws/template.ts'
 
@@ -84,58 +84,62 @@ describe('the token of a rotation by Secrets Manager', () => {
 })
 
 describe('a command', () => {
-  const timing = { ...TIMING, delivery: 47 }
   const document = { name: 'apply-edge', version: '1', script: '0123456789ab' }
   const target = { tag: 'ring', values: ['edge'], minInstances: 1 }
-  const configuration = configurationOf({ timing, document, target })
+  const configuration = configurationOf({ document, target })
   const common = {
     DocumentName: 'apply-edge',
     DocumentVersion: '1',
-    MaxErrors: '100%',
     TimeoutSeconds: 47,
     Parameters: { Generation: ['7'] },
     Comment: 'ticketring: edge, generation 7 or later',
   }
 
-  it('that is ramped goes on after every machine that fails, and each says its own', async () => {
+  it('that is ramped stops at a share of failures, and each machine says its own', async () => {
     joinMachine(aws, { id: machineId(1), environment: { STATUS: '1' } })
-    joinMachine(aws, { id: machineId(2), environment: { STATUS: '3' } })
+    joinMachine(aws, { id: machineId(2) })
     joinMachine(aws, { id: machineId(3) })
     const { ssm } = clients(aws)
     const sent = tap(ssm)
     const courier = new RunCommand(ssm, configuration)
-    const [command = ''] = await courier.send({ generation: 7, to: 'all', ramp: true })
+    const [command = ''] = await courier.send({ generation: 7, to: 'all', ramp: true, timeout: 47 })
     await aws.idle()
     expect(sent[0]?.input).toEqual({
       ...common,
       Targets: [{ Key: 'tag:ring', Values: ['edge'] }],
       MaxConcurrency: '25%',
+      MaxErrors: '5%',
     })
-    const results = await courier.results(command)
-    expect(results.map(({ id, status }) => `${id} ${status}`)).toEqual([
+    const { invocations } = await courier.results(command)
+    expect(invocations.map(({ id, status }) => `${id} ${status}`)).toEqual([
       `${machineId(1)} Failed`,
-      `${machineId(2)} Failed`,
-      `${machineId(3)} Success`,
+      `${machineId(2)} Terminated`,
+      `${machineId(3)} Terminated`,
     ])
-    for (const { output } of results) expect(output).toContain('generation 7 by variable')
-    expect(await courier.progress(command)).toEqual({ state: 'ended', targets: 3, completed: 3 })
+    expect(invocations[0]?.output).toContain('generation 7 by variable')
+    expect(await courier.resultOf(command, machineId(1))).toEqual(invocations[0])
+    expect(await courier.resultOf(command, machineId(9))).toBeUndefined()
   })
 
-  it('that is not ramped goes to all it names at once', async () => {
+  it('that is not ramped goes to all it names at once, whoever fails', async () => {
     const { ssm } = clients(aws)
     const sent = tap(ssm)
-    await new RunCommand(ssm, configuration).send({
-      generation: 7,
-      to: [machineId(1), machineId(3)],
-      ramp: false,
-    })
+    const order = { generation: 7, to: [machineId(1), machineId(3)], ramp: false, timeout: 47 }
+    await new RunCommand(ssm, configuration).send(order)
     await aws.idle()
     expect(sent.map(({ input }) => input)).toEqual([
       {
         ...common,
         Targets: [{ Key: 'InstanceIds', Values: [machineId(1), machineId(3)] }],
         MaxConcurrency: '100%',
+        MaxErrors: '100%',
       },
     ])
+  })
+
+  it('that names a machine which Systems Manager does not know is refused as such', async () => {
+    const courier = new RunCommand(clients(aws).ssm, configuration)
+    const order = { generation: 7, to: [machineId(1), machineId(9)], ramp: false, timeout: 47 }
+    await expect(courier.send(order)).rejects.toMatchObject({ code: 'instance-invalid' })
   })
 })

@@ -182,6 +182,18 @@ describe.each([
     ])
   })
 
+  it('count those that Systems Manager lists, whatever became of the others', async () => {
+    const ids = ['a', 'b', 'c', 'd'].map((letter) => `i-0000000000000000${letter}`)
+    expect(await outside.rollCall.countListed(ids)).toBe(2)
+    expect(await outside.rollCall.countListed([])).toBe(0)
+  })
+
+  it('refuse a command that names a machine which is gone, by a code of its own', async () => {
+    const to = ['i-0000000000000000a', 'i-0000000000000000c']
+    const order = { generation: 7, to, ramp: false, timeout: 30 }
+    await expect(outside.courier.send(order)).rejects.toMatchObject({ code: 'instance-invalid' })
+  })
+
   it('call no roll for somebody who may not, and name the permission that is missing', async () => {
     await expect(outside.forbidden.members()).rejects.toMatchObject({
       code: 'access-denied',
@@ -194,24 +206,29 @@ describe.each([
       generation: 7,
       to: ['i-0000000000000000a'],
       ramp: true,
+      timeout: 30,
     })
     await expect
       .poll(async () => (await outside.courier.progress(command)).state, { timeout: 5000 })
       .toBe('ended')
-    const results = await outside.courier.results(command)
-    expect(results.map(({ id }) => id)).toEqual(['i-0000000000000000a'])
-    expect(results[0]?.status).toMatch(/Success|Failed/)
+    const { invocations, next } = await outside.courier.results(command)
+    expect(invocations.map(({ id }) => id)).toEqual(['i-0000000000000000a'])
+    expect(invocations[0]?.status).toMatch(/Success|Failed/)
+    expect(next).toBeUndefined()
+    expect(await outside.courier.resultOf(command, 'i-0000000000000000a')).toEqual(invocations[0])
+    expect(await outside.courier.resultOf(command, 'i-0000000000000000b')).toBeUndefined()
   })
 
   it('bring a command to everybody with the tag, and say so while somebody has not answered', async () => {
-    const [command = ''] = await outside.courier.send({ generation: 7, to: 'all', ramp: false })
-    await expect.poll(async () => (await outside.courier.results(command)).length, { timeout: 5000 }).toBe(2)
+    const [command = ''] = await outside.courier.send({ generation: 7, to: 'all', ramp: false, timeout: 30 })
+    const targets = async () => (await outside.courier.results(command)).invocations.length
+    await expect.poll(targets, { timeout: 5000 }).toBe(2)
     expect((await outside.courier.progress(command)).targets).toBe(2)
   })
 
   it('know nothing of a command that was never sent', async () => {
     const unknown = '00000000-0000-0000-0000-000000000000'
     expect((await outside.courier.progress(unknown)).state).toBe('unknown')
-    expect(await outside.courier.results(unknown)).toEqual([])
+    expect(await outside.courier.results(unknown)).toEqual({ invocations: [] })
   })
 })

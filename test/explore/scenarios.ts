@@ -45,7 +45,7 @@ async function killedAt(world: World, event: object, call: 'promote' | 'send' | 
   const broken = {
     ...ports,
     commits: call === 'send' ? ports.commits : { ...methods(ports.commits), [call]: fail },
-    courier: call !== 'send' ? courier : { ...courierOf(courier), send: fail },
+    ...(call === 'send' ? { courier: { ...courierOf(courier), send: fail }, records: unwritten(ports) } : {}),
   }
   await world.invoke(event, broken).catch((error: unknown) => {
     if (error !== KILLED) throw error
@@ -58,7 +58,13 @@ function courierOf(courier: World['fleet'] | ReturnType<World['ports']>['courier
     send: courier.send.bind(courier),
     progress: courier.progress.bind(courier),
     results: courier.results.bind(courier),
+    resultOf: courier.resultOf.bind(courier),
   }
+}
+
+/** A process that dies as it sends writes no record of it. */
+function unwritten({ records }: ReturnType<World['ports']>) {
+  return { read: records.read.bind(records), write: () => Promise.reject(KILLED) }
 }
 
 async function withStraggler(world: World): Promise<World> {

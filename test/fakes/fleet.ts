@@ -1,9 +1,10 @@
-import type { Clock, Courier, Order, Progress, RollCall } from '../../lambda/app/ports.ts'
+import type { Clock, Courier, Order, Progress, ResultPage, RollCall } from '../../lambda/app/ports.ts'
 import type { Invocation } from '../../lambda/core/confirmation.ts'
 import { TicketringError } from '../../lambda/core/errors.ts'
 import type { Member } from '../../lambda/core/gate.ts'
 import { type InstanceError, serialiseResultLine } from '../../lambda/core/result-line.ts'
 import { keysOf, parseRing, type Ring } from '../../lambda/core/ring.ts'
+import { pageOf, runQueue, targetsOf } from './command-queue.ts'
 import type { MemorySecret } from './secret.ts'
 
 export const SCRIPT = '0123456789ab'
@@ -22,7 +23,10 @@ export class SimulatedInstance {
   readonly id: string
   ring: Ring | undefined
   online = true
+  /** False once it is stopped or terminated. */
   present = true
+  /** False once it has lost its tag. */
+  tagged = true
   conduct: Conduct = 'apply'
 
   constructor(id: string) {
@@ -119,20 +123,26 @@ export class SimulatedFleet implements RollCall, Courier {
         came: 'AccessDeniedException: not authorized to perform: ssm:DescribeInstanceInformation',
       })
     }
-    return this.present().map(({ id, online }) => ({ id, online }))
+    return this.#members().map(({ id, online }) => ({ id, online }))
+  }
+
+  async countListed(ids: readonly string[]): Promise<number> {
+    return this.present().filter(({ id }) => ids.includes(id)).length
   }
 
   present(): SimulatedInstance[] {
     return this.instances.filter(({ present }) => present)
   }
 
+  #members(): SimulatedInstance[] {
+    return this.present().filter(({ tagged }) => tagged)
+  }
+
   async send(order: Order): Promise<readonly string[]> {
+    const targets = targetsOf(order.to === 'all' ? this.#members() : this.present(), order)
     const id = `command-${this.commands.size + 1}`
-    const { to } = order
-    const targets = this.present().filter((instance) => to === 'all' || to.includes(instance.id))
-    const command: SimulatedCommand = { order, invocations: new Map(), polls: 0 }
-    for (const instance of targets) command.invocations.set(instance.id, this.#run(instance, order))
-    this.commands.set(id, command)
+    const invocations = runQueue(targets, order, (instance) => this.#run(instance, order))
+    this.commands.set(id, { order, invocations, polls: 0 })
     this.orders.push(order)
     return [id]
   }
@@ -146,7 +156,15 @@ export class SimulatedFleet implements RollCall, Courier {
     return { state: ended ? 'ended' : 'running', targets, completed: ended ? targets : 0 }
   }
 
-  async results(id: string): Promise<readonly Invocation[]> {
+  async results(id: string, page?: string): Promise<ResultPage> {
+    return pageOf(this.#results(id), page)
+  }
+
+  async resultOf(id: string, instance: string): Promise<Invocation | undefined> {
+    return this.#results(id).find((each) => each.id === instance)
+  }
+
+  #results(id: string): readonly Invocation[] {
     const command = this.commands.get(id)
     if (command === undefined) return []
     const results = [...command.invocations.values()]

@@ -1,9 +1,10 @@
-import type { Courier, Progress, RollCall } from '../../lambda/app/ports.ts'
+import type { Courier, Progress, ResultPage, RollCall } from '../../lambda/app/ports.ts'
 import type { StapleOrder } from '../../lambda/app/staple-ports.ts'
 import type { Invocation } from '../../lambda/core/confirmation.ts'
 import type { Member } from '../../lambda/core/gate.ts'
 import { digestOf, parseEntry } from '../../lambda/core/staple.ts'
 import { type StapleError, serialiseStapleLine } from '../../lambda/core/staple-line.ts'
+import { pageOf, runQueue, targetsOf } from './command-queue.ts'
 import type { MemoryStaples } from './staple-store.ts'
 
 export const STAPLE_SCRIPT = 'ba9876543210'
@@ -13,7 +14,10 @@ export class StapleMachine {
   readonly id: string
   /** Digest of what it staples, by certificate id. */
   readonly held = new Map<string, string>()
+  /** False once it is stopped or terminated. */
   present = true
+  /** False once it has lost its tag. */
+  tagged = true
   online = true
   conduct: 'apply' | 'lose' | { readonly fail: StapleError } | { readonly say: string } = 'apply'
   readonly #store: MemoryStaples
@@ -75,14 +79,26 @@ export class StapleFleet implements RollCall, Courier<StapleOrder> {
   readonly #results: (readonly Invocation[])[] = []
 
   async members(): Promise<readonly Member[]> {
-    return this.machines.filter(({ present }) => present).map(({ id, online }) => ({ id, online }))
+    return this.#members().map(({ id, online }) => ({ id, online }))
+  }
+
+  async countListed(ids: readonly string[]): Promise<number> {
+    return this.#present().filter(({ id }) => ids.includes(id)).length
+  }
+
+  #members(): readonly StapleMachine[] {
+    return this.#present().filter(({ tagged }) => tagged)
+  }
+
+  #present(): readonly StapleMachine[] {
+    return this.machines.filter(({ present }) => present)
   }
 
   async send(order: StapleOrder): Promise<readonly string[]> {
-    const { to, told } = order
-    const targets = this.machines.filter(({ present, id }) => present && (to === 'all' || to.includes(id)))
+    const targets = targetsOf(order.to === 'all' ? this.#members() : this.#present(), order)
     this.orders.push(order)
-    this.#results.push(targets.map((machine) => machine.run(told)))
+    const invocations = runQueue(targets, order, (machine) => machine.run(order.told))
+    this.#results.push([...invocations.values()])
     return [`command-${this.#results.length}`]
   }
 
@@ -91,8 +107,12 @@ export class StapleFleet implements RollCall, Courier<StapleOrder> {
     return { state: 'ended', targets: results.length, completed: results.length }
   }
 
-  async results(id: string): Promise<readonly Invocation[]> {
-    return this.#of(id)
+  async results(id: string, page?: string): Promise<ResultPage> {
+    return pageOf(this.#of(id), page)
+  }
+
+  async resultOf(id: string, instance: string): Promise<Invocation | undefined> {
+    return this.#of(id).find((each) => each.id === instance)
   }
 
   #of(id: string): readonly Invocation[] {

@@ -35,7 +35,7 @@ export function stapleConfigurationOf(changes: Partial<StapleConfiguration> = {}
     set: 'edge',
     certificates: [],
     document: { name: 'ticketring-staples-edge-0123456789ab', version: '1', script: STAPLE_SCRIPT },
-    target: { tag: 'ticketring', values: ['edge'], minInstances: 1 },
+    target: { tag: 'ticketring', values: ['edge'] },
     store: '/ticketring/staples/edge',
     record: '/ticketring/edge/staples',
     timing: STAPLE_TIMING,

@@ -33,7 +33,7 @@ export function configurationOf(changes: Partial<RotationConfiguration> = {}): R
     ring: 'edge',
     secret: SECRET_ARN,
     document: { name: 'ticketring-edge-0123456789ab', version: '1', script: SCRIPT },
-    target: { tag: 'ticketring', values: ['edge'], minInstances: 1 },
+    target: { tag: 'ticketring', values: ['edge'] },
     record: '/ticketring/edge/delivery',
     timing: TIMING,
     trigger: 'schedule',
