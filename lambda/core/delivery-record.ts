@@ -201,10 +201,15 @@ export function parseRecord(text: string): DeliveryRecord {
 
 /** Seconds that two functions' clocks may differ. */
 const CLOCKS_DIFFER = 300
+/** Seconds that the next delivery is ahead at most: the longest back-off of the longest tick. */
+const LATEST_NEXT = 8 * 3600
 
 /** @throws TicketringError `record-malformed` where a record is dated ahead: what waits for its age would wait for ever. */
 export function requirePast(record: DeliveryRecord, now: Date): void {
-  const ahead = timesIn(record).find((time) => time.getTime() > now.getTime() + CLOCKS_DIFFER * 1000)
+  const { nextAt, ...delivery } = record.delivery ?? {}
+  const isAhead = (time: Date, seconds: number) => time.getTime() > now.getTime() + seconds * 1000
+  const past = timesIn({ ...record, delivery }).find((time) => isAhead(time, CLOCKS_DIFFER))
+  const ahead = nextAt !== undefined && isAhead(nextAt, LATEST_NEXT) ? nextAt : past
   if (ahead === undefined) return
   const wanted = `a delivery record with no time after ${now.toISOString()}`
   throw new TicketringError(MALFORMED, { wanted, came: ahead.toISOString() })
@@ -215,8 +220,10 @@ function timesIn(value: unknown): readonly Date[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(timesIn) : []
 }
 
+/** Without what is left out where there is no room for it. */
 function bareSize({ delivery, ...rest }: DeliveryRecord): number {
-  return Buffer.byteLength(JSON.stringify({ ...rest, delivery: delivery && { ...delivery, stragglers: [] } }))
+  const { holders: _, reading: __, ...needed } = delivery ?? {}
+  return Buffer.byteLength(JSON.stringify({ ...rest, delivery: delivery && { ...needed, stragglers: [] } }))
 }
 
 /** No ring may say a later generation in its value, with room for those to come. */
