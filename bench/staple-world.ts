@@ -8,7 +8,7 @@ export function stapleConfiguration(certificates: readonly CertificateSetting[])
     set: 'edge',
     certificates,
     document: { name: 'ticketring-staples-edge-0123456789ab', version: '1', script: '0123456789ab' },
-    target: { tag: 'ticketring', values: ['edge'], minInstances: 0 },
+    target: { tag: 'ticketring', values: ['edge'], minInstances: 1 },
     store: '/ticketring/staples/edge',
     record: '/ticketring/staples/edge/delivery',
     timing: { tick: 900, least: 3600, most: 86_400, delivery: 120, execution: 120 },

@@ -28,7 +28,7 @@ beforeAll(async () => {
   )
   const configuration = stapleConfigurationOf({
     certificates: [settingOf('www')],
-    target: { tag: 'ring', values: ['edge'], minInstances: 0 },
+    target: { tag: 'ring', values: ['edge'], minInstances: 1 },
     allow: ['127.0.0.0/8'],
   })
   vi.stubEnv(STAPLES_VARIABLE, serialiseStapleConfiguration(configuration))
