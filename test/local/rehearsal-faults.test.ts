@@ -90,7 +90,7 @@ function meddleWithStaples({ machines }: Stage): void {
 
 /** The script leaves in place what it is told to remove, and does not look whether it is gone. */
 function skipWithdrawal(template: unknown): unknown {
-  return ['absent) remove', 'absent) judge_absent'].reduce<unknown>((altered, right) => {
+  return ['absent) withdraw', 'absent) judge_absent'].reduce<unknown>((altered, right) => {
     const text = JSON.stringify(altered)
     if (!text.includes(right)) throw new Error('The script removes staples in other words now')
     return JSON.parse(text.replace(right, () => 'absent) :'))
