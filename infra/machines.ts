@@ -7,8 +7,12 @@ export interface Targets {
   readonly tag: string
   /** Tag values, one to five: Run Command takes no more for a key. */
   readonly values: readonly string[]
-  /** With fewer machines than this no delivery counts as complete. */
-  readonly minInstances: number
+  /** With fewer machines than this nothing goes on; where it is set, `minShare` does not count. */
+  readonly minInstances?: number
+  /** Percent of the machines that were there which have to be there still; half of them unless told. */
+  readonly minShare?: number
+  /** Percent of the machines that may fail before the others are spared; 5 unless told. */
+  readonly maxFailures?: number
 }
 
 // Letters, digits and the signs that Run Command takes after `tag:`, which is no `+`, 128 with it in an association;
@@ -26,7 +30,7 @@ const SERVER_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i
 const ROLE_NAME = /^[\w+=,.@-]{1,64}$/
 
 export function readTargets(owner: Section): Targets {
-  const targets = owner.section('targets', ['tag', 'values', 'minInstances'])
+  const targets = owner.section('targets', ['tag', 'values', 'minInstances', 'minShare', 'maxFailures'])
   return {
     tag: targets.text(
       'tag',
@@ -34,8 +38,17 @@ export function readTargets(owner: Section): Targets {
       'a tag key of 1 to 124 letters, digits and _ . : / = @ - that does not begin with aws:',
     ),
     values: targets.texts('values', TAG_VALUE, { least: 1, most: 5, of: 'tag values without wildcards' }),
-    minInstances: targets.integer('minInstances', 0),
+    ...(targets.has('minInstances') ? { minInstances: targets.integer('minInstances', 1) } : {}),
+    ...(targets.has('minShare') ? { minShare: readPercent(targets, 'minShare', 1) } : {}),
+    ...(targets.has('maxFailures') ? { maxFailures: readPercent(targets, 'maxFailures', 0) } : {}),
   }
+}
+
+/** A share in percent, such as 50. */
+function readPercent(targets: Section, name: string, least: number): number {
+  const value = targets.raw(name)
+  const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= 100
+  return fits ? value : targets.refuse(name, `a whole number of percent, ${least} to 100`, Number.NaN)
 }
 
 /** Names of the instance roles that may read what is delivered. */

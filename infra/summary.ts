@@ -67,8 +67,10 @@ interface Fleet {
   readonly fleetRoles: readonly string[]
 }
 
-function machinesText({ targets: { tag, values, minInstances }, servers }: Fleet): string {
-  return `machines tagged ${tag} = ${values.join(' or ')}, at least ${minInstances}, with ${Object.keys(servers).join(' and ')}`
+function machinesText({ targets, servers }: Fleet): string {
+  const { tag, values, minInstances } = targets
+  const least = minInstances === undefined ? '' : `, at least ${minInstances}`
+  return `machines tagged ${tag} = ${values.join(' or ')}${least}, with ${Object.keys(servers).join(' and ')}`
 }
 
 function readersText({ fleetRoles }: Fleet): string {

@@ -9,7 +9,7 @@ export function synthesiseFor({ haproxy, nginx }: Options['fleet'], outdir: stri
   const { regions, rings, stapling, ...rest } = parseConfiguration(readContext().ticketring)
   const lowered = rings.map(({ targets, ...ring }) => ({
     ...ring,
-    targets: { ...targets, minInstances: Math.min(targets.minInstances, haproxy + nginx) },
+    targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, haproxy + nginx) },
   }))
   const [ring] = lowered
   if (ring === undefined) throw new Setback('cdk.json configures no ring', 'Put one into its context')

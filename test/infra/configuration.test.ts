@@ -106,7 +106,22 @@ describe('one bent field', () => {
     ['no tag values', withTargets({ values: [] }), 'targets.values: wanted a list of 1 to 5 tag values'],
     ['six tag values', withTargets({ values: [...'abcdef'] }), 'targets.values: wanted a list of 1 to 5'],
     ['a wildcard tag value', withTargets({ values: ['*'] }), 'targets.values[0]: wanted tag values without'],
-    ['no least number of machines', withTargets({ minInstances: undefined }), 'targets.minInstances: wanted'],
+    [
+      'no machine at least',
+      withTargets({ minInstances: 0 }),
+      'targets.minInstances: wanted a whole number of 1',
+    ],
+    [
+      'no share at least',
+      withTargets({ minShare: 0 }),
+      'targets.minShare: wanted a whole number of percent, 1',
+    ],
+    [
+      'a share as text',
+      withTargets({ minShare: '50%' }),
+      'targets.minShare: wanted a whole number of percent',
+    ],
+    ['more failures than machines', withTargets({ maxFailures: 101 }), 'targets.maxFailures: wanted a whole'],
     ['half a machine', withTargets({ minInstances: 1.5 }), 'targets.minInstances: wanted a whole number'],
     ['no server', withRing({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy and nginx'],
     [
@@ -361,7 +376,6 @@ it('every problem is named at once, in the order of the file', () => {
   expect(problems.map((problem) => problem.split(': wanted')[0])).toEqual([
     'targets.tag',
     'targets.values',
-    'targets.minInstances',
     'rotation.every',
     'rotation.ticketLifetime',
     'rotation.maxKeyAge',

@@ -97,7 +97,7 @@ describe('one bent field', () => {
       withSet({ name: 'x-rotation' }),
       'name: wanted a name of 1 to 29',
     ],
-    ['no tag', withSet({ targets: { values: ['x'], minInstances: 0 } }), 'targets.tag: wanted a tag key'],
+    ['no tag', withSet({ targets: { values: ['x'], minInstances: 1 } }), 'targets.tag: wanted a tag key'],
     ['no server', withSet({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy and nginx'],
     [
       'no certificates',
