@@ -7,6 +7,7 @@ import { Scope } from '../local/scope.ts'
 import { apply } from './apply.ts'
 import { bundle } from './bundle.ts'
 import { calls } from './calls.ts'
+import { largeFleet } from './large-fleet.ts'
 import type { Measurement } from './measurement.ts'
 import { resumptions } from './resumptions.ts'
 import { stapleBurst } from './staple-burst.ts'
@@ -18,6 +19,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   resumptions,
   apply,
   calls,
+  largeFleet,
   bundle,
   stapleValidation,
   stapleRequests,

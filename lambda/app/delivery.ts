@@ -67,7 +67,7 @@ async function record(
   const { timing, target } = ports.configuration
   const { known } = situation.fleet
   const isComplete = known && stragglersOf(situation.fleet.members, evidence).length === 0
-  const fleet = isComplete ? situation.fleet : await callRollAgain(ports.rollCall, situation.fleet)
+  const fleet = isComplete ? situation.fleet : await callRollAgain(ports, situation.fleet)
   const now = ports.clock.now()
   const { reading: _, ...delivery } = situation.delivery
   const judged = { ...delivery, commands, ...(reading === undefined ? {} : { reading }) }

@@ -59,10 +59,7 @@ const LOOK_PAUSE = 200
  * names, so that an ordinary tick never holds a key.
  */
 export async function observe(ports: ObservationPorts): Promise<Situation & { readonly rotates: boolean }> {
-  const [{ labels, record, delivery, unread }, fleet] = await Promise.all([
-    look(ports),
-    callRoll(ports.rollCall),
-  ])
+  const [{ labels, record, delivery, unread }, fleet] = await Promise.all([look(ports), callRoll(ports)])
   const carried = record === undefined ? {} : carriedTo(delivery, record)
   const pendingParent = await parentOfPending(ports, labels)
   const isUnborn = delivery === undefined && unread === undefined
@@ -163,9 +160,9 @@ export async function readRing(
 }
 
 /** @returns the fleet; where Systems Manager does not say, why: a revoke does not wait for it. Does not throw. */
-export async function callRoll(rollCall: RollCall): Promise<Fleet> {
+export async function callRoll({ rollCall, clock }: CallingPorts): Promise<Fleet> {
   try {
-    return { known: true, members: await rollCall.members() }
+    return { known: true, members: await rollCall.members(), at: clock.now() }
   } catch (error) {
     return { known: false, refusal: isRefusal(error) ? error.came : String(error).slice(0, LONGEST_REFUSAL) }
   }
@@ -173,9 +170,18 @@ export async function callRoll(rollCall: RollCall): Promise<Fleet> {
 
 const LONGEST_REFUSAL = 300
 
+type CallingPorts = Pick<RotationPorts, 'rollCall' | 'clock'>
+
+/** The roll call of a large fleet takes long: it is not repeated while it is younger than a second for each page after the first. */
+function isFresh(fleet: Fleet, now: Date): boolean {
+  if (!fleet.known || fleet.at === undefined) return false
+  return now.getTime() - fleet.at.getTime() < Math.floor(fleet.members.length / 50) * 1000
+}
+
 /** Calls the roll again; what became of machines that had left before stays known. */
-export async function callRollAgain(rollCall: RollCall, before: Fleet): Promise<Fleet> {
-  const fleet = await callRoll(rollCall)
+export async function callRollAgain(ports: CallingPorts, before: Fleet): Promise<Fleet> {
+  if (isFresh(before, ports.clock.now())) return before
+  const fleet = await callRoll(ports)
   if (!fleet.known || !before.known || before.left === undefined) return fleet
   return fleet.members.length < before.members.length ? fleet : { ...fleet, left: before.left }
 }

@@ -7,6 +7,7 @@ import { advance, type Stopped, yielding } from './advancing.ts'
 import { type Answer, answer, measure } from './answer.ts'
 import { commit, commitRevoke } from './commit.ts'
 import { awaitCommands, deliver, judgeFleet } from './delivery.ts'
+import { reserveFor } from './hearing.ts'
 import { afterServed, intentOf, look, noteReason, settle } from './looking.ts'
 import { observe, type RotationPorts, saveRecord } from './observation.ts'
 
@@ -203,7 +204,12 @@ async function bring(
   const { delivery } = situation
   if (delivery === undefined) return { stopped: 'there is no ring' }
   const known = { ...situation, delivery }
-  if (decision.action === 'deliver') return deliver(ports, accepted(known, request), decision.to)
+  if (decision.action === 'deliver') {
+    // Some machines of a large fleet at a time: the rest of them where there is no time to hear these.
+    if (delivery.attempts > 0 && ports.clock.remaining() < reserveFor(situation.fleet, 1))
+      return { stopped: `${decision.reason}; the next tick goes on` }
+    return deliver(ports, accepted(known, request), decision.to)
+  }
   const heard = decision.action === 'judge' ? judgeFleet : awaitCommands
   const { situation: after, ended } = await heard(ports, known)
   if (ended) return after

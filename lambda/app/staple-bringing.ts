@@ -139,9 +139,7 @@ async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course | 
       },
     },
   )
-  const fleet = isComplete(course, evidence)
-    ? course.fleet
-    : await callRollAgain(ports.rollCall, course.fleet)
+  const fleet = isComplete(course, evidence) ? course.fleet : await callRollAgain(ports, course.fleet)
   const { reading: _, ...delivery } = course.delivery
   const judged = { ...delivery, commands, ...(reading === undefined ? {} : { reading }) }
   const lanes = delivery.commands.filter((command) => !command.judged).length

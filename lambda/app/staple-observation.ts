@@ -46,11 +46,11 @@ type Read = {
 
 /** Looks at the certificates, at what is stored of them, at the delivery record and at the fleet. */
 export async function observeStaples(ports: StaplePorts): Promise<StapleSituation> {
-  const { configuration, rollCall } = ports
+  const { configuration } = ports
   const [{ read, lost }, record, fleet] = await Promise.all([
     readInventory(ports),
     readStapleRecord(ports),
-    callRoll(rollCall),
+    callRoll(ports),
   ])
   const stored = await ports.store.read(read.map(({ id }) => id))
   const kept: Kept[] = []

@@ -13,7 +13,7 @@ export interface Member {
 
 /** The fleet as Systems Manager lists it, or its refusal to say. */
 export type Fleet =
-  | { readonly known: true; readonly members: readonly Member[]; readonly left?: Left }
+  | { readonly known: true; readonly members: readonly Member[]; readonly left?: Left; readonly at?: Date }
   | { readonly known: false; readonly refusal: string }
 
 /** What became of machines that the last commands named and the roll call does not: where that was asked. */
