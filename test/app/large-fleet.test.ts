@@ -26,6 +26,16 @@ describe('of 10,000 machines three in a hundred are gone and ten calls a second 
     expect(Buffer.byteLength(world.record.text ?? '')).toBeLessThan(4096)
   }, 60_000)
 
+  it('and where three are, no invocation is begun that does not end in its time', async () => {
+    const world = await converged(IDS)
+    world.clock.advance(TIMING.every)
+    loseShare(world, 3)
+    for (let n = 0; n < 4; n++) {
+      expect(await invoke(world, { action: n === 0 ? 'rotate' : 'reconcile' }, 3)).toBeLessThan(300)
+    }
+    expect(world.delivery()).toMatchObject({ generation: 2, confirmed: 9696 })
+  }, 60_000)
+
   it('and a ring past maxKeyAge is replaced no later than a tick after that', async () => {
     const world = await converged(IDS)
     world.clock.advance(TIMING.every)

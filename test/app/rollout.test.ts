@@ -159,6 +159,14 @@ describe('a fleet that shrinks to a fifth', () => {
     expect(await world.rotate()).toMatchObject({ generation: 2, fleet: { members: 2, confirmed: 2 } })
   })
 
+  it('is measured without those that were terminated, though another one lost its tag', async () => {
+    const world = await due(10)
+    for (const instance of world.fleet.instances.slice(4)) instance.present = false
+    const [untagged] = world.fleet.instances
+    if (untagged) untagged.tagged = false
+    expect(await world.rotate()).toMatchObject({ generation: 2, fleet: { members: 3 } })
+  })
+
   it('to nothing goes on as well', async () => {
     const world = await due(10)
     for (const instance of world.fleet.instances) instance.present = false
@@ -231,6 +239,23 @@ describe('pages', () => {
     await world.reconcile()
     expect(world.delivery()).toMatchObject({ confirmed: 120 })
     expect(world.fleet.orders).toHaveLength(1)
+  })
+})
+
+describe('a ring past maxKeyAge', () => {
+  it('is replaced in the first invocation after that, though its command is still under way', async () => {
+    const world = await due(3)
+    world.fleet.pollsUntilEnd = Number.POSITIVE_INFINITY
+    const { rotatedAt } = world.ring()
+    world.clock.advance(TIMING.maxKeyAge - TIMING.every - 60)
+    await world.invoke({ action: 'deliver' })
+    const began = rotatedAt.getTime() + TIMING.maxKeyAge * 1000
+    world.clock.advance(Math.max(0, (began - world.clock.now().getTime()) / 1000))
+    expect(world.ring().generation).toBe(1)
+    const now = world.clock.now().getTime()
+    await world.reconcile()
+    expect(world.ring().generation).toBe(2)
+    expect((world.ring().rotatedAt.getTime() - now) / 1000).toBeLessThanOrEqual(TIMING.tick)
   })
 })
 
