@@ -15,6 +15,8 @@ export function converge(
   const { delivery, fleet } = known
   const last = delivery.commands.at(-1)
   if (last !== undefined && !last.judged) {
+    // It was waited for as long as a ring past maxKeyAge may wait.
+    if (known.unreachable !== undefined) return undefined
     return { action: 'await', reason: `command ${last.id} is under way` }
   }
   if (intent.action === 'deliver') return byHand(known, configuration)
