@@ -121,7 +121,7 @@ async function hasEnded<O extends Address>(ports: DispatchPorts<O>, command: Sen
   return state === 'ended' || ports.clock.now() > later(command.sentAt, patience)
 }
 
-/** An answer that does not come is none: the next poll asks again, for as long as the command may take. */
+/** An answer that does not come is none: the next poll asks again. Who may not look learns nothing by waiting. */
 async function progressOf<O extends Address>(
   { courier, journal }: DispatchPorts<O>,
   { id }: SentCommand,
@@ -130,7 +130,7 @@ async function progressOf<O extends Address>(
     return await courier.progress(id)
   } catch (error) {
     journal.record({ kind: 'trouble', during: `polling the command ${id}`, detail: wordsOf(error) })
-    return { state: 'running', targets: 0, completed: 0 }
+    return { state: isRefusal(error, 'access-denied') ? 'ended' : 'running', targets: 0, completed: 0 }
   }
 }
 

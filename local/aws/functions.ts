@@ -94,9 +94,14 @@ export class Functions {
     return report(answer, environment.printed, id)
   }
 
-  /** Asynchronous: failures are retried as the function's configuration says, then given up. */
-  queue(deployment: FunctionDeployment, event: unknown): void {
-    this.#parts.background(this.#deliver(deployment, event))
+  /**
+   * Asynchronous: failures are retried as the function's configuration says, then given up.
+   * @returns what need not be waited for: it resolves once the event has been handled or given up.
+   */
+  queue(deployment: FunctionDeployment, event: unknown): Promise<void> {
+    const delivered = this.#deliver(deployment, event)
+    this.#parts.background(delivered)
+    return delivered
   }
 
   /** As after a change of configuration: new events go to new processes, those at work end their event first. */

@@ -10,6 +10,7 @@ export class Ticker implements ScheduleControl {
   readonly name: string
   readonly period: number
   readonly #window: number
+  readonly #isFree: () => boolean
   readonly #account: Account
   readonly #action: (scheduledTime: Date) => Promise<void>
   #timers = new Set<NodeJS.Timeout>()
@@ -18,7 +19,7 @@ export class Ticker implements ScheduleControl {
 
   constructor(
     { kind, logicalId, name }: Timed,
-    { period, window = 0 }: { period: number; window?: number },
+    { period, window = 0, isFree = () => true }: { period: number; window?: number; isFree?: () => boolean },
     account: Account,
     action: (scheduledTime: Date) => Promise<void>,
   ) {
@@ -27,6 +28,7 @@ export class Ticker implements ScheduleControl {
     this.name = name
     this.period = period
     this.#window = window
+    this.#isFree = isFree
     this.#account = account
     this.#action = action
   }
@@ -68,6 +70,7 @@ export class Ticker implements ScheduleControl {
 
   /** A firing that is refused is in the history; the next one comes all the same. */
   async #fireOrNot(due: Date): Promise<void> {
+    if (!this.#isFree()) return
     await this.#action(due).catch(() => {})
   }
 

@@ -20,27 +20,45 @@ export interface ScheduleParts {
   readonly paused: boolean
 }
 
-/** A schedule's clock; it runs unless told to start paused. */
+/** Events of a schedule that its function has not ended yet. */
+interface Underway {
+  events: number
+}
+
+/**
+ * A schedule's clock; it runs unless told to start paused. Where a function's time-out is no longer than the period that is
+ * configured, its events never meet on AWS; with a shorter period they do not meet here either.
+ */
 export function startSchedule(schedule: DeclaredSchedule, parts: ScheduleParts): Ticker {
   const { logicalId, name, enabled } = schedule
   const timed = { kind: 'schedule' as const, logicalId, name }
   const period = parts.timing.period?.(schedule.period, timed) ?? schedule.period
   const window = (schedule.window * period) / schedule.period
-  const ticker = new Ticker(timed, { period, window }, parts.account, (time) => fire(schedule, time, parts))
+  const underway: Underway = { events: 0 }
+  const isFree = () =>
+    underway.events === 0 || parts.functions.find(schedule.target.arn).timeout > schedule.period
+  const act = (time: Date) => fire(schedule, time, underway, parts)
+  const ticker = new Ticker(timed, { period, window, isFree }, parts.account, act)
   if (enabled && !parts.paused) ticker.start(true)
   return ticker
 }
 
 /** At least once: Scheduler queues an asynchronous invocation in the role's name, else keeps the event. */
-async function fire(schedule: DeclaredSchedule, scheduledTime: Date, parts: ScheduleParts): Promise<void> {
+async function fire(
+  schedule: DeclaredSchedule,
+  scheduledTime: Date,
+  underway: Underway,
+  parts: ScheduleParts,
+): Promise<void> {
   const { account, faults } = parts
   const { target } = schedule
   const event = scheduledInput(target.input, scheduledTime)
   const session = roleSession(account, 'service', target.role, letters(account, 16))
   for (let attempt = 0; attempt <= target.retryAttempts; attempt += 1) {
     if (attempt > 0) await sleep(1000 * 2 ** (attempt - 1), undefined, { ref: false })
-    if (!(await handOver(target.arn, event, session, parts))) continue
-    for (let copy = 0; copy < faults.duplicates; copy += 1) await handOver(target.arn, event, session, parts)
+    if (!(await handOver(target.arn, event, session, underway, parts))) continue
+    for (let copy = 0; copy < faults.duplicates; copy += 1)
+      await handOver(target.arn, event, session, underway, parts)
     return
   }
   await keep(target.deadLetters, schedule.name, event, session, parts)
@@ -50,6 +68,7 @@ async function handOver(
   id: string,
   event: unknown,
   session: Principal,
+  underway: Underway,
   parts: ScheduleParts,
 ): Promise<boolean> {
   const { calls, faults, functions } = parts
@@ -59,7 +78,10 @@ async function handOver(
     if (fault) strike(fault, session)
     const deployment = functions.find(id)
     await caller.need('lambda:InvokeFunction', deployment.arn)
-    functions.queue(deployment, event)
+    underway.events += 1
+    void functions.queue(deployment, event).finally(() => {
+      underway.events -= 1
+    })
     return true
   } catch (error) {
     call.error = codeOf(error)

@@ -229,6 +229,20 @@ describe('a command', () => {
     expect(world.delivery()).toMatchObject({ confirmed: 3, commands: [{ judged: true }] })
   })
 
+  it('that the role may not look at is not waited for, and is read once it may', async () => {
+    const world = new World()
+    const began = world.clock.now().getTime()
+    await world.invoke(
+      { action: 'reconcile' },
+      withCourier(world.ports(), { progress: denied, results: denied }),
+    )
+    expect(world.clock.now().getTime() - began).toBeLessThan(10_000)
+    expect(world.delivery()).toMatchObject({ confirmed: 0, commands: [{ judged: false }] })
+    await world.reconcile()
+    expect(world.fleet.orders).toHaveLength(1)
+    expect(world.delivery()).toMatchObject({ confirmed: 3, commands: [{ judged: true }] })
+  })
+
   it.each([
     ['Systems Manager never lists', 'unknown', 60],
     ['never ends', 'running', TIMING.delivery + TIMING.execution + 60],

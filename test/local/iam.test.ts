@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { GetSecretValueCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readContext, type Synthesis, synthesise } from '../../infra/build-app.ts'
 import { parseConfiguration } from '../../infra/configuration.ts'
@@ -94,16 +94,18 @@ interface Spoken {
   readonly fleet?: { readonly stragglers: readonly { readonly reason: string }[] }
 }
 
-/** Somebody reads what AWSCURRENT does not name; an event cannot be handed over. */
+/** Somebody reads what AWSCURRENT does not name, or moves a label; an event cannot be handed over. */
 async function badDay(aws: LoopbackAws): Promise<Record<string, unknown>> {
   const { secrets } = clients(aws)
   const SecretId = aws.resources.secrets[0]?.arn ?? ''
   const [version] = aws.secretVersions(SecretId)
   const read = (which: object) => outcomeOf(secrets.send(new GetSecretValueCommand({ SecretId, ...which })))
+  const moved = { SecretId, VersionStage: 'MINE', MoveToVersionId: version?.id }
   const pry = {
     stage: await read({ VersionStage: 'AWSPREVIOUS' }),
     version: await read({ VersionId: version?.id }),
     current: await read({ VersionStage: 'AWSCURRENT' }),
+    label: await outcomeOf(secrets.send(new UpdateSecretVersionStageCommand(moved))),
   }
   return { pry, kept: await loseAnEvent(aws) }
 }
@@ -151,7 +153,12 @@ describe.each(stacks)(
         errors: [undefined, undefined, undefined],
         machine: ['server-not-running'],
         silenced: false,
-        pry: { stage: 'AccessDeniedException', version: 'AccessDeniedException', current: 'allowed' },
+        pry: {
+          stage: 'AccessDeniedException',
+          version: 'AccessDeniedException',
+          current: 'allowed',
+          label: 'AccessDeniedException',
+        },
         kept: 1,
       })
     })

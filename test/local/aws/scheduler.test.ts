@@ -43,6 +43,16 @@ test('a rate fires at once and then every period, with its scheduled time in the
   expect((times[2] ?? 0) - (times[0] ?? 0)).toBe(2000)
 })
 
+test('a rate waits for its last event where the function ends before its configured period is over', async () => {
+  const sleeping = template()
+  target(sleeping).Input = '{"do":"sleep","milliseconds":2500}'
+  const timing = { period: () => 1 }
+  aws = await startAccount({ template: sleeping, schedules: 'running', timing })
+  await expect.poll(() => handedOver().length, { timeout: 20_000 }).toBe(2)
+  const [first, second] = handedOver().map(({ at }) => at)
+  expect(Number(second) - Number(first)).toBeGreaterThan(2400)
+})
+
 test('a paused schedule fires only when it is told to', async () => {
   aws = await startAccount({ template: printing() })
   await tick().fire(new Date('2026-11-21T19:00:00.000Z'))
