@@ -1,0 +1,172 @@
+"""`ticketring ring …` and `ticketring staples …`: one JSON result line on standard output; notes on standard error."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import sys
+import time
+from typing import Mapping, NoReturn, Sequence
+
+from .clock import Deadline
+from .result import Failure, emit, note
+from .settings import OF_RINGS, OF_STAPLES, Settings, parse, read_file
+
+USAGE = """usage: ticketring ring [--boot] RING [GENERATION]
+       ticketring staples [--boot] SET [STAPLES]
+
+ring     Fetches the ring RING from Secrets Manager, loads it into the TLS terminator and proves it by a handshake.
+         Refuses a ring older than GENERATION (default 1).
+staples  Fetches the OCSP responses of the set SET for the certificates of this machine, has its terminator staple
+         them and proves it by a handshake. STAPLES: all (default), or ID=SHA256 and ID=withdrawn, with commas.
+--boot   Before the server starts: fetches, checks and puts the files in place, proves nothing.
+
+Prints one JSON result line; notes go to standard error.
+Exit status: 0 applied, unchanged or reset; 1 failed or stale; 2 wrong usage.
+Settings, KEY=value: what the document brought, and over it /etc/ticketring/RING.conf or SET.staples.conf.
+Credentials: the environment, the instance metadata (IMDSv2), or the agent's shared file on hybrid machines.
+"""
+# Run Command ends a run after 120 s, and does so without a word.
+RUN_SECONDS = 100
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WORD = "(all|[0-9a-f]{32}=([0-9a-f]{64}|withdrawn)(,[0-9a-f]{32}=([0-9a-f]{64}|withdrawn))*)"
+
+
+class Request:
+    """What the command line and Run Command's variables say. Raises ValueError."""
+
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
+        if not words or words[0] not in ("ring", "staples"):
+            raise ValueError("wanted ring or staples first")
+        names = [word for word in words[1:] if not word.startswith("-")]
+        for word in words[1:]:
+            if word.startswith("-") and word != "--boot":
+                raise ValueError(f"unknown option {word}")
+        if len(names) > 2:
+            raise ValueError("too many arguments")
+        self.is_ring, self.boot = words[0] == "ring", "--boot" in words
+        named, told = ("TICKETRING_RING", "SSM_Generation") if self.is_ring else ("TICKETRING_SET", "SSM_Staples")
+        self.name = names[0] if names else environment.get(named, "")
+        self.order = names[1] if len(names) == 2 else environment.get(told, "1" if self.is_ring else "all")
+        if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", self.name) is None:
+            raise ValueError(f"a name is lower-case letters, digits and hyphens, at most 64, not '{self.name[:99]}'")
+        if self.is_ring and re.fullmatch(r"[1-9][0-9]{0,11}", self.order) is None:
+            raise ValueError(f"a generation is a positive number, not '{self.order[:99]}'")
+        if not self.is_ring and re.fullmatch(_WORD, self.order) is None:
+            raise ValueError(f"staples are all, or ID=SHA256 and ID=withdrawn, not '{self.order[:99]}'")
+        self.scope = self.name if self.is_ring else f"{self.name}.staples"
+
+
+def main() -> int:
+    environment, started = protect(), time.monotonic()
+    if any(word in ("--help", "-h") for word in sys.argv[1:]):
+        sys.stdout.write(USAGE)
+        return 0
+    try:
+        request = Request(sys.argv[1:], environment)
+    except ValueError as error:
+        note(str(error))
+        sys.stderr.write(USAGE)
+        return 2
+    fields, trouble = outcome_of(request, environment)
+    fields["ms"] = round((time.monotonic() - started) * 1000)
+    fields["script"], version = version_of(environment), fields.pop("serverVersion", "")
+    if version:
+        fields["serverVersion"] = version
+    if trouble is not None:
+        fields.update(error=trouble.code, detail=trouble.detail)
+        note(f"{trouble.code}: {trouble.detail}")
+    try:
+        emit(fields)
+    except OSError:
+        return 1
+    return 0 if fields["result"] in ("applied", "unchanged", "reset") else 1
+
+
+def protect() -> dict[str, str]:
+    """No core holds a key, no variable changes Python or openssl, no file is made for others. The environment as it was."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
+    given = dict(os.environ)
+    os.environ.clear()
+    path = given.get("PATH", "/usr/bin:/bin")
+    os.environ.update({"PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin", "LC_ALL": "C"})
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+    return given
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    # What is undone now is undone to its end.
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise Failure("interrupted", f"stopped before the end by {signal.Signals(number).name}")
+
+
+def outcome_of(request: Request, environment: Mapping[str, str]) -> tuple[dict[str, object], Failure | None]:
+    """What goes wrong becomes a failure with a code: no traceback, which could hold a key, is ever printed."""
+    run = None
+    try:
+        run = start(request, environment)
+        run.run()
+        return {**run.fields(), "serverVersion": run.version}, None
+    except Failure as failure:
+        trouble = failure
+    except BaseException as error:
+        trouble = Failure("internal-error", f"{type(error).__name__} in {place_of(error)}")
+    if run is None:
+        nothing = {"ring": request.name, "lineage": "", "generation": 0, "encryptsWith": ""}
+        if not request.is_ring:
+            nothing = {"staples": request.name, "installed": 0, "withdrawn": 0, "held": 0}
+        return {**nothing, "server": "", "result": "failed", "verified": "none"}, trouble
+    run.result = "failed"
+    return {**run.fields(), "serverVersion": run.version}, trouble
+
+
+def start(request: Request, environment: Mapping[str, str]):
+    """The run that the request asks for. One capability's modules are loaded, not the other's."""
+    deadline = Deadline(RUN_SECONDS)
+    settings = load_settings(request, environment)
+    if request.is_ring:
+        from . import ring
+
+        return ring.RingRun(ring.Request(request.name, int(request.order), request.boot), settings, environment, deadline)
+    from . import staples
+
+    return staples.StapleRun(staples.Request(request.name, request.order, request.boot), settings, environment, deadline)
+
+
+def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
+    """What the document brings, which at boot is what the last one left, and over it what the machine's own file says."""
+    own = OF_RINGS if request.is_ring else OF_STAPLES
+    left = os.path.join(os.path.dirname(installed_in()), f"{request.scope}.conf")
+    told = environment.get("TICKETRING_SETTINGS")
+    path = f"{environment.get('TICKETRING_CONF_DIR', '/etc/ticketring')}/{request.scope}.conf"
+    values = parse("the document" if told is not None else left, read_file(left) if told is None else told, own)
+    return Settings({**values, **parse(path, read_file(path), own)}, path)
+
+
+def installed_in() -> str:
+    """The directory of this version."""
+    return os.path.dirname(os.path.realpath(sys.path[0]))
+
+
+def version_of(environment: Mapping[str, str]) -> str:
+    """The first 12 hex digits of the program's hash: the document says it, or the directory's name."""
+    for text in (environment.get("TICKETRING_SCRIPT", ""), os.path.basename(installed_in())):
+        if re.fullmatch(r"[0-9a-f]{12,64}", text):
+            return text[:12]
+    return "0" * 12
+
+
+def place_of(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

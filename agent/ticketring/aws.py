@@ -1,0 +1,333 @@
+"""Asks AWS in the machine's own role: IMDSv2, the agent's shared file or the environment; Signature Version 4."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import re
+import socket
+import time
+from typing import Mapping, NamedTuple
+from urllib.parse import urlsplit
+
+from .clock import Deadline
+from .result import Failure, reason
+from .settings import Settings
+
+LARGEST_ANSWER = 1_048_576
+_METADATA = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
+_REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}")
+# By the head of the Region's name. Source: botocore's partitions.json.
+_SUFFIXES = {
+    "cn": "amazonaws.com.cn",
+    "eusc": "amazonaws.eu",
+    "us-iso": "c2s.ic.gov",
+    "us-isob": "sc2s.sgov.gov",
+    "eu-isoe": "cloud.adc-e.uk",
+    "us-isof": "csp.hci.ic.gov",
+    "eu-isof": "csp.hci.ic.gov",
+}
+_CREDENTIAL = re.compile(r"[!-~]{0,8192}")
+_SKEWED = re.compile(r"RequestTimeTooSkewed|Signature expired|Signature not yet current|RequestExpired")
+_THROTTLED = ("ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "Throttling")
+_NOT_ACCEPTED = (
+    "ExpiredToken",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+    "MissingAuthenticationToken",
+    "IncompleteSignature",
+)
+_DENIED = ("AccessDenied", "DecryptionFailure", "KMSAccessDenied")
+
+
+class Credentials(NamedTuple):
+    access_key: str
+    secret_key: str
+    token: str
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(from {self.origin})"
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    date: str
+
+
+class Refused(Exception):
+    """AWS says no for a reason of the operation's own. Its messages name actions and resources, never a value."""
+
+    def __init__(self, kind: str, message: str, said: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.message = message
+        self.said = said
+
+
+class NoAnswer(Exception):
+    """Code of the cause, and its words."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.words = words
+
+
+# ---- HTTP
+
+
+def ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None, proxy: str, seconds: float) -> Answer:
+    """One request; no redirect is followed. Raises NoAnswer."""
+    link = _link(url, proxy, max(seconds, 0.05))
+    try:
+        parts = urlsplit(url)
+        target = parts.path or "/"
+        link.request(method, f"http://{parts.netloc}{target}" if proxy and parts.scheme == "http" else target, body, dict(headers))
+        answer = link.getresponse()
+        data = answer.read(LARGEST_ANSWER + 1)
+        if len(data) > LARGEST_ANSWER:
+            raise NoAnswer("endpoint-unreachable", f"more than {LARGEST_ANSWER} bytes")
+        return Answer(answer.status, data, answer.headers.get("date", ""))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _cause(error) from None
+    finally:
+        link.close()
+
+
+def _link(url: str, proxy: str, seconds: float) -> http.client.HTTPConnection:
+    parts, by = urlsplit(url), urlsplit(proxy or url)
+    if by.hostname is None or parts.hostname is None:
+        raise NoAnswer("config-invalid", "an address without a host")
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(by.hostname, by.port, timeout=seconds)
+    link = http.client.HTTPSConnection(by.hostname, by.port or (3128 if proxy else 443), timeout=seconds)
+    if proxy:
+        link.set_tunnel(parts.hostname, parts.port or 443)
+    return link
+
+
+def _proxy(url: str, environment: Mapping[str, str]) -> str:
+    """As curl reads the variables, for one host."""
+    parts = urlsplit(url)
+    named = f"{parts.scheme}_proxy"
+    found = environment.get(named) or (environment.get(named.upper(), "") if parts.scheme == "https" else "")
+    host = parts.hostname or ""
+    for word in (environment.get("no_proxy") or environment.get("NO_PROXY", "")).split(","):
+        word = word.strip().lstrip(".")
+        if word == "*" or (word and (host == word or host.endswith(f".{word}"))):
+            return ""
+    return found if "://" in found or not found else f"http://{found}"
+
+
+def _cause(error: Exception) -> NoAnswer:
+    """The cause, not its consequence."""
+    unreachable = "endpoint-unreachable"
+    if isinstance(error, socket.gaierror):
+        return NoAnswer("endpoint-unresolved", "its name does not resolve")
+    if type(error).__module__ == "ssl":
+        return NoAnswer("endpoint-tls", f"TLS failed: {getattr(error, 'verify_message', '') or getattr(error, 'reason', '')}")
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        return NoAnswer(unreachable, "no answer in time")
+    tunnel = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+    if tunnel is not None:
+        return NoAnswer("endpoint-proxy", f"{tunnel[1]} from the proxy")
+    if isinstance(error, OSError) and error.errno:
+        return NoAnswer(unreachable, f"no connection: {reason(error)}")
+    return NoAnswer(unreachable, f"no whole answer ({type(error).__name__})")
+
+
+def flat(body: bytes) -> dict[str, object]:
+    """A JSON object; an empty one for anything else."""
+    try:
+        found: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+# ---- Credentials
+
+
+class Metadata:
+    """The instance metadata service, version 2. At boot it may come later than this program: `patience` waits for it."""
+
+    def __init__(self, environment: Mapping[str, str], patience: Deadline) -> None:
+        mode = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv4").lower()
+        endpoint = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _METADATA.get(mode, _METADATA["ipv4"])
+        self._base = endpoint.rstrip("/")
+        self._off = environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
+        self._patience = patience
+        self._token: dict[str, str] = {}
+
+    def region(self) -> str:
+        return self._get("meta-data/placement/region")
+
+    def credentials(self) -> Credentials:
+        role = self._get("meta-data/iam/security-credentials/").split("\n")[0]
+        while True:
+            found = flat(self._get(f"meta-data/iam/security-credentials/{role}").encode())
+            key, secret, token = (found.get(name) for name in ("AccessKeyId", "SecretAccessKey", "Token"))
+            if isinstance(key, str) and isinstance(secret, str) and isinstance(token, str) and key and secret:
+                return Credentials(key, secret, token, f"the instance role {role}")
+            # A role that cannot be assumed yet is answered with 200 as well.
+            if self._patience.passed():
+                raise Failure("no-credentials", f"the instance metadata gave none for {role}: {found.get('Code', 'unreadable')}")
+            self._patience.pause(1)
+
+    def _get(self, path: str) -> str:
+        if not self._token:
+            token = self._ask("PUT", "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+            self._token = {"X-aws-ec2-metadata-token": token}
+        return self._ask("GET", path, self._token)
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
+        if self._off:
+            raise _no_metadata("AWS_EC2_METADATA_DISABLED is true")
+        while True:
+            try:
+                answer = ask(method, f"{self._base}/latest/{path}", headers, None, "", 3)
+                text = answer.body.decode("ascii", "replace")
+                if answer.status == 200 and re.fullmatch(r"[ -~\s]+", text):
+                    return text
+                trouble = f"it answers {path} with {answer.status}{' and no text' if answer.status == 200 else ''}"
+            except NoAnswer as none:
+                trouble = f"none answers at {self._base}: {none.words}"
+            if self._patience.passed():
+                raise _no_metadata(trouble)
+            self._patience.pause(1)
+
+
+def _no_metadata(trouble: str) -> Failure:
+    return Failure("no-credentials", f"wanted some in the environment, the instance metadata or a shared file; {trouble}")
+
+
+def find_credentials(environment: Mapping[str, str], metadata: Metadata) -> Credentials:
+    """On EC2 the instance's own role: with Default Host Management, the agent names a shared file there too, of another role."""
+    key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+    if key and secret:
+        return Credentials(key, secret, environment.get("AWS_SESSION_TOKEN", ""), "the environment")
+    shared = read_shared_file(environment)
+    if shared is not None and environment.get("AWS_SSM_INSTANCE_ID", "").startswith("mi-"):
+        return shared
+    try:
+        return metadata.credentials()
+    except Failure:
+        if shared is None:
+            raise
+        return shared
+
+
+def read_shared_file(environment: Mapping[str, str]) -> Credentials | None:
+    path = environment.get("AWS_SHARED_CREDENTIALS_FILE") or f"{environment.get('HOME', '/root')}/.aws/credentials"
+    profile, section = environment.get("AWS_PROFILE", "default"), ""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="ascii") as file:
+        for line in file.read(LARGEST_ANSWER).split("\n"):
+            name, sign, value = line.partition("=")
+            if line.startswith("["):
+                section = line.strip()
+            elif sign and section == f"[{profile}]":
+                found[name.strip()] = value.strip()
+    key, secret = found.get("aws_access_key_id"), found.get("aws_secret_access_key")
+    return Credentials(key, secret, found.get("aws_session_token", ""), path) if key and secret else None
+
+
+# ---- Calls
+
+
+def endpoint_of(service: str, region: str, settings: Settings, environment: Mapping[str, str]) -> str:
+    """As the SDKs do: an address for the one service goes before that for all; the setting goes before either."""
+    variable = "AWS_ENDPOINT_URL_" + {"secretsmanager": "SECRETS_MANAGER", "ssm": "SSM"}[service]
+    told = settings.get(f"ENDPOINT_{service.upper()}")
+    found = told or environment.get(variable) or environment.get("AWS_ENDPOINT_URL")
+    head = region.rsplit("-", 2)[0]
+    return (found or f"https://{service}.{region}.{_SUFFIXES.get(head, 'amazonaws.com')}").rstrip("/")
+
+
+def sign(
+    who: Credentials, region: str, service: str, host: str, headers: Mapping[str, str], body: bytes, stamp: str
+) -> dict[str, str]:
+    """Headers of a POST to /, names in lower case. Source: IAM User Guide, Signature Version 4."""
+    token = {"x-amz-security-token": who.token} if who.token else {}
+    signed = {**headers, **token, "host": host, "x-amz-date": stamp}
+    names = ";".join(sorted(signed))
+    lines = [f"{name}:{signed[name]}" for name in sorted(signed)]
+    canonical = "\n".join(["POST", "/", "", *lines, "", names, hashlib.sha256(body).hexdigest()])
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = f"AWS4{who.secret_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), "sha256").digest()
+    signature = hmac.new(key, text.encode(), "sha256").hexdigest()
+    credential = f"Credential={who.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    return {**signed, "authorization": f"AWS4-HMAC-SHA256 {credential}"}
+
+
+class Aws:
+    """Calls of this machine to its Region."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str], deadline: Deadline, boot: bool) -> None:
+        # At boot the metadata service, the role and the network may come later than this program.
+        metadata = Metadata(environment, Deadline(30 if boot else 0, deadline))
+        self._settings, self._environment, self._deadline = settings, environment, deadline
+        self._tries = 6 if boot else 3
+        self._who = find_credentials(environment, metadata)
+        if not all(_CREDENTIAL.fullmatch(value) for value in self._who[:3]):
+            raise Failure("no-credentials", f"the credentials from {self._who.origin} hold characters that none can")
+        names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SSM_REGION_NAME")
+        told = [settings.get("REGION"), *(environment.get(name, "") for name in names)]
+        self.region = next(filter(None, told), "") or metadata.region()
+        if _REGION.fullmatch(self.region) is None:
+            raise Failure("config-invalid", f"wanted REGION such as eu-central-1, found '{self.region}'")
+
+    def call(self, service: str, target: str, request: Mapping[str, object]) -> dict[str, object]:
+        """What AWS answers. Raises Failure, or Refused."""
+        endpoint = endpoint_of(service, self.region, self._settings, self._environment)
+        for attempt in range(1, self._tries + 1):
+            try:
+                return self._try(service, endpoint, target, json.dumps(request).encode())
+            except NoAnswer as none:
+                if attempt == self._tries or self._deadline.passed() or none.code == "config-invalid":
+                    action = target.rpartition(".")[2]
+                    raise Failure(none.code, f"wanted {action} from {endpoint}, got {none.words}") from None
+            self._deadline.pause(attempt)
+        raise AssertionError
+
+    def _try(self, service: str, endpoint: str, target: str, body: bytes) -> dict[str, object]:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        plain = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
+        headers = sign(self._who, self.region, service, urlsplit(endpoint).netloc, plain, body, stamp)
+        proxy = _proxy(endpoint, self._environment)
+        answer = ask("POST", f"{endpoint}/", headers, body, proxy, min(10, self._deadline.left()))
+        if answer.status != 200:
+            raise self._refusal(answer, endpoint)
+        found = flat(answer.body)
+        if not found:
+            raise NoAnswer("endpoint-unreachable", "an answer that is no JSON object")
+        return found
+
+    def _refusal(self, answer: Answer, endpoint: str) -> Exception:
+        """NoAnswer for what passes with time."""
+        found = flat(answer.body)
+        kind = str(found.get("__type", "")).rpartition("#")[2]
+        message = str(found.get("message", found.get("Message", "")))
+        said = f"{kind}: {message} (credentials from {self._who.origin})"
+        if kind in _THROTTLED or answer.status == 429:
+            return NoAnswer("throttled", f"{answer.status} {kind}")
+        if answer.status >= 500 or not kind:
+            return NoAnswer("endpoint-unreachable", f"{answer.status} {kind}")
+        if _SKEWED.search(f"{kind} {message}"):
+            here = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+            return Failure("clock-skew", f"the clock here says {here}, AWS says {answer.date}; {said}")
+        if kind.startswith(_NOT_ACCEPTED):
+            return Failure("no-credentials", f"wanted credentials that AWS accepts; {said}")
+        if kind.startswith(_DENIED):
+            return Failure("access-denied", said)
+        return Refused(kind, message, f"{answer.status} {said}")

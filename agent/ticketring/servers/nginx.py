@@ -1,0 +1,181 @@
+"""nginx: one binary file for a key, of which the first directive encrypts; a reload, after its own test, loads them.
+
+Source: ngx_http_ssl_module, `ssl_session_ticket_key`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from typing import ContextManager, Sequence
+
+from ..clock import Deadline
+from ..files import Directory, File, uid_of
+from ..handshake import Problem, nothing_listens
+from ..keys import Ring
+from ..process import run
+from ..result import Failure, note
+from ..settings import Settings
+from .protocol import Machine
+from .turn import Mark, turn
+
+_COMMAND_SECONDS = 20
+
+
+class Nginx:
+    """What keys and staples share: the reload. It closes idle connections, so one serves both where it can."""
+
+    kind = "nginx"
+
+    def __init__(self, machine: Machine) -> None:
+        settings = machine.settings
+        self.machine = machine
+        self.owner = uid_of(settings.user("NGINX_OWNER"))
+        self.listeners = settings.listeners("NGINX")
+        self.reloaded = False
+        self._test = settings.words("NGINX_TEST", "nginx -t")
+        self._reload = settings.words("NGINX_RELOAD", "systemctl reload nginx")
+        self._begun = 0.0
+
+    @staticmethod
+    def is_running(settings: Settings) -> bool:
+        return False
+
+    @staticmethod
+    def program(settings: Settings) -> str:
+        return next(iter(settings.words("NGINX_TEST", "nginx -t")), "nginx")
+
+    def version(self) -> str:
+        if not self._test or self._test[0].rpartition("/")[2] != "nginx":
+            return ""
+        with contextlib.suppress(Failure):
+            found = re.search(r"^nginx version: [^/]+/([A-Za-z0-9._+~-]{1,39})", run([self._test[0], "-v"], Deadline(5))[1])
+            return found[1] if found else ""
+        return ""
+
+    def absence(self, problem: Problem) -> str:
+        gone = problem.code == "verify-unreachable" and nothing_listens(self.listeners, self.machine.deadline)
+        return "nginx does not answer" if gone else ""
+
+    def turn(self) -> ContextManager[object]:
+        return contextlib.nullcontext()
+
+    def reload(self) -> None:
+        """Once the files are in place; where another run has reloaded since, that one is as good."""
+        placed = time.monotonic()
+        self._begun = self._begun or time.clock_gettime(time.CLOCK_BOOTTIME)
+        self.reloaded = True
+        with turn(self.machine, self.kind, " ".join(self._reload)) as lock:
+            mark = Mark(lock)
+            if mark.is_after(placed):
+                note("nginx was reloaded for another run since these files were in place")
+                return
+            self._run(self._test, "config-test-failed")
+            begun = time.monotonic()
+            self.reload_again()
+            mark.write(begun)
+
+    def reload_again(self) -> None:
+        self._run(self._reload, "reload-failed")
+
+    def _run(self, words: Sequence[str], code: str) -> None:
+        if not words:
+            return
+        status, said = run(words, Deadline(_COMMAND_SECONDS, self.machine.deadline))
+        if status == 0:
+            return
+        # It ends with "configuration file ... test failed"; the reason stands in a line above.
+        cause = said.rpartition("[emerg]")[2].strip().partition("\n")[0]
+        words_of_status = f"no end within {_COMMAND_SECONDS} s" if status is None else cause or f"exit status {status}"
+        raise Failure(code, f"{' '.join(words)}: {words_of_status}")
+
+    def explain(self, problem: Problem) -> Problem:
+        """A reload that the master refuses ends well for whoever asked for it, and leaves its old workers."""
+        masters = _masters(self._test)
+        if not self._begun or len(masters) != 1:
+            return problem
+        master, user = masters[0]
+        if any(_began(worker) >= self._begun for worker in _children(master)):
+            return problem
+        words = f"nginx's master (process {master}) kept its old workers after {' '.join(self._reload)}: its error log says why"
+        if user not in (0, self.owner):
+            words += f"; it runs as user {user}, the files are user {self.owner}'s"
+        return Problem("reload-not-taken", f"{words}; {problem.detail}")
+
+
+class NginxKeys(Nginx):
+    """Three files; the first named, which is the current key's, encrypts."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self._size = int(machine.settings.one_of("NGINX_KEY_SIZE", ("80", "48")))
+        self._directory = Directory(machine.settings.path("NGINX_KEYS"), make=True)
+
+    @staticmethod
+    def is_configured(settings: Settings) -> bool:
+        return settings.get("NGINX_KEYS") != ""
+
+    @staticmethod
+    def is_in_place(settings: Settings) -> bool:
+        return os.path.exists(f"{settings.get('NGINX_KEYS').rstrip('/')}/nginx.current.key")
+
+    def render(self, ring: Ring) -> Sequence[File]:
+        """previous first: whatever the moment, the old current and the new one are both among the three.
+
+        The layouts are name, HMAC, AES in 80 bytes and name, AES, HMAC in 48.
+        """
+        named = (("previous", ring.previous), ("current", ring.current), ("next", ring.next))
+        hmac_first = self._size == 80
+        return [File(self._directory, f"nginx.{name}.key", key.laid_out(self._size, hmac_first)) for name, key in named]
+
+    def holds(self, ring: Ring) -> bool:
+        masters = _masters(self._test)
+        for _, user in masters:
+            if len(masters) == 1 and user not in (0, self.owner):
+                wanted = f"wanted NGINX_OWNER as user {user}, who runs nginx's master"
+                raise Failure("config-invalid", f"{wanted}, found user {self.owner}: its next start could not read the keys")
+        return True
+
+    def load(self, ring: Ring) -> None:
+        self.reload()
+
+    def restore(self) -> None:
+        self.reload_again()
+
+
+# ---- Its processes. Source: proc(5)
+
+
+def _masters(test: Sequence[str]) -> list[tuple[int, int]]:
+    """Process and user id of each master; of several, those that were started with the test's own -c and -p."""
+    found: list[tuple[int, int, str]] = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdigit():
+                title = _read(f"/proc/{name}/cmdline")
+                if title.startswith("nginx: master process"):
+                    found.append((int(name), os.stat(f"/proc/{name}").st_uid, title))
+    ours = [word for flag, word in zip(test, test[1:]) if flag in ("-c", "-p")]
+    named = [each for each in found if all(word in each[2].split(" ") for word in ours)] if ours else found
+    return [(process, user) for process, user, _ in named]
+
+
+def _children(process: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(word) for word in _read(f"/proc/{process}/task/{process}/children").split()]
+    return []
+
+
+def _began(process: int) -> float:
+    """Seconds since the machine started, exact to a clock tick."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        ticks = int(_read(f"/proc/{process}/stat").rpartition(")")[2].split()[19])
+        return (ticks + 1) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read(4096).rstrip("\0").replace("\0", " ")

@@ -1,0 +1,125 @@
+"""What a kind of server does for a story. The stories know no kind."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar, ContextManager, Mapping, NamedTuple, Protocol, Sequence, Type, TypeVar
+
+from ..clock import Deadline
+from ..files import Directory, File
+from ..handshake import Problem
+from ..keys import Ring
+from ..result import Failure
+from ..settings import Listener, Settings
+
+
+class NotRunning(Exception):
+    """The server does not run: the files may take what its next start needs."""
+
+
+class Machine(NamedTuple):
+    """What a run has at hand."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    deadline: Deadline
+    boot: bool
+    run_directory: Directory
+
+
+class Server(Protocol):
+    kind: ClassVar[str]
+    owner: int
+    """User id that its files belong to."""
+    listeners: Sequence[Listener]
+    reloaded: bool
+    """Whether it was reloaded: old workers answer for a moment yet, so a sighting counts three times in a row."""
+
+    def __init__(self, machine: Machine) -> None: ...
+
+    @staticmethod
+    def is_configured(settings: Settings) -> bool: ...
+
+    @staticmethod
+    def is_running(settings: Settings) -> bool:
+        """Whether it is known to run; nginx, say, shows nothing."""
+        ...
+
+    @staticmethod
+    def is_in_place(settings: Settings) -> bool:
+        """Whether its files are there."""
+        ...
+
+    @staticmethod
+    def program(settings: Settings) -> str: ...
+
+    def version(self) -> str:
+        """As it says itself; empty where it does not."""
+        ...
+
+    def absence(self, problem: Problem) -> str:
+        """Words for it where `problem` means that it does not run at all; else nothing."""
+        ...
+
+
+    def turn(self) -> ContextManager[object]:
+        """Inside, no other run of this machine loads or reloads it."""
+        ...
+
+
+class KeyServer(Server, Protocol):
+    """The ticket keys of one server: in files, which its next start reads, and in its processes."""
+
+    def render(self, ring: Ring) -> Sequence[File]:
+        """In the order in which they are replaced."""
+        ...
+
+    def holds(self, ring: Ring) -> bool:
+        """Whether its processes are known to hold exactly this ring; True where that cannot be looked at.
+
+        Raises NotRunning, or Failure where the server answers what it should not.
+        """
+        ...
+
+    def load(self, ring: Ring) -> None:
+        """Brings its processes to the ring in the files. May be repeated."""
+        ...
+
+    def explain(self, problem: Problem) -> Problem:
+        """What a load that was not seen came from, as far as the server shows it."""
+        ...
+
+    def restore(self) -> None:
+        """Brings its processes back to what they held before `load`; the files are back already."""
+        ...
+
+
+S = TypeVar("S", bound=Server)
+
+
+def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
+    """The kind that the settings name, or else the only one that is configured, runs, has its files or is installed."""
+    told = settings.one_of("SERVER", ("", *(kind.kind for kind in kinds)))
+    named = [kind for kind in kinds if kind.kind == told]
+    configured = named or [kind for kind in kinds if kind.is_configured(settings)]
+    if len(configured) == 1:
+        return configured[0]
+    if not configured:
+        raise Failure("config-invalid", f"wanted settings of {' or '.join(kind.kind for kind in kinds)}, found neither")
+    if boot:
+        raise Failure("config-invalid", f"wanted SERVER in {settings.own_file}, since at boot no server runs")
+    tests = (
+        lambda kind: kind.is_running(settings),
+        lambda kind: kind.is_in_place(settings),
+        lambda kind: _is_installed(kind.program(settings)),
+    )
+    for test in tests:
+        found = [kind for kind in configured if test(kind)]
+        if len(found) == 1:
+            return found[0]
+    raise Failure("config-invalid", f"wanted SERVER in {settings.own_file}: several servers can be meant, and none is known to run")
+
+
+def _is_installed(command: str) -> bool:
+    folders = [""] if "/" in command else os.environ.get("PATH", "").split(":")
+    return any(os.access(f"{folder}/{command}" if folder else command, os.X_OK) for folder in folders)

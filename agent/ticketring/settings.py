@@ -1,0 +1,168 @@
+"""Settings of a ring or a set: KEY=value lines, parsed and never evaluated; a later text goes before an earlier one."""
+
+from __future__ import annotations
+
+import re
+from typing import Mapping, NamedTuple, Sequence
+
+from .result import Failure, reason
+
+LARGEST_FILE = 65_536
+KNOWN = frozenset(
+    (
+        "REGION RUN_DIR SERVER LOCK_WAIT VERIFY_WAIT ENDPOINT_SECRETSMANAGER ENDPOINT_SSM "
+        "HAPROXY_SOCKET HAPROXY_OWNER HAPROXY_VERIFY HAPROXY_CLIENT_CERT HAPROXY_CLIENT_KEY "
+        "NGINX_TEST NGINX_RELOAD NGINX_OWNER NGINX_VERIFY NGINX_CLIENT_CERT NGINX_CLIENT_KEY"
+    ).split(" ")
+)
+OF_RINGS = frozenset(
+    (
+        "SECRET TICKET_LIFETIME ALLOW_DISK HAPROXY_KEYS HAPROXY_KEY_SIZE NGINX_KEYS NGINX_KEY_SIZE "
+        "MIXED_CLIENT_AUTHENTICATION HAPROXY_GUARDED NGINX_GUARDED"
+    ).split(" ")
+)
+OF_STAPLES = frozenset("STORE HAPROXY_CERTS HAPROXY_RELOAD NGINX_STAPLES".split(" "))
+
+_VALUE = re.compile(r"[A-Za-z0-9 _./:=@,+\[\]-]*")
+_PATH = re.compile(r"(?!.*/\.{0,2}/)(?!.*/\.{1,2}$)/[A-Za-z0-9_./@+-]+")
+_USER = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_TCP = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+|[0-9a-fA-F]*:[0-9a-fA-F:.]+):([1-9][0-9]{0,4})")
+_LISTENER = "address:port=servername or unix:/path=servername"
+
+
+class Listener(NamedTuple):
+    """Where a handshake proves the server."""
+
+    text: str
+    """As the settings have it."""
+    address: str
+    """As openssl takes it: a path, or host:port."""
+    server_name: str
+    client: tuple[str, str] | None = None
+    """Files of a certificate and its key, for a listener that demands them."""
+
+
+def parse(origin: str, text: str, own: frozenset[str]) -> dict[str, str]:
+    """The settings in `text`, of the common keys and `own` ones. Raises Failure config-invalid that names the key."""
+    found: dict[str, str] = {}
+    for line in text.split("\n"):
+        if line.strip(" ") == "" or line.startswith("#"):
+            continue
+        key, sign, value = line.partition("=")
+        if sign == "":
+            raise _invalid(f"KEY=value in {origin}", "a line without =")
+        if key not in KNOWN and key not in own:
+            raise _invalid(f"a known setting in {origin}", key)
+        if _VALUE.fullmatch(value) is None:
+            raise _invalid(f"letters, digits and _./:=@,+-[] in {key} of {origin}", "others (CRLF, a NUL, quotes?)")
+        found[key] = value
+    return found
+
+
+def read_file(path: str) -> str:
+    """The text of a machine's own settings; empty where there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise _invalid(f"to read {path}", reason(error)) from None
+    if len(data) > LARGEST_FILE:
+        raise _invalid(f"at most {LARGEST_FILE} bytes in {path}", "more")
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError:
+        raise _invalid(f"ASCII in {path}", "other bytes (a byte-order mark?)") from None
+
+
+def _invalid(wanted: str, found: str) -> Failure:
+    return Failure("config-invalid", f"wanted {wanted}, found {found}")
+
+
+class Settings:
+    """What was parsed, by type. Each getter raises Failure config-invalid that names the key."""
+
+    def __init__(self, values: Mapping[str, str], own_file: str) -> None:
+        """own_file: where an operator writes what this machine alone needs."""
+        self._values = values
+        self.own_file = own_file
+
+    def get(self, key: str, default: str = "") -> str:
+        return self._values.get(key, default)
+
+    def required(self, key: str) -> str:
+        value = self.get(key)
+        if value == "":
+            raise _invalid(f"{key} in the document or in {self.own_file}", "none")
+        return value
+
+    def path(self, key: str, default: str = "") -> str:
+        return self._path(key, self.get(key, default) or self.required(key))
+
+    def paths(self, key: str) -> list[str]:
+        return [self._path(key, word) for word in self.required(key).split()]
+
+    def pairs(self, key: str) -> list[tuple[str, str]]:
+        """Two paths with = between them, and spaces between the pairs."""
+        words = [word.partition("=") for word in self.required(key).split()]
+        return [(self._path(key, first), self._path(key, second)) for first, _, second in words]
+
+    def _path(self, key: str, value: str) -> str:
+        path = value.rstrip("/")
+        if _PATH.fullmatch(path) is None:
+            raise _invalid(f"{key} as an absolute path without . or .. in it", value or "none")
+        return path
+
+    def text(self, key: str, pattern: str, shape: str) -> str:
+        value = self.required(key)
+        if re.fullmatch(pattern, value) is None:
+            raise _invalid(f"{key} as {shape}", value)
+        return value
+
+    def seconds(self, key: str, default: int | None = None) -> int:
+        value = self.get(key) or ("" if default is None else str(default))
+        if re.fullmatch(r"[1-9][0-9]{0,5}", value) is None:
+            raise _invalid(f"{key} as a number of seconds", f"'{value}'")
+        return int(value)
+
+    def one_of(self, key: str, allowed: Sequence[str]) -> str:
+        """The first one is the default."""
+        value = self.get(key, allowed[0])
+        if value not in allowed:
+            raise _invalid(f"{key} as {' or '.join(word for word in allowed if word)}", value)
+        return value
+
+    def user(self, key: str) -> str:
+        value = self.get(key, "root")
+        if _USER.fullmatch(value) is None:
+            raise _invalid(f"{key} as the name of a user", value or "none")
+        return value
+
+    def words(self, key: str, default: str) -> list[str]:
+        """A command in words, for no shell."""
+        return self.get(key, default).split()
+
+    def listeners(self, kind: str) -> list[Listener]:
+        """Of KIND_VERIFY, each with the client certificate of that kind."""
+        texts = self.get(f"{kind}_VERIFY").split()
+        if not texts:
+            raise _invalid(f"a listener to verify as {_LISTENER} in {kind}_VERIFY", "none")
+        client = None
+        if self.get(f"{kind}_CLIENT_CERT") or self.get(f"{kind}_CLIENT_KEY"):
+            client = (self.path(f"{kind}_CLIENT_CERT"), self.path(f"{kind}_CLIENT_KEY"))
+        return [parse_listener(text)._replace(client=client) for text in texts]
+
+
+def parse_listener(text: str) -> Listener:
+    """host:port=name, [IPv6]:port=name or unix:/path=name."""
+    address, sign, server_name = text.rpartition("=")
+    if sign and re.fullmatch(r"[A-Za-z0-9_.-]+", server_name):
+        path = address[len("unix:") :]
+        if address.startswith("unix:") and _PATH.fullmatch(path):
+            return Listener(text, path, server_name)
+        match = _TCP.fullmatch(address)
+        if match is not None and int(match[2]) < 65_536:
+            bare = ":" in match[1] and not match[1].startswith("[")
+            return Listener(text, f"[{match[1]}]:{match[2]}" if bare else address, server_name)
+    raise _invalid(f"a listener as {_LISTENER}", text)
