@@ -127,6 +127,7 @@ export function environmentOf(machine: Machine): Readonly<Record<string, string>
     PATH: process.env.PATH ?? '/usr/bin:/bin',
     HOME: machine.directory,
     TICKETRING_CONF_DIR: confDirectory(machine),
+    TICKETRING_LIB: join(machine.directory, 'lib'),
   }
 }
 

@@ -5,17 +5,18 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { connect as connectTls, type SecureVersion } from 'node:tls'
-import { fileURLToPath } from 'node:url'
 import { type Layout, toLayout } from '../../lambda/core/layouts.ts'
 import { parseResultLine, type ResultLine } from '../../lambda/core/result-line.ts'
 import { advance, genesis, keysOf, type Ring, serialiseRing } from '../../lambda/core/ring.ts'
 import type { TicketKey } from '../../lambda/core/ticket-key.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
 import { SERVER_NAME } from './identity.ts'
+import { SCRIPT, wordsOf } from './program.ts'
 import { startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
 import { groupFile } from './tool-shims.ts'
 
-export const SCRIPT = fileURLToPath(new URL('../../fleet/apply-ring.sh', import.meta.url))
+export { SCRIPT } from './program.ts'
+
 export const RING = 'edge'
 const LINEAGE = '0b54a7d2-1c1b-4f0e-9d7a-3f2f5c1e8a11'
 
@@ -118,6 +119,7 @@ export class Instance {
       TICKETRING_SETTINGS: settings.join('\n'),
       TICKETRING_SCRIPT: 'abcdef012345',
       TICKETRING_CONF_DIR: this.#confDirectory,
+      TICKETRING_LIB: join(this.terminator.directory, 'lib'),
       AWS_ENDPOINT_URL: this.endpoint.url,
       AWS_EC2_METADATA_SERVICE_ENDPOINT: `${this.endpoint.url}/imds`,
       AWS_REGION: 'eu-central-1',
@@ -134,9 +136,10 @@ export class Instance {
 
   /** Starts the script in a process group of its own, so that a test can kill it whole. */
   begin(options: RunOptions = {}): { pid: number; ended: Promise<Run> } {
-    const [command = 'dash', ...words] = [...(options.prefix ?? []), ...(options.shell ?? ['dash'])]
+    const program = wordsOf(options.script ?? SCRIPT, options.shell)
+    const [command = '', ...words] = [...(options.prefix ?? []), ...program, ...(options.arguments ?? [])]
     const environment = Object.entries({ ...this.environment(), ...options.environment })
-    const child = spawn(command, [...words, options.script ?? SCRIPT, ...(options.arguments ?? [])], {
+    const child = spawn(command, words, {
       env: Object.fromEntries(environment.filter(([, value]) => value !== undefined)) as NodeJS.ProcessEnv,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,

@@ -3,14 +3,15 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { connect as connectTls, type SecureVersion } from 'node:tls'
-import { fileURLToPath } from 'node:url'
 import { certificateIdOf, digestOf, type StapleEntry, serialiseEntry } from '../../lambda/core/staple.ts'
 import { parseStapleLine, type StapleLine } from '../../lambda/core/staple-line.ts'
 import { type Party, type ResponseSpec, respond, type SingleSpec } from '../core/ocsp/forge.ts'
 import { makeCertificate, SERVER_NAME } from './identity.ts'
 import { Instance, type Run, type RunOptions, ringOf } from './instance.ts'
+import { STAPLE_SCRIPT } from './program.ts'
 
-export const STAPLE_SCRIPT = fileURLToPath(new URL('../../fleet/apply-staple.sh', import.meta.url))
+export { STAPLE_SCRIPT } from './program.ts'
+
 export const SET = 'outer'
 export const STORE = `/ticketring/staples/${SET}`
 const HOUR = 3_600_000

@@ -62,7 +62,7 @@ async function ordinaryDay(aws: LoopbackAws, { rings: [ring] }: Synthesis): Prom
   joinMachine(aws, {
     id: 'i-0123456789abcdef0',
     tags: { ticketring: 'edge' },
-    environment: { TICKETRING_CONF_DIR: conf },
+    environment: { TICKETRING_CONF_DIR: conf, TICKETRING_LIB: join(conf, 'lib') },
   })
   const delivered = await ask({ action: 'deliver' })
   return {

@@ -62,7 +62,7 @@ function joinHolder(aws: LoopbackAws): void {
   joinMachine(aws, {
     id: 'i-0123456789abcdef0',
     tags: { ticketring: 'edge' },
-    environment: { TICKETRING_CONF_DIR: conf },
+    environment: { TICKETRING_CONF_DIR: conf, TICKETRING_LIB: join(conf, 'lib') },
   })
 }
 

@@ -1,0 +1,40 @@
+/** What a machine of these suites runs: the shell's scripts, or with TICKETRING_PROGRAM=agent the program in Python. */
+import { rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { tmpfsDirectory } from './terminators.ts'
+
+const inHome = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+
+export const SCRIPT = inHome('fleet/apply-ring.sh')
+export const STAPLE_SCRIPT = inHome('fleet/apply-staple.sh')
+
+/** `shell` until the program does all that the scripts do. */
+export const PROGRAM = programOf(process.env.TICKETRING_PROGRAM ?? 'shell')
+
+/** What the machine's Python is: TICKETRING_PYTHON names another one, such as the oldest that is supported. */
+const PYTHON = process.env.TICKETRING_PYTHON ?? '/usr/bin/python3'
+
+const COMMANDS: Readonly<Record<string, string>> = { [SCRIPT]: 'ring', [STAPLE_SCRIPT]: 'staples' }
+
+/** The words that run a script, or in its place the program; any other text is the shell's in both. */
+export function wordsOf(script: string, shell: readonly string[] = ['dash']): readonly string[] {
+  const command = COMMANDS[script]
+  if (PROGRAM === 'shell' || command === undefined) return [...shell, script]
+  return [PYTHON, '-I', '-X', `pycache_prefix=${cache()}`, inHome('agent'), command]
+}
+
+function programOf(name: string): 'shell' | 'agent' {
+  if (name === 'shell' || name === 'agent') return name
+  throw new Error(`wanted TICKETRING_PROGRAM as shell or agent, found ${name}`)
+}
+
+let compiled: string | undefined
+
+/** One place for what Python compiles: none is left beside the sources, and each run does not compile anew. */
+function cache(): string {
+  if (compiled !== undefined) return compiled
+  const directory = tmpfsDirectory()
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  compiled = directory
+  return directory
+}
