@@ -2,22 +2,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
 import { BUNDLING } from '../infra/bundling.ts'
-import { HOME } from '../local/rehearsal/layout.ts'
 import { run } from './processes.ts'
 import { median } from './statistics.ts'
 
 /** Bundles an entry file of this project as the functions are: `pruned`, or with all that the SDK could ever load. */
 export async function bundleOf(entry: string, outfile: string, how: 'pruned' | 'unpruned'): Promise<number> {
-  const { target, mainFields, minify, externalModules } = BUNDLING
-  const pruned: BuildOptions = { mainFields, external: externalModules }
+  const { mainFields, external, ...kept } = BUNDLING
+  const pruned: BuildOptions = { mainFields, external }
   await build({
-    entryPoints: [join(HOME, entry)],
-    absWorkingDir: HOME,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target,
-    minify,
+    ...kept,
+    entryPoints: [entry],
     outfile,
     logLevel: 'error',
     // CommonJS packages that were bundled into a module still ask for require.

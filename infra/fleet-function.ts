@@ -1,15 +1,16 @@
-import { writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Duration, RemovalPolicy, Stack, Stage } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, type CfnFunction, type IFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
-import { type BundlingOptions, NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs'
+import {
+  Architecture,
+  type CfnFunction,
+  type IFunction,
+  Function as LambdaFunction,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { acknowledgeWildcards, type Wildcards } from './arns.ts'
-import { BUNDLING } from './bundling.ts'
+import { bundled, type PlacedFile } from './bundling.ts'
 import type { LogKeeping } from './operations.ts'
 import type { Network } from './stapling-configuration.ts'
 
@@ -18,8 +19,6 @@ export const DELIVERY_SECONDS = 120
 
 /** The next tick looks at what is and takes it up: an automatic retry would only race with it. */
 const UNREPEATED = { retryAttempts: 0, maxEventAge: Duration.minutes(15) }
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 export interface FleetFunctionProps {
   readonly name: string
@@ -39,7 +38,7 @@ export interface FleetFunctionProps {
   /** Only looks: the export that refuses to act, under a role that could not. Acting is the default. */
   readonly looks?: boolean
   /** What does not fit its environment: a file beside the bundle. */
-  readonly file?: { readonly name: string; readonly text: string }
+  readonly file?: PlacedFile
 }
 
 /** A function that looks after what a fleet holds, with a role that allows what it calls and nothing else. */
@@ -55,13 +54,11 @@ export class FleetFunction extends Construct {
     })
     const role = this.#createRole(props, logs)
     const [variable, value] = props.variable
-    const handler = new NodejsFunction(this, 'Function', {
+    const handler = new LambdaFunction(this, 'Function', {
       functionName: props.name,
       description: props.description,
-      entry: `${ROOT}lambda/handlers/${props.entry}`,
-      handler: props.looks === true ? 'status' : 'handler',
-      projectRoot: ROOT,
-      depsLockFilePath: `${ROOT}package-lock.json`,
+      code: bundled(props.entry, props.file),
+      handler: props.looks === true ? 'index.status' : 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memory,
@@ -70,8 +67,6 @@ export class FleetFunction extends Construct {
       // No construct may widen this role behind our back.
       role: role.withoutPolicyUpdates(),
       logGroup: logs,
-      awsSdkConnectionReuse: false,
-      bundling: { ...BUNDLING, ...this.#placing(props) },
       environment: { [variable]: value },
     })
     const resource = handler.node.defaultChild as CfnFunction
@@ -83,20 +78,6 @@ export class FleetFunction extends Construct {
       resource.vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] }
     }
     this.handler = handler
-  }
-
-  /** Has the bundling put the file beside the bundle, so that it is part of the asset and of its hash. */
-  #placing({ name, file }: FleetFunctionProps): BundlingOptions {
-    if (file === undefined) return {}
-    const source = join(Stage.of(this)?.outdir ?? tmpdir(), `${name}.${file.name}`)
-    writeFileSync(source, file.text)
-    return {
-      commandHooks: {
-        beforeBundling: () => [],
-        beforeInstall: () => [],
-        afterBundling: (_, output) => [`cp "${source}" "${output}/${file.name}"`],
-      },
-    }
   }
 
   #createRole({ name, role, statements, wildcards, looks }: FleetFunctionProps, logs: LogGroup): Role {

@@ -4,15 +4,12 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type BuildOptions, build, type Metafile } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Synthesis, synthesise } from '../../infra/build-app.ts'
 import { BUNDLING } from '../../infra/bundling.ts'
 import { exampleRing, exampleSet } from './example.ts'
 import { flat, type Resource } from './synthesis.ts'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Every package whose code runs in a function, one of which holds ticket keys. A new one is a decision, not an accident. */
 const PACKAGES = [
@@ -86,30 +83,12 @@ function assetOf(name: string): string {
   return join(synthesis.assembly, `asset.${String(S3Key).replace('.zip', '')}`)
 }
 
-/** What CDK's bundling tells esbuild, for its JavaScript interface. */
-function sameOptions(entry: string): BuildOptions {
-  const { target, mainFields, minify, sourceMap, externalModules } = BUNDLING
-  return {
-    entryPoints: [join(ROOT, entry)],
-    absWorkingDir: ROOT,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target,
-    mainFields,
-    minify,
-    sourcemap: sourceMap,
-    external: externalModules,
-    logLevel: 'error',
-  }
-}
-
 describe.each([ROTATION, STAPLES])('the bundle of $function', (subject) => {
   let metafile: Metafile
   let again: string
   beforeAll(async () => {
     again = join(folder, `${subject.function}.mjs`)
-    const built = await build({ ...sameOptions(subject.entry), metafile: true, outfile: again })
+    const built = await build({ ...BUNDLING, entryPoints: [subject.entry], metafile: true, outfile: again })
     metafile = built.metafile as Metafile
   }, 60_000)
 
@@ -140,7 +119,7 @@ describe.each([ROTATION, STAPLES])('the bundle of $function', (subject) => {
     const builtin = left.filter(({ path, kind }) => kind === 'import-statement' && !NODE_BUILTINS.test(path))
     expect(builtin).toEqual([])
     expect(new Set(left.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => path))).toEqual(
-      new Set(BUNDLING.externalModules),
+      new Set(BUNDLING.external),
     )
   })
 
