@@ -112,7 +112,7 @@ def _parse_key(which: str, text: str, taken: set[bytes], secret: str) -> TicketK
     except (binascii.Error, ValueError):
         data = b""
     # Another spelling of the same bytes would not be what HAProxy shows.
-    if base64.b64encode(data).decode() != text:
+    if len(data) != 80 or base64.b64encode(data).decode() != text:
         raise _invalid(secret, "a key that is no base64 of 80 bytes")
     key = TicketKey(data[:16], data[16:48], data[48:])
     for part, value in (("name", key.name), ("AES key", key.aes), ("HMAC key", key.hmac)):

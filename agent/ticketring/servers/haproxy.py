@@ -138,6 +138,7 @@ class HaproxyKeys(Haproxy):
         folder, _, self._name = self._path.rpartition("/")
         self._directory = Directory(folder, make=True)
         self._before: dict[str, list[str]] = {}
+        self._others: list[str] = []
 
     @staticmethod
     def is_configured(settings: Settings) -> bool:
@@ -161,8 +162,11 @@ class HaproxyKeys(Haproxy):
 
     def load(self, ring: Ring) -> None:
         """`set ssl tls-key` drives the oldest key out: only what is missing is pushed, counted as late as can be."""
-        wanted = self._texts(ring)
-        for reference, held in self._held().items():
+        wanted, held_by = self._texts(ring), self._held()
+        for path in self._others:
+            same = _is_same(path, self._path)
+            note(f"HAProxy has {path} too, {'the same file, loaded with it' if same else 'another file, left as it is'}")
+        for reference, held in held_by.items():
             missing = next(count for count in range(4) if held[count:] == wanted[: 3 - count])
             if missing == 0 or self._push(reference, wanted[3 - missing :]) == wanted:
                 continue
@@ -182,9 +186,7 @@ class HaproxyKeys(Haproxy):
         ours = [(number, path) for number, path in known if path == self._path or _is_same(path, self._path)]
         if not ours:
             raise Failure("socket-unexpected", f"wanted a bind line with tls-ticket-keys {self._path}, HAProxy has none")
-        for number, path in known:
-            if path != self._path:
-                note(f"HAProxy has {path} too, {'the same file' if (number, path) in ours else 'another file'}")
+        self._others = [path for _, path in known if path != self._path]
         return {f"#{number}": self._keys(f"#{number}", self.ask(f"show tls-keys #{number}")) for number, _ in ours}
 
     def _keys(self, reference: str, answer: str) -> list[str]:
