@@ -290,7 +290,7 @@ def uid_of(owner: str) -> int:
     try:
         return pwd.getpwnam(owner).pw_uid
     except KeyError:
-        raise Failure("config-invalid", f"wanted an owner that this machine knows, found {owner}") from None
+        raise Failure("write-failed", f"wanted an owner of files that this machine knows, found {owner}") from None
 
 
 def warn_of_swap() -> None:

@@ -74,9 +74,11 @@ class Haproxy:
         except PermissionError:
             raise Failure("socket-refused", f"wanted to connect to {self.socket}, not permitted") from None
         except OSError as error:
-            raise Failure("socket-refused", f"wanted a whole answer from {self.socket}, got: {reason(error)}") from None
+            trouble, answer = reason(error), b""
+        else:
+            trouble = "none"
         if answer == b"":
-            raise Failure("socket-refused", f"{self.socket} closed without an answer")
+            raise Failure("socket-refused", f"wanted a whole answer from {self.socket}, got: {trouble}")
         text = answer.decode("ascii", "replace")
         if "Permission denied" in text:
             raise self._not_admin("permission denied")
@@ -99,7 +101,13 @@ class Haproxy:
 
     def look(self, commands: str) -> str:
         """What it answers at level admin; the release that it is, besides."""
-        answer = self.ask(f"show cli level;show info;{commands}")
+        commands = f"show cli level;show info;{commands}"
+        try:
+            answer = self.ask(commands)
+        except Failure:
+            # A worker that is leaving after a reload closes what it has accepted.
+            self.machine.deadline.pause(0.2)
+            answer = self.ask(commands)
         level, _, rest = answer.partition("\n")
         if level in ("operator", "user"):
             raise self._not_admin(level)
@@ -131,6 +139,8 @@ class Haproxy:
 class HaproxyKeys(Haproxy):
     """Three keys in one file; its process encrypts with the middle one."""
 
+    needs = "HAPROXY_KEYS"
+
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
         self._path = machine.settings.path("HAPROXY_KEYS")
@@ -139,10 +149,6 @@ class HaproxyKeys(Haproxy):
         self._directory = Directory(folder, make=True)
         self._before: dict[str, list[str]] = {}
         self._others: list[str] = []
-
-    @staticmethod
-    def is_configured(settings: Settings) -> bool:
-        return settings.get("HAPROXY_KEYS") != ""
 
     @staticmethod
     def is_in_place(settings: Settings) -> bool:

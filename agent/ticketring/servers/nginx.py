@@ -108,14 +108,12 @@ class Nginx:
 class NginxKeys(Nginx):
     """Three files; the first named, which is the current key's, encrypts."""
 
+    needs = "NGINX_KEYS"
+
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
         self._size = int(machine.settings.one_of("NGINX_KEY_SIZE", ("80", "48")))
         self._directory = Directory(machine.settings.path("NGINX_KEYS"), make=True)
-
-    @staticmethod
-    def is_configured(settings: Settings) -> bool:
-        return settings.get("NGINX_KEYS") != ""
 
     @staticmethod
     def is_in_place(settings: Settings) -> bool:

@@ -29,6 +29,8 @@ class Machine(NamedTuple):
 
 class Server(Protocol):
     kind: ClassVar[str]
+    needs: ClassVar[str]
+    """The setting whose presence tells that a machine may have it."""
     owner: int
     """User id that its files belong to."""
     listeners: Sequence[Listener]
@@ -36,9 +38,6 @@ class Server(Protocol):
     """Whether it was reloaded: old workers answer for a moment yet, so a sighting counts three times in a row."""
 
     def __init__(self, machine: Machine) -> None: ...
-
-    @staticmethod
-    def is_configured(settings: Settings) -> bool: ...
 
     @staticmethod
     def is_running(settings: Settings) -> bool:
@@ -101,11 +100,11 @@ def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
     """The kind that the settings name, or else the only one that is configured, runs, has its files or is installed."""
     told = settings.one_of("SERVER", ("", *(kind.kind for kind in kinds)))
     named = [kind for kind in kinds if kind.kind == told]
-    configured = named or [kind for kind in kinds if kind.is_configured(settings)]
+    configured = named or [kind for kind in kinds if settings.get(kind.needs)]
     if len(configured) == 1:
         return configured[0]
     if not configured:
-        raise Failure("config-invalid", f"wanted settings of {' or '.join(kind.kind for kind in kinds)}, found neither")
+        raise Failure("config-invalid", f"wanted {' or '.join(kind.needs for kind in kinds)}, found neither")
     if boot:
         raise Failure("config-invalid", f"wanted SERVER in {settings.own_file}, since at boot no server runs")
     tests = (
