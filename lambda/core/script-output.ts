@@ -12,7 +12,12 @@ export const COMMON_ERRORS = [
   'no-credentials',
   'access-denied',
   'clock-skew',
+  'endpoint-unresolved',
   'endpoint-unreachable',
+  'endpoint-tls',
+  'endpoint-proxy',
+  'throttled',
+  'path-unsafe',
   'not-tmpfs',
   'disk-full',
   'write-failed',
@@ -22,9 +27,11 @@ export const COMMON_ERRORS = [
   'socket-unexpected',
   'config-test-failed',
   'reload-failed',
+  'reload-not-taken',
   'verify-unreachable',
   'verify-proxy-protocol',
   'verify-client-certificate',
+  'internal-error',
 ] as const
 
 /** What every result line says, whichever script printed it. */
