@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { AGENT, buildProgram } from '../../infra/program.ts'
+import { withoutRemarks } from '../../infra/python-source.ts'
+
+/** Python's own opinion: both parse to the same tree but for docstrings, and no comment or docstring is left. */
+const JUDGE = `
+import ast, io, json, sys, tokenize
+
+def docstrings(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            if ast.get_docstring(node, clean=False) is not None:
+                yield node
+
+def bare(text):
+    tree = ast.parse(text)
+    for node in docstrings(tree):
+        node.body = node.body[1:]
+        if not node.body and not isinstance(node, ast.Module):
+            node.body = [ast.Pass()]
+    return ast.dump(tree)
+
+def remarks(text):
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return sum(token.type == tokenize.COMMENT or (token.type == tokenize.NL and token.line.strip() == "") for token in tokens)
+
+source, delivered = json.load(sys.stdin)
+print(json.dumps({
+    "same": bare(source) == ast.dump(ast.parse(delivered)),
+    "docstrings": sum(1 for _ in docstrings(ast.parse(delivered))),
+    "remarks": remarks(delivered),
+}))
+`
+const NOTHING_LOST = { same: true, docstrings: 0, remarks: 0 }
+
+function judge(source: string, delivered: string): unknown {
+  const input = JSON.stringify([source, delivered])
+  const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', JUDGE], { input, encoding: 'utf8' })
+  if (stdout === '') throw new Error(stderr)
+  return JSON.parse(stdout)
+}
+
+describe('a source without its remarks', () => {
+  it.each(buildProgram().sources)('is the same program: $path', ({ path, text }) => {
+    expect(judge(readFileSync(`${AGENT}${path}`, 'utf8'), text)).toEqual(NOTHING_LOST)
+  })
+
+  it.each([
+    ['nothing', ''],
+    ['a docstring alone', '"""Only this."""'],
+    ['a comment without a line end', 'x = 1 # one'],
+    ['strings that look like comments', 'x = "# no"\ny = \'# no\'  # yes\nz = """\n# no\n\n"""\n'],
+    [
+      'quotes in strings',
+      'a = "it\'s"\nb = \'say "x" # no\'\nc = """a "" b \\""" c"""\nd = \'\'\'"""\'\'\'\n',
+    ],
+    ['escaped ends', 'a = "\\\\"  # yes\nb = r"\\"  # no"\nc = \'\\\'# no\'\nd = b"\\"# no"\n'],
+    ['empty strings', 'a = ""\nb = \'\'  # yes\nc = ""  ""  # yes\nd = """""" + \'\'\'\'\'\'  # yes\n'],
+    ['prefixes of every kind', 'a = [r"#", R"#", u"#", b"#", rb"#", bR"#", f"#", fr"{1}#", Rf"#"]\n'],
+    ['formatted strings', 'x = f"{1:>{2}}# no"\ny = f\'{"#"}\'  # yes\n'],
+    [
+      "a formatted or a bytes string in a docstring's place",
+      'def f():\n    f"no {1}"\ndef g():\n    b"no"\n',
+    ],
+    ['a string that goes on in the next line', 'a = "one \\\n# no"\n'],
+    [
+      'docstrings as whole bodies',
+      'class A:\n    """Doc."""\n\n\ndef f():\n    "doc"\n    # why\nasync def g(): """doc"""\n',
+    ],
+    [
+      'docstrings before code',
+      'def f(a: "int" = 1) -> "str":\n    """Doc.\n\n    # no comment\n    """\n    return ""\n',
+    ],
+    ['joined docstrings', 'def f():\n    "one" \'two\' \\\n    """three"""\n    return 1\n'],
+    [
+      'docstrings and more in one line',
+      'def f(): "doc"; return 1\nclass A: "doc";\ndef g():\n    "doc"; x = 1; return x\n',
+    ],
+    [
+      'strings that begin an expression',
+      'def f():\n    "a".upper()\ndef g():\n    "a" "b" + "c"\nclass A: "a"[0]\n',
+    ],
+    ['strings that are statements elsewhere', 'x = 1\n"no docstring"\nif x:\n    "nor this"\n'],
+    [
+      'definitions within definitions',
+      'class A:\n    "doc"\n    class B:\n        "doc"\n    def f(self):\n        "doc"\n        def g(): "doc"\n',
+    ],
+    [
+      'decorators and comments between',
+      '@property  # why\n# how\ndef f():\n\n    # what\n    """Doc."""\n    return 1\n',
+    ],
+    [
+      'brackets over lines',
+      'x = [  # one\n\n    1,  # two\n\n    # three\n    2,\n]\ndef f(\n    a,  # first\n) -> int:\n    """Doc."""\n',
+    ],
+    [
+      'colons in brackets',
+      'def f(a={1: 2}, b=lambda: 3, *, c: "x[1:2]" = 4) -> "d":\n    "doc"\n    return a[1:2]\n',
+    ],
+    ['joined lines', 'x = 1 + \\\n    2\ny = 1 \\\n\nz = [1, \\\n  2]\nif x and \\\n   y:\n    pass\n'],
+    ['trailing spaces and odd indentation', 'if 1:   \n  x = 1   # a\n  if x:\n         y = 2  \n'],
+    ['names that begin as definitions do', 'definition = 1\nclassic = 2\n"no docstring"\n'],
+    [
+      'words and operators',
+      'x = 0x1F + 1_000.5e-3j if not 1 else ~2 ** -3 // 4 @ 5\ny: int = 3; z = x is y\nw = (a := 1) != 2\n',
+    ],
+    ['letters of other alphabets where nobody but a reader sees them', '"""…"""\nx = 1  # ü\n'],
+  ])('is the same program: %s', (_, source) => {
+    expect(judge(source, withoutRemarks(source, 'sample.py'))).toEqual(NOTHING_LOST)
+  })
+
+  it.each([
+    ['a string without its end', 'x = 1\ny = "abc\n', /whole tokens .* line 2/],
+    ['a long string without its end', 'x = """abc\n"', /whole tokens .* line 1/],
+    ["a backslash at no line's end", 'x = 1 \\ 2\n', /whole tokens/],
+    ['brackets without their end', 'x = (1,\n', /brackets .* line 1/],
+    ['brackets without their beginning', 'x = 1)\n', /brackets .* line 1/],
+    ['a carriage return, which ends a comment', 'x = 1 # one\rimport y\n', /no control character .* line 1/],
+    ['a tab', 'if x:\n\ty = 1\n', /no control character .* line 2/],
+    ['letters of other alphabets', 'x = "ü"\n', /ASCII .* line 1/],
+    ['a docstring that the program reads', '"""Help."""\nprint(__doc__)\n', /reads no docstring .* line 2/],
+  ])('is refused: %s', (_, source, reason) => {
+    expect(() => withoutRemarks(source, 'sample.py')).toThrow(reason)
+  })
+})
