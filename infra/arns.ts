@@ -1,5 +1,6 @@
 import { Aws, Stack, Validations } from 'aws-cdk-lib'
 import type { IConstruct } from 'constructs'
+import { endpointSuffix } from './regions.ts'
 
 /** Resources with a wildcard that a policy names, and why each has to be one. */
 export type Wildcards = Readonly<Record<string, string>>
@@ -17,13 +18,15 @@ export function arnOf(scope: IConstruct, service: string, resource: string): str
 }
 
 /**
- * What `kms:ViaService` says of a service in the stack's Region. Which suffix it has in China is written nowhere: either
- * is the service itself, so a stack that names such a Region takes both.
+ * What `kms:ViaService` says of a service in the stack's Region. Which suffix it has outside amazonaws.com is written
+ * nowhere: either is the service itself, so a stack that names such a Region takes both.
  */
 export function viaService(scope: IConstruct, service: string): string | string[] {
   const { region } = Stack.of(scope)
-  const name = `${service}.${region}.amazonaws.com`
-  return region.startsWith('cn-') ? [name, `${name}.cn`] : name
+  const usual = 'amazonaws.com'
+  const own = endpointSuffix(region) ?? usual
+  const name = `${service}.${region}`
+  return own === usual ? `${name}.${usual}` : [`${name}.${usual}`, `${name}.${own}`]
 }
 
 /** Tells cdk-nag why the policies of a role have wildcards. */

@@ -80,7 +80,9 @@ export class TicketringStack extends Stack {
     operations: Operations,
   ): SynthesisedRing {
     const id = pascal(ring.name)
-    const construct = new TicketKeyRing(this, id, { ...ring, operations })
+    const { repairEvery, endpoints, ...props } = ring
+    const delivery = { repairEvery, ...(endpoints === undefined ? {} : { endpoints }) }
+    const construct = new TicketKeyRing(this, id, { ...props, delivery, operations })
     letRead(construct, fleetRoles)
     tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
     tell(
@@ -107,9 +109,12 @@ export class TicketringStack extends Stack {
   }
 
   #addSet(configuration: StaplingConfiguration, operations: Operations): SynthesisedSet {
-    const { name, targets, servers, certificates, fleetRoles, ...asking } = configuration
+    const { name, targets, servers, certificates, fleetRoles, repairEvery, endpoints, ...asking } =
+      configuration
     const id = `${pascal(name)}Staples`
-    const construct = new OcspStapling(this, id, { name, targets, servers, certificates, asking, operations })
+    const delivery = { repairEvery, ...(endpoints === undefined ? {} : { endpoints }) }
+    const props = { name, targets, servers, certificates, asking, delivery, operations }
+    const construct = new OcspStapling(this, id, props)
     letRead(construct, fleetRoles)
     tell(construct, `${id}Function`, construct.function.functionName, `Staple function of set ${name}`)
     tell(

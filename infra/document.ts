@@ -132,11 +132,15 @@ export function proofSettings(
   { verify, client }: { readonly verify: readonly VerifyListener[]; readonly client?: ClientCertificate },
 ): Readonly<Record<string, string>> {
   return {
-    [`${server}_VERIFY`]: verify.map(({ address, serverName }) => `${address}=${serverName}`).join(' '),
+    [`${server}_VERIFY`]: listenersText(verify),
     ...(client === undefined
       ? {}
       : { [`${server}_CLIENT_CERT`]: client.certificate, [`${server}_CLIENT_KEY`]: client.key }),
   }
+}
+
+export function listenersText(listeners: readonly VerifyListener[]): string {
+  return listeners.map(({ address, serverName }) => `${address}=${serverName}`).join(' ')
 }
 
 /** The settings stand between single quotes in a shell script, so nothing in them may end the quotes. */

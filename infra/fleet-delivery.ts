@@ -3,6 +3,7 @@ import type { CfnFunction, IFunction } from 'aws-cdk-lib/aws-lambda'
 import { CfnAssociation, CfnDocument } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
 import { arnOf, type Wildcards } from './arns.ts'
+import { rateOf } from './delivery-configuration.ts'
 import type { FleetDocument } from './document.ts'
 import type { Targets } from './machines.ts'
 
@@ -13,6 +14,8 @@ interface FleetDeliveryProps {
   readonly targets: Targets
   /** Name of the association. */
   readonly name: string
+  /** Seconds from one run of the association to the next. */
+  readonly repairEvery: number
   /** What the association tells the document; its defaults where absent. */
   readonly parameters?: Readonly<Record<string, readonly string[]>>
 }
@@ -24,8 +27,9 @@ export class FleetDelivery extends Construct {
   readonly #resource: CfnDocument
   readonly #association: CfnAssociation
 
-  constructor(scope: Construct, id: string, { document, targets, name, parameters }: FleetDeliveryProps) {
+  constructor(scope: Construct, id: string, props: FleetDeliveryProps) {
     super(scope, id)
+    const { document, targets, name, repairEvery, parameters } = props
     this.#document = document
     this.#targets = targets
     this.#resource = new CfnDocument(this, 'Document', {
@@ -43,7 +47,7 @@ export class FleetDelivery extends Construct {
       documentVersion: document.version,
       targets: [{ key: `tag:${targets.tag}`, values: [...targets.values] }],
       ...(parameters === undefined ? {} : { parameters }),
-      scheduleExpression: 'rate(30 minutes)',
+      scheduleExpression: rateOf(repairEvery),
       maxConcurrency: '25%',
       // One bad machine must not stop the rest.
       maxErrors: '100%',

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
 import type { Inspection, Section } from './inspection.ts'
 
@@ -25,7 +26,7 @@ const PATH = /^(?!.*\/\/)(?!.*\/\.\.?(\/|$))\/[A-Za-z0-9_./@+-]{0,200}[A-Za-z0-9
 const COMMAND = /^[A-Za-z0-9_./-][A-Za-z0-9 _./:=@,+-]{0,200}$/
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/
 const ADDRESS =
-  /^[A-Za-z0-9][A-Za-z0-9.-]{0,200}:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/
+  /^([A-Za-z0-9][A-Za-z0-9.-]{0,200}|\[[0-9a-fA-F:.]+\]):([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/
 const SERVER_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i
 const ROLE_NAME = /^[\w+=,.@-]{1,64}$/
 
@@ -126,7 +127,11 @@ const LISTENER = ['address', 'serverName', 'clientCertificate']
 
 function readListener(listener: Section): VerifyListener {
   return {
-    address: listener.text('address', isAddress, 'address:port as seen on the machine, or unix:/path'),
+    address: listener.text(
+      'address',
+      isAddress,
+      'address:port or [IPv6]:port as seen on the machine, or unix:/path',
+    ),
     serverName: listener.text('serverName', SERVER_NAME, 'a server name'),
     ...(listener.has('clientCertificate')
       ? { clientCertificate: listener.oneOf('clientCertificate', ['required'], 'required') }
@@ -143,9 +148,14 @@ function readClient(server: Section): ClientCertificate {
 const MOST_OF_SOCKET = 95
 
 function isAddress(text: string): boolean {
-  if (!isUnix(text)) return ADDRESS.test(text)
+  if (!isUnix(text)) return isSocketAddress(text)
   const path = text.slice(UNIX.length)
   return PATH.test(path) && path.length <= MOST_OF_SOCKET
+}
+
+function isSocketAddress(text: string): boolean {
+  const [, host = ''] = ADDRESS.exec(text) ?? []
+  return host.startsWith('[') ? isIPv6(host.slice(1, -1)) : host !== ''
 }
 
 const UNIX = 'unix:'

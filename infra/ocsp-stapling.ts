@@ -5,6 +5,7 @@ import { Construct } from 'constructs'
 import { Alarms } from './alarms.ts'
 import { acknowledgeWildcards, arnOf } from './arns.ts'
 import type { CertificateConfiguration } from './certificate-configuration.ts'
+import type { DeliveryConfiguration } from './delivery-configuration.ts'
 import { type FleetDocument, readScript } from './document.ts'
 import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
@@ -38,6 +39,8 @@ export interface OcspStaplingProps {
     readonly vpc?: Network
     readonly chainPath?: string
   }
+  /** How often machines repair themselves, every 30 minutes unless told, and where they find Systems Manager. */
+  readonly delivery?: Partial<DeliveryConfiguration>
   /** Whom the alarms tell, and how long logs are kept. */
   readonly operations?: Operations
 }
@@ -57,15 +60,20 @@ export class OcspStapling extends Construct {
   readonly document: FleetDocument
   readonly #set: StaplingConfiguration
 
-  constructor(scope: Construct, id: string, { operations = {}, asking, ...set }: OcspStaplingProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { operations = {}, asking, delivery: delivering, ...set }: OcspStaplingProps,
+  ) {
     super(scope, id)
-    this.#set = parseSet({ ...set, ...asking })
-    const { name, targets, refresh } = this.#set
+    this.#set = parseSet({ ...set, ...asking, ...delivering })
+    const { name, targets, refresh, repairEvery } = this.#set
     this.document = buildStapleDocument(this.#set, readScript('apply-staple.sh'))
     const delivery = new FleetDelivery(this, 'Delivery', {
       document: this.document,
       targets,
       name: staplesName(name),
+      repairEvery,
       parameters: { Staples: ['all'] },
     })
     const { document } = this

@@ -6,7 +6,13 @@ import { type Watch, watchFunction } from './alarms.ts'
 import { TICK_MINUTES } from './rotation-function.ts'
 
 /** What a ring's function measures: namespace `Ticketring`, dimension `Ring`. */
-export type RingMetric = 'KeyAge' | 'RotationHeld' | 'RotationForced' | 'Stragglers' | 'Members'
+export type RingMetric =
+  | 'KeyAge'
+  | 'RotationHeld'
+  | 'RotationForced'
+  | 'Stragglers'
+  | 'Members'
+  | 'AuthBypass'
 
 const TICK = Duration.minutes(TICK_MINUTES)
 
@@ -25,12 +31,20 @@ interface Watched {
   readonly ring: string
   /** Seconds after which keys are too old. */
   readonly maxKeyAge: number
+  /** Whether its machines look for tickets that open guarded listeners. */
+  readonly checksAuthentication: boolean
   readonly handler: IFunction
   readonly undelivered: IQueue
 }
 
 /** What is watched of one ring. */
-export function ringWatches({ ring, maxKeyAge, handler, undelivered }: Watched): readonly Watch[] {
+export function ringWatches({
+  ring,
+  maxKeyAge,
+  checksAuthentication,
+  handler,
+  undelivered,
+}: Watched): readonly Watch[] {
   return [
     {
       metric: ringMetric(ring, 'KeyAge'),
@@ -65,12 +79,25 @@ export function ringWatches({ ring, maxKeyAge, handler, undelivered }: Watched):
     {
       metric: ringMetric(ring, 'Stragglers'),
       heading: 'stragglers',
-      meaning: 'the same half hour in which every machine repairs itself has left some behind',
+      meaning: 'machines have been behind for half an hour, in which deliveries were repeated',
       limit: { above: 0 },
       periods: 7,
       of: 7,
       tells: 'ticket',
     },
+    ...(checksAuthentication ? [authBypass(ring)] : []),
     ...watchFunction(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
   ]
+}
+
+function authBypass(ring: string): Watch {
+  return {
+    metric: ringMetric(ring, 'AuthBypass'),
+    heading: 'auth-bypass',
+    meaning: 'on some machine a ticket of an open listener opened one that demands a client certificate',
+    limit: { above: 0 },
+    periods: 1,
+    of: 1,
+    tells: 'page',
+  }
 }

@@ -1,5 +1,6 @@
 import type { HaproxySettings, NginxSettings, ServersSettings } from '../lambda/core/server-settings.ts'
 import { KEY_ARN, SECRET_ARN } from './arns.ts'
+import { DELIVERY_FIELDS, type DeliveryConfiguration, readDelivery } from './delivery-configuration.ts'
 import { durationText, freeze, Inspection, type Section } from './inspection.ts'
 import {
   readCommand,
@@ -14,7 +15,7 @@ import {
   type Targets,
 } from './machines.ts'
 import { readName, secretName } from './names.ts'
-import { readTrustGroup } from './trust-group.ts'
+import { noteTrust } from './trust-group.ts'
 
 /** When keys change. Durations in whole seconds. */
 export interface Rotation {
@@ -30,10 +31,12 @@ export interface Rotation {
 }
 
 /** One ring as configured. */
-export interface RingConfiguration {
+export interface RingConfiguration extends DeliveryConfiguration {
   readonly name: string
   readonly targets: Targets
   readonly servers: ServersSettings
+  /** Open and guarded listeners share the ring, and each machine checks that no ticket of the ones opens the others. */
+  readonly mixedClientAuthentication?: 'checked'
   readonly rotation: Rotation
   /** Names of the instance roles that may read the ring. */
   readonly fleetRoles: readonly string[]
@@ -50,7 +53,18 @@ export interface ExistingRing {
   readonly keyArn: string
 }
 
-const FIELDS = ['name', 'targets', 'servers', 'rotation', 'fleetRoles', 'sharedRole', 'existing', 'key']
+const FIELDS = [
+  'name',
+  'targets',
+  'servers',
+  'mixedClientAuthentication',
+  'rotation',
+  ...DELIVERY_FIELDS,
+  'fleetRoles',
+  'sharedRole',
+  'existing',
+  'key',
+]
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 
@@ -73,11 +87,12 @@ export function readRing(inspection: Inspection, value: unknown, path: string): 
   return {
     name,
     targets: readTargets(ring),
-    servers: readServers(inspection, ring),
+    ...readServers(inspection, ring),
     rotation: readRotation(
       inspection,
       ring.section('rotation', ['every', 'ticketLifetime', 'maxKeyAge', 'trigger', 'start'], {}),
     ),
+    ...readDelivery(inspection, ring, 'secretsmanager'),
     fleetRoles,
     ...(ring.has('sharedRole') ? { sharedRole: readSharedRole(ring, fleetRoles) } : {}),
     ...readKeeping(ring, name),
@@ -105,14 +120,24 @@ function regionOf(arn: string): string | undefined {
   return arn.split(':')[3]
 }
 
-function readServers(inspection: Inspection, ring: Section): ServersSettings {
-  const servers = readServersSection(ring)
-  return readTrustGroup(inspection, servers, {
+function readServers(
+  inspection: Inspection,
+  ring: Section,
+): Pick<RingConfiguration, 'servers' | 'mixedClientAuthentication'> {
+  const section = readServersSection(ring)
+  const mixed = ring.oneOf('mixedClientAuthentication', ['refused', 'checked'], 'refused')
+  const servers = readKinds(inspection, section)
+  noteTrust(inspection, section, servers, mixed)
+  return { servers, ...(mixed === 'checked' ? { mixedClientAuthentication: mixed } : {}) }
+}
+
+function readKinds(inspection: Inspection, servers: Section): ServersSettings {
+  return {
     ...(servers.has('haproxy')
       ? { haproxy: readHaproxy(inspection, servers.section('haproxy', HAPROXY_FIELDS)) }
       : {}),
     ...(servers.has('nginx') ? { nginx: readNginx(inspection, servers.section('nginx', NGINX_FIELDS)) } : {}),
-  })
+  }
 }
 
 const PROVES = 'which key encrypts'

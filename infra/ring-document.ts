@@ -1,7 +1,10 @@
 import type { ServersSettings } from '../lambda/core/server-settings.ts'
-import { buildDocument, type FleetDocument, proofSettings } from './document.ts'
+import { endpointSettings } from './delivery-configuration.ts'
+import { buildDocument, type FleetDocument, listenersText, proofSettings } from './document.ts'
+import type { Proof } from './machines.ts'
 import { groupName, secretName } from './names.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
+import { isGuarded } from './trust-group.ts'
 
 /**
  * Builds the document that puts a ring in place: `ticketring-<ring>-<12 hex>`.
@@ -27,13 +30,31 @@ export function buildRingDocument(ring: RingConfiguration, script: string): Flee
 }
 
 /** The settings a ring's machines start from, in the words of `/etc/ticketring/<ring>.conf`. */
-function ringSettings({ name, servers, rotation }: RingConfiguration): Readonly<Record<string, string>> {
+function ringSettings(ring: RingConfiguration): Readonly<Record<string, string>> {
+  const { name, servers, rotation } = ring
   return {
     SECRET: secretName(name),
     TICKET_LIFETIME: String(rotation.ticketLifetime),
+    ...endpointSettings(ring),
+    ...mixedSettings(ring),
     ...haproxySettings(servers),
     ...nginxSettings(servers),
   }
+}
+
+/** Of the listeners to verify, those that a ticket of the others must not open. */
+function mixedSettings({ mixedClientAuthentication, servers }: RingConfiguration) {
+  if (mixedClientAuthentication === undefined) return {}
+  return {
+    MIXED_CLIENT_AUTHENTICATION: mixedClientAuthentication,
+    ...guardedSettings('HAPROXY', servers.haproxy),
+    ...guardedSettings('NGINX', servers.nginx),
+  }
+}
+
+function guardedSettings(server: 'HAPROXY' | 'NGINX', proof: Proof | undefined) {
+  const guarded = (proof?.verify ?? []).filter(isGuarded)
+  return guarded.length === 0 ? {} : { [`${server}_GUARDED`]: listenersText(guarded) }
 }
 
 function haproxySettings({ haproxy }: ServersSettings): Readonly<Record<string, string>> {

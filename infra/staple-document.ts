@@ -1,3 +1,4 @@
+import { endpointSettings } from './delivery-configuration.ts'
 import { buildDocument, type FleetDocument, proofSettings } from './document.ts'
 import { storePath } from './names.ts'
 import type { StaplingConfiguration, StaplingServers } from './stapling-configuration.ts'
@@ -31,8 +32,13 @@ export function buildStapleDocument(set: StaplingConfiguration, script: string):
 }
 
 /** The settings a set's machines start from, in the words of `/etc/ticketring/<set>.staples.conf`. */
-function stapleSettings({ name, servers }: StaplingConfiguration): Readonly<Record<string, string>> {
-  return { STORE: storePath(name), ...haproxySettings(servers), ...nginxSettings(servers) }
+function stapleSettings(set: StaplingConfiguration): Readonly<Record<string, string>> {
+  return {
+    STORE: storePath(set.name),
+    ...endpointSettings(set),
+    ...haproxySettings(set.servers),
+    ...nginxSettings(set.servers),
+  }
 }
 
 function haproxySettings({ haproxy }: StaplingServers): Readonly<Record<string, string>> {

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
 import { type CertificateConfiguration, readCertificate, readChainPath } from './certificate-configuration.ts'
+import { DELIVERY_FIELDS, type DeliveryConfiguration, readDelivery } from './delivery-configuration.ts'
 import { durationText, freeze, Inspection, type Section } from './inspection.ts'
 import {
   readCommand,
@@ -67,7 +68,7 @@ export interface Network {
 }
 
 /** One set as configured: certificates whose OCSP responses one fleet staples. */
-export interface StaplingConfiguration {
+export interface StaplingConfiguration extends DeliveryConfiguration {
   readonly name: string
   readonly targets: Targets
   readonly servers: StaplingServers
@@ -96,6 +97,7 @@ const FIELDS = [
   'refresh',
   'allow',
   'vpc',
+  ...DELIVERY_FIELDS,
   'fleetRoles',
 ]
 
@@ -134,6 +136,7 @@ export function readSet(inspection: Inspection, value: unknown, path: string): S
     refresh: readRefresh(inspection, set.section('refresh', ['every', 'least', 'most'], {})),
     allow: set.has('allow') ? readRanges(set) : [],
     ...(set.has('vpc') ? { vpc: readNetwork(set) } : {}),
+    ...readDelivery(inspection, set, 'ssm'),
     fleetRoles: readFleetRoles(inspection, set),
   }
 }

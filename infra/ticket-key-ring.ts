@@ -4,6 +4,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import type { ServersSettings } from '../lambda/core/server-settings.ts'
 import { Alarms } from './alarms.ts'
+import type { DeliveryConfiguration } from './delivery-configuration.ts'
 import { type FleetDocument, readScript } from './document.ts'
 import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
@@ -27,6 +28,10 @@ export interface TicketKeyRingProps {
   readonly rotation: Rotation
   /** Secret and KMS key that an earlier stack retained, in place of new ones. */
   readonly existing?: ExistingRing
+  /** How often machines repair themselves, every 30 minutes unless told, and where they find Secrets Manager. */
+  readonly delivery?: Partial<DeliveryConfiguration>
+  /** `checked` lets open and guarded listeners share the ring; they are refused unless told. */
+  readonly mixedClientAuthentication?: 'refused' | 'checked'
   /** Whom the alarms tell, and how long logs are kept. */
   readonly operations?: Operations
 }
@@ -49,15 +54,21 @@ export class TicketKeyRing extends Construct {
   readonly #ring: RingConfiguration
   readonly #secret: RingSecret
 
-  constructor(scope: Construct, id: string, { operations = {}, ...ring }: TicketKeyRingProps) {
+  constructor(scope: Construct, id: string, props: TicketKeyRingProps) {
     super(scope, id)
-    this.#ring = parseRing(ring)
-    const { name, targets, rotation } = this.#ring
+    const { operations = {}, delivery: delivering, ...ring } = props
+    this.#ring = parseRing({ ...ring, ...delivering })
+    const { name, targets, rotation, repairEvery } = this.#ring
     this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: name })
     this.secretArn = this.#secret.arn
     this.document = buildRingDocument(this.#ring, readScript('apply-ring.sh'))
     const { document } = this
-    const delivery = new FleetDelivery(this, 'Delivery', { document, targets, name: groupName(name) })
+    const delivery = new FleetDelivery(this, 'Delivery', {
+      document,
+      targets,
+      repairEvery,
+      name: groupName(name),
+    })
     const parts = {
       ring: this.#ring,
       secret: this.#secret,
@@ -80,7 +91,13 @@ export class TicketKeyRing extends Construct {
       name: groupName(name),
       about: `Ring ${name}`,
       actions: operations.alarms,
-      watches: ringWatches({ ring: name, maxKeyAge: rotation.maxKeyAge, handler, undelivered }),
+      watches: ringWatches({
+        ring: name,
+        maxKeyAge: rotation.maxKeyAge,
+        checksAuthentication: this.#ring.mixedClientAuthentication === 'checked',
+        handler,
+        undelivered,
+      }),
     })
   }
 
@@ -107,6 +124,11 @@ export class TicketKeyRing extends Construct {
   /** Machines of the roll call that have not confirmed the present generation. */
   metricStragglers(): Metric {
     return this.#metric('Stragglers')
+  }
+
+  /** Machines where a ticket of an open listener opened a guarded one; without data where there are none. */
+  metricAuthBypass(): Metric {
+    return this.#metric('AuthBypass')
   }
 
   /** Machines of the roll call. */

@@ -5,24 +5,35 @@ import { isUnix } from './machines.ts'
 /**
  * Notes what would let a client past a guarded listener: what shares ticket keys shares authentication. A HAProxy before
  * its fixes of August 2026 resumes on a guarded listener what an open one of the same keys began, on every machine.
+ * @param mixed whether that is refused here, or checked on each machine.
  */
-export function readTrustGroup(
+export function noteTrust(
   inspection: Inspection,
   section: Section,
   servers: ServersSettings,
-): ServersSettings {
-  const listeners = [servers.haproxy, servers.nginx].flatMap((server) => server?.verify ?? [])
+  mixed: 'refused' | 'checked',
+): void {
+  const kinds = [servers.haproxy, servers.nginx].map((server) => server?.verify ?? [])
+  const listeners = kinds.flat()
   const guarded = listeners.filter(isGuarded).map(({ address }) => address)
   const open = listeners.filter(isOpen).map(({ address }) => address)
-  if (guarded.length > 0 && open.length > 0) inspection.note(section.path, APART, { guarded, open })
+  const refused = mixed === 'refused' && guarded.length > 0 && open.length > 0
+  if (refused) inspection.note(section.path, APART, { guarded, open })
+  if (mixed === 'checked' && !kinds.some(isMixed)) inspection.note(section.path, TOGETHER, { guarded, open })
   if (isUnproved(servers)) inspection.note(`${section.at('haproxy')}.client`, PROVED, undefined)
-  return servers
 }
 
 const APART =
-  'rings of their own for listeners that demand a client certificate and for those that demand none'
+  'rings of their own for listeners that demand a client certificate and for those that demand none; or, if they must share one, mixedClientAuthentication "checked"'
+const TOGETHER =
+  'under verify of one server both listeners that demand a client certificate and listeners that demand none: the tickets of these are what is tried at those'
 
-function isGuarded({ clientCertificate }: VerifyListener): boolean {
+/** A `unix:` listener that stands for open ones gives the ticket that is tried as well. */
+function isMixed(listeners: readonly VerifyListener[]): boolean {
+  return listeners.some(isGuarded) && !listeners.every(isGuarded)
+}
+
+export function isGuarded({ clientCertificate }: VerifyListener): boolean {
   return clientCertificate === 'required'
 }
 

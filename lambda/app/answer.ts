@@ -1,6 +1,6 @@
 import type { Delivery } from '../core/delivery-record.ts'
 import { ageOf } from '../core/gate.ts'
-import { countOf, type ToldStraggler, withFix } from '../core/instance-remedies.ts'
+import { countOf, failedBy, type ToldStraggler, withFix } from '../core/instance-remedies.ts'
 import { type Exposure, exposureOf, outlookOf } from '../core/outlook.ts'
 import type { Action, ActionRequest } from '../core/request.ts'
 import type { RotationConfiguration } from '../core/rotation-configuration.ts'
@@ -35,6 +35,8 @@ export interface Answer {
     readonly members: number
     readonly confirmed: number
     readonly stragglers: readonly ToldStraggler[]
+    /** Those of them where a ticket of an open listener opened a guarded one. */
+    readonly authBypass?: readonly string[]
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
@@ -66,11 +68,14 @@ export function measure(
 function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {
   const { fleet, delivery = situation.lost } = situation
   if (delivery !== undefined) {
-    const { members, confirmed } = delivery
+    const { members, confirmed, stragglers } = delivery
+    const bypassed = failedBy('auth-bypass', stragglers).length
     return {
       KeyAge: Math.round(ageOf(delivery, clock.now())),
       Members: members,
       Stragglers: members - confirmed,
+      // A metric costs by the hour in which it is written: most rings have none of it.
+      ...(bypassed === 0 ? {} : { AuthBypass: bypassed }),
     }
   }
   // A ring that starts paused has no key that could be too old: the function runs, and says so.
@@ -139,6 +144,7 @@ function factsOf(
   const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
   const { members, confirmed, stragglers, judgedAt } = delivery
   const { dueAt, forcedAt } = outlookOf(delivery, timing)
+  const authBypass = failedBy('auth-bypass', stragglers)
   return {
     generation,
     lineage,
@@ -153,14 +159,13 @@ function factsOf(
       members,
       confirmed,
       stragglers: stragglers.map(withFix),
+      ...(authBypass.length === 0 ? {} : { authBypass }),
       ...(fleet.known ? { now: countOf(fleet.members) } : {}),
     },
   }
 }
 
 function proofOf({ members, confirmed, stragglers }: Delivery): NonNullable<Answer['proof']> {
-  const accepting = stragglers
-    .filter(({ reason }) => reason.startsWith('old-ticket-accepted'))
-    .map(({ id }) => id)
+  const accepting = failedBy('old-ticket-accepted', stragglers)
   return { refused: confirmed, stillAccepting: accepting, unproven: members - confirmed - accepting.length }
 }

@@ -158,4 +158,6 @@ export interface Metrics {
   readonly RotationHeld: number
   /** 1 where a rotation passed only because the ring was past maxKeyAge. */
   readonly RotationForced: number
+  /** Machines where a ticket of an open listener opened a guarded one; absent where there are none. */
+  readonly AuthBypass?: number
 }

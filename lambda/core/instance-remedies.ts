@@ -44,6 +44,7 @@ export const INSTANCE_REMEDIES: Readonly<Record<InstanceError | StapleError, str
   'tickets-off': 'Turn stateless tickets on',
   'lifetime-exceeded': "Lower the server's ticket lifetime, or raise ticketLifetime",
   'old-ticket-accepted': 'End the old server process: the next delivery proves again',
+  'auth-bypass': 'Give guarded listeners a ring of their own, or update the server',
   'certificate-unreadable': 'Check HAPROXY_CERTS or NGINX_STAPLES',
   'staple-malformed': BY_ITSELF,
   'staple-not-stored': BY_ITSELF,
@@ -54,6 +55,11 @@ export const INSTANCE_REMEDIES: Readonly<Record<InstanceError | StapleError, str
   'verify-no-staple': 'See that the listener names this certificate, and in nginx its staple file',
   'verify-wrong-staple': 'See that the listener names this certificate',
   'verify-still-stapled': 'Set HAPROXY_RELOAD where withdrawals must act at once',
+}
+
+/** Who failed for this reason. */
+export function failedBy(error: InstanceError, stragglers: readonly Straggler[]): readonly string[] {
+  return stragglers.filter(({ reason }) => reason.split(':')[0] === error).map(({ id }) => id)
 }
 
 /** A machine that has not confirmed, and what to do about it where its own reason has a code. */

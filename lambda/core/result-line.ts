@@ -22,6 +22,7 @@ export const INSTANCE_ERRORS = [
   'tickets-off',
   'lifetime-exceeded',
   'old-ticket-accepted',
+  'auth-bypass',
 ] as const
 export type InstanceError = (typeof INSTANCE_ERRORS)[number]
 

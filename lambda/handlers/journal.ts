@@ -49,6 +49,7 @@ const UNITS: Readonly<Record<keyof Metrics, string>> = {
   Stragglers: 'Count',
   RotationHeld: 'Count',
   RotationForced: 'Count',
+  AuthBypass: 'Count',
 }
 
 const STAPLE_UNITS: Readonly<Record<keyof StapleMetrics, string>> = {
@@ -63,7 +64,9 @@ const STAPLE_UNITS: Readonly<Record<keyof StapleMetrics, string>> = {
 
 /** Source: CloudWatch user guide, embedded metric format specification. */
 function embed(scope: Readonly<Record<string, string>>, metrics: object, units: object, time: Date): string {
-  const Metrics = Object.entries(units).map(([Name, Unit]) => ({ Name, Unit }))
+  const Metrics = Object.entries(units)
+    .filter(([Name]) => Name in metrics)
+    .map(([Name, Unit]) => ({ Name, Unit }))
   const definition = { Namespace: 'Ticketring', Dimensions: [Object.keys(scope)], Metrics }
   return JSON.stringify({
     _aws: { Timestamp: time.getTime(), CloudWatchMetrics: [definition] },

@@ -342,6 +342,22 @@ describe('a revoke', () => {
     })
   })
 
+  it('does not confirm a machine where a ticket opens a guarded listener, counts it and names it', async () => {
+    const world = await converged()
+    const odd = world.fleet.instances[2]
+    if (odd) {
+      const line = { v: 1, ring: 'edge', lineage: '', generation: 0, server: 'haproxy', result: 'failed' }
+      const rest = { encryptsWith: '', verified: 'none', ms: 9, script: '0123456789ab', error: 'auth-bypass' }
+      odd.conduct = { say: JSON.stringify({ ...line, ...rest, detail: 'by the way' }), status: 'Failed' }
+    }
+    expect(world.journal.of('measured').at(-1)?.metrics).not.toHaveProperty('AuthBypass')
+    await world.invoke(REVOKE)
+    expect(world.journal.of('measured').at(-1)?.metrics).toMatchObject({ Stragglers: 1, AuthBypass: 1 })
+    const { fleet } = await world.invoke({ action: 'status' })
+    expect(fleet).toMatchObject({ confirmed: 2, authBypass: ['i-3'] })
+    expect(fleet?.stragglers).toMatchObject([{ id: 'i-3', reason: 'auth-bypass: by the way' }])
+  })
+
   it('happens once for a client that retries with its token', async () => {
     const world = await converged()
     const event = { ...REVOKE, token: 'incident-7' }

@@ -4,12 +4,18 @@ import { describe, expect, it } from 'vitest'
 import type { Metrics } from '../../lambda/app/ports.ts'
 import type { StapleMetrics } from '../../lambda/core/staple-report.ts'
 import { logJournal, logStapleJournal } from '../../lambda/handlers/journal.ts'
-import { exampleRing, exampleSet } from './example.ts'
+import { exampleRing, exampleSet, NGINX } from './example.ts'
 import { flat, type Resources, synthesiseTemplate } from './synthesis.ts'
 
 const PAGE = 'arn:aws:sns:eu-west-1:123456789012:page'
+const GUARDED = { address: '127.0.0.1:8446', serverName: 'www.example.com', clientCertificate: 'required' }
 const TICKET = 'arn:aws:sns:eu-west-1:123456789012:ticket'
-const both = { rings: [exampleRing()], stapling: [exampleSet()] }
+/** A ring whose machines check what open and guarded listeners have in common. */
+const checked = exampleRing({
+  servers: { nginx: { ...NGINX, verify: [...NGINX.verify, GUARDED] } },
+  mixedClientAuthentication: 'checked',
+})
+const both = { rings: [checked], stapling: [exampleSet()] }
 const { resources } = synthesiseTemplate({ ...both, alarms: { page: PAGE, ticket: TICKET } })
 const alarmsOf = (from: Resources) => from.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
 const alarms = alarmsOf(resources)
@@ -18,6 +24,7 @@ const PAGES = [
   'key-age',
   'rotation-held',
   'rotation-forced',
+  'auth-bypass',
   'staples-life-ending',
   'staples-revoked',
   'staples-must-staple-missing',
@@ -31,7 +38,14 @@ const headings = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>
 const alarmOf = (heading: string) =>
   alarms.find(({ AlarmName }) => AlarmName === `ticketring-edge-${heading}`)
 
-const RING_METRICS: Metrics = { KeyAge: 60, Members: 3, Stragglers: 0, RotationHeld: 0, RotationForced: 0 }
+const RING_METRICS: Metrics = {
+  KeyAge: 60,
+  Members: 3,
+  Stragglers: 0,
+  RotationHeld: 0,
+  RotationForced: 0,
+  AuthBypass: 1,
+}
 const STAPLE_METRICS: StapleMetrics = {
   StapleLifeLeft: 100,
   StapleFailures: 0,
@@ -57,7 +71,7 @@ const hasDimension = (name: string) => (alarm: { readonly Dimensions?: readonly 
 
 describe('every alarm', () => {
   it('has its heading in the runbook, and links to it', () => {
-    expect(alarms.length).toBe(6 + 9)
+    expect(alarms.length).toBe(7 + 9)
     for (const { AlarmName, AlarmDescription } of alarms) {
       const heading = AlarmName.replace('ticketring-edge-', '')
       expect(headings).toContain(heading)
@@ -122,6 +136,7 @@ describe('what each alarm watches', () => {
       { MetricName: 'RotationHeld', Threshold: 0, DatapointsToAlarm: 6, EvaluationPeriods: 6 },
     ],
     ['rotation-forced', { MetricName: 'RotationForced', Threshold: 0, DatapointsToAlarm: 1 }],
+    ['auth-bypass', { MetricName: 'AuthBypass', Statistic: 'Maximum', Threshold: 0, DatapointsToAlarm: 1 }],
     ['stragglers', { MetricName: 'Stragglers', Threshold: 0, DatapointsToAlarm: 7, EvaluationPeriods: 7 }],
   ])('%s: a metric of the ring, one value each tick', (heading, expected) => {
     expect(alarmOf(heading)).toMatchObject({
@@ -131,6 +146,11 @@ describe('what each alarm watches', () => {
       ComparisonOperator: 'GreaterThanThreshold',
       ...expected,
     })
+  })
+
+  it('auth-bypass: only where machines check it', () => {
+    const { resources: usual } = synthesiseTemplate({ rings: [exampleRing()] })
+    expect(alarmsOf(usual).map(({ AlarmName }) => AlarmName)).not.toContain('ticketring-edge-auth-bypass')
   })
 
   it('function-errors: two failures in a quarter of an hour, so that one typing error pages nobody', () => {

@@ -1,6 +1,9 @@
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { RegionInfo } from 'aws-cdk-lib/region-info'
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { readContext } from '../../infra/context.ts'
+import { endpointSuffix } from '../../infra/regions.ts'
 import { parseRing } from '../../infra/ring-configuration.ts'
 import { exampleRing, HAPROXY, NGINX, problemsIn } from './example.ts'
 
@@ -32,6 +35,10 @@ describe('a sound configuration', () => {
       { verify: [UNIX, GUARDED], client: CLIENT },
     ],
     ['a unix: listener beside open ones', { verify: [UNIX, OPEN] }],
+    ...['[::1]:443', '[fd12:3456::1]:8443', '[::ffff:127.0.0.1]:443'].map((address): [string, object] => [
+      `a listener at ${address}`,
+      { verify: [{ ...OPEN, address }] },
+    ]),
   ])('may have %s', (_, proof) => {
     const [ring] = parseConfiguration(withHaproxy(proof)).rings
     expect(ring?.servers.haproxy).toMatchObject(proof)
@@ -77,6 +84,51 @@ describe('a sound configuration', () => {
   it('reads as itself again, ring by ring', () => {
     for (const ring of parseConfiguration(withRing({})).rings) expect(parseRing(ring)).toEqual(ring)
   })
+
+  it.each<[string, object, readonly string[]]>([
+    [
+      'two binds',
+      { haproxy: { ...HAPROXY, verify: [OPEN, GUARDED], client: CLIENT } },
+      [expect.stringContaining('servers: wanted rings of their own')],
+    ],
+    [
+      'a unix: bind that stands for open ones',
+      { haproxy: { ...HAPROXY, verify: [UNIX, GUARDED], client: CLIENT } },
+      [],
+    ],
+    [
+      'two servers of nginx',
+      { nginx: { ...NGINX, verify: [OPEN, GUARDED] } },
+      [expect.stringContaining('servers: wanted rings of their own')],
+    ],
+  ])('may have open and guarded listeners meet where machines check it: %s', (_, servers, otherwise) => {
+    const checked = { mixedClientAuthentication: 'checked' }
+    expect(parseConfiguration(withRing({ servers, ...checked })).rings).toMatchObject([checked])
+    expect(problemsOf(withRing({ servers, mixedClientAuthentication: 'refused' }))).toEqual(otherwise)
+  })
+
+  it.each([
+    ['30m', 1800],
+    ['6h', 21_600],
+  ])('repairs machines every %s', (repairEvery, seconds) => {
+    expect(parseConfiguration(withRing({ repairEvery })).rings).toMatchObject([{ repairEvery: seconds }])
+  })
+
+  it('repairs machines every half an hour unless told, at the usual endpoints, and refuses mixed listeners', () => {
+    const [ring] = parseConfiguration(withRing({})).rings
+    expect(ring).toMatchObject({ repairEvery: 1800 })
+    expect(ring).not.toHaveProperty('endpoints')
+    expect(ring).not.toHaveProperty('mixedClientAuthentication')
+  })
+
+  it.each(RegionInfo.regions.map(({ name }) => name))(
+    'may be in %s, where the SDK finds its endpoints too',
+    (region) => {
+      expect(parseConfiguration({ ...withRing({}), regions: [region] }).regions).toEqual([region])
+      const { url } = new SSMClient({ region }).config.endpointProvider({ Region: region })
+      expect(`ssm.${region}.${endpointSuffix(region)}`).toBe(url.hostname)
+    },
+  )
 
   it.each(['30m', '45m', '4h', '24h', '1d'])('takes T of %s', (every) => {
     expect(problemsOf(withRotation({ every }))).toEqual([])
@@ -181,7 +233,7 @@ describe('one bent field', () => {
       (address): [string, object, string] => [
         `a listener at ${address}`,
         withNginx({ verify: [{ address, serverName: 'a' }] }),
-        'servers.nginx.verify[0].address: wanted address:port as seen on the machine, or unix:/path',
+        'servers.nginx.verify[0].address: wanted address:port or [IPv6]:port as seen on the machine, or unix:/path',
       ],
     ),
     [
@@ -329,20 +381,62 @@ describe('one bent field', () => {
     [
       'a Region that is none',
       { ...withRing({}), regions: ['Dublin'] },
-      'ticketring.regions[0]: wanted a Region of the partitions aws, aws-us-gov or aws-cn',
+      'ticketring.regions[0]: wanted a Region of one of the partitions aws, aws-us-gov, aws-cn, aws-eusc',
     ],
     ...[
-      'us-iso-east-1',
-      'us-isob-west-1',
-      'eu-isoe-west-1',
-      'us-isof-south-1',
-      'eusc-de-east-1',
       'eu-wset-1',
+      'us-isox-east-1',
+      'eusc-fr-east-1',
+      'aws-global',
+      'moon-base-1',
+      'eu-west-1.evil.example',
     ].map((region): [string, object, string] => [
       `a Region whose endpoints nobody here knows, ${region}`,
       { ...withRing({}), regions: [region] },
-      'ticketring.regions[0]: wanted a Region of the partitions aws, aws-us-gov or aws-cn',
+      'ticketring.regions[0]: wanted a Region of one of the partitions aws, aws-us-gov, aws-cn, aws-eusc',
     ]),
+    ...['29m', '15m', '361m', '7h', '1801s'].map((repairEvery): [string, object, string] => [
+      `a repair every ${repairEvery}`,
+      withRing({ repairEvery }),
+      `repairEvery: wanted whole minutes from 30m, the least of State Manager, to 6h; got "${repairEvery}"`,
+    ]),
+    ...[
+      'http://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com',
+      'https://secretsmanager-fips.us-east-1.amazonaws.com/',
+      'https://user@example.com',
+      'https://example.com?x',
+      'https://[::1]',
+      'secretsmanager-fips.us-east-1.amazonaws.com',
+    ].map((secretsmanager): [string, object, string] => [
+      `Secrets Manager at ${secretsmanager}`,
+      withRing({ endpoints: { secretsmanager } }),
+      'endpoints.secretsmanager: wanted an https URL of a host alone',
+    ]),
+    [
+      'an endpoint of a service that its machines do not ask',
+      withRing({ endpoints: { secretsmanager: 'https://a.example', ssm: 'https://b.example' } }),
+      'endpoints.ssm: wanted no field but secretsmanager',
+    ],
+    [
+      'listeners mixed in another way',
+      withRing({ mixedClientAuthentication: 'allowed' }),
+      'mixedClientAuthentication: wanted one of refused, checked; got "allowed"',
+    ],
+    [
+      'a check with no open listener whose tickets could be tried',
+      withRing({
+        servers: { haproxy: { ...HAPROXY, verify: [GUARDED], client: CLIENT }, nginx: NGINX },
+        mixedClientAuthentication: 'checked',
+      }),
+      'servers: wanted under verify of one server both listeners that demand a client certificate and',
+    ],
+    ...['[::1]', '[::1:443', '::1:443', '[fe80::1%eth0]:443', '[::g]:443', '[127.0.0.1]:443', '[::1]:0'].map(
+      (address): [string, object, string] => [
+        `a listener at ${address}`,
+        withNginx({ verify: [{ address, serverName: 'a' }] }),
+        'servers.nginx.verify[0].address: wanted address:port or [IPv6]:port as seen on the machine',
+      ],
+    ),
   ])('%s is refused by its path, and nothing else is', (_, configuration, problem) => {
     const problems = problemsOf(configuration)
     expect(problems).toHaveLength(1)

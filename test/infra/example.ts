@@ -8,6 +8,9 @@ export interface ExampleRing {
   readonly targets?: Json
   readonly servers?: Json
   readonly rotation?: Json
+  readonly mixedClientAuthentication?: string
+  readonly repairEvery?: string
+  readonly endpoints?: Json
   readonly fleetRoles?: readonly string[]
 }
 
@@ -45,6 +48,8 @@ export interface ExampleSet {
   readonly refresh?: Json
   readonly allow?: readonly string[]
   readonly vpc?: Json
+  readonly repairEvery?: string
+  readonly endpoints?: Json
   readonly fleetRoles?: readonly string[]
 }
 

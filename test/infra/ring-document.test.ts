@@ -6,7 +6,7 @@ import { parseConfiguration } from '../../infra/configuration.ts'
 import { readScript } from '../../infra/document.ts'
 import type { RingConfiguration } from '../../infra/ring-configuration.ts'
 import { buildRingDocument } from '../../infra/ring-document.ts'
-import { type ExampleRing, exampleRing } from './example.ts'
+import { type ExampleRing, exampleRing, HAPROXY } from './example.ts'
 
 function ringOf(replaced: ExampleRing = {}): RingConfiguration {
   const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
@@ -85,6 +85,37 @@ describe('what a machine is given to run', () => {
       'NGINX_RELOAD=systemctl reload nginx',
       'NGINX_OWNER=root',
       'NGINX_VERIFY=127.0.0.1:8445=www.example.com',
+    ])
+  })
+
+  const settingsOf = (replaced: ExampleRing) =>
+    linesOf(replaced).filter((line) =>
+      /^(ENDPOINT|MIXED|HAPROXY_GUARDED|NGINX_GUARDED|HAPROXY_VERIFY)/.test(line),
+    )
+
+  it('names the endpoint of Secrets Manager, where it is another', () => {
+    const secretsmanager = 'https://vpce-0123-abcd.secretsmanager.eu-west-1.vpce.amazonaws.com'
+    expect(settingsOf({ endpoints: { secretsmanager } })).toContain(
+      `ENDPOINT_SECRETSMANAGER=${secretsmanager}`,
+    )
+  })
+
+  it('tells guarded listeners from open ones, where they are mixed and checked', () => {
+    const open = { address: '127.0.0.1:8444', serverName: 'www.example.com' }
+    const guarded = {
+      address: '127.0.0.1:8446',
+      serverName: 'api.example.com',
+      clientCertificate: 'required',
+    }
+    const more = { ...guarded, address: 'unix:/run/haproxy/api.sock' }
+    const client = { certificate: '/etc/haproxy/proof.pem', key: '/etc/haproxy/proof.key' }
+    const haproxy = { ...HAPROXY, verify: [open, guarded, more], client }
+    const mixedClientAuthentication = 'checked'
+    const told = settingsOf({ servers: { haproxy }, mixedClientAuthentication })
+    expect(told.map((line) => line.replace(/'$/, '')).sort()).toEqual([
+      'HAPROXY_GUARDED=127.0.0.1:8446=api.example.com unix:/run/haproxy/api.sock=api.example.com',
+      'HAPROXY_VERIFY=127.0.0.1:8444=www.example.com 127.0.0.1:8446=api.example.com unix:/run/haproxy/api.sock=api.example.com',
+      'MIXED_CLIENT_AUTHENTICATION=checked',
     ])
   })
 

@@ -197,6 +197,16 @@ describe('what reaches the machines', () => {
   })
 })
 
+it('its machines repair themselves as often as it says, and find Systems Manager where it says', () => {
+  const ssm = 'https://ssm-fips.us-east-1.amazonaws.com'
+  const set = exampleSet({ repairEvery: '2h', endpoints: { ssm } })
+  const repaired = synthesiseTemplate({ stapling: [set] }).resources
+  expect(repaired.one('AWS::SSM::Association').Properties.ScheduleExpression).toBe('rate(2 hours)')
+  expect(JSON.stringify(repaired.one('AWS::SSM::Document').Properties.Content)).toContain(
+    `ENDPOINT_SSM=${ssm}`,
+  )
+})
+
 describe('the stack tells', () => {
   it('the function of each set as an output', () => {
     const outputs = flat(template.Outputs) as Record<string, { Value: string }>

@@ -240,6 +240,17 @@ describe('what reaches the machines', () => {
   })
 })
 
+describe('repairEvery', () => {
+  it.each([
+    ['45m', 'rate(45 minutes)'],
+    ['1h', 'rate(1 hour)'],
+    ['6h', 'rate(6 hours)'],
+  ])('%s is how often the association runs: %s', (repairEvery, rate) => {
+    const { resources: repaired } = synthesiseTemplate({ rings: [exampleRing({ repairEvery })] })
+    expect(repaired.one('AWS::SSM::Association').Properties.ScheduleExpression).toBe(rate)
+  })
+})
+
 describe('the stack tells', () => {
   it('the secret and the function of each ring as outputs', () => {
     const outputs = flat(template.Outputs) as Record<string, { Value: string }>

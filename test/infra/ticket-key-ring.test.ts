@@ -52,6 +52,7 @@ describe("TicketKeyRing in somebody else's app", { timeout: 120_000 }, () => {
       ring.metricRotationForced(),
       ring.metricStragglers(),
       ring.metricMembers(),
+      ring.metricAuthBypass(),
     ]
     expect(metrics.map(({ metricName }) => metricName)).toEqual([
       'KeyAge',
@@ -59,10 +60,19 @@ describe("TicketKeyRing in somebody else's app", { timeout: 120_000 }, () => {
       'RotationForced',
       'Stragglers',
       'Members',
+      'AuthBypass',
     ])
     for (const { namespace, dimensions } of metrics) {
       expect({ namespace, dimensions }).toEqual({ namespace: 'Ticketring', dimensions: { Ring: 'quay' } })
     }
+  })
+
+  it('takes how it is delivered as a prop', () => {
+    const stack = stackOf('Delivered')
+    new TicketKeyRing(stack, 'Quay', { ...PROPS, delivery: { repairEvery: 7200 } })
+    const app = stack.node.root as ReturnType<typeof createApp>
+    const resources = new Resources(app.synth().getStackByName('Delivered').template.Resources)
+    expect(resources.one('AWS::SSM::Association').Properties.ScheduleExpression).toBe('rate(2 hours)')
   })
 
   it('holds its props to the rules of cdk.json and names every problem', () => {
