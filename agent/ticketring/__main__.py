@@ -12,7 +12,7 @@ from typing import Mapping, NoReturn, Sequence
 
 from .clock import Deadline
 from .result import Failure, emit, note
-from .settings import OF_RINGS, OF_STAPLES, Settings, parse, read_file
+from .settings import HELP, OF_RINGS, OF_STAPLES, Settings, parse, read_file
 
 USAGE = """usage: ticketring ring [--boot] RING [GENERATION]
        ticketring staples [--boot] SET [STAPLES]
@@ -25,8 +25,10 @@ staples  Fetches the OCSP responses of the set SET for the certificates of this 
 
 Prints one JSON result line; notes go to standard error.
 Exit status: 0 applied, unchanged or reset; 1 failed or stale; 2 wrong usage.
-Settings, KEY=value: what the document brought, and over it /etc/ticketring/RING.conf or SET.staples.conf.
 Credentials: the environment, the instance metadata (IMDSv2), or the agent's shared file on hybrid machines.
+
+Settings, KEY=value: what the document brought, and over it /etc/ticketring/RING.conf or SET.staples.conf
+(TICKETRING_CONF_DIR names another directory). Words and listeners are separated by spaces.
 """
 # Run Command ends a run after 120 s, and does so without a word.
 RUN_SECONDS = 100
@@ -62,7 +64,7 @@ class Request:
 def main() -> int:
     environment, started = protect(), time.monotonic()
     if any(word in ("--help", "-h") for word in sys.argv[1:]):
-        sys.stdout.write(USAGE)
+        sys.stdout.write(USAGE + HELP)
         return 0
     try:
         request = Request(sys.argv[1:], environment)
@@ -140,12 +142,12 @@ def start(request: Request, environment: Mapping[str, str]):
 
 def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
     """What the document brings, which at boot is what the last one left, and over it what the machine's own file says."""
-    own = OF_RINGS if request.is_ring else OF_STAPLES
+    known = OF_RINGS if request.is_ring else OF_STAPLES
     left = os.path.join(os.path.dirname(installed_in()), f"{request.scope}.conf")
     told = environment.get("TICKETRING_SETTINGS")
     path = f"{environment.get('TICKETRING_CONF_DIR', '/etc/ticketring')}/{request.scope}.conf"
-    values = parse("the document" if told is not None else left, read_file(left) if told is None else told, own)
-    return Settings({**values, **parse(path, read_file(path), own)}, path)
+    values = parse("the document" if told is not None else left, read_file(left) if told is None else told, known)
+    return Settings({**values, **parse(path, read_file(path), known)}, path)
 
 
 def installed_in() -> str:

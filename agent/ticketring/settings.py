@@ -8,20 +8,45 @@ from typing import Mapping, NamedTuple, Sequence
 from .result import Failure, reason
 
 LARGEST_FILE = 65_536
-KNOWN = frozenset(
-    (
-        "REGION RUN_DIR SERVER LOCK_WAIT VERIFY_WAIT ENDPOINT_SECRETSMANAGER ENDPOINT_SSM "
-        "HAPROXY_SOCKET HAPROXY_OWNER HAPROXY_VERIFY HAPROXY_CLIENT_CERT HAPROXY_CLIENT_KEY "
-        "NGINX_TEST NGINX_RELOAD NGINX_OWNER NGINX_VERIFY NGINX_CLIENT_CERT NGINX_CLIENT_KEY"
-    ).split(" ")
+HELP = """Settings of both:
+  REGION                    default: that of the environment, then of the instance metadata
+  SERVER                    haproxy or nginx; default: the one configured, or running, or installed
+  RUN_DIR                   default /run/ticketring/RING or /run/ticketring/SET.staples
+  LOCK_WAIT, VERIFY_WAIT    seconds to wait for another run (30), for a handshake to show it (10)
+  ENDPOINT_SECRETSMANAGER, ENDPOINT_SSM
+                            addresses in place of the Region's own
+  HAPROXY_SOCKET            runtime socket, level admin
+  NGINX_TEST, NGINX_RELOAD  default: nginx -t, systemctl reload nginx; words, no shell
+  HAPROXY_OWNER, NGINX_OWNER
+                            of the files, default root
+  HAPROXY_VERIFY, NGINX_VERIFY
+                            listeners that prove it: address:port=servername or unix:/path=servername
+  HAPROXY_CLIENT_CERT, HAPROXY_CLIENT_KEY, NGINX_CLIENT_CERT, NGINX_CLIENT_KEY
+                            files of a client certificate, for listeners that demand one
+Of a ring:
+  SECRET                    name or ARN of the secret
+  TICKET_LIFETIME           longest life of a ticket, in seconds
+  ALLOW_DISK                yes: the keys may be kept on a disk
+  HAPROXY_KEYS              file of tls-ticket-keys
+  NGINX_KEYS                directory of nginx.current.key, nginx.next.key and nginx.previous.key
+  HAPROXY_KEY_SIZE, NGINX_KEY_SIZE
+                            80 (default) or 48
+  MIXED_CLIENT_AUTHENTICATION
+                            checked: tickets of open listeners are tried at those of the next two
+  HAPROXY_GUARDED, NGINX_GUARDED
+                            listeners that demand a client certificate
+Of a set of staples:
+  STORE                     prefix of the parameters, default /ticketring/staples/SET
+  HAPROXY_CERTS             PEM files, or directories of *.pem; FILE.ocsp is the staple
+  HAPROXY_RELOAD            reloads HAProxy, for a withdrawn staple and, before 3.5, for a fresh one; words
+  NGINX_STAPLES             CERTIFICATE=STAPLE files; nginx.conf includes STAPLE[.]conf in that server
+"""
+_COMMON, _RINGS, _STAPLES = (
+    frozenset(re.findall(r"[A-Z]+(?:_[A-Z]+)+|(?<=  )(?:REGION|SERVER|SECRET|STORE)\b", part))
+    for part in re.split(r"^Of a .*\n", HELP, flags=re.M)
 )
-OF_RINGS = frozenset(
-    (
-        "SECRET TICKET_LIFETIME ALLOW_DISK HAPROXY_KEYS HAPROXY_KEY_SIZE NGINX_KEYS NGINX_KEY_SIZE "
-        "MIXED_CLIENT_AUTHENTICATION HAPROXY_GUARDED NGINX_GUARDED"
-    ).split(" ")
-)
-OF_STAPLES = frozenset("STORE HAPROXY_CERTS HAPROXY_RELOAD NGINX_STAPLES".split(" "))
+OF_RINGS = _COMMON | _RINGS
+OF_STAPLES = _COMMON | _STAPLES
 
 _VALUE = re.compile(r"[A-Za-z0-9 _./:=@,+\[\]-]*")
 _PATH = re.compile(r"(?!.*/\.{0,2}/)(?!.*/\.{1,2}$)/[A-Za-z0-9_./@+-]+")
@@ -42,8 +67,8 @@ class Listener(NamedTuple):
     """Files of a certificate and its key, for a listener that demands them."""
 
 
-def parse(origin: str, text: str, own: frozenset[str]) -> dict[str, str]:
-    """The settings in `text`, of the common keys and `own` ones. Raises Failure config-invalid that names the key."""
+def parse(origin: str, text: str, known: frozenset[str]) -> dict[str, str]:
+    """The settings in `text`, of the `known` ones. Raises Failure config-invalid that names the key."""
     found: dict[str, str] = {}
     for line in text.split("\n"):
         if line.strip(" ") == "" or line.startswith("#"):
@@ -51,7 +76,7 @@ def parse(origin: str, text: str, own: frozenset[str]) -> dict[str, str]:
         key, sign, value = line.partition("=")
         if sign == "":
             raise _invalid(f"KEY=value in {origin}", "a line without =")
-        if key not in KNOWN and key not in own:
+        if key not in known:
             raise _invalid(f"a known setting in {origin}", key)
         if _VALUE.fullmatch(value) is None:
             raise _invalid(f"letters, digits and _./:=@,+-[] in {key} of {origin}", "others (CRLF, a NUL, quotes?)")
