@@ -76,7 +76,7 @@ export async function explore(
   most = 1,
 ): Promise<Exploration> {
   const seen = new Set<string>()
-  const open: (readonly Choice[])[] = scenario.actors.map((_, process) => [{ process, how: 'go' }])
+  const open = beginnings(scenario)
   const findings: Finding[] = []
   let runs = 0
   for (let prefix = open.pop(); prefix !== undefined && findings.length < most; prefix = open.pop()) {
@@ -89,6 +89,12 @@ export async function explore(
     findings.push({ scenario: scenario.name, schedule: play.schedule(), choices, problem })
   }
   return { runs, findings }
+}
+
+/** Each invocation may begin; of two of the same name it makes no difference which. */
+function beginnings({ actors }: Scenario): (readonly Choice[])[] {
+  const names = actors.map(({ name }) => name)
+  return [...new Set(names)].map((name) => [{ process: names.indexOf(name), how: 'go' }])
 }
 
 /** One schedule: the choices given, then each process to its end. */

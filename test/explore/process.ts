@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Answer } from '../../lambda/app/answer.ts'
 import type { RotationPorts } from '../../lambda/app/observation.ts'
 import { seededChance } from '../fakes/chance.ts'
@@ -139,5 +139,5 @@ async function outcomeOf(execute: () => Promise<unknown>): Promise<Outcome> {
 }
 
 export function digest(text: string): string {
-  return createHash('sha1').update(text).digest('base64')
+  return hash('sha1', text, 'base64')
 }

@@ -26,15 +26,16 @@ async function compare(id: string, bent: Case): Promise<void> {
     broken: bent.broken ?? [],
   })
   expect(verdict.outcomes.map(({ rule }) => rule)).toEqual(RULES)
-  const theirs = await opensslVerdict(bench, response, `${id}.leaf.pem`, `${id}.ca.pem`, bent.hash)
+  const how = { now: NOW, hash: bent.hash }
+  const theirs = await opensslVerdict(bench, response, `${id}.leaf.pem`, `${id}.ca.pem`, how)
   expect(theirs.verdict, theirs.said).toBe(bent.openssl?.says ?? bent.verdict)
 }
 
-describe.each(Object.keys(GROUPS))('%s', (id) => {
+describe.each(Object.keys(GROUPS))('%s', { concurrent: true }, (id) => {
   test.each(CASES)('$what: $verdict', (bent) => compare(id, bent))
 })
 
-describe('the same by a delegate', () => {
+describe('the same by a delegate', { concurrent: true }, () => {
   /** Cases that do not turn on who signs. */
   const cases = CASES.filter(
     ({ signer, spec }) =>
