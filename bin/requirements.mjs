@@ -20,6 +20,7 @@ export const REQUIREMENTS = [
   { command: 'ksh', package: 'ksh', why: "the tests run the instance's scripts by it" },
   { command: 'mksh', package: 'mksh', why: "the tests run the instance's scripts by it" },
   { command: 'systemd-analyze', package: 'systemd', why: 'the tests have systemd verify the boot units' },
+  { command: 'rpm', package: 'rpm', why: 'the tests install the .rpm by it' },
   { command: 'flock', package: 'util-linux', why: "the instance's script runs one at a time" },
   { command: 'timeout', package: 'coreutils', why: "the instance's script bounds each probe" },
 ]

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { buildProgram } from '../../infra/program.ts'
+import { advanced, Instance, rendered, ringOf } from './instance.ts'
 import { tmpfsDirectory } from './terminators.ts'
 
 const PROGRAM = '/usr/local/lib/ticketring/current/ticketring.pyz'
@@ -34,6 +36,12 @@ function textOf(name: string): string {
 
 function analyze(...words: readonly string[]) {
   return spawnSync('systemd-analyze', words, { encoding: 'utf8' })
+}
+
+/** The value of one of a unit's settings. */
+function settingOf(name: string, setting: string): string {
+  const [, value = ''] = new RegExp(`^${setting}=(.*)$`, 'm').exec(textOf(name)) ?? []
+  return value
 }
 
 describe.each(UNITS)('the unit $name', ({ name, words }) => {
@@ -69,5 +77,43 @@ describe.each(UNITS)('the unit $name', ({ name, words }) => {
     )
     expect(stdout).toMatch(/Overall exposure level/)
     expect(status, stdout).toBe(0)
+  })
+})
+
+describe.runIf(process.getuid?.() === 0)("a boot within the unit's bounds", () => {
+  let instance: Instance | undefined
+  afterEach(() => instance?.stop())
+
+  test("puts the ring in place, for the server's user", async () => {
+    const ring = ringOf(1)
+    const machine = await Instance.start('haproxy', ring)
+    instance = machine
+    const next = advanced(ring)
+    machine.publish(next)
+    for (const line of ['SERVER=haproxy', 'HAPROXY_OWNER=nobody']) machine.set(line)
+    const { hash, version, zipapp } = buildProgram()
+    const program = join(machine.terminator.directory, hash, 'ticketring.pyz')
+    mkdirSync(dirname(program))
+    writeFileSync(program, zipapp)
+    const kept = settingOf('ticketring-boot@', 'CapabilityBoundingSet').split(' ')
+    const bounds = ['-all', ...kept.map((each) => `+${each.replace('CAP_', '').toLowerCase()}`)].join(',')
+    const { code, line } = await machine.run({
+      prefix: [
+        'setpriv',
+        `--bounding-set=${bounds}`,
+        '--inh-caps=-all',
+        '--no-new-privs',
+        'prlimit',
+        '--core=0',
+      ],
+      shell: ['/usr/bin/python3', '-I'],
+      script: program,
+      arguments: ['ring', '--boot', 'edge'],
+      environment: { TICKETRING_SCRIPT: version },
+    })
+    expect({ code, ...line }).toMatchObject({ code: 0, result: 'applied', generation: 2, script: version })
+    const [keys = ''] = machine.terminator.keyFiles
+    expect(readFileSync(keys, 'utf8').trim().split('\n')).toEqual(rendered(next, 'haproxy-80'))
+    expect(statSync(keys).uid).toBe(65_534)
   })
 })

@@ -15,9 +15,9 @@ import {
 
 /** A process that is started by a name in the source. */
 const START = /\b(?:spawn|spawnSync|execFile|execFileSync)\(\s*'([\w./-]+)'/g
-const NPM = ['npx', 'node_modules/.bin/biome']
+const NPM = ['node', 'npx', 'node_modules/.bin/biome']
 /** From packages that Debian never leaves out: essential, or of priority required. */
-const BASE = ['sh', 'dash', 'ls', 'setpriv', 'mount', 'umount']
+const BASE = ['sh', 'dash', 'ls', 'find', 'sha256sum', 'tar', 'dpkg', 'setpriv', 'mount', 'umount']
 /** Its tests run where it is installed. */
 const WHERE_INSTALLED = ['moto_server']
 
@@ -66,7 +66,7 @@ describe('system packages', () => {
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
         .filter((file) => file.endsWith('.ts'))
         .flatMap((file) => [...readFileSync(join(folder, file), 'utf8').matchAll(START)])
-        .map(([, command = '']) => command),
+        .map(([, command = '']) => command.replace(/^\/usr\/bin\//, '')),
     )
     const known = [...REQUIREMENTS.map(({ command }) => command), ...NPM, ...BASE, ...WHERE_INSTALLED]
     expect(started).toContain('systemd-analyze')
