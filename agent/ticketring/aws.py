@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import http.client
 import json
 import re
-import socket
 import time
 from typing import Mapping, NamedTuple
-from urllib.parse import urlsplit
 
 from .clock import Deadline
-from .result import Failure, reason
+from .http import Address, Answer, NoAnswer, ask, proxy_for
+from .result import Failure
 from .settings import Settings
 
 LARGEST_ANSWER = 1_048_576
@@ -55,12 +53,6 @@ class Credentials(NamedTuple):
         return f"Credentials(from {self.origin})"
 
 
-class Answer(NamedTuple):
-    status: int
-    body: bytes
-    date: str
-
-
 class Refused(Exception):
     """AWS says no for a reason of the operation's own. Its messages name actions and resources, never a value."""
 
@@ -69,78 +61,6 @@ class Refused(Exception):
         self.kind = kind
         self.message = message
         self.said = said
-
-
-class NoAnswer(Exception):
-    """Code of the cause, and its words."""
-
-    def __init__(self, code: str, words: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.words = words
-
-
-# ---- HTTP
-
-
-def ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None, proxy: str, seconds: float) -> Answer:
-    """One request; no redirect is followed. Raises NoAnswer."""
-    link = _link(url, proxy, max(seconds, 0.05))
-    try:
-        parts = urlsplit(url)
-        target = parts.path or "/"
-        link.request(method, f"http://{parts.netloc}{target}" if proxy and parts.scheme == "http" else target, body, dict(headers))
-        answer = link.getresponse()
-        data = answer.read(LARGEST_ANSWER + 1)
-        if len(data) > LARGEST_ANSWER:
-            raise NoAnswer("endpoint-unreachable", f"more than {LARGEST_ANSWER} bytes")
-        return Answer(answer.status, data, answer.headers.get("date", ""))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _cause(error) from None
-    finally:
-        link.close()
-
-
-def _link(url: str, proxy: str, seconds: float) -> http.client.HTTPConnection:
-    parts, by = urlsplit(url), urlsplit(proxy or url)
-    if by.hostname is None or parts.hostname is None:
-        raise NoAnswer("config-invalid", "an address without a host")
-    if parts.scheme == "http":
-        return http.client.HTTPConnection(by.hostname, by.port, timeout=seconds)
-    link = http.client.HTTPSConnection(by.hostname, by.port or (3128 if proxy else 443), timeout=seconds)
-    if proxy:
-        link.set_tunnel(parts.hostname, parts.port or 443)
-    return link
-
-
-def _proxy(url: str, environment: Mapping[str, str]) -> str:
-    """As curl reads the variables, for one host."""
-    parts = urlsplit(url)
-    named = f"{parts.scheme}_proxy"
-    found = environment.get(named) or (environment.get(named.upper(), "") if parts.scheme == "https" else "")
-    host = parts.hostname or ""
-    for word in (environment.get("no_proxy") or environment.get("NO_PROXY", "")).split(","):
-        word = word.strip().lstrip(".")
-        if word == "*" or (word and (host == word or host.endswith(f".{word}"))):
-            return ""
-    return found if "://" in found or not found else f"http://{found}"
-
-
-def _cause(error: Exception) -> NoAnswer:
-    """The cause, not its consequence."""
-    unreachable = "endpoint-unreachable"
-    if isinstance(error, socket.gaierror):
-        return NoAnswer("endpoint-unresolved", "its name does not resolve")
-    if type(error).__module__ == "ssl":
-        return NoAnswer("endpoint-tls", f"TLS failed: {getattr(error, 'verify_message', '') or getattr(error, 'reason', '')}")
-    if isinstance(error, (TimeoutError, socket.timeout)):
-        return NoAnswer(unreachable, "no answer in time")
-    tunnel = re.search(r"Tunnel connection failed: (\d{3})", str(error))
-    if tunnel is not None:
-        return NoAnswer("endpoint-proxy", f"{tunnel[1]} from the proxy")
-    if isinstance(error, OSError) and error.errno:
-        return NoAnswer(unreachable, f"no connection: {reason(error)}")
-    return NoAnswer(unreachable, f"no whole answer ({type(error).__name__})")
 
 
 def flat(body: bytes) -> dict[str, object]:
@@ -158,12 +78,12 @@ def flat(body: bytes) -> dict[str, object]:
 class Metadata:
     """The instance metadata service, version 2. At boot it may come later than this program: `patience` waits for it."""
 
-    def __init__(self, environment: Mapping[str, str], patience: Deadline) -> None:
+    def __init__(self, environment: Mapping[str, str], patience: Deadline, deadline: Deadline) -> None:
         mode = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv4").lower()
         endpoint = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _METADATA.get(mode, _METADATA["ipv4"])
         self._base = endpoint.rstrip("/")
         self._off = environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
-        self._patience = patience
+        self._patience, self._deadline = patience, deadline
         self._token: dict[str, str] = {}
 
     def region(self) -> str:
@@ -192,7 +112,7 @@ class Metadata:
             raise _no_metadata("AWS_EC2_METADATA_DISABLED is true")
         while True:
             try:
-                answer = ask(method, f"{self._base}/latest/{path}", headers, None, "", 3)
+                answer = ask(method, f"{self._base}/latest/{path}", headers, b"", "", Deadline(3, self._deadline))
                 text = answer.body.decode("ascii", "replace")
                 if answer.status == 200 and re.fullmatch(r"[ -~\s]+", text):
                     return text
@@ -275,7 +195,7 @@ class Aws:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], deadline: Deadline, boot: bool) -> None:
         # At boot the metadata service, the role and the network may come later than this program.
-        metadata = Metadata(environment, Deadline(30 if boot else 0, deadline))
+        metadata = Metadata(environment, Deadline(30 if boot else 0, deadline), deadline)
         self._settings, self._environment, self._deadline = settings, environment, deadline
         self._tries = 6 if boot else 3
         self._who = find_credentials(environment, metadata)
@@ -303,9 +223,9 @@ class Aws:
     def _try(self, service: str, endpoint: str, target: str, body: bytes) -> dict[str, object]:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         plain = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
-        headers = sign(self._who, self.region, service, urlsplit(endpoint).netloc, plain, body, stamp)
-        proxy = _proxy(endpoint, self._environment)
-        answer = ask("POST", f"{endpoint}/", headers, body, proxy, min(10, self._deadline.left()))
+        headers = sign(self._who, self.region, service, Address(endpoint).netloc, plain, body, stamp)
+        proxy = proxy_for(endpoint, self._environment)
+        answer = ask("POST", f"{endpoint}/", headers, body, proxy, Deadline(10, self._deadline))
         if answer.status != 200:
             raise self._refusal(answer, endpoint)
         found = flat(answer.body)
