@@ -145,9 +145,9 @@ export function listenersText(listeners: readonly VerifyListener[]): string {
 
 /** The settings stand between single quotes in a shell script, so nothing in them may end the quotes. */
 function refuseUnsafe(key: string, value: string): void {
-  if (/^[A-Za-z0-9 _./:=@,+-]*$/.test(value)) return
+  if (/^[A-Za-z0-9 _./:=@,+[\]-]*$/.test(value)) return
   throw new TicketringError('configuration-invalid', {
-    wanted: `${key} of letters, digits, spaces and _ . / : = @ , + -`,
+    wanted: `${key} of letters, digits, spaces and _ . / : = @ , + - [ ]`,
     came: JSON.stringify(value),
   })
 }

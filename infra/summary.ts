@@ -1,3 +1,4 @@
+import type { DeliveryConfiguration } from './delivery-configuration.ts'
 import type { FleetDocument } from './document.ts'
 import { durationText } from './inspection.ts'
 import type { Targets } from './machines.ts'
@@ -34,7 +35,13 @@ export function ringSummary(ring: SynthesisedRing): readonly string[] {
     `ring ${ring.name}: ${machinesText(ring)}`,
     `  keys: a new one every ${durationText(every)} by ${rotator}; each lives ${durationText(3 * every)}, at most ${durationText(3 * maxKeyAge)} if machines hold it up; tickets live ${durationText(ticketLifetime)}, so a stolen ring reads a session for up to ${durationText(2 * every + ticketLifetime)} after it was made`,
     `  may touch: secret ${ring.secretName}, parameter ${ring.recordName}, and those machines with document ${ring.document.name}`,
+    repairText(ring),
     readersText(ring),
+    ...(ring.mixedClientAuthentication === undefined
+      ? []
+      : [
+          '  open and guarded listeners share it: each machine tries whether a ticket of the ones opens the others',
+        ]),
     ...(start === 'paused'
       ? ['  starts paused: no tick makes the first ring, write it with npm run adopt']
       : []),
@@ -51,6 +58,7 @@ export function setSummary(set: SynthesisedSet): readonly string[] {
     `  certificates: ${namesText(certificates.map(({ name }) => name))}`,
     `  responders: asked ${from} at half-life, at least every ${durationText(refresh.most)}, at ${where} and where the configuration says; what is due is looked at every ${durationText(refresh.every)}`,
     `  may touch: parameters ${set.storePath}/* and ${set.recordName}, the chains, and those machines with document ${set.document.name}`,
+    repairText(set),
     readersText(set),
   ]
 }
@@ -59,6 +67,11 @@ export function setSummary(set: SynthesisedSet): readonly string[] {
 export function alarmsText({ page, ticket = page }: AlarmConfiguration): string {
   if (page === undefined) return 'alarms tell nobody: alarms.page is not set'
   return page === ticket ? `alarms tell ${page}` : `alarms page ${page} and make tickets at ${ticket}`
+}
+
+function repairText({ repairEvery, endpoints = {} }: DeliveryConfiguration): string {
+  const asked = Object.values(endpoints).map((url) => `, by ${url}`)
+  return `  repairs: each machine looks every ${durationText(repairEvery)} whether it missed something${asked.join('')}`
 }
 
 interface Fleet {

@@ -179,8 +179,15 @@ function readAssociation(resource: TemplateResource, documents: readonly Command
     parameters: Parameters,
     targets: Targets.map(({ Key, Values }) => ({ key: Key, values: Values })),
     maxConcurrency: MaxConcurrency,
-    period: ScheduleExpression === undefined ? undefined : parseRate(ScheduleExpression, logicalId),
+    period: ScheduleExpression === undefined ? undefined : associationPeriod(ScheduleExpression, logicalId),
   }
+}
+
+/** Source: Systems Manager user guide, cron and rate expressions. */
+function associationPeriod(expression: string, logicalId: string): number {
+  const seconds = parseRate(expression, logicalId)
+  if (seconds >= 30 * 60) return seconds
+  throw new LoopbackError(`${logicalId}: State Manager's least rate is 30 minutes, not ${expression}`)
 }
 
 function readSchedule(resource: TemplateResource): DeclaredSchedule {

@@ -100,6 +100,11 @@ describe('what a machine is given to run', () => {
     )
   })
 
+  it('names a listener by its IPv6 address, in brackets', () => {
+    const haproxy = { ...HAPROXY, verify: [{ address: '[::1]:443', serverName: 'www.example.com' }] }
+    expect(settingsOf({ servers: { haproxy } })).toContain("HAPROXY_VERIFY=[::1]:443=www.example.com'")
+  })
+
   it('tells guarded listeners from open ones, where they are mixed and checked', () => {
     const open = { address: '127.0.0.1:8444', serverName: 'www.example.com' }
     const guarded = {

@@ -270,6 +270,7 @@ describe('the stack tells', () => {
       'secret ticketring/edge',
       'parameter /ticketring/edge/delivery',
       `document ${rings[0]?.document.name}`,
+      'each machine looks every 30m',
       'role terminators',
       'alarms tell nobody',
     ]) {

@@ -155,3 +155,10 @@ test('an update that fails is taken back', async () => {
   const { payload } = await account.invoke(probe?.name ?? '', { do: 'environment' })
   expect(payload).toMatchObject({ GREETING: 'hello' })
 })
+
+test('an association that State Manager would run oftener than every half hour is none', async () => {
+  const often = bent((Resources) =>
+    Object.assign(Resources.Association?.Properties ?? {}, { ScheduleExpression: 'rate(29 minutes)' }),
+  )
+  await expect(startAccount({ template: often })).rejects.toThrow("State Manager's least rate is 30 minutes")
+})
