@@ -108,6 +108,15 @@ class Directory:
         return "unknown"
 
 
+def read_public(path: str) -> bytes:
+    """A file that is the server's affair, such as a certificate; links may lead to it. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode) or os.fstat(fd).st_size > LARGEST_FILE:
+            raise OSError(errno.EFBIG, path)
+        return file.read(LARGEST_FILE)
+
+
 def _walk(path: str, make: bool) -> int:
     """Opens the path step by step. A link is followed only where it is root's and stands in a directory that is."""
     steps, links = _steps(path), 0

@@ -13,6 +13,7 @@ from .clock import Deadline
 from .result import Failure, reason
 
 LARGEST_OUTPUT = 1_048_576
+COMMAND_SECONDS = 20
 
 
 class Child:
@@ -89,3 +90,14 @@ def run(words: Sequence[str], deadline: Deadline) -> tuple[int | None, str]:
         return child.wait(0.2), said
     finally:
         child.close()
+
+
+def command(words: Sequence[str], code: str, deadline: Deadline) -> None:
+    """A command of the settings, to its end. Raises Failure with that code."""
+    status, said = run(words, Deadline(COMMAND_SECONDS, deadline))
+    if status == 0:
+        return
+    # nginx ends with "configuration file ... test failed"; the reason stands in a line above.
+    cause = said.rpartition("[emerg]")[2].strip().partition("\n")[0]
+    words_of_status = f"no end within {COMMAND_SECONDS} s" if status is None else cause or f"exit status {status}"
+    raise Failure(code, f"{' '.join(words)}: {words_of_status}")

@@ -15,7 +15,7 @@ from .keys import Ring, parse_ring
 from .result import Failure, note
 from .servers.haproxy import HaproxyKeys
 from .servers.nginx import NginxKeys
-from .servers.protocol import KeyServer, Machine, NotRunning, choose
+from .servers.protocol import KeyServer, Machine, NotRunning, choose, look_until
 from .settings import Listener, Settings, parse_listener
 
 KINDS = (HaproxyKeys, NginxKeys)
@@ -67,8 +67,8 @@ class RingRun:
         kind = choose(KINDS, settings, boot)
         self.server = kind.kind
         self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._request.ring}"), make=True)
-        machine = Machine(settings, self._environment, self._deadline, boot, self._directory)
-        self._server: KeyServer = kind(machine)
+        self._machine = Machine(settings, self._environment, self._deadline, boot, self._directory)
+        self._server: KeyServer = kind(self._machine)
         with locked(self._directory, "lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
             self._apply()
 
@@ -294,17 +294,7 @@ class RingRun:
         self._verified = True
 
     def _until(self, look: Callable[[], Problem | None], enough: int) -> None:
-        """Looks until there was no problem so many times in a row. A change without a reload is there at once."""
-        reloaded = self._server.reloaded
-        patience = Deadline(self._settings.seconds("VERIFY_WAIT", 10) if reloaded else 1, self._deadline)
-        sightings = 0
-        while sightings < enough:
-            problem = look()
-            sightings = 0 if problem is not None else sightings + 1
-            if problem is not None and patience.passed():
-                raise Failure(*self._server.explain(problem))
-            if sightings < enough:
-                self._deadline.pause(0.05)
+        look_until(self._server, self._machine, look, enough)
 
     # ---- Proof of a revocation
 

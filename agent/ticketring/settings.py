@@ -130,8 +130,12 @@ class Settings:
 
     def pairs(self, key: str) -> list[tuple[str, str]]:
         """Two paths with = between them, and spaces between the pairs."""
-        words = [word.partition("=") for word in self.required(key).split()]
-        return [(self._path(key, first), self._path(key, second)) for first, _, second in words]
+        words = self.required(key).split()
+        for word in words:
+            if "=" not in word:
+                raise _invalid(f"{key} as one path=another", word)
+        pairs = [word.partition("=") for word in words]
+        return [(self._path(key, first), self._path(key, second)) for first, _, second in pairs]
 
     def _path(self, key: str, value: str) -> str:
         path = value.rstrip("/")

@@ -65,7 +65,7 @@ describe('a machine keeps what it staples, when', () => {
       (entry) => (entry.thisUpdate = '2026-01-01T00:00:00.000Z'),
       'thisUpdate',
     ],
-    ['no OCSP response', (entry) => holding(Buffer.from('hello'))(entry), 'openssl'],
+    ['no OCSP response', (entry) => holding(Buffer.from('hello'))(entry), 'OCSP response'],
   ])('an entry with %s is staple-malformed', async (_, change, named) => {
     bend(change)
     expect(await refused('staple-malformed')).toContain(named)

@@ -10,18 +10,25 @@ import os
 import re
 import socket
 import struct
-from typing import ContextManager, Sequence
+from typing import ContextManager, Iterator, Sequence
 
 from ..files import Directory, File, uid_of
 from ..handshake import Problem, nothing_listens
 from ..keys import Ring
+from ..process import command
 from ..result import Failure, note, reason
 from ..settings import Settings
-from .protocol import Machine, NotRunning
+from .protocol import Machine, NotRunning, Place, Staple, Waits, look_until
 from .turn import turn
 
 LARGEST_ANSWER = 262_144
 _UPDATED = "TLS ticket key updated!"
+_NAME = re.compile(r"[A-Za-z0-9_.:@,+-]+")
+# The releases that are given a staple at run time: those that are known to be sound. In the others `set ssl ocsp-response`
+# frees what a handshake may be reading, and can show memory to a client (BUG/MAJOR 26e74f140 of 28 July 2026, in
+# 3.5-dev4; "must be backported to all supported versions"). Which stable releases have it could not be found out, and
+# what a distribution backports does not show in the number.
+_SOUND = re.compile(r"(?!3\.5-dev[0-3](-|$))(3\.[5-9]([.-]|$)|3\.[1-9][0-9]|[4-9]\.|[1-9][0-9]\.)")
 
 
 class Haproxy:
@@ -101,21 +108,26 @@ class Haproxy:
 
     def look(self, commands: str) -> str:
         """What it answers at level admin; the release that it is, besides."""
-        commands = f"show cli level;show info;{commands}"
-        try:
-            answer = self.ask(commands)
-        except Failure:
-            # A worker that is leaving after a reload closes what it has accepted.
-            self.machine.deadline.pause(0.2)
-            answer = self.ask(commands)
+        answer = self.ask_again(f"show cli level;show info;{commands}")
         level, _, rest = answer.partition("\n")
         if level in ("operator", "user"):
             raise self._not_admin(level)
-        found = re.search(r"^Version: ([A-Za-z0-9._+~-]{1,39})", rest, re.M)
         if level != "admin":
             raise self.unexpected("its level")
-        self.release = found[1] if found else ""
+        self._take_release(rest)
         return rest
+
+    def _take_release(self, answer: str) -> None:
+        found = re.search(r"^Version: ([A-Za-z0-9._+~-]{1,39})", answer, re.M)
+        self.release = found[1] if found else ""
+
+    def ask_again(self, commands: str) -> str:
+        """For what may be asked twice: a worker that is leaving after a reload closes what it has accepted."""
+        try:
+            return self.ask(commands)
+        except Failure:
+            self.machine.deadline.pause(0.2)
+            return self.ask(commands)
 
     def user(self) -> int:
         """Of the process that opened the socket: as that user its next start reads its files."""
@@ -213,6 +225,146 @@ class HaproxyKeys(Haproxy):
         if lines[: len(texts)] != [_UPDATED] * len(texts):
             raise self.unexpected(f"a yes to each of {len(texts)} keys")
         return self._keys(reference, "\n".join(lines[len(texts) :]))
+
+
+class HaproxyStaples(Haproxy):
+    """FILE.ocsp beside the certificate's FILE. HAProxy stops five minutes before nextUpdate and forgets at a reload alone.
+
+    Source: management guide, `show ssl ocsp-response`, `set ssl ocsp-response`, `set ssl cert`; configuration manual, `crt`.
+    """
+
+    needs = "HAPROXY_CERTS"
+    least = 300
+    loaded = False
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self._certificates = machine.settings.paths("HAPROXY_CERTS")
+        self._reload = machine.settings.words("HAPROXY_RELOAD", "")
+        self._pushed: list[Place] = []
+
+    @staticmethod
+    def is_in_place(settings: Settings) -> bool:
+        paths = settings.paths("HAPROXY_CERTS")
+        names = [name for path in paths if os.path.isdir(path) for name in os.listdir(path)]
+        return any(os.path.exists(f"{path}.ocsp") for path in paths) or any(name.endswith(".ocsp") for name in names)
+
+    def places(self) -> Iterator[tuple[str, str, bool]]:
+        for path in self._certificates:
+            if not os.path.isdir(path):
+                yield path, f"{path}.ocsp", True
+                continue
+            for name in Directory(path).names():
+                if not name.endswith(".pem") or name.startswith("."):
+                    continue
+                if _NAME.fullmatch(name) is None:
+                    note(f"leaving out a file of {path}: its name holds characters that no setting may")
+                    continue
+                yield f"{path}/{name}", f"{path}/{name}.ocsp", False
+
+    def files(self, place: Place, der: bytes | None) -> Sequence[File]:
+        # HAProxy takes every file of a directory for a certificate but those that begin with a dot.
+        return [File(place.directory, place.name, der, ".")]
+
+    def objection(self, place: Place, haproxy: str) -> str:
+        if haproxy:
+            return f"HAProxy would not take the response of {place.certificate}: {haproxy}"
+        if place.issuer is None and place.directory.stat(place.name) is None:
+            return f"{place.certificate} lacks its issuer: HAProxy does not start when {place.path} is beside it"
+        return ""
+
+    def missing(self, staples: Sequence[Staple]) -> Sequence[Staple]:
+        self._take_release(self.ask_again("show info"))
+        return [staple for staple in staples if not self._holds(staple)]
+
+    def _holds(self, staple: Staple) -> bool:
+        """The signature is shown whole. A HAProxy before 2.5 cannot show a response."""
+        answer = self.ask_again(f"show ssl ocsp-response {staple.single.cert_id().hex()}")
+        shown = re.sub(r"[:\s]", "", answer).lower()
+        return staple.response.signature.hex() in shown or "Unknown command" in answer
+
+    def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
+        if _SOUND.match(self.release):
+            refused = [(staple, words) for staple in staples for words in [self._push(staple)] if words]
+            if forget:
+                self._reload_all()
+            return refused
+        run = [staple for staple in staples if self._runs(staple.place)]
+        if run and not self._reload:
+            raise Waits(
+                "reload-failed",
+                f"HAProxy {self.release} may show memory to clients when it is given a staple at run time, HAPROXY_RELOAD "
+                "is empty: its next start or reload takes the staples",
+            )
+        if run or forget:
+            self._reload_all()
+        for staple in run:
+            look_until(self, self.machine, lambda staple=staple: self._find_missing(staple), 1)
+        return []
+
+    def _reload_all(self) -> None:
+        self.reloaded = self.loaded = True
+        command(self._reload, "reload-failed", self.machine.deadline)
+
+    def _find_missing(self, staple: Staple) -> Problem | None:
+        try:
+            if self._holds(staple):
+                return None
+        except Failure as failure:
+            return Problem(failure.code, failure.detail)
+        path = staple.place.certificate
+        return Problem("staple-refused", f"HAProxy was reloaded and does not hold the response of {path}: its log says why")
+
+    def _runs(self, place: Place) -> bool:
+        """Whether it runs the certificate that is in the file now."""
+        answer = self.ask(f"show ssl cert {place.certificate}")
+        if f"\nSerial: {place.leaf.shown_serial}\n" in answer or "Unknown command" in answer:
+            return True
+        note(f"HAProxy runs without the certificate that is in {place.certificate} now; {place.path} is there for its next start")
+        return False
+
+    def _push(self, staple: Staple) -> str:
+        """Why it does not take the response; nothing where it does, or runs without this certificate."""
+        answer = self._set(staple.der)
+        if "does not match any certificate" in answer:
+            if not self._runs(staple.place):
+                return ""
+            answer = self._exchange(staple)
+        elif answer.startswith("OCSP Response updated!"):
+            answer = ""
+        if answer:
+            return answer
+        self.loaded = True
+        self._pushed.append(staple.place)
+        if not self._holds(staple):
+            raise self.unexpected(f"the response of {staple.place.certificate}")
+        return ""
+
+    def _set(self, der: bytes) -> str:
+        return self.ask(f"set ssl ocsp-response <<\n{base64.b64encode(der).decode()}\n")
+
+    def _exchange(self, staple: Staple) -> str:
+        """A certificate that had no .ocsp file when it was loaded has no room for a response: it is given both anew,
+        from its own memory, in a transaction that touches no key. Gives why not."""
+        path = staple.place.certificate
+        answer = self.ask(f"set ssl cert {path}.ocsp <<\n{base64.b64encode(staple.der).decode()}\n")
+        if "Transaction created" in answer:
+            answer = self.ask(f"commit ssl cert {path}")
+        if "Success!" in answer:
+            return ""
+        self.ask(f"abort ssl cert {path}")
+        return f"{answer.strip()} (it had no {path}.ocsp when it started: reload it, or restart it with one)"
+
+    def keeps(self) -> str:
+        return "" if self._reload else "HAProxy drops it five minutes before, or at a reload (HAPROXY_RELOAD)"
+
+    def restore(self) -> None:
+        if self.reloaded:
+            self._reload_all()
+        for place in self._pushed:
+            old = place.directory.read(place.name)
+            if old:
+                self._set(old)
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -9,19 +9,17 @@ import contextlib
 import os
 import re
 import time
-from typing import ContextManager, Sequence
+from typing import ContextManager, Iterator, Sequence
 
 from ..clock import Deadline
 from ..files import Directory, File, uid_of
 from ..handshake import Problem, nothing_listens
 from ..keys import Ring
-from ..process import run
+from ..process import command, run
 from ..result import Failure, note
 from ..settings import Settings
-from .protocol import Machine
+from .protocol import Machine, Place, Staple
 from .turn import Mark, turn
-
-_COMMAND_SECONDS = 20
 
 
 class Nginx:
@@ -81,15 +79,8 @@ class Nginx:
         self._run(self._reload, "reload-failed")
 
     def _run(self, words: Sequence[str], code: str) -> None:
-        if not words:
-            return
-        status, said = run(words, Deadline(_COMMAND_SECONDS, self.machine.deadline))
-        if status == 0:
-            return
-        # It ends with "configuration file ... test failed"; the reason stands in a line above.
-        cause = said.rpartition("[emerg]")[2].strip().partition("\n")[0]
-        words_of_status = f"no end within {_COMMAND_SECONDS} s" if status is None else cause or f"exit status {status}"
-        raise Failure(code, f"{' '.join(words)}: {words_of_status}")
+        if words:
+            command(words, code, self.machine.deadline)
 
     def explain(self, problem: Problem) -> Problem:
         """A reload that the master refuses ends well for whoever asked for it, and leaves its old workers."""
@@ -138,6 +129,51 @@ class NginxKeys(Nginx):
 
     def load(self, ring: Ring) -> None:
         self.reload()
+
+    def restore(self) -> None:
+        self.reload_again()
+
+
+class NginxStaples(Nginx):
+    """A file and a snippet that names it, for `include STAPLE[.]conf;` in the server of that certificate.
+
+    Source: ngx_http_ssl_module, `ssl_stapling_file`. nginx staples it for ever, so what has come to its end must go.
+    """
+
+    needs = "NGINX_STAPLES"
+    least = 0
+    loaded = False
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self._pairs = machine.settings.pairs("NGINX_STAPLES")
+
+    @staticmethod
+    def is_in_place(settings: Settings) -> bool:
+        return any(os.path.exists(staple) for _, staple in settings.pairs("NGINX_STAPLES"))
+
+    def places(self) -> Iterator[tuple[str, str, bool]]:
+        return ((certificate, staple, True) for certificate, staple in self._pairs)
+
+    def files(self, place: Place, der: bytes | None) -> Sequence[File]:
+        snippet = f"ssl_stapling on;\nssl_stapling_file {place.path};\n".encode("ascii")
+        staple = File(place.directory, place.name, der, ".")
+        naming = File(place.directory, f"{place.name}.conf", None if der is None else snippet, ".")
+        return [naming, staple] if der is None else [staple, naming]
+
+    def objection(self, place: Place, haproxy: str) -> str:
+        return ""
+
+    def missing(self, staples: Sequence[Staple]) -> Sequence[Staple]:
+        return []
+
+    def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
+        self.reload()
+        self.loaded = True
+        return []
+
+    def keeps(self) -> str:
+        return ""
 
     def restore(self) -> None:
         self.reload_again()

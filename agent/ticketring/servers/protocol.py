@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar, ContextManager, Mapping, NamedTuple, Protocol, Sequence, Type, TypeVar
+from typing import TYPE_CHECKING, Callable, ClassVar, ContextManager, Iterator, Mapping, NamedTuple, Protocol, Sequence, Type, TypeVar
 
 from ..clock import Deadline
 from ..files import Directory, File
@@ -12,9 +12,16 @@ from ..keys import Ring
 from ..result import Failure
 from ..settings import Listener, Settings
 
+if TYPE_CHECKING:
+    from ..ocsp import Certificate, Response, Single
+
 
 class NotRunning(Exception):
     """The server does not run: the files may take what its next start needs."""
+
+
+class Waits(Failure):
+    """The server takes the files at its next start or reload, and not before: they stay."""
 
 
 class Machine(NamedTuple):
@@ -60,6 +67,9 @@ class Server(Protocol):
         """Words for it where `problem` means that it does not run at all; else nothing."""
         ...
 
+    def explain(self, problem: Problem) -> Problem:
+        """What a load that was not seen came from, as far as the server shows it."""
+        ...
 
     def turn(self) -> ContextManager[object]:
         """Inside, no other run of this machine loads or reloads it."""
@@ -84,13 +94,85 @@ class KeyServer(Server, Protocol):
         """Brings its processes to the ring in the files. May be repeated."""
         ...
 
-    def explain(self, problem: Problem) -> Problem:
-        """What a load that was not seen came from, as far as the server shows it."""
-        ...
-
     def restore(self) -> None:
         """Brings its processes back to what they held before `load`; the files are back already."""
         ...
+
+
+class Place(NamedTuple):
+    """A certificate of this machine, and where its staple is kept."""
+
+    certificate: str
+    """Its file, as the server names it."""
+    leaf: Certificate
+    issuer: Certificate | None
+    """Where the file has it."""
+    directory: Directory
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.directory.path}/{self.name}"
+
+
+class Staple(NamedTuple):
+    """A response that a certificate is to have."""
+
+    place: Place
+    der: bytes
+    response: Response
+    single: Single
+
+
+class StapleServer(Server, Protocol):
+    """The staples of one server: in files, which its next start reads, and in its processes."""
+
+    least: ClassVar[int]
+    """Seconds that a response must have left, for the server to take it."""
+    loaded: bool
+    """Whether something was brought to its processes."""
+
+    def places(self) -> Iterator[tuple[str, str, bool]]:
+        """Files of a certificate and of its staple, and whether the settings name the certificate itself."""
+        ...
+
+    def files(self, place: Place, der: bytes | None) -> Sequence[File]:
+        """In the order in which they are replaced; of None, in which they go."""
+        ...
+
+    def objection(self, place: Place, haproxy: str) -> str:
+        """Why this server would not take the response, for which the store has a word of HAProxy's; else nothing."""
+        ...
+
+    def missing(self, staples: Sequence[Staple]) -> Sequence[Staple]:
+        """Those that its processes are known not to hold. Raises NotRunning."""
+        ...
+
+    def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
+        """Brings its processes to the files, of which these changed; `forget`: and others went. Gives those that
+        it refuses, each with its words. Raises Waits."""
+        ...
+
+    def keeps(self) -> str:
+        """How long it staples on what it is not told to forget; empty where it forgets."""
+        ...
+
+    def restore(self) -> None:
+        """Brings its processes to what the files hold again."""
+        ...
+
+
+def look_until(server: Server, machine: Machine, look: Callable[[], Problem | None], enough: int) -> None:
+    """Looks until there was no problem so many times in a row. A change without a reload is there at once."""
+    patience = Deadline(machine.settings.seconds("VERIFY_WAIT", 10) if server.reloaded else 1, machine.deadline)
+    sightings = 0
+    while sightings < enough:
+        problem = look()
+        sightings = 0 if problem is not None else sightings + 1
+        if problem is not None and patience.passed():
+            raise Failure(*server.explain(problem))
+        if sightings < enough:
+            machine.deadline.pause(0.05)
 
 
 S = TypeVar("S", bound=Server)

@@ -1,0 +1,93 @@
+"""What Parameter Store holds of one certificate, as the function writes it: parsed strictly."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from typing import NamedTuple, NoReturn, Sequence
+
+from .ocsp import seconds_of
+
+LARGEST_ENTRY = 8192
+_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?Z")
+
+
+class Entry(NamedTuple):
+    """Of a state `staple`, `withdrawn` or `none`. The others have no response."""
+
+    state: str
+    der: bytes = b""
+    digest: str = ""
+    this_update: int = 0
+    end: int = 0
+    haproxy: str = ""
+    """Why HAProxy would not take it; empty where it would."""
+
+
+def parse_entry(text: str, certificate: str) -> Entry:
+    """Raises ValueError with what was found in the place of an entry for this certificate."""
+    fields = _parse_flat(text)
+    version, named, state = (fields.get(name, "") for name in ("v", "id", "state"))
+    if type(version) is not int or version != 1 or named != certificate or state not in ("none", "withdrawn", "staple"):
+        raise ValueError(f"version '{version}', state '{state}' of '{named}'")
+    return _parse_staple(fields) if state == "staple" else Entry(str(state))
+
+
+def _parse_flat(text: str) -> dict[str, object]:
+    """One object, of texts, whole numbers, true, false, null and at most one more level of objects."""
+    try:
+        if len(text) > LARGEST_ENTRY:
+            raise ValueError
+        found: object = json.loads(text, object_pairs_hook=_object, parse_float=_refuse, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise ValueError("no flat JSON") from None
+    if not isinstance(found, _Object) or any(isinstance(inner, _Object) and inner.is_deep() for inner in found.values()):
+        raise ValueError("no flat JSON")
+    return found
+
+
+class _Object(dict[str, object]):
+    def is_deep(self) -> bool:
+        return any(isinstance(value, _Object) for value in self.values())
+
+
+def _object(pairs: Sequence[tuple[str, object]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) != len(pairs) or any(isinstance(value, list) for value in found.values()):
+        raise ValueError
+    return found
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _parse_staple(fields: dict[str, object]) -> Entry:
+    texts = [fields.get(name) for name in ("response", "sha256", "thisUpdate", "end")]
+    response, digest, *times = [text if isinstance(text, str) else "" for text in texts]
+    haproxy = fields.get("haproxy", False)
+    if (
+        re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", response) is None
+        or re.fullmatch(r"[0-9a-f]{64}", digest) is None
+        or not (haproxy is None or isinstance(haproxy, str))
+    ):
+        raise ValueError("a state staple that lacks fields or holds others")
+    this_update, end = map(_parse_time, times)
+    try:
+        der = base64.b64decode(response, validate=True)
+    except ValueError:
+        raise ValueError("a response that is no base64") from None
+    found = hashlib.sha256(der).hexdigest()
+    if found != digest:
+        raise ValueError(f"a response of SHA-256 {found}, which calls itself {digest}")
+    # An empty reason is one.
+    return Entry("staple", der, digest, this_update, end, "" if haproxy is None else haproxy or "no reason given")
+
+
+def _parse_time(text: str) -> int:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("a state staple that lacks fields or holds others: a time that is none")
+    return seconds_of(*(int(part) for part in match.groups()))

@@ -1,0 +1,497 @@
+"""The story of staples: find the certificates, fetch, check, compare, write, load, prove. What was stapled before stays
+stapled until its end, whatever fails; what one certificate lacks holds up no other."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from typing import Iterator, Mapping, NamedTuple, Sequence
+
+from .aws import Aws, Refused
+from .clock import Deadline
+from .entry import Entry, parse_entry
+from .files import Directory, File, Replacement, locked, read_public
+from .handshake import Handshake, Problem, is_finished, shake, silence
+from .ocsp import Response, Single, find_issuer, read_pem, words_of
+from .result import Failure, note, reason
+from .servers.haproxy import HaproxyStaples
+from .servers.nginx import NginxStaples
+from .servers.protocol import Machine, NotRunning, Place, Staple, StapleServer, Waits, choose, look_until
+from .settings import Listener, Settings
+
+KINDS = (HaproxyStaples, NginxStaples)
+_LOOKS = 3
+# As Parameter Store permits.
+_NAMES_PER_CALL = 10
+# What OpenSSL and every server allow.
+_SKEW = 300
+_MENDABLE = ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled")
+
+
+class Request(NamedTuple):
+    set: str
+    staples: str
+    boot: bool
+
+
+class Wish(NamedTuple):
+    """What a certificate is to have: the response (staple), none (absent) or what it has (keep)."""
+
+    state: str
+    entry: Entry = Entry("none")
+    response: Response | None = None
+    single: Single | None = None
+
+
+_KEEP = Wish("keep")
+
+
+class Installed(NamedTuple):
+    """What a certificate has in its file."""
+
+    digest: str
+    single: Single
+    overdue: bool
+
+
+class StapleRun:
+    """One run. What there is to tell stands in it at any moment, however the run ends."""
+
+    def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
+        self.result = "failed"
+        self.server = self.version = ""
+        self._installed = self._withdrawn = self._held = 0
+        self._verified = self._stays = False
+        self._request, self._settings, self._environment, self._deadline = request, settings, environment, deadline
+        self._trouble: Failure | None = None
+        self._places: list[Place] = []
+        self._wishes: dict[str, Wish] = {}
+        self._ended: set[str] = set()
+        self._files: list[File] = []
+        self._changed: list[Place] = []
+        self._killed = False
+        self._told = dict(word.split("=") for word in request.staples.split(",")) if request.staples != "all" else None
+
+    def fields(self) -> dict[str, object]:
+        return {
+            "staples": self._request.set,
+            "server": self.server,
+            "result": self.result,
+            "installed": self._installed,
+            "withdrawn": self._withdrawn,
+            "held": self._held,
+            "verified": "handshake" if self._verified and self.result != "failed" else "none",
+        }
+
+    def run(self) -> None:
+        """Raises Failure."""
+        settings, request = self._settings, self._request
+        self._store = settings.path("STORE", f"/ticketring/staples/{request.set}")
+        kind = choose(KINDS, settings, request.boot)
+        self.server = kind.kind
+        directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{request.set}.staples"), make=True)
+        self._machine = Machine(settings, self._environment, self._deadline, request.boot, directory)
+        self._server: StapleServer = kind(self._machine)
+        with locked(directory, "lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
+            try:
+                changed = self._apply()
+            except BaseException as error:
+                if not self._stays:
+                    self._undo(error)
+                raise
+            finally:
+                self.version = "" if request.boot else self._server.version()
+        if self._trouble is not None:
+            raise self._trouble
+        self.result = "applied" if changed else "unchanged"
+
+    def _object(self, code: str, detail: str) -> None:
+        """One certificate has a problem, the others are served; the run fails in the end."""
+        if self._trouble is None:
+            self._trouble = Failure(code, detail)
+        else:
+            note(f"{code}: {detail}")
+
+    def _apply(self) -> bool:
+        """True where something was changed."""
+        self._find_places()
+        named = list({place.leaf.id: place for place in reversed(self._places) if self._is_named(place)}.values())[::-1]
+        if not named:
+            return False
+        texts = self._fetch_told([place.leaf.id for place in named])
+        for place in named:
+            self._wishes[place.leaf.id] = self._judge(place, texts.get(place.leaf.id))
+        for place in self._places:
+            try:
+                self._compare(place)
+            except Failure as failure:
+                self._set_keep(place, failure.code, failure.detail)
+        if not self._request.boot:
+            return self._live(named)
+        with self._replacing() as replacement:
+            replacement.place(self._deadline)
+        return bool(self._files)
+
+    # ---- The certificates of this machine
+
+    def _find_places(self) -> None:
+        directories: dict[str, Directory] = {}
+        taken: dict[str, str] = {}
+        for certificate, staple, is_named in self._server.places():
+            try:
+                leaf, *others = read_pem(read_public(certificate))
+                others += read_pem(_read_or_none(f"{certificate}.issuer")) if _read_or_none(f"{certificate}.issuer") else []
+                issuer = find_issuer(leaf, [leaf, *others])
+            except (OSError, ValueError) as error:
+                why = reason(error) if isinstance(error, OSError) else str(error)
+                if is_named:
+                    wanted = f"wanted a certificate of a positive serial number in {certificate}"
+                    self._object("certificate-unreadable", f"{wanted}, found none to read: {why}")
+                else:
+                    note(f"leaving out {certificate}: it begins with no certificate that can be read: {why}")
+                continue
+            if taken.setdefault(staple, leaf.id) != leaf.id:
+                raise Failure("config-invalid", f"wanted a staple's file for each certificate, found {staple} for two")
+            folder, _, name = staple.rpartition("/")
+            try:
+                directories[folder] = directories.get(folder) or Directory(folder, make=True)
+            except Failure as failure:
+                self._object(failure.code, f"{certificate}: {failure.detail}")
+                continue
+            place = Place(certificate, leaf, issuer, directories[folder], name)
+            if all((other.leaf.id, other.certificate) != (leaf.id, certificate) for other in self._places):
+                self._places.append(place)
+
+    def _is_named(self, place: Place) -> bool:
+        return self._told is None or place.leaf.id in self._told
+
+    # ---- The store
+
+    def _fetch_told(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The store may be a moment behind the order: it is asked again before the two count as different. After that
+        the store goes before the order, which may have been long under way."""
+        aws = Aws(self._settings, self._environment, self._deadline, self._request.boot)
+        for look in range(1, _LOOKS + 1):
+            texts: dict[str, str] = {}
+            for at in range(0, len(ids), _NAMES_PER_CALL):
+                texts.update(self._fetch(aws, ids[at : at + _NAMES_PER_CALL]))
+            if look == _LOOKS or all(self._is_as_told(each, texts.get(each)) for each in ids):
+                return texts
+            self._deadline.pause(1)
+        raise AssertionError
+
+    def _fetch(self, aws: Aws, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        names = {f"{self._store}/{each}": each for each in ids}
+        try:
+            found = aws.call("ssm", "AmazonSSM.GetParameters", {"Names": list(names)}).get("Parameters")
+        except Refused as refused:
+            raise Failure("endpoint-unreachable", f"wanted GetParameters of {self._store} in {aws.region}; {refused.said}") from None
+        for parameter in _objects(found):
+            name, value = parameter.get("Name"), parameter.get("Value")
+            if isinstance(name, str) and isinstance(value, str) and name in names:
+                yield names[name], value
+
+    def _is_as_told(self, certificate: str, text: str | None) -> bool:
+        told = self._told[certificate] if self._told is not None else "all"
+        if told == "all" or text is None:
+            return told in ("all", "withdrawn")
+        try:
+            entry = parse_entry(text, certificate)
+        except ValueError:
+            return False
+        return entry.digest == told if entry.state == "staple" else told == "withdrawn"
+
+    # ---- What is wanted
+
+    def _judge(self, place: Place, text: str | None) -> Wish:
+        where, told = f"{self._store}/{place.leaf.id}", self._told[place.leaf.id] if self._told is not None else "all"
+        if text is None:
+            if told not in ("all", "withdrawn"):
+                self._object("staple-not-stored", f"wanted {where}, Parameter Store has none")
+            return Wish("absent") if told == "withdrawn" else _KEEP
+        try:
+            entry = parse_entry(text, place.leaf.id)
+        except ValueError as error:
+            self._object("staple-malformed", f"wanted an entry of version 1 in {where}, found {error}")
+            return _KEEP
+        return Wish("absent") if entry.state != "staple" else self._judge_response(place, entry, where)
+
+    def _judge_response(self, place: Place, entry: Entry, where: str) -> Wish:
+        try:
+            response = Response(entry.der)
+        except ValueError as error:
+            self._object("staple-malformed", f"wanted an OCSP response in {where}, found {error}")
+            return _KEEP
+        single = next((each for each in response.singles if each.names(place.leaf, place.issuer)), None)
+        if single is None:
+            wanted = f"wanted a response for {place.certificate} (serial {place.leaf.shown_serial})"
+            self._object("staple-wrong-certificate", f"{wanted}, {where} holds one for another")
+            return _KEEP
+        trouble = self._judge_time(place, entry, single, where)
+        if trouble is not None:
+            self._object(*trouble)
+            return _KEEP
+        return Wish("staple", entry, response, single)
+
+    def _judge_time(self, place: Place, entry: Entry, single: Single, where: str) -> tuple[str, str] | None:
+        now, least = time.time(), self._server.least
+        last = entry.end if single.next_update is None else min(single.next_update, entry.end)
+        if single.this_update != entry.this_update:
+            shown = f"{words_of(single.this_update)} in {where}, found {words_of(entry.this_update)}"
+            return "staple-malformed", f"wanted thisUpdate {shown}"
+        if single.status == "unknown":
+            return "staple-malformed", f"wanted the status good or revoked in {where}, found unknown"
+        if single.this_update > now + _SKEW:
+            said = f"the response of {place.certificate} begins {words_of(single.this_update)}"
+            return "clock-skew", f"the clock here says {words_of(int(now))}, {said}"
+        if last <= now + least:
+            if last <= now:
+                self._ended.add(entry.digest)
+            wanted = f"wanted a response for {place.certificate} with more than {least} s left"
+            return "staple-expired", f"{wanted}, its end is {words_of(last)}"
+        return None
+
+    # ---- What is in place
+
+    def _read_installed(self, place: Place) -> Installed | None:
+        """None too for the file of a certificate that was renewed since, which is of another serial number."""
+        data = place.directory.read(place.name) or b""
+        try:
+            singles = Response(data).singles
+        except ValueError:
+            return None
+        single = next((each for each in singles if each.serial == place.leaf.serial), None)
+        if single is None:
+            return None
+        digest = hashlib.sha256(data).hexdigest()
+        # The store may name an earlier end than the response does, or one where that has none.
+        overdue = single.next_update is not None and single.next_update <= time.time() or digest in self._ended
+        return Installed(digest, single, overdue)
+
+    def _compare(self, place: Place) -> None:
+        """What is to be put in place or to go. Never an older response for a newer one."""
+        for file in self._server.files(place, b""):
+            # A run that was killed left it: its server may not have been told.
+            self._killed = self._killed or file.directory.stat(file.neighbour("old")) is not None
+            file.forget("new", "old")
+        installed = self._read_installed(place)
+        wish = self._wishes.get(place.leaf.id, _KEEP)
+        trouble = self._find_objection(place, wish, installed) if wish.state == "staple" else None
+        if trouble is not None:
+            self._set_keep(place, *trouble)
+            wish = _KEEP
+        if wish.state == "staple":
+            self._held += 1
+            self._installed += installed is None or installed.digest != wish.entry.digest
+            self._change(place, wish.entry.der)
+        elif wish.state == "absent" or installed is not None and installed.overdue:
+            if wish.state == "keep":
+                note(f"{place.path} has come to its end")
+                self._wishes[place.leaf.id] = Wish("absent")
+            self._withdrawn += self._change(place, None)
+        elif installed is not None:
+            self._held += 1
+
+    def _set_keep(self, place: Place, code: str, detail: str) -> None:
+        self._object(code, detail)
+        self._wishes[place.leaf.id] = _KEEP
+
+    def _change(self, place: Place, der: bytes | None) -> bool:
+        files = [file for file in self._server.files(place, der) if not file.in_place()]
+        self._files += files
+        if files:
+            self._changed.append(place)
+        return bool(files)
+
+    def _find_objection(self, place: Place, wish: Wish, installed: Installed | None) -> tuple[str, str] | None:
+        words = self._server.objection(place, wish.entry.haproxy)
+        if words:
+            return "staple-refused", words
+        is_newer = installed is not None and wish.entry.this_update > installed.single.this_update
+        if installed is not None and wish.entry.this_update < installed.single.this_update:
+            since = f"{place.path}, which is of {words_of(installed.single.this_update)}"
+            return "staple-mismatch", f"the store holds an older response for {place.certificate} than {since}"
+        told = self._told[place.leaf.id] if self._told is not None else "all"
+        if told in ("all", wish.entry.digest):
+            return None
+        # A store that has gone on since the order is fine; that it has, and not stayed behind, shows beside what is in place.
+        if is_newer or told == "withdrawn" or installed is not None and told == installed.digest:
+            note(f"told {told}, the store holds {wish.entry.digest} since")
+            return None
+        return "staple-mismatch", f"told {told} for {place.certificate}, the store holds {wish.entry.digest}"
+
+    # ---- Applying
+
+    def _live(self, named: Sequence[Place]) -> bool:
+        """True where something was changed."""
+        server = self._server
+        try:
+            missing = [staple.place for staple in server.missing(self._staples(self._places))]
+            problem = self._look()
+            if problem is not None and problem.code not in _MENDABLE:
+                # No staple can mend these, so nothing is touched and nothing is reloaded.
+                absence = server.absence(problem)
+                raise NotRunning(absence) if absence else Failure(*problem)
+        except NotRunning as absence:
+            raise self._not_running(str(absence)) from None
+        changed = False
+        if self._files or missing or problem is not None or self._killed:
+            changed = self._load(missing, problem)
+        self._verified = True
+        self._say_unseen(named)
+        self._stays = True
+        if self._unforgotten:
+            self._object("verify-still-stapled", self._unforgotten)
+        return changed
+
+    _seen: set[str] = set()
+    _unforgotten = ""
+
+    def _staples(self, places: Sequence[Place]) -> list[Staple]:
+        """What of them is to be stapled."""
+        found: list[Staple] = []
+        for place in places:
+            wish = self._wishes.get(place.leaf.id, _KEEP)
+            if wish.state == "staple" and wish.response is not None and wish.single is not None:
+                found.append(Staple(place, wish.entry.der, wish.response, wish.single))
+        return found
+
+    def _load(self, missing: Sequence[Place], problem: Problem | None) -> bool:
+        server = self._server
+        gone = any(file.data is None for file in self._files) or problem is not None and problem.code == "verify-still-stapled"
+        wanted = [*missing, *(place for place in self._changed if place not in missing)]
+        with server.turn(), self._replacing() as replacement:
+            replacement.place(self._deadline)
+            for staple, words in server.load(self._staples(wanted or self._places), gone and not server.keeps()):
+                self._take_back(replacement, staple.place, words)
+            look_until(server, self._machine, self._look, 3 if server.reloaded else 1)
+        return bool(self._files) or server.loaded
+
+    def _take_back(self, replacement: Replacement, place: Place, words: str) -> None:
+        """The others go on; this one has what it had."""
+        self._set_keep(place, "staple-refused", f"HAProxy does not take the response of {place.certificate}: {words}")
+        for file in self._server.files(place, b""):
+            if file.path in (each.path for each in self._files):
+                replacement.give_back(file)
+                self._installed -= 1
+                self._held -= file.directory.stat(file.name) is None
+
+    @contextlib.contextmanager
+    def _replacing(self) -> Iterator[Replacement]:
+        """New files; all undone where the body fails."""
+        replacement = Replacement(self._files, 0o444, self._server.owner)
+        try:
+            yield replacement
+        except Waits:
+            self._stays = True
+            replacement.keep()
+            raise
+        except BaseException:
+            replacement.undo()
+            raise
+        replacement.keep()
+
+    def _not_running(self, why: str) -> Failure:
+        """The files may take what the next start needs."""
+        with self._replacing() as replacement:
+            replacement.place(self._deadline)
+        self._stays = True
+        where = " ".join(listener.text for listener in self._server.listeners)
+        return Failure(
+            "server-not-running", f"{why}, and nothing listens on {where}; the staples are in place for the next start"
+        )
+
+    def _undo(self, error: BaseException) -> None:
+        """The files are back. What has come to its end goes, even if nothing else succeeds; nginx staples it for ever."""
+        self._installed = self._withdrawn = self._held = 0
+        code, dropped = getattr(error, "code", ""), False
+        for place in self._places:
+            with contextlib.suppress(Failure):
+                dropped = self._drop_if_overdue(place, code) or dropped
+        server = self._server
+        touched = (server.reloaded or server.loaded) and code != "config-test-failed"
+        if touched or dropped and server.kind == "nginx" and not self._request.boot:
+            self._bring_back(error)
+
+    def _drop_if_overdue(self, place: Place, code: str) -> bool:
+        installed = self._read_installed(place)
+        # Not by a clock that AWS itself calls wrong.
+        if installed is None or not installed.overdue or code == "clock-skew":
+            self._held += installed is not None
+            return False
+        note(f"{place.path} has come to its end")
+        for file in self._server.files(place, None):
+            file.directory.remove(file.name)
+        self._withdrawn += 1
+        return True
+
+    def _bring_back(self, error: BaseException) -> None:
+        try:
+            self._server.restore()
+        except (Failure, NotRunning, OSError) as trouble:
+            if isinstance(error, Failure):
+                error.add(f"bringing the old staples back failed: {trouble}")
+
+    # ---- Proof
+
+    def _look(self) -> Problem | None:
+        """What a load is there to mend gives way to any other problem."""
+        mendable: Problem | None = None
+        self._seen, self._unforgotten = set(), ""
+        for listener in self._server.listeners:
+            problem = self._judge_handshake(listener, shake(listener, self._deadline, ("-status",), is_finished))
+            if problem is not None and problem.code not in _MENDABLE:
+                return problem
+            mendable = problem or mendable
+        return mendable
+
+    def _judge_handshake(self, listener: Listener, seen: Handshake) -> Problem | None:
+        if seen.leaf == b"" or not (seen.finished or seen.asked):
+            return silence(seen, f"{listener.text}: wanted a certificate")
+        place = next((place for place in self._places if place.leaf.der == seen.leaf and self._is_named(place)), None)
+        if place is None:
+            return None
+        self._seen.add(place.leaf.id)
+        wish = self._wishes[place.leaf.id]
+        if wish.state == "staple" and seen.staple != wish.entry.der:
+            wanted = f"{listener.text}: wanted the delivered response for {place.certificate}"
+            if seen.staple == b"":
+                return Problem("verify-no-staple", f"{wanted}, got none")
+            return Problem("verify-wrong-staple", f"{wanted}, got one of {_times_of(seen.staple, place)[0]}")
+        if wish.state == "absent" and seen.staple != b"":
+            shown = f"{listener.text}: wanted no response for {place.certificate}"
+            problem = Problem("verify-still-stapled", f"{shown}, got one until {_times_of(seen.staple, place)[1]}")
+            if not self._server.keeps():
+                return problem
+            # Said, but nothing that waiting mends.
+            self._unforgotten = f"{problem.detail}; {self._server.keeps()}"
+        return None
+
+    def _say_unseen(self, named: Sequence[Place]) -> None:
+        """A certificate that no listener presents was put in place, which is not the same as proved."""
+        for place in named:
+            if self._wishes[place.leaf.id].state != "keep" and place.leaf.id not in self._seen:
+                listeners = " ".join(listener.text for listener in self._server.listeners)
+                note(f"no listener of {listeners} presents the certificate in {place.certificate}")
+                self._verified = False
+
+
+def _read_or_none(path: str) -> bytes:
+    try:
+        return read_public(path)
+    except OSError:
+        return b""
+
+
+def _objects(found: object) -> list[dict[str, object]]:
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def _times_of(der: bytes, place: Place) -> tuple[str, str]:
+    """When a response of this certificate begins and ends."""
+    try:
+        single = next(each for each in Response(der).singles if each.serial == place.leaf.serial)
+    except (ValueError, StopIteration):
+        return ("another certificate", "another certificate's end")
+    return (words_of(single.this_update), words_of(single.next_update) if single.next_update is not None else "its end")
