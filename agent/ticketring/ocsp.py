@@ -56,7 +56,7 @@ class Elements:
         if length >= 0x80:
             at = length - 0x7E
             length = int.from_bytes(data[2:at], "big")
-            if at > 6 or len(data) < at or data[2] == 0 or length < 0x80:
+            if at > 6 or len(data) < at or length < 0x80 or data[2] == 0:
                 raise ValueError("a length that is not written shortest")
         if length > len(data) - at:
             raise ValueError("an element that ends too early")

@@ -26,6 +26,8 @@ _LOOKS = 3
 _NAMES_PER_CALL = 10
 # What OpenSSL and every server allow.
 _SKEW = 300
+# A server starts without staples too: it is not kept waiting for longer.
+_BOOT_SECONDS = 55
 _MENDABLE = ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled")
 
 
@@ -63,7 +65,8 @@ class StapleRun:
         self.server = self.version = ""
         self._installed = self._withdrawn = self._held = 0
         self._verified = self._stays = False
-        self._request, self._settings, self._environment, self._deadline = request, settings, environment, deadline
+        self._request, self._settings, self._environment = request, settings, environment
+        self._deadline = Deadline(_BOOT_SECONDS, deadline) if request.boot else deadline
         self._trouble: Failure | None = None
         self._places: list[Place] = []
         self._wishes: dict[str, Wish] = {}
