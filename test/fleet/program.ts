@@ -23,6 +23,9 @@ export function wordsOf(script: string, shell: readonly string[] = ['dash']): re
   return [PYTHON, '-I', '-X', `pycache_prefix=${cache()}`, inHome('agent'), command]
 }
 
+/** Runs the staples' half of the program, whatever the suites run. */
+export const AS_PROGRAM = { shell: [PYTHON, '-I', '-B', inHome('agent')], script: 'staples' }
+
 function programOf(name: string): 'shell' | 'agent' {
   if (name === 'shell' || name === 'agent') return name
   throw new Error(`wanted TICKETRING_PROGRAM as shell or agent, found ${name}`)
