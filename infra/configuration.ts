@@ -1,5 +1,5 @@
 import { isRefusal } from '../lambda/core/errors.ts'
-import { readScript } from './document.ts'
+import { carriedForStaples } from './carried.ts'
 import { freeze, Inspection, type Section } from './inspection.ts'
 import { refuseCommon } from './meeting.ts'
 import {
@@ -66,7 +66,7 @@ function refuseLargeDocuments(
     const at = `${path}[${index}]`
     if (inspection.hasProblemsBelow(at)) return
     try {
-      buildStapleDocument(set, readScript('apply-staple.sh'))
+      buildStapleDocument(set, carriedForStaples())
     } catch (error) {
       if (!isRefusal(error, 'configuration-invalid')) throw error
       inspection.note(`${at}.servers`, `${error.wanted}. ${error.fix}`, error.came)

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { RE2JS } from 're2js'
 import { TicketringError } from '../lambda/core/errors.ts'
 import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
+import type { Program } from './program.ts'
+import { programText } from './program-text.ts'
 
 /** A Run Command document: its name follows from its content. */
 export interface FleetDocument {
@@ -45,7 +47,7 @@ export interface DocumentPlan {
     readonly allowedPattern: string
   }
   /** Name and value of the variable that tells the script whose settings it gets. */
-  readonly subject: readonly [string, string]
+  readonly subject: readonly ['TICKETRING_RING' | 'TICKETRING_SET', string]
   /** What the machines start from, in the words of their own configuration files. */
   readonly settings: Readonly<Record<string, string>>
 }
@@ -63,15 +65,17 @@ export function readScript(name: 'apply-ring.sh' | 'apply-staple.sh'): string {
 }
 
 /**
- * Builds a document around the text of a script.
+ * Builds a document around the text of a script, or around the program.
  * @throws TicketringError `configuration-invalid` if it cannot travel in a document.
  */
-export function buildDocument(plan: DocumentPlan, script: string): FleetDocument {
-  refuseTemplateMarks(script)
+export function buildDocument(plan: DocumentPlan, carried: string | Program): FleetDocument {
   refuseUncompilable(plan.parameter)
-  const version = digest(script)
+  for (const [key, value] of Object.entries(plan.settings)) refuseUnsafe(key, value)
+  const { version, lines } =
+    typeof carried === 'string' ? shellText(plan, carried) : programText(plan, carried)
+  refuseTemplateMarks(lines)
   // In braces, so that a shell runs nothing of a text that arrived cut short.
-  const content = contentOf(plan, ['{', ...preamble(plan, version), ...linesOf(script), '}'])
+  const content = contentOf(plan, ['{', ...parameterLines(plan), ...lines, '}'])
   const text = JSON.stringify(content)
   if (Buffer.byteLength(text) > MOST_BYTES) {
     throw new TicketringError('configuration-invalid', {
@@ -81,6 +85,18 @@ export function buildDocument(plan: DocumentPlan, script: string): FleetDocument
     })
   }
   return { name: `${plan.name}-${digest(text)}`, version: '1', script: version, content }
+}
+
+/** What runs on a machine, behind the parameter, and the version that a result line names. */
+export interface DocumentText {
+  readonly version: string
+  readonly lines: readonly string[]
+}
+
+function shellText(plan: DocumentPlan, script: string): DocumentText {
+  refuseTemplateMarks(script.split('\n'))
+  const version = digest(script)
+  return { version, lines: [...preamble(plan, version), ...linesOf(script)] }
 }
 
 /** A program in Python, whose indentation counts. */
@@ -113,13 +129,15 @@ function contentOf(
   }
 }
 
-function preamble({ parameter, subject, settings }: DocumentPlan, version: string): readonly string[] {
-  for (const [key, value] of Object.entries(settings)) refuseUnsafe(key, value)
-  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}`)
+/** Agents before 3.3.2746.0 know no interpolationType: they put the value in the place of the braces. */
+function parameterLines({ parameter }: DocumentPlan): readonly string[] {
   const told = `SSM_${parameter.name}`
+  return [`if [ -z "\${${told}+x}" ]; then ${told}='{{${parameter.name}}}'; fi`]
+}
+
+function preamble({ subject, settings }: DocumentPlan, version: string): readonly string[] {
+  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}`)
   return [
-    // Agents before 3.3.2746.0 know no interpolationType: they put the value in the place of the braces.
-    `if [ -z "\${${told}+x}" ]; then ${told}='{{${parameter.name}}}'; fi`,
     `${subject[0]}='${subject[1]}'`,
     `TICKETRING_SCRIPT='${version}'`,
     ...`TICKETRING_SETTINGS='${lines.join('\n')}'`.split('\n'),
@@ -166,8 +184,8 @@ function refuseUncompilable({ name, allowedPattern }: DocumentPlan['parameter'])
 }
 
 /** Run Command reads every `{{` of a document as a parameter. */
-function refuseTemplateMarks(script: string): void {
-  const line = script.split('\n').findIndex((each) => each.includes('{{'))
+function refuseTemplateMarks(lines: readonly string[]): void {
+  const line = lines.findIndex((each) => each.includes('{{'))
   if (line < 0) return
   throw new TicketringError('configuration-invalid', {
     wanted: 'a script without {{, which Run Command reads as a parameter',

@@ -4,9 +4,10 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import { Alarms } from './alarms.ts'
 import { acknowledgeWildcards, arnOf } from './arns.ts'
+import { carriedForStaples } from './carried.ts'
 import type { CertificateConfiguration } from './certificate-configuration.ts'
 import type { DeliveryConfiguration } from './delivery-configuration.ts'
-import { type FleetDocument, readScript } from './document.ts'
+import type { FleetDocument } from './document.ts'
 import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
 import { staplesName, storePath } from './names.ts'
@@ -68,7 +69,7 @@ export class OcspStapling extends Construct {
     super(scope, id)
     this.#set = parseSet({ ...set, ...asking, ...delivering })
     const { name, targets, refresh, repairEvery } = this.#set
-    this.document = buildStapleDocument(this.#set, readScript('apply-staple.sh'))
+    this.document = buildStapleDocument(this.#set, carriedForStaples())
     const delivery = new FleetDelivery(this, 'Delivery', {
       document: this.document,
       targets,

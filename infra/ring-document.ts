@@ -3,14 +3,15 @@ import { endpointSettings } from './delivery-configuration.ts'
 import { buildDocument, type FleetDocument, listenersText, proofSettings } from './document.ts'
 import type { Proof } from './machines.ts'
 import { groupName, secretName } from './names.ts'
+import type { Program } from './program.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
 import { isGuarded } from './trust-group.ts'
 
 /**
  * Builds the document that puts a ring in place: `ticketring-<ring>-<12 hex>`.
- * @throws TicketringError `configuration-invalid` if the script cannot travel in a document.
+ * @throws TicketringError `configuration-invalid` if what it carries cannot travel in a document.
  */
-export function buildRingDocument(ring: RingConfiguration, script: string): FleetDocument {
+export function buildRingDocument(ring: RingConfiguration, carried: string | Program): FleetDocument {
   return buildDocument(
     {
       name: groupName(ring.name),
@@ -25,7 +26,7 @@ export function buildRingDocument(ring: RingConfiguration, script: string): Flee
       subject: ['TICKETRING_RING', ring.name],
       settings: ringSettings(ring),
     },
-    script,
+    carried,
   )
 }
 

@@ -1,6 +1,7 @@
 import { endpointSettings } from './delivery-configuration.ts'
 import { buildDocument, type FleetDocument, proofSettings } from './document.ts'
 import { storePath } from './names.ts'
+import type { Program } from './program.ts'
 import type { StaplingConfiguration, StaplingServers } from './stapling-configuration.ts'
 
 // Without a count: RE2 takes no more than 1,000 copies of what is repeated within a repetition. MOST_CERTIFICATES bounds
@@ -9,9 +10,9 @@ const TOLD = '[0-9a-f]{32}=([0-9a-f]{64}|withdrawn)'
 
 /**
  * Builds the document that puts a set's staples in place: `ticketring-staples-<set>-<12 hex>`.
- * @throws TicketringError `configuration-invalid` if script and settings cannot travel in a document.
+ * @throws TicketringError `configuration-invalid` if what it carries cannot travel in a document.
  */
-export function buildStapleDocument(set: StaplingConfiguration, script: string): FleetDocument {
+export function buildStapleDocument(set: StaplingConfiguration, carried: string | Program): FleetDocument {
   return buildDocument(
     {
       name: `ticketring-staples-${set.name}`,
@@ -27,7 +28,7 @@ export function buildStapleDocument(set: StaplingConfiguration, script: string):
       subject: ['TICKETRING_SET', set.name],
       settings: stapleSettings(set),
     },
-    script,
+    carried,
   )
 }
 

@@ -21,6 +21,8 @@ export const INSTANCE_REMEDIES: Readonly<Record<InstanceError | StapleError, str
   'endpoint-proxy': "Check the machine's proxy",
   throttled: BY_ITSELF,
   'path-unsafe': 'Give the directory to root alone',
+  'program-damaged': 'Compare the document with the synthesised one',
+  'program-unsafe': 'Remove there what the detail names',
   'not-tmpfs': 'Put the directory below /run',
   'disk-full': 'Make room on its tmpfs',
   'write-failed': "Check the owner's name and the directory's mode",

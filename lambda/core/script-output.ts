@@ -18,6 +18,8 @@ export const COMMON_ERRORS = [
   'endpoint-proxy',
   'throttled',
   'path-unsafe',
+  'program-damaged',
+  'program-unsafe',
   'not-tmpfs',
   'disk-full',
   'write-failed',

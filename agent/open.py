@@ -1,0 +1,34 @@
+"""Opens what a document carries: the installer and the program, packed together. Of a damaged one nothing runs.
+
+A Python that is too old must be able to read this, to say so: no newer syntax, no types that are worked out.
+"""
+
+import sys
+
+
+def run(command: str, name: str, settings: str, size: int, checksum: str, payload: str) -> None:
+    """The first `size` bytes of the payload are the installer, the rest is the zipapp; `checksum` is the SHA-256 of both."""
+    try:
+        if sys.version_info < (3, 9):
+            raise ImportError("found " + sys.version.split()[0])
+        import base64
+        import hashlib
+        import lzma
+    except ImportError as error:
+        fail("tool-missing", "wanted Python 3.9 or later with its standard library: " + str(error))
+        return
+    try:
+        data = lzma.decompress(base64.b85decode("".join(payload.split())), lzma.FORMAT_ALONE)
+    except (ValueError, EOFError, lzma.LZMAError):
+        data = b""
+    if hashlib.sha256(data).hexdigest() != checksum:
+        fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
+    installer = {}
+    exec(compile(data[:size], "install.py", "exec"), installer)
+    installer["main"](sys.argv[1], command, name, settings, data[size:])
+
+
+def fail(code: str, detail: str) -> None:
+    """The head of the result line is the first argument, as sh prints it too."""
+    sys.stdout.write(sys.argv[1] + ',"ms":0,"error":"' + code + '","detail":"' + detail.replace('"', "'") + '"}\n')
+    sys.exit(1)

@@ -1,0 +1,322 @@
+/** A document installs the program that it carries, and runs it. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { buildProgram } from '../../infra/program.ts'
+import { parseResultLine } from '../../lambda/core/result-line.ts'
+import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'
+import { tmpfsDirectory } from './terminators.ts'
+import { mountSmall, pathWithout, unmount } from './tool-shims.ts'
+
+const scratch = tmpfsDirectory()
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+const A = standIn(scratch, 'a')
+const B = standIn(scratch, 'b')
+const C = standIn(scratch, 'c')
+const TAG = execFileSync('/usr/bin/python3', ['-c', 'import sys; print(sys.implementation.cache_tag)'])
+const COMPILED = `ticketring.${TAG.toString().trim()}.pyz`
+
+let machine: BareMachine
+let machines = 0
+beforeEach(() => {
+  machines += 1
+  machine = new BareMachine(join(scratch, `machine-${machines}`))
+})
+
+const programFile = (hash: string) => join(machine.library, hash, 'ticketring.pyz')
+const versions = () => readdirSync(machine.library).filter((name) => name.length === 64)
+
+/** Every file of the library with what a change of it would change. */
+function library(): readonly string[] {
+  const names = readdirSync(machine.library, { recursive: true }).map(String).sort()
+  return names.map((name) => {
+    const { ino, mode, mtimeMs, ctimeMs } = lstatSync(join(machine.library, name))
+    return [name, ino, mode.toString(8), mtimeMs, ctimeMs].join(' ')
+  })
+}
+
+describe('on a machine that has none', () => {
+  test('the program is installed and runs with what the document says', () => {
+    const told = machine.told(ringText(A))
+    expect(told).toMatchObject({ version: 'a', stdin: '/dev/null' })
+    const file = join(machine.library, A.hash, COMPILED)
+    expect(told.main).toBe(join(file, 'ticketring', '__main__.pyc'))
+    expect(told.argv).toEqual([file, 'ring', 'edge'])
+    expect(told.given).toMatchObject({ SSM_Generation: '7', TICKETRING_SCRIPT: A.version })
+    expect(readFileSync(programFile(A.hash)).equals(A.zipapp)).toBe(true)
+    expect(readlinkSync(join(machine.library, 'current'))).toBe(A.hash)
+    const conf = readFileSync(join(machine.library, 'edge.conf'), 'utf8')
+    expect(conf).toBe(told.given.TICKETRING_SETTINGS)
+    expect(conf).toMatch(/^SECRET=ticketring\/edge\nTICKET_LIFETIME=7200\n(\w+=.*\n)+$/)
+  })
+
+  test('its settings and its directories are for all to read and for root alone to write', () => {
+    machine.run(ringText(A), {}, ['sh', '-c'])
+    const modes = ['.', A.hash, `${A.hash}/ticketring.pyz`, `${A.hash}/${COMPILED}`, 'edge.conf'].map(
+      (name) => (lstatSync(join(machine.library, name)).mode & 0o7777).toString(8),
+    )
+    expect(modes).toEqual(['755', '755', '755', '644', '644'])
+  })
+
+  test("a set's settings stand beside a ring's, and it runs under its own name", () => {
+    machine.run(ringText(A))
+    const { argv, given } = machine.told(staplesText(A), { SSM_Staples: 'all' })
+    expect(argv.slice(1)).toEqual(['staples', 'web'])
+    expect(given.SSM_Staples).toBe('all')
+    expect(readFileSync(join(machine.library, 'web.staples.conf'), 'utf8')).toBe(given.TICKETRING_SETTINGS)
+    expect(existsSync(join(machine.library, 'edge.conf'))).toBe(true)
+  })
+
+  test('the generation is the text of an agent that knows no variables', () => {
+    const text = ringText(A).replace('{{Generation}}', '12')
+    const { SSM_Generation: _, ...environment } = machine.environment()
+    const { stdout } = spawnSync('sh', ['-c', machine.file(text)], { env: environment, encoding: 'utf8' })
+    expect(JSON.parse(stdout).given.SSM_Generation).toBe('12')
+  })
+
+  test.each(['dash', 'bash', 'busybox sh'])('%s does what sh does', (shell) => {
+    const { stdout } = machine.run(ringText(A), {}, shell.split(' '))
+    expect(JSON.parse(stdout)).toMatchObject({ version: 'a', argv: [expect.anything(), 'ring', 'edge'] })
+  })
+
+  test('the exit code is the program’s', () => {
+    const failing = standIn(scratch, 'failing', 'EXIT = 1\n')
+    expect(machine.run(ringText(failing)).status).toBe(1)
+    expect(machine.run(ringText(A)).status).toBe(0)
+  })
+
+  test('the real program says what is wrong with this machine', () => {
+    const environment = { TICKETRING_CONF_DIR: machine.directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
+    const { stdout, status } = machine.run(ringText(buildProgram()), environment)
+    expect(parseResultLine(stdout)).toMatchObject({
+      ring: 'edge',
+      result: 'failed',
+      script: buildProgram().version,
+    })
+    expect(status).toBe(1)
+  })
+
+  test('boot units run what was delivered', () => {
+    machine.run(ringText(A))
+    const program = join(machine.library, 'current', 'ticketring.pyz')
+    const { stdout } = spawnSync(program, ['ring', '--boot', 'edge'], { env: {}, encoding: 'utf8' })
+    expect(JSON.parse(stdout)).toMatchObject({ version: 'a', argv: [program, 'ring', '--boot', 'edge'] })
+  })
+})
+
+describe('on a machine that has it', () => {
+  test('nothing is written', () => {
+    machine.run(ringText(A))
+    const before = library()
+    expect(machine.told(ringText(A)).version).toBe('a')
+    expect(library()).toEqual(before)
+  })
+
+  test('a full disk does not stop it', () => {
+    mountLibrary()
+    try {
+      machine.run(ringText(A))
+      fill(machine.library)
+      expect(machine.told(ringText(A)).version).toBe('a')
+    } finally {
+      unmount(machine.library)
+    }
+  })
+
+  test('a new version takes over, the one before stays, and an older one goes', () => {
+    for (const program of [A, B])
+      expect(machine.told(ringText(program)).version).toBe(program === A ? 'a' : 'b')
+    expect(versions().sort()).toEqual([A.hash, B.hash].sort())
+    expect(machine.told(ringText(C)).version).toBe('c')
+    expect(versions().sort()).toEqual([B.hash, C.hash].sort())
+    expect(readlinkSync(join(machine.library, 'current'))).toBe(C.hash)
+  })
+
+  test('the one before is the one that was current last, also after a way back', () => {
+    for (const program of [A, B, A, C]) machine.run(ringText(program))
+    expect(versions().sort()).toEqual([A.hash, C.hash].sort())
+  })
+
+  test('of an old version nothing goes but what is ours', () => {
+    machine.run(ringText(A))
+    writeFileSync(join(machine.library, A.hash, 'notes.txt'), '')
+    const elsewhere = join(machine.directory, 'elsewhere')
+    mkdirSync(elsewhere)
+    writeFileSync(join(elsewhere, 'ticketring.pyz'), '')
+    symlinkSync(elsewhere, join(machine.library, '0'.repeat(64)))
+    for (const program of [B, C]) expect(machine.run(ringText(program)).status).toBe(0)
+    expect(readdirSync(join(machine.library, A.hash))).toEqual(['notes.txt'])
+    expect(readdirSync(elsewhere)).toEqual(['ticketring.pyz'])
+  })
+
+  test('an old version that still runs stays until it has ended', async () => {
+    const slow = standIn(
+      scratch,
+      'slow',
+      'import sys\nprint("runs", flush=True)\nimport time\ntime.sleep(600)\n',
+    )
+    const running = machine.begin(ringText(slow))
+    await waitFor(() => existsSync(join(machine.library, 'edge.conf')))
+    for (const program of [A, B, C]) expect(machine.run(ringText(program)).status).toBe(0)
+    expect(versions()).toContain(slow.hash)
+    process.kill(running.pid, 'SIGKILL')
+    await running.ended
+    machine.run(ringText(C))
+    expect(versions()).not.toContain(slow.hash)
+  })
+
+  test.each([
+    ['cut short', () => truncateSync(programFile(A.hash), 1000)],
+    ['another text', () => writeFileSync(programFile(A.hash), '#!/bin/sh\necho foreign\n')],
+    ['one that another user could have written', () => chmodSync(programFile(A.hash), 0o666)],
+    ['compiled and cut short', () => truncateSync(join(machine.library, A.hash, COMPILED), 100)],
+    ['compiled and changed', () => appendFileSync(join(machine.library, A.hash, COMPILED), 'x')],
+    [
+      'settings that somebody changed',
+      () => writeFileSync(join(machine.library, 'edge.conf'), 'SECRET=other\n'),
+    ],
+    ['what a run left that was killed', () => writeFileSync(join(machine.library, A.hash, '.new'), 'half')],
+    ['one that is gone', () => rmSync(programFile(A.hash))],
+  ])('what is damaged there is made anew: %s', (_, damage) => {
+    machine.run(ringText(A))
+    damage()
+    expect(machine.told(ringText(A)).version).toBe('a')
+    expect(readFileSync(programFile(A.hash)).equals(A.zipapp)).toBe(true)
+    expect(lstatSync(programFile(A.hash)).mode & 0o777).toBe(0o755)
+    expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toContain('SECRET=ticketring/edge\n')
+  })
+
+  test('a file that has another name elsewhere is replaced, not written into', () => {
+    machine.run(ringText(A))
+    const elsewhere = join(machine.directory, 'elsewhere')
+    writeFileSync(elsewhere, 'kept')
+    rmSync(programFile(A.hash))
+    linkSync(elsewhere, programFile(A.hash))
+    expect(machine.told(ringText(A)).version).toBe('a')
+    expect(readFileSync(elsewhere, 'utf8')).toBe('kept')
+  })
+})
+
+describe('where the machine is an odd one', () => {
+  test('one with a read-only root installs below /run', () => {
+    mkdirSync(machine.library)
+    const look = 'readlink /run/ticketring/lib/current; ls -a "$TICKETRING_LIB"'
+    const steps = [
+      'mount -t tmpfs tmpfs /run',
+      'mount --bind "$TICKETRING_LIB" "$TICKETRING_LIB"',
+      'mount -o remount,ro,bind "$TICKETRING_LIB"',
+      `sh -c ${machine.file(ringText(A))}`,
+      look,
+    ]
+    const { stdout } = spawnSync('unshare', ['-m', 'sh', '-ec', steps.join('\n')], {
+      env: machine.environment(),
+      encoding: 'utf8',
+    })
+    const [line = '', ...rest] = stdout.trim().split('\n')
+    expect(JSON.parse(line)).toMatchObject({ version: 'a' })
+    expect(JSON.parse(line).argv[0]).toBe(`/run/ticketring/lib/${A.hash}/${COMPILED}`)
+    expect(rest).toEqual([A.hash, '.', '..'])
+  })
+
+  test('one without room for the compiled program runs it as it came', () => {
+    const large = standIn(scratch, 'large', `TABLE = [${'(1, 2, [3]), '.repeat(600)}]\n`)
+    mountLibrary()
+    try {
+      const { main } = machine.told(ringText(large))
+      expect(main).toBe(join(programFile(large.hash), 'ticketring', '__main__.py'))
+    } finally {
+      unmount(machine.library)
+    }
+  })
+
+  test("a link of root's on the way is followed", () => {
+    mkdirSync(join(machine.directory, 'var'))
+    symlinkSync('./var/../var', join(machine.directory, 'usr'))
+    const environment = { TICKETRING_LIB: join(machine.directory, 'usr', 'lib') }
+    expect(machine.told(ringText(A), environment).version).toBe('a')
+    expect(existsSync(join(machine.directory, 'var', 'lib', A.hash))).toBe(true)
+  })
+
+  test.each([
+    ['in the path alone', '/usr/bin/python3', '/nonexistent/python3'],
+    [
+      'at the second place',
+      '/usr/bin/python3 /usr/libexec/platform-python',
+      '/nonexistent/python3 /usr/bin/python3',
+    ],
+  ])('one that has its Python %s', (_, was, is) => {
+    expect(machine.told(ringText(A).replaceAll(was, is)).version).toBe('a')
+  })
+
+  test('one without Python says so', () => {
+    const text = ringText(A).replaceAll('/usr/bin/python3', '/nonexistent/python3')
+    const { stdout, status } = machine.run(text, { PATH: pathWithout(machine.directory, 'python3') })
+    expect(parseResultLine(stdout)).toMatchObject({ error: 'tool-missing', script: A.version })
+    expect(status).toBe(1)
+  })
+
+  test('variables that change Python have no say', () => {
+    const modules = join(machine.directory, 'modules')
+    mkdirSync(modules)
+    const reads = `open(${JSON.stringify(join(machine.directory, 'read'))}, "w")\n`
+    for (const name of ['hashlib', 'lzma', 'json', 'sitecustomize', 'start'])
+      writeFileSync(join(modules, `${name}.py`), reads)
+    const told = machine.told(ringText(A), {
+      PYTHONPATH: modules,
+      PYTHONSTARTUP: join(modules, 'start.py'),
+      PYTHONHOME: '/nonexistent',
+      PYTHONINSPECT: '1',
+      PYTHONOPTIMIZE: '2',
+      PYTHONPYCACHEPREFIX: modules,
+      PYTHONWARNINGS: 'error',
+      SSLKEYLOGFILE: join(machine.directory, 'secrets'),
+    })
+    expect(told.version).toBe('a')
+    expect(existsSync(join(machine.directory, 'read'))).toBe(false)
+    expect(existsSync(join(machine.directory, 'secrets'))).toBe(false)
+  })
+
+  test('two documents that come at once both install', async () => {
+    const texts = [A, B, A, B, A, B].map((program) => machine.begin(ringText(program)))
+    const ended = await Promise.all(texts.map((each) => each.ended))
+    expect(ended.map(({ stdout }) => JSON.parse(stdout).version)).toEqual(['a', 'b', 'a', 'b', 'a', 'b'])
+    for (const program of [A, B])
+      expect(readFileSync(programFile(program.hash)).equals(program.zipapp)).toBe(true)
+    expect(readdirSync(machine.library).sort()).toEqual(
+      ['.lock', 'current', 'edge.conf', A.hash, B.hash].sort(),
+    )
+  })
+})
+
+/** A library on a file system of a few kilobytes. */
+function mountLibrary(): void {
+  mkdirSync(machine.library)
+  if (!mountSmall(machine.library)) throw new Error('this test mounts a tmpfs: run it as root')
+  chmodSync(machine.library, 0o755)
+}
+
+/** Takes all the room that is left. */
+function fill(directory: string): void {
+  const file = join(directory, 'filling')
+  spawnSync('dd', ['if=/dev/zero', `of=${file}`, 'bs=4096'], { stdio: 'ignore' })
+}
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
+}
