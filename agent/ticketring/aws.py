@@ -11,6 +11,7 @@ import time
 from typing import Mapping, NamedTuple
 
 from .clock import Deadline
+from .files import read_public
 from .http import Address, Answer, NoAnswer, ask, proxy_for
 from .result import Failure
 from .settings import Settings
@@ -28,6 +29,7 @@ _SUFFIXES = {
     "us-isof": "csp.hci.ic.gov",
     "eu-isof": "csp.hci.ic.gov",
 }
+_ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?/?")
 _CREDENTIAL = re.compile(r"[!-~]{0,8192}")
 _SKEWED = re.compile(r"RequestTimeTooSkewed|Signature expired|Signature not yet current|RequestExpired")
 _THROTTLED = ("ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "Throttling")
@@ -74,6 +76,12 @@ def flat(body: bytes) -> dict[str, object]:
 
 # ---- Credentials
 
+_PLACES = "wanted some in the environment, the instance metadata or a shared file"
+
+
+class NoRole(Failure):
+    """The metadata service is not there, or names no role."""
+
 
 class Metadata:
     """The instance metadata service, version 2. At boot it may come later than this program: `patience` waits for it."""
@@ -89,8 +97,11 @@ class Metadata:
     def region(self) -> str:
         return self._get("meta-data/placement/region")
 
-    def credentials(self) -> Credentials:
-        role = self._get("meta-data/iam/security-credentials/").split("\n")[0]
+    def role(self) -> str:
+        """Its name. Raises NoRole where the service is not there or names none."""
+        return self._get("meta-data/iam/security-credentials/").split("\n")[0]
+
+    def credentials(self, role: str) -> Credentials:
         while True:
             found = flat(self._get(f"meta-data/iam/security-credentials/{role}").encode())
             key, secret, token = (found.get(name) for name in ("AccessKeyId", "SecretAccessKey", "Token"))
@@ -109,23 +120,20 @@ class Metadata:
 
     def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
         if self._off:
-            raise _no_metadata("AWS_EC2_METADATA_DISABLED is true")
+            raise NoRole("no-credentials", f"{_PLACES}; AWS_EC2_METADATA_DISABLED is true")
         while True:
             try:
                 answer = ask(method, f"{self._base}/latest/{path}", headers, b"", "", Deadline(3, self._deadline))
                 text = answer.body.decode("ascii", "replace")
                 if answer.status == 200 and re.fullmatch(r"[ -~\s]+", text):
                     return text
+                kind = Failure if answer.status in (200, 429) or answer.status >= 500 else NoRole
                 trouble = f"it answers {path} with {answer.status}{' and no text' if answer.status == 200 else ''}"
             except NoAnswer as none:
-                trouble = f"none answers at {self._base}: {none.words}"
+                kind, trouble = NoRole, f"none answers at {self._base}: {none.words}"
             if self._patience.passed():
-                raise _no_metadata(trouble)
+                raise kind("no-credentials", f"{_PLACES}; {trouble}")
             self._patience.pause(1)
-
-
-def _no_metadata(trouble: str) -> Failure:
-    return Failure("no-credentials", f"wanted some in the environment, the instance metadata or a shared file; {trouble}")
 
 
 def find_credentials(environment: Mapping[str, str], metadata: Metadata) -> Credentials:
@@ -137,19 +145,20 @@ def find_credentials(environment: Mapping[str, str], metadata: Metadata) -> Cred
     if shared is not None and environment.get("AWS_SSM_INSTANCE_ID", "").startswith("mi-"):
         return shared
     try:
-        return metadata.credentials()
-    except Failure:
+        role = metadata.role()
+    except NoRole:
         if shared is None:
             raise
         return shared
+    return metadata.credentials(role)
 
 
 def read_shared_file(environment: Mapping[str, str]) -> Credentials | None:
     path = environment.get("AWS_SHARED_CREDENTIALS_FILE") or f"{environment.get('HOME', '/root')}/.aws/credentials"
     profile, section = environment.get("AWS_PROFILE", "default"), ""
     found: dict[str, str] = {}
-    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="ascii") as file:
-        for line in file.read(LARGEST_ANSWER).split("\n"):
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in read_public(path).decode("ascii").split("\n"):
             name, sign, value = line.partition("=")
             if line.startswith("["):
                 section = line.strip()
@@ -165,10 +174,15 @@ def read_shared_file(environment: Mapping[str, str]) -> Credentials | None:
 def endpoint_of(service: str, region: str, settings: Settings, environment: Mapping[str, str]) -> str:
     """As the SDKs do: an address for the one service goes before that for all; the setting goes before either."""
     variable = "AWS_ENDPOINT_URL_" + {"secretsmanager": "SECRETS_MANAGER", "ssm": "SSM"}[service]
-    told = settings.get(f"ENDPOINT_{service.upper()}")
-    found = told or environment.get(variable) or environment.get("AWS_ENDPOINT_URL")
+    setting = f"ENDPOINT_{service.upper()}"
+    told = [(setting, settings.get(setting)), *((name, environment.get(name, "")) for name in (variable, "AWS_ENDPOINT_URL"))]
+    for name, address in told:
+        if address and _ADDRESS.fullmatch(address) is None:
+            raise Failure("config-invalid", f"wanted {name} as https://host or https://host:port, found something else")
+        if address:
+            return address.rstrip("/")
     head = region.rsplit("-", 2)[0]
-    return (found or f"https://{service}.{region}.{_SUFFIXES.get(head, 'amazonaws.com')}").rstrip("/")
+    return f"https://{service}.{region}.{_SUFFIXES.get(head, 'amazonaws.com')}"
 
 
 def sign(

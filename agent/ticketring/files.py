@@ -8,7 +8,7 @@ import fcntl
 import os
 import pwd
 import stat
-from typing import Iterator, NamedTuple, Sequence
+from typing import BinaryIO, Iterator, NamedTuple, Sequence
 
 from .clock import Deadline
 from .process import run
@@ -18,6 +18,13 @@ LARGEST_FILE = 1_048_576
 _MOST_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _reading(fd: int, path: str) -> BinaryIO:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise Failure("path-unsafe", f"wanted a file at {path}, found something else")
+    return os.fdopen(fd, "rb")
 
 
 class Directory:
@@ -31,6 +38,9 @@ class Directory:
         except OSError as error:
             raise Failure("write-failed", f"cannot open the directory {path}: {reason(error)}") from None
 
+    def close(self) -> None:
+        os.close(self.fd)
+
     def read(self, name: str) -> bytes | None:
         """The file's bytes, None where there is none. Raises Failure for what is no file of a sane size."""
         try:
@@ -39,9 +49,7 @@ class Directory:
             return None
         except OSError as error:
             raise self._unsafe(name, f"to read a file, got: {reason(error)}") from None
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise self._unsafe(name, "a file, found something else")
+        with _reading(fd, f"{self.path}/{name}") as file:
             data = file.read(LARGEST_FILE + 1)
         if len(data) > LARGEST_FILE:
             raise self._unsafe(name, f"at most {LARGEST_FILE} bytes, found more")
@@ -123,7 +131,7 @@ def _walk(path: str, make: bool) -> int:
     fd, trail = os.open("/", _DIRECTORY), list[str]()
     try:
         while True:
-            _refuse_foreign("/" + "/".join(trail), os.fstat(fd))
+            refuse_foreign("/" + "/".join(trail), os.fstat(fd), bool(steps))
             if not steps:
                 return fd
             step = steps.pop(0)
@@ -163,11 +171,11 @@ def _steps(path: str) -> list[str]:
     return steps
 
 
-def _refuse_foreign(path: str, found: os.stat_result) -> None:
+def refuse_foreign(path: str, found: os.stat_result, on_the_way: bool = False) -> None:
     """As sshd does: in a directory that others may write they put their own files under our names."""
     own = found.st_uid in (0, os.geteuid())
-    # With the sticky bit, none moves what is another's.
-    if own and not (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
+    # With the sticky bit, none moves what is another's: it may stand on the way.
+    if own and (found.st_mode & 0o022 == 0 or on_the_way and found.st_mode & stat.S_ISVTX):
         return
     why = "other users may write to it" if own else f"it belongs to user {found.st_uid}"
     raise Failure("path-unsafe", f"wanted {path} to be root's alone, but {why}: chown root, chmod go-w")
@@ -179,7 +187,8 @@ def locked(directory: Directory, name: str, seconds: int, deadline: Deadline) ->
     try:
         fd = os.open(name, os.O_RDWR | os.O_CREAT | _FILE, 0o600, dir_fd=directory.fd)
     except OSError as error:
-        raise Failure("write-failed", f"cannot open {directory.path}/{name}: {reason(error)}") from None
+        code = "path-unsafe" if error.errno in (errno.ELOOP, errno.EISDIR) else "write-failed"
+        raise Failure(code, f"cannot open {directory.path}/{name} as a file: {reason(error)}") from None
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise Failure("path-unsafe", f"wanted a file at {directory.path}/{name}, found something else")

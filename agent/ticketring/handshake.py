@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from typing import Callable, NamedTuple, Sequence
 
@@ -76,12 +78,18 @@ class Handshake:
                 self._take(Reader(self._bytes))
         elif line.startswith("<<<"):
             self.spoke = True
-        elif "connect:errno=" in line or ":Connection refused" in line:
-            self.refused = True
+        elif line.startswith("connect:errno="):
+            self._take_error(int(line[14:]) if line[14:].isdigit() else 0)
         elif ":wrong version number:" in line or ":packet length too long:" in line:
             self.trouble = "an answer that is no TLS"
         elif "Name or service not known" in line or "getaddrinfo" in line or "BIO_lookup" in line:
             self.trouble = "a name that does not resolve"
+
+    def _take_error(self, number: int) -> None:
+        """Of connect(2). Where nothing listens, that is all there is to say; anything else is not the server's doing."""
+        self.refused = not self.trouble and number in (errno.ECONNREFUSED, errno.ENOENT)
+        if not self.refused:
+            self.trouble = self.trouble or f"no connection: {os.strerror(number)}"
 
     def _take(self, message: Reader) -> None:
         self.modern = "1.3" in self._version
@@ -172,6 +180,9 @@ def shake(
             seen.read(line)
             if enough(seen):
                 break
+        else:
+            if child.wait(0) is None and not seen.trouble:
+                seen.trouble = f"no end of the handshake within {_SECONDS} s"
         child.end_input()
         # -sess_out is written by the time it ends.
         if options:

@@ -35,7 +35,7 @@ class Address:
 
     def __init__(self, url: str) -> None:
         match = _URL.fullmatch(url)
-        if match is None:
+        if match is None or int(match[4] or 0) > 65_535:
             raise NoAnswer("config-invalid", "an address that is no http or https URL")
         self.scheme, self.user, host, port, path = match.groups(default="")
         self.host = host.strip("[]")

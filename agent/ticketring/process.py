@@ -29,7 +29,9 @@ class Child:
             )
         except OSError as error:
             os.close(self._output)
-            raise Failure("tool-missing", f"wanted to run {words[0]}: {reason(error)}") from None
+            missing = isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError))
+            code = "tool-missing" if missing else "internal-error"
+            raise Failure(code, f"wanted to run {words[0]}: {reason(error)}") from None
         finally:
             os.close(theirs)
 

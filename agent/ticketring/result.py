@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from typing import Mapping
 
 LONGEST_DETAIL = 300
@@ -33,8 +32,7 @@ def printable(text: str) -> str:
 def note(text: str) -> None:
     """A remark for the operator. One that cannot be written is lost, and nothing else."""
     try:
-        sys.stderr.write(f"ticketring: {printable(text)}\n")
-        sys.stderr.flush()
+        os.write(2, f"ticketring: {printable(text)}\n".encode("ascii"))
     except OSError:
         pass
 

@@ -15,7 +15,7 @@ from .keys import Ring, parse_ring
 from .result import Failure, note
 from .servers.haproxy import HaproxyKeys
 from .servers.nginx import NginxKeys
-from .servers.protocol import KeyServer, Machine, NotRunning, choose, look_until
+from .servers.protocol import KeyServer, Machine, NotRunning, choose, look_until, refuse_other_owner
 from .settings import Listener, Settings, parse_listener
 
 KINDS = (HaproxyKeys, NginxKeys)
@@ -222,6 +222,7 @@ class RingRun:
 
     def _not_running(self, why: str) -> Failure:
         """The files may take the ring that the next start needs."""
+        refuse_other_owner(self._server.kind, self._files, self._server.owner)
         replacement = Replacement([] if self._placed else self._files, 0o400, self._server.owner)
         replacement.place(self._deadline)
         replacement.keep()
@@ -253,7 +254,7 @@ class RingRun:
         if told[1:] == again[1:] and 0 <= time.time() - int(told[0]) < _HOUR:
             self._directory.write_new("refused", "\n".join(told).encode("ascii", "replace"), 0o600)
             failure = Failure(told[4], told[5])
-            failure.add("not loaded again within the hour, since nothing has changed")
+            failure.add(f"nothing has changed: not loaded again within the hour, or until {self._directory.path}/refused is gone")
             raise failure
 
     # ---- Proof
@@ -321,7 +322,7 @@ class RingRun:
         listeners = {listener.text.replace("/", ","): listener for listener in self._server.listeners}
         for name in self._directory.names():
             match = _OLD_TICKET.fullmatch(name)
-            if match is None:
+            if match is None or self._directory.read(name) is None:
                 continue
             listener, key_name = listeners.get(match[1]), match[2]
             if listener is None:
@@ -357,10 +358,14 @@ class RingRun:
 
     def _bypass_from(self, listener: Listener, guarded: Sequence[Listener], version: str) -> Problem | None:
         try:
-            if self._take_ticket(listener, "open.ticket", version).ticket is None:
+            # Of a client without a certificate: one that was shown may open the guarded listener.
+            if self._take_ticket(listener._replace(client=None), "open.ticket", version).ticket is None:
                 return None
             for other in guarded:
-                if self._try_ticket(other, "open.ticket", version).reused:
+                seen = self._try_ticket(other, "open.ticket", version)
+                if not seen.spoke:
+                    return silence(seen, f"{other.text}: wanted the ticket of {listener.text} refused")
+                if seen.reused:
                     opened = f"a ticket of {listener.text} opens {other.text} without a client certificate"
                     return Problem("auth-bypass", f"{opened} (TLS {version[4:].replace('_', '.')}): give them different rings")
             return None

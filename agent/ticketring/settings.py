@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Mapping, NamedTuple, Sequence
 
+from .files import Directory, read_public, refuse_foreign
 from .result import Failure, reason
 
 LARGEST_FILE = 65_536
@@ -87,12 +89,14 @@ def parse(origin: str, text: str, known: frozenset[str]) -> dict[str, str]:
 def read_file(path: str) -> str:
     """The text of a machine's own settings; empty where there is no such file."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        data = read_public(path)
+        # It names commands that root runs.
+        refuse_foreign(path, os.stat(path))
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise _invalid(f"to read {path}", reason(error)) from None
+    Directory(path.rpartition("/")[0] or "/").close()
     if len(data) > LARGEST_FILE:
         raise _invalid(f"at most {LARGEST_FILE} bytes in {path}", "more")
     try:

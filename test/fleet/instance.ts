@@ -47,6 +47,8 @@ export class Instance {
   readonly terminator: Terminator
   readonly endpoint: Endpoint
   readonly runDirectory: string
+  /** What {@link run} starts where its options name nothing. */
+  script = SCRIPT
   readonly #confDirectory: string
   readonly #settings = new Map<string, string>()
 
@@ -136,7 +138,7 @@ export class Instance {
 
   /** Starts the script in a process group of its own, so that a test can kill it whole. */
   begin(options: RunOptions = {}): { pid: number; ended: Promise<Run> } {
-    const program = wordsOf(options.script ?? SCRIPT, options.shell)
+    const program = wordsOf(options.script ?? this.script, options.shell)
     const [command = '', ...words] = [...(options.prefix ?? []), ...program, ...(options.arguments ?? [])]
     const environment = Object.entries({ ...this.environment(), ...options.environment })
     const child = spawn(command, words, {

@@ -8,19 +8,26 @@ const inHome = (path: string) => fileURLToPath(new URL(`../../${path}`, import.m
 export const SCRIPT = inHome('fleet/apply-ring.sh')
 export const STAPLE_SCRIPT = inHome('fleet/apply-staple.sh')
 
+/** The ring's program in Python, whatever the switch says: for what it keeps and the shell does not. */
+export const RING_PROGRAM = inHome('agent')
+
 /** `shell` until the program does all that the scripts do. */
 export const PROGRAM = programOf(process.env.TICKETRING_PROGRAM ?? 'shell')
 
 /** What the machine's Python is: TICKETRING_PYTHON names another one, such as the oldest that is supported. */
 const PYTHON = process.env.TICKETRING_PYTHON ?? '/usr/bin/python3'
 
-const COMMANDS: Readonly<Record<string, string>> = { [SCRIPT]: 'ring', [STAPLE_SCRIPT]: 'staples' }
+const COMMANDS: Readonly<Record<string, string>> = {
+  [SCRIPT]: 'ring',
+  [STAPLE_SCRIPT]: 'staples',
+  [RING_PROGRAM]: 'ring',
+}
 
 /** The words that run a script, or in its place the program; any other text is the shell's in both. */
 export function wordsOf(script: string, shell: readonly string[] = ['dash']): readonly string[] {
   const command = COMMANDS[script]
-  if (PROGRAM === 'shell' || command === undefined) return [...shell, script]
-  return [PYTHON, '-I', '-X', `pycache_prefix=${cache()}`, inHome('agent'), command]
+  if ((PROGRAM === 'shell' && script !== RING_PROGRAM) || command === undefined) return [...shell, script]
+  return [PYTHON, '-I', '-X', `pycache_prefix=${cache()}`, RING_PROGRAM, command]
 }
 
 /** Runs the staples' half of the program, whatever the suites run. */

@@ -81,7 +81,7 @@ function realPath(tool: string): string {
 /** True where this process may mount a file system. */
 export function mountSmall(directory: string): boolean {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', directory], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k,mode=755', 'tmpfs', directory], { stdio: 'ignore' })
     return true
   } catch {
     return false

@@ -12,6 +12,7 @@ import socket
 import struct
 from typing import ContextManager, Iterator, Sequence
 
+from ..clock import Deadline
 from ..files import Directory, File, uid_of
 from ..handshake import Problem, nothing_listens
 from ..keys import Ring
@@ -72,7 +73,10 @@ class Haproxy:
             with self._connect() as link:
                 link.sendall(f"{commands}\n".encode("ascii"))
                 answer = b""
+                # One time for the whole answer, however it comes.
+                patience = Deadline(5, self.machine.deadline)
                 while piece := link.recv(65_536):
+                    link.settimeout(max(patience.left(), 0.001))
                     answer += piece
                     if len(answer) > LARGEST_ANSWER:
                         raise self.unexpected(f"at most {LARGEST_ANSWER} bytes")
@@ -81,7 +85,7 @@ class Haproxy:
         except PermissionError:
             raise Failure("socket-refused", f"wanted to connect to {self.socket}, not permitted") from None
         except OSError as error:
-            trouble, answer = reason(error), b""
+            trouble, answer = reason(error) if error.errno else "no end of it within 5 s", b""
         else:
             trouble = "none"
         if answer == b"":

@@ -18,7 +18,7 @@ from ..keys import Ring
 from ..process import command, run
 from ..result import Failure, note
 from ..settings import Settings
-from .protocol import Machine, Place, Staple
+from .protocol import Machine, Place, Staple, refuse_other_owner
 from .turn import Mark, turn
 
 
@@ -64,11 +64,11 @@ class Nginx:
         """Once the files are in place; where another run has reloaded since, that one is as good."""
         placed = time.monotonic()
         self._begun = self._begun or time.clock_gettime(time.CLOCK_BOOTTIME)
-        self.reloaded = True
         with turn(self.machine, self.kind, " ".join(self._reload)) as lock:
             mark = Mark(lock)
             if mark.is_after(placed):
                 note("nginx was reloaded for another run since these files were in place")
+                self.reloaded = True
                 return
             self._run(self._test, "config-test-failed")
             begun = time.monotonic()
@@ -76,6 +76,7 @@ class Nginx:
             mark.write(begun)
 
     def reload_again(self) -> None:
+        self.reloaded = True
         self._run(self._reload, "reload-failed")
 
     def _run(self, words: Sequence[str], code: str) -> None:
@@ -121,6 +122,8 @@ class NginxKeys(Nginx):
 
     def holds(self, ring: Ring) -> bool:
         masters = _masters(self._test)
+        if len(masters) != 1:
+            refuse_other_owner(self.kind, self.render(ring), self.owner)
         for _, user in masters:
             if len(masters) == 1 and user not in (0, self.owner):
                 wanted = f"wanted NGINX_OWNER as user {user}, who runs nginx's master"
@@ -131,7 +134,9 @@ class NginxKeys(Nginx):
         self.reload()
 
     def restore(self) -> None:
-        self.reload_again()
+        # A configuration that its own test refused was never loaded.
+        if self.reloaded:
+            self.reload_again()
 
 
 class NginxStaples(Nginx):

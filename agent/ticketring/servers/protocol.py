@@ -175,6 +175,15 @@ def look_until(server: Server, machine: Machine, look: Callable[[], Problem | No
             machine.deadline.pause(0.05)
 
 
+def refuse_other_owner(kind: str, files: Sequence[File], owner: int) -> None:
+    """Where the server cannot tell as whom its next start reads: as whose the files are there now."""
+    for file in files:
+        found = file.directory.stat(file.name)
+        if found is not None and found.st_uid not in (0, owner):
+            wanted = f"wanted {kind.upper()}_OWNER as user {found.st_uid}, whose {file.path} is, found user {owner}"
+            raise Failure("config-invalid", f"{wanted}; chown that file where the owner is to change")
+
+
 S = TypeVar("S", bound=Server)
 
 

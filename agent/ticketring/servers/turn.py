@@ -17,7 +17,10 @@ from .protocol import Machine
 def turn(machine: Machine, kind: str, which: str) -> Iterator[int | None]:
     """The open lock of that server. One that is held for longer than LOCK_WAIT is not waited for: None."""
     parent = machine.run_directory.path.rpartition("/")[0] or "/"
-    directory = Directory(parent) if os.access(parent, os.W_OK) else machine.run_directory
+    directory = machine.run_directory
+    # Where the directory above is not root's alone, another user could hold the lock.
+    with contextlib.suppress(Failure):
+        directory = Directory(parent) if os.access(parent, os.W_OK) else directory
     name = f"{kind}.{hashlib.sha256(which.encode()).hexdigest()[:10]}.reload"
     with contextlib.ExitStack() as held:
         fd = None

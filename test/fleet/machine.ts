@@ -1,0 +1,52 @@
+/** One machine of the fleet that runs the program in Python. */
+import { expect, vi } from 'vitest'
+import type { InstanceError } from '../../lambda/core/result-line.ts'
+import type { Ring } from '../../lambda/core/ring.ts'
+import { advanced, Instance, type Run, type RunOptions, ringOf } from './instance.ts'
+import { RING_PROGRAM } from './program.ts'
+
+/** A machine whose server runs `ring`. */
+export async function startMachine(server: 'haproxy' | 'nginx', ring = ringOf(1)): Promise<Instance> {
+  const machine = await Instance.start(server, ring)
+  machine.script = RING_PROGRAM
+  return machine
+}
+
+/** A machine that runs generation 1, while AWSCURRENT names generation 2: there is always something to do. */
+export async function startOneBehind(server: 'haproxy' | 'nginx'): Promise<[machine: Instance, next: Ring]> {
+  const ring = ringOf(1)
+  const machine = await startMachine(server, ring)
+  expect((await machine.run()).line).toMatchObject({ result: 'applied', generation: 1 })
+  const next = advanced(ring)
+  machine.publish(next)
+  return [machine, next]
+}
+
+/** Runs, expects this error and a machine that runs what it ran before; gives the detail. */
+export async function refused(
+  machine: Instance,
+  error: InstanceError,
+  options: RunOptions = {},
+): Promise<string> {
+  const before = await machine.condition()
+  const run = await failed(machine, error, options)
+  await vi.waitFor(async () => expect(await machine.condition()).toEqual(before), { timeout: 3_000 })
+  return run.line.detail ?? ''
+}
+
+/** Runs and expects this error, in one line and without a traceback. */
+export async function failed(
+  machine: Instance,
+  error: InstanceError,
+  options: RunOptions = {},
+): Promise<Run> {
+  const run = await machine.run(options)
+  expect({ code: run.code, ...run.line }).toMatchObject({
+    code: 1,
+    result: 'failed',
+    error,
+    verified: 'none',
+  })
+  expect(run.stderr).not.toContain('Traceback')
+  return run
+}
