@@ -24,13 +24,13 @@ const FUNCTIONS: readonly Bundled[] = [
   {
     name: 'rotation function',
     entry: 'lambda/handlers/rotate.ts',
-    limit: 400,
+    limit: 285,
     environment: { [ROTATION_VARIABLE]: serialiseRotationConfiguration(configurationOf()) },
   },
   {
     name: 'staple function',
     entry: 'lambda/handlers/staple.ts',
-    limit: 600,
+    limit: 330,
     environment: { [STAPLES_VARIABLE]: serialiseStapleConfiguration(stapleConfiguration([])) },
   },
 ]

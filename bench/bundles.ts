@@ -1,14 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
-import { BUNDLING } from '../infra/bundling.ts'
+import { BUNDLING } from '../infra/bundle.ts'
 import { run } from './processes.ts'
 import { median } from './statistics.ts'
 
 /** Bundles an entry file of this project as the functions are: `pruned`, or with all that the SDK could ever load. */
 export async function bundleOf(entry: string, outfile: string, how: 'pruned' | 'unpruned'): Promise<number> {
-  const { mainFields, external, ...kept } = BUNDLING
-  const pruned: BuildOptions = { mainFields, external }
+  const { mainFields, external, plugins, ...kept } = BUNDLING
+  const pruned: BuildOptions = { mainFields, external, plugins }
   await build({
     ...kept,
     entryPoints: [entry],

@@ -1,41 +1,11 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { AssetHashType, DockerImage, type ILocalBundling } from 'aws-cdk-lib'
 import { Code } from 'aws-cdk-lib/aws-lambda'
-import { type BuildOptions, buildSync } from 'esbuild'
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-
-/**
- * Packages that the SDK reaches by a dynamic import() alone, when neither code nor environment gives credentials
- * (and bowser, event streams: in a browser, for streaming operations). Lambda always sets them in the environment,
- * which the SDK asks first, so these stay out of the bundle: a third of its size, and of what could leak a key.
- */
-export const NEVER_REACHED = [
-  '@aws-sdk/credential-provider-http',
-  '@aws-sdk/credential-provider-ini',
-  '@aws-sdk/credential-provider-process',
-  '@aws-sdk/credential-provider-sso',
-  '@aws-sdk/credential-provider-web-identity',
-  '@smithy/credential-provider-imds',
-  '@smithy/core/event-streams',
-  'bowser',
-] as const
-
-/** How the functions are bundled. */
-export const BUNDLING = {
-  absWorkingDir: ROOT,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'es2022',
-  mainFields: ['module', 'main'],
-  minify: true,
-  sourcemap: false,
-  external: [...NEVER_REACHED],
-  logLevel: 'warning',
-} satisfies BuildOptions
+import { BUNDLING } from './bundle.ts'
 
 /** A file that is put beside a bundle. */
 export interface PlacedFile {
@@ -48,15 +18,15 @@ export interface PlacedFile {
  * @param entry file in `lambda/handlers`.
  */
 export function bundled(entry: string, file?: PlacedFile): Code {
-  return Code.fromAsset(join(ROOT, 'lambda'), {
+  return Code.fromAsset(join(BUNDLING.absWorkingDir, 'lambda'), {
     assetHashType: AssetHashType.OUTPUT,
     // The image is asked for, and not used: esbuild is a dependency, and works for every platform alike.
     bundling: { image: DockerImage.fromRegistry('none'), local: new Bundle(entry, file) },
   })
 }
 
-/** One run of esbuild an entry: an app has several functions of the same code. */
-const bundles = new Map<string, string>()
+/** What was bundled, by its entry: an app has several functions of the same code. */
+const bundles = new Map<string, Buffer>()
 
 class Bundle implements ILocalBundling {
   /** Readable, since the CDK tells bundlings apart by their JSON. */
@@ -69,17 +39,20 @@ class Bundle implements ILocalBundling {
   }
 
   tryBundle(output: string): boolean {
-    const bundle = bundles.get(this.entry) ?? build(this.entry)
-    bundles.set(this.entry, bundle)
-    writeFileSync(join(output, 'index.mjs'), bundle)
+    const outfile = join(output, 'index.mjs')
+    const known = bundles.get(this.entry)
+    if (known === undefined) bundles.set(this.entry, bundle(this.entry, outfile))
+    else writeFileSync(outfile, known)
     if (this.file !== undefined) writeFileSync(join(output, this.file.name), this.file.text)
     return true
   }
 }
 
-function build(entry: string): string {
-  const built = buildSync({ ...BUNDLING, entryPoints: [`lambda/handlers/${entry}`], write: false })
-  const [bundle] = built.outputFiles
-  if (bundle === undefined) throw new Error(`esbuild made nothing of ${entry}`)
-  return bundle.text
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+const PROCESS = fileURLToPath(new URL('./bundle-process.ts', import.meta.url))
+
+function bundle(entry: string, outfile: string): Buffer {
+  const args = ['--import', TSX, PROCESS, `lambda/handlers/${entry}`, outfile]
+  execFileSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  return readFileSync(outfile)
 }

@@ -7,8 +7,8 @@ const scope = new Scope()
 afterAll(() => scope.close())
 
 describe.each([
-  ['schedule', 12],
-  ['secrets-manager', 18],
+  ['schedule', 11],
+  ['secrets-manager', 15],
 ] as const)('a rotation with the trigger %s, over the wire', (trigger, most) => {
   it.each([1, 120])(
     `takes no more than ${most} calls with %i machines, beside polls and pages`,

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { build, type Metafile } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Synthesis, synthesise } from '../../infra/build-app.ts'
-import { BUNDLING } from '../../infra/bundling.ts'
+import { BUNDLING } from '../../infra/bundle.ts'
 import { exampleRing, exampleSet } from './example.ts'
 import { flat, type Resource } from './synthesis.ts'
 
@@ -32,19 +34,23 @@ interface Subject {
   readonly most: number
   /** The service that `status` asks first. */
   readonly service: string
+  /** What comes of `status` where nothing is there. */
+  readonly refusal: RegExp
 }
 
 const ROTATION: Subject = {
   function: 'ticketring-edge-rotation',
   entry: 'lambda/handlers/rotate.ts',
-  most: 400_000,
+  most: 285_000,
   service: 'secretsmanager|ssm',
+  refusal: /^secret-missing: .*ResourceNotFoundException: none/,
 }
 const STAPLES: Subject = {
   function: 'ticketring-edge-staples',
   entry: 'lambda/handlers/staple.ts',
-  most: 600_000,
+  most: 330_000,
   service: 'ssm',
+  refusal: /^aws-refused: .*ResourceNotFoundException: none/,
 }
 
 /** Two sets with more certificates than an environment holds: so many that each has a file. */
@@ -106,10 +112,9 @@ describe.each([ROTATION, STAPLES])('the bundle of $function', (subject) => {
   })
 
   it('holds our code and the packages of the allow-list, and no others', () => {
-    const output = Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined)
-    const packages = Object.entries(output?.inputs ?? {})
-      .filter(([path, { bytesInOutput }]) => bytesInOutput > 0 && path.includes('node_modules/'))
-      .map(([path]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1])
+    const packages = shipped(metafile)
+      .filter((path) => path.includes('node_modules/'))
+      .map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1])
     expect([...new Set(packages)].sort()).toEqual(PACKAGES)
   })
 
@@ -123,6 +128,12 @@ describe.each([ROTATION, STAPLES])('the bundle of $function', (subject) => {
     )
   })
 
+  it('holds no class for each error of a service, and says which one it got all the same', async () => {
+    expect(shipped(metafile).filter((path) => path.endsWith('/models/errors.js'))).toEqual([])
+    const { said } = await callFrom(subject.function)
+    expect(said).toMatch(subject.refusal)
+  })
+
   it('loads where there is nothing but itself, and signs with the credentials of the environment', async () => {
     const { requests, status } = await callFrom(subject.function)
     expect(requests[0]?.authorization).toMatch(
@@ -133,6 +144,13 @@ describe.each([ROTATION, STAPLES])('the bundle of $function', (subject) => {
     expect(status).toBe(0)
   })
 })
+
+/** Files of which something is in the bundle. */
+function shipped({ outputs }: Metafile): readonly string[] {
+  const output = Object.values(outputs).find(({ entryPoint }) => entryPoint !== undefined)
+  const inputs = Object.entries(output?.inputs ?? {})
+  return inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path)
+}
 
 const NODE_BUILTINS = /^(assert|buffer|crypto|fs|http|https|http2|os|path|process|stream|url|util|zlib)(\/|$)/
 
@@ -158,41 +176,43 @@ interface Heard {
 }
 
 /** Runs a function in a process and a directory of its own, and gives the requests that it signed. */
-async function callFrom(name: string): Promise<{ requests: readonly Heard[]; status: number | null }> {
+async function callFrom(name: string): Promise<{ requests: readonly Heard[] } & Ended> {
   const requests: Heard[] = []
   const server = createServer(async (request, response) => {
     const { authorization } = request.headers
-    requests.push({ authorization, body: await textOf(request) })
+    requests.push({ authorization, body: await text(request) })
     response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
     response.end('{"__type":"ResourceNotFoundException","message":"none"}')
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   try {
-    return { status: await runBare(name, (server.address() as AddressInfo).port), requests }
+    return { ...(await runBare(name, (server.address() as AddressInfo).port)), requests }
   } finally {
     server.close()
   }
 }
 
-async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(chunk)
-  return Buffer.concat(chunks).toString()
+const RUN = `import { handler } from './index.mjs'
+const context = { getRemainingTimeInMillis: () => 10_000 }
+await handler({ action: 'status' }, context).catch((error) => process.stderr.write(String(error)))
+`
+
+interface Ended {
+  readonly status: number | null
+  /** The error of the handler. */
+  readonly said: string
 }
 
-function runBare(name: string, port: number): Promise<number | null> {
+async function runBare(name: string, port: number): Promise<Ended> {
   const secret = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:ticketring/edge-AbCdEf'
   const variables = flat(functionOf(name).Properties.Environment.Variables) as Record<string, string>
   const bare = mkdtempSync(join(folder, 'bare-'))
   cpSync(assetOf(name), bare, { recursive: true })
   // Nothing is there, so the answer is a refusal: only that it was asked for counts here.
-  writeFileSync(
-    join(bare, 'run.mjs'),
-    "import { handler } from './index.mjs'\nawait handler({ action: 'status' }, { getRemainingTimeInMillis: () => 10_000 }).catch(() => {})\n",
-  )
+  writeFileSync(join(bare, 'run.mjs'), RUN)
   const child = spawn(process.execPath, ['--no-warnings', 'run.mjs'], {
     cwd: bare,
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       ...Object.fromEntries(
         Object.entries(variables).map(([key, value]) => [key, value.replace('<EdgeRingSecret>', secret)]),
@@ -204,5 +224,6 @@ function runBare(name: string, port: number): Promise<number | null> {
       AWS_SESSION_TOKEN: 'token',
     },
   })
-  return new Promise((done) => child.on('exit', done))
+  const said = await text(child.stderr)
+  return { status: child.exitCode ?? (await once(child, 'exit'))[0], said }
 }
