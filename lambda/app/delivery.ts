@@ -93,8 +93,10 @@ function audit(
     if (!verdict.confirmed) continue
     const isNews = holders === undefined ? first || missing.has(instance) : !holders.has(instance)
     if (!isNews && !verdict.changed) continue
-    const { generation, encryptsWith } = verdict
+    const { generation, encryptsWith, serverVersion } = verdict
+    const { lineage } = delivery
     const since = (verdict.since ?? clock.now()).toISOString()
-    journal.record({ kind: 'held-by', instance, lineage: delivery.lineage, generation, encryptsWith, since })
+    const runs = serverVersion === undefined ? {} : { serverVersion }
+    journal.record({ kind: 'held-by', instance, lineage, generation, encryptsWith, since, ...runs })
   }
 }

@@ -145,6 +145,8 @@ export type JournalEntry =
       readonly generation: number
       readonly encryptsWith: string
       readonly since: string
+      /** Of the server that runs there, where it told. */
+      readonly serverVersion?: string
     }
   | { readonly kind: 'measured'; readonly metrics: Metrics }
 

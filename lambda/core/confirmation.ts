@@ -27,6 +27,8 @@ export type Verdict =
       /** False if the instance held this ring before the command came. */
       readonly changed: boolean
       readonly since?: Date
+      /** Version of the server that runs there, where it told. */
+      readonly serverVersion?: string
     }
   | Unconfirmed
 
@@ -80,6 +82,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
     encryptsWith: line.encryptsWith,
     changed: line.result !== 'unchanged',
     ...(since === undefined ? {} : { since }),
+    ...(line.serverVersion === undefined ? {} : { serverVersion: line.serverVersion }),
   }
 }
 

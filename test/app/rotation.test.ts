@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { serialiseResultLine } from '../../lambda/core/result-line.ts'
 import { keysOf, sharesNoKey } from '../../lambda/core/ring.ts'
+import { SCRIPT } from '../fakes/fleet.ts'
 import { converged, HOUR, methods, REVOKE, TIMING, World } from '../fakes/world.ts'
 
 describe('the first tick after a deploy', () => {
@@ -483,5 +485,20 @@ describe('the audit', () => {
     await world.invoke({ action: 'deliver' })
     const lines = world.journal.of('held-by').map(({ instance, generation }) => `${instance}/${generation}`)
     expect(lines.sort()).toEqual(['i-1/1', 'i-1/2', 'i-2/1', 'i-2/2', 'i-3/1', 'i-3/2'])
+  })
+
+  it('says which version of its server a machine runs, where its line does', async () => {
+    const world = await converged()
+    const { ring, lineage, generation, current } = world.ring()
+    const line = serialiseResultLine({
+      ...{ ring, lineage, generation, encryptsWith: current.name, server: 'haproxy', result: 'applied' },
+      ...{ verified: 'handshake', ms: 40, script: SCRIPT, serverVersion: '2.6.12-1+deb12u1' },
+    })
+    const [machine] = world.fleet.instances
+    if (machine) machine.conduct = { say: `${line}\n` }
+    await world.invoke({ action: 'deliver' })
+    const told = world.journal.of('held-by').slice(-1)
+    expect(told).toMatchObject([{ instance: 'i-1', generation: 1, serverVersion: '2.6.12-1+deb12u1' }])
+    expect(world.journal.of('held-by')[0]).not.toHaveProperty('serverVersion')
   })
 })

@@ -63,6 +63,33 @@ describe('a result line', () => {
     }
   })
 
+  it.each(['3.0.5', '2.6.12-1+deb12u1', '1.22.1', '2.8-dev1~bpo', 'x'.repeat(64)])(
+    'may say the version of its server: %s',
+    (serverVersion) => {
+      const line = { ...LINE, serverVersion }
+      expect(parseResultLine(serialiseResultLine(line))).toEqual(line)
+      expect(judge(said({ serverVersion }), WANTED)).toMatchObject({ confirmed: true, serverVersion })
+    },
+  )
+
+  it.each<[string, unknown]>([
+    ['an empty text', ''],
+    ['a number', 3.2],
+    ['null', null],
+    ['a list', ['3.2']],
+    ['what HAProxy prints around it', 'HAProxy version 3.2'],
+    ['a second line', '3.2\n3.3'],
+    ['a line end', '3.2\n'],
+    ['a control character', '3.2\u001b[31m'],
+    ['markup', '<b>3.2</b>'],
+    ['a letter beyond ASCII', '3.2ß'],
+    ['more than 64 characters', 'x'.repeat(65)],
+  ])('says no version that is %s, and such a machine is named', (_, serverVersion) => {
+    const output = JSON.stringify({ v: 1, ...LINE, serverVersion })
+    expect(() => parseResultLine(output)).toThrow(/result-line-malformed: .*"serverVersion"/)
+    expect(judge(said({ serverVersion }), WANTED)).toMatchObject({ confirmed: false, spoke: true })
+  })
+
   it('fails with an error of the closed list only', () => {
     const failed = { v: 1, ...LINE, result: 'failed' }
     expect(() => parseResultLine(JSON.stringify(failed))).toThrow(/"error"/)

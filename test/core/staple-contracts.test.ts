@@ -211,6 +211,8 @@ const LINE: StapleLine = {
 describe('a result line of staples', () => {
   it('survives writing and reading, with each error that there is', () => {
     expect(parseStapleLine(`${serialiseStapleLine(LINE)}\n`)).toEqual(LINE)
+    const versioned = { ...LINE, serverVersion: '2.6.12-1+deb12u1' }
+    expect(parseStapleLine(serialiseStapleLine(versioned))).toEqual(versioned)
     for (const error of STAPLE_ERRORS) {
       const failed: StapleLine = { ...LINE, result: 'failed', error, detail: 'why' }
       expect(parseStapleLine(serialiseStapleLine(failed))).toEqual(failed)
@@ -225,6 +227,8 @@ describe('a result line of staples', () => {
     ['a failure without its error', JSON.stringify({ v: 1, ...LINE, result: 'failed' })],
     ['an unknown error', JSON.stringify({ v: 1, ...LINE, result: 'failed', error: 'tickets-off' })],
     ['a negative count', JSON.stringify({ v: 1, ...LINE, held: -1 })],
+    ['a version that is a sentence', JSON.stringify({ v: 1, ...LINE, serverVersion: 'nginx version 1.22' })],
+    ['a version that is a number', JSON.stringify({ v: 1, ...LINE, serverVersion: 1.22 })],
   ])('of %s is refused', (_, output) => {
     expect(() => parseStapleLine(output)).toThrow(/result-line-malformed/)
   })
