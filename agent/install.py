@@ -33,16 +33,20 @@ class Failure(Exception):
         self.detail = detail
 
 
-def main(head: str, command: str, name: str, settings: str, zipapp: bytes) -> None:
-    """`head` is the beginning of the result line of a failure."""
+def main(head: str, command: str, name: str, settings: str, carried: bytes) -> None:
+    """`head` begins the result line of a failure; `carried` is the zipapp, or the hash of one that a package has installed."""
     started = time.monotonic()
     failure = None
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupt)
-        program = hashlib.sha256(zipapp).hexdigest()
-        scope = name if command == "ring" else f"{name}.staples"
-        path = install(program, zipapp, f"{scope}.conf", settings.encode())
+        conf = f"{name}.conf" if command == "ring" else f"{name}.staples.conf"
+        if len(carried) == 64:
+            program = carried.decode()
+            path = find_installed(program, conf, settings.encode())
+        else:
+            program = hashlib.sha256(carried).hexdigest()
+            path = install(program, carried, conf, settings.encode())
         started = time.monotonic()
         run(path, [command, name], settings, program[:12])
     except Failure as trouble:
@@ -78,6 +82,34 @@ def install(program: str, zipapp: bytes, conf: str, settings: bytes) -> str:
     fcntl.flock(version, fcntl.LOCK_SH)
     os.close(lock)
     return os.path.join(path, program, file)
+
+
+def find_installed(program: str, conf: str, settings: bytes) -> str:
+    """The path of what a package has installed, which is left as it is. Where it can be, what boot needs is kept beside it."""
+    os.umask(0o022)
+    path = LIBRARIES[0]
+    if not os.path.isdir(os.path.join(path, program)):
+        raise missing(program, path)
+    library = open_directory(path)
+    version = open_version(library, program)
+    zipapp = read(version, "ticketring.pyz")
+    if zipapp is None or hashlib.sha256(zipapp).hexdigest() != program:
+        raise missing(program, path)
+    fcntl.flock(version, fcntl.LOCK_SH)
+    try:
+        lock = lock_in(library)
+        if read(library, conf) != settings:
+            write(library, conf, settings, 0o644)
+        os.close(lock)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.path.join(path, program, "ticketring.pyz")
+    return os.path.join(path, program, precompile(version, zipapp))
+
+
+def missing(program: str, path: str) -> Failure:
+    return Failure("program-missing", f"wanted the program {program} of a package below {path}, found none that matches its hash")
 
 
 def run(path: str, words: list[str], settings: str, version: str) -> None:

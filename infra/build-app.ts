@@ -9,6 +9,7 @@ import { AwsSolutionsChecks } from 'cdk-nag'
 import type { Construct } from 'constructs'
 import { type Configuration, parseConfiguration } from './configuration.ts'
 import { readContext } from './context.ts'
+import type { DeliveryConfiguration } from './delivery-configuration.ts'
 import { refuseOversize } from './limits.ts'
 import {
   functionName,
@@ -80,8 +81,7 @@ export class TicketringStack extends Stack {
     operations: Operations,
   ): SynthesisedRing {
     const id = pascal(ring.name)
-    const { repairEvery, endpoints, ...props } = ring
-    const delivery = { repairEvery, ...(endpoints === undefined ? {} : { endpoints }) }
+    const [delivery, props] = splitDelivery(ring)
     const construct = new TicketKeyRing(this, id, { ...props, delivery, operations })
     letRead(construct, fleetRoles)
     tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
@@ -109,10 +109,9 @@ export class TicketringStack extends Stack {
   }
 
   #addSet(configuration: StaplingConfiguration, operations: Operations): SynthesisedSet {
-    const { name, targets, servers, certificates, fleetRoles, repairEvery, endpoints, ...asking } =
-      configuration
+    const [delivery, set] = splitDelivery(configuration)
+    const { name, targets, servers, certificates, fleetRoles, ...asking } = set
     const id = `${pascal(name)}Staples`
-    const delivery = { repairEvery, ...(endpoints === undefined ? {} : { endpoints }) }
     const props = { name, targets, servers, certificates, asking, delivery, operations }
     const construct = new OcspStapling(this, id, props)
     letRead(construct, fleetRoles)
@@ -132,6 +131,16 @@ export class TicketringStack extends Stack {
       document: construct.document,
     }
   }
+}
+
+/** What a construct takes as one prop, and the rest of its configuration. */
+function splitDelivery<T extends DeliveryConfiguration>({ repairEvery, endpoints, program, ...rest }: T) {
+  const delivery: DeliveryConfiguration = {
+    repairEvery,
+    ...(endpoints === undefined ? {} : { endpoints }),
+    ...(program === undefined ? {} : { program }),
+  }
+  return [delivery, rest] as const
 }
 
 /** An output of the stack: below its construct, or two rings named `a` and `a-status` would meet in one id. */

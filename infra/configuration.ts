@@ -66,7 +66,7 @@ function refuseLargeDocuments(
     const at = `${path}[${index}]`
     if (inspection.hasProblemsBelow(at)) return
     try {
-      buildStapleDocument(set, carriedForStaples())
+      buildStapleDocument(set, carriedForStaples(set))
     } catch (error) {
       if (!isRefusal(error, 'configuration-invalid')) throw error
       inspection.note(`${at}.servers`, `${error.wanted}. ${error.fix}`, error.came)

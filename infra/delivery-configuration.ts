@@ -6,6 +6,8 @@ export interface DeliveryConfiguration {
   readonly repairEvery: number
   /** Where the machines find the one service that they ask, if not at the usual address of their Region. */
   readonly endpoints?: Endpoints
+  /** The document brings no program: it calls the one of a package, if that is the very program of this release. */
+  readonly program?: 'installed'
 }
 
 /** By the service's name in its endpoint: a FIPS or dual-stack one, or that of an interface VPC endpoint. */
@@ -14,7 +16,7 @@ export interface Endpoints {
   readonly ssm?: string
 }
 
-export const DELIVERY_FIELDS = ['repairEvery', 'endpoints'] as const
+export const DELIVERY_FIELDS = ['repairEvery', 'endpoints', 'program'] as const
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
@@ -25,11 +27,13 @@ export function readDelivery(
   owner: Section,
   service: keyof Endpoints,
 ): DeliveryConfiguration {
+  const program = owner.oneOf('program', ['delivered', 'installed'], 'delivered')
   return {
     repairEvery: readRepair(inspection, owner),
     ...(owner.has('endpoints')
       ? { endpoints: readEndpoints(owner.section('endpoints', [service]), service) }
       : {}),
+    ...(program === 'installed' ? { program } : {}),
   }
 }
 

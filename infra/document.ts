@@ -50,6 +50,8 @@ export interface DocumentPlan {
   readonly subject: readonly ['TICKETRING_RING' | 'TICKETRING_SET', string]
   /** What the machines start from, in the words of their own configuration files. */
   readonly settings: Readonly<Record<string, string>>
+  /** That the program is there already, and only its hash travels. */
+  readonly program?: 'installed' | undefined
 }
 
 /** Seconds that a script may run on a machine. */

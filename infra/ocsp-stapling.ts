@@ -69,7 +69,7 @@ export class OcspStapling extends Construct {
     super(scope, id)
     this.#set = parseSet({ ...set, ...asking, ...delivering })
     const { name, targets, refresh, repairEvery } = this.#set
-    this.document = buildStapleDocument(this.#set, carriedForStaples())
+    this.document = buildStapleDocument(this.#set, carriedForStaples(this.#set))
     const delivery = new FleetDelivery(this, 'Delivery', {
       document: this.document,
       targets,

@@ -43,11 +43,14 @@ function failureHead({ subject: [variable, name] }: DocumentPlan, script: string
 
 /** What opens the payload, and its call. */
 function pythonLines(
-  { subject: [variable, name], settings }: DocumentPlan,
+  { subject: [variable, name], settings, program: origin }: DocumentPlan,
   program: Program,
 ): readonly string[] {
   const installer = Buffer.from(sourceOf('install.py'))
-  const carried = Buffer.concat([installer, program.zipapp])
+  const carried = Buffer.concat([
+    installer,
+    origin === 'installed' ? Buffer.from(program.hash) : program.zipapp,
+  ])
   const checksum = createHash('sha256').update(carried).digest('hex')
   return [
     ...sourceOf('open.py').trimEnd().split('\n'),

@@ -25,6 +25,7 @@ export function buildRingDocument(ring: RingConfiguration, carried: string | Pro
       },
       subject: ['TICKETRING_RING', ring.name],
       settings: ringSettings(ring),
+      program: ring.program,
     },
     carried,
   )

@@ -27,6 +27,7 @@ export function buildStapleDocument(set: StaplingConfiguration, carried: string 
       },
       subject: ['TICKETRING_SET', set.name],
       settings: stapleSettings(set),
+      program: set.program,
     },
     carried,
   )

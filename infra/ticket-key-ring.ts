@@ -62,7 +62,7 @@ export class TicketKeyRing extends Construct {
     const { name, targets, rotation, repairEvery } = this.#ring
     this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: name })
     this.secretArn = this.#secret.arn
-    this.document = buildRingDocument(this.#ring, carriedForRing())
+    this.document = buildRingDocument(this.#ring, carriedForRing(this.#ring))
     const { document } = this
     const delivery = new FleetDelivery(this, 'Delivery', {
       document,

@@ -23,6 +23,7 @@ export const INSTANCE_REMEDIES: Readonly<Record<InstanceError | StapleError, str
   'path-unsafe': 'Give the directory to root alone',
   'program-damaged': 'Compare the document with the synthesised one',
   'program-unsafe': 'Remove there what the detail names',
+  'program-missing': "Install this release's package there",
   'not-tmpfs': 'Put the directory below /run',
   'disk-full': 'Make room on its tmpfs',
   'write-failed': "Check the owner's name and the directory's mode",

@@ -20,6 +20,7 @@ export const COMMON_ERRORS = [
   'path-unsafe',
   'program-damaged',
   'program-unsafe',
+  'program-missing',
   'not-tmpfs',
   'disk-full',
   'write-failed',

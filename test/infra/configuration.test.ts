@@ -418,6 +418,11 @@ describe('one bent field', () => {
       'endpoints.ssm: wanted no field but secretsmanager',
     ],
     [
+      'a program of another origin',
+      withRing({ program: 'copied' }),
+      'program: wanted one of delivered, installed; got "copied"',
+    ],
+    [
       'listeners mixed in another way',
       withRing({ mixedClientAuthentication: 'allowed' }),
       'mixedClientAuthentication: wanted one of refused, checked; got "allowed"',

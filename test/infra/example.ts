@@ -11,6 +11,7 @@ export interface ExampleRing {
   readonly mixedClientAuthentication?: string
   readonly repairEvery?: string
   readonly endpoints?: Json
+  readonly program?: string
   readonly fleetRoles?: readonly string[]
 }
 
@@ -50,6 +51,7 @@ export interface ExampleSet {
   readonly vpc?: Json
   readonly repairEvery?: string
   readonly endpoints?: Json
+  readonly program?: string
   readonly fleetRoles?: readonly string[]
 }
 
