@@ -23,9 +23,11 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
         data = b""
     if hashlib.sha256(data).hexdigest() != checksum:
         fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
-    installer = {}
+    installer = {}  # type: dict[str, object]
     exec(compile(data[:size], "install.py", "exec"), installer)
-    installer["main"](sys.argv[1], command, name, settings, data[size:])
+    main = installer["main"]
+    if callable(main):
+        main(sys.argv[1], command, name, settings, data[size:])
 
 
 def fail(code: str, detail: str) -> None:

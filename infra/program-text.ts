@@ -1,11 +1,8 @@
 /** The text that installs the program on a machine and runs it: lines of sh that find Python, and the installer. */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { compress } from '@blu3r4y/lzma'
 import type { DocumentPlan, DocumentText } from './document.ts'
-import { AGENT, type Program } from './program.ts'
-import { withoutRemarks } from './python-source.ts'
+import { installerSource, openerSource, type Program } from './program.ts'
 
 /** Where a Python of the system is, besides python3 of the path. */
 const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
@@ -46,14 +43,14 @@ function pythonLines(
   { subject: [variable, name], settings, program: origin }: DocumentPlan,
   program: Program,
 ): readonly string[] {
-  const installer = Buffer.from(sourceOf('install.py'))
+  const installer = Buffer.from(installerSource())
   const carried = Buffer.concat([
     installer,
     origin === 'installed' ? Buffer.from(program.hash) : program.zipapp,
   ])
   const checksum = createHash('sha256').update(carried).digest('hex')
   return [
-    ...sourceOf('open.py').trimEnd().split('\n'),
+    ...openerSource().trimEnd().split('\n'),
     `run("${variable === 'TICKETRING_RING' ? 'ring' : 'staples'}", "${name}", """\\`,
     ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
     `""", ${installer.length}, "${checksum}", """`,
@@ -63,10 +60,6 @@ function pythonLines(
       .match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []),
     '""")',
   ]
-}
-
-function sourceOf(file: 'install.py' | 'open.py'): string {
-  return withoutRemarks(readFileSync(join(AGENT, file), 'utf8'), file)
 }
 
 const packed = new Map<string, string>()

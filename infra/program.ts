@@ -48,6 +48,16 @@ export function buildProgram(directory = AGENT): Program {
   return { zipapp, hash, version: hash.slice(0, 12), sources }
 }
 
+/** What installs it, as it is delivered. */
+export function installerSource(): string {
+  return withoutRemarks(readFileSync(join(AGENT, 'install.py'), 'utf8'), 'install.py')
+}
+
+/** What opens the payload, as it stands in the document. */
+export function openerSource(): string {
+  return withoutRemarks(readFileSync(join(AGENT, 'open.py'), 'utf8'), 'open.py')
+}
+
 function filesBelow(directory: string, folder: string): readonly string[] {
   return readdirSync(join(directory, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   invoke: node('local/invoke.ts'),
   adopt: node('local/adopt.ts'),
   explain: node('local/explain.ts'),
+  document: node('local/document.ts'),
   bench: node('bench/main.ts'),
   explore: node('test/explore/main.ts'),
   setup: [process.execPath, 'bin/setup.mjs'],

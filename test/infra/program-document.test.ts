@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { parseConfiguration } from '../../infra/configuration.ts'
+import { buildProgram, installerSource } from '../../infra/program.ts'
+import { readableDocument } from '../../infra/readable-document.ts'
+import { buildRingDocument } from '../../infra/ring-document.ts'
+import { buildStapleDocument } from '../../infra/staple-document.ts'
+import { exampleRing, exampleSet } from './example.ts'
+
+const PROGRAM = buildProgram()
+
+function ringOf(replaced = {}) {
+  const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
+  if (ring === undefined) throw new Error('no ring')
+  return ring
+}
+
+describe('a document that carries the program', () => {
+  const document = buildRingDocument(ringOf(), PROGRAM)
+  const lines = document.content.mainSteps[0].inputs.runCommand
+
+  it('names its version', () => {
+    expect(document.script).toBe(PROGRAM.hash.slice(0, 12))
+    expect(document.name).toMatch(/^ticketring-edge-[0-9a-f]{12}$/)
+  })
+
+  it('changes its name with the program and with a setting', () => {
+    const other = { ...PROGRAM, zipapp: Buffer.concat([PROGRAM.zipapp, Buffer.from('x')]) }
+    const shorter = ringOf({ rotation: { ticketLifetime: '1h' } })
+    const names = [document, buildRingDocument(ringOf(), other), buildRingDocument(shorter, PROGRAM)]
+    expect(new Set(names.map(({ name }) => name)).size).toBe(3)
+  })
+
+  it('has one place that Run Command fills in', () => {
+    expect(JSON.stringify(document.content).match(/\{\{[^}]*\}?\}?/g)).toEqual(['{{Generation}}'])
+  })
+
+  it('is printable ASCII in lines that a console shows', () => {
+    expect(lines.join('')).toMatch(/^[ -~]+$/)
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(1000)
+  })
+
+  it('is valid sh as a whole', () => {
+    const { status, stderr } = spawnSync('sh', ['-n'], { input: lines.join('\n'), encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  it('carries no setting that would end its quotes', () => {
+    const { servers, ...ring } = ringOf()
+    const haproxy = { ...(servers.haproxy as NonNullable<typeof servers.haproxy>), owner: '"""; import os' }
+    expect(() => buildRingDocument({ ...ring, servers: { haproxy } }, PROGRAM)).toThrow(/HAPROXY_OWNER/)
+  })
+
+  it('has room for the settings of 200 certificates and 100 pairs', () => {
+    const [set] = parseConfiguration({ rings: [], stapling: [exampleSet()] }).stapling
+    const { haproxy, nginx } = set?.servers ?? {}
+    if (set === undefined || haproxy === undefined || nginx === undefined) throw new Error('no set')
+    const certificates = Array.from({ length: 200 }, (_, at) => `/etc/haproxy/certs/site-${at}.pem`)
+    const staples = Array.from({ length: 100 }, (_, at) => ({
+      certificate: `/etc/nginx/certs/site-${at}.pem`,
+      staple: `/etc/nginx/staples/site-${at}.ocsp`,
+    }))
+    const servers = { haproxy: { ...haproxy, certificates }, nginx: { ...nginx, staples } }
+    expect(buildStapleDocument({ ...set, servers }, PROGRAM).version).toBe('1')
+  })
+})
+
+describe('what an operator reads of it', () => {
+  const text = readableDocument(buildRingDocument(ringOf(), PROGRAM))
+
+  it('is the lines of sh, the settings, the installer, the sources and the hashes', () => {
+    expect(text).toContain('\nTICKET_LIFETIME=7200\n')
+    expect(text).toContain('exec "$python" -I -')
+    expect(text).toContain(installerSource())
+    for (const { path, text: source } of PROGRAM.sources) expect(text).toContain(`# ---- ${path}\n${source}`)
+    expect(text).toContain(PROGRAM.hash)
+    expect(text).not.toMatch(/.{700}/)
+  })
+
+  it('is the text itself where a script is carried', () => {
+    const script = readFileSync('fleet/instance.sh', 'utf8')
+    expect(readableDocument(buildRingDocument(ringOf(), script))).toContain('\nwrong_usage() {\n')
+  })
+})
