@@ -33,8 +33,8 @@ function documentOf(names: readonly string[]): FleetDocument {
   const [name, ...more] = names
   const ring = rings.find((each) => each.name === name)
   const set = stapling.find((each) => each.name === name)
-  if (ring !== undefined && more.length === 0) return buildRingDocument(ring, carriedForRing())
-  if (set !== undefined && more.length === 0) return buildStapleDocument(set, carriedForStaples())
+  if (ring !== undefined && more.length === 0) return buildRingDocument(ring, carriedForRing(ring))
+  if (set !== undefined && more.length === 0) return buildStapleDocument(set, carriedForStaples(set))
   throw new TicketringError('request-invalid', {
     wanted: `one of ${[...rings, ...stapling].map((each) => each.name).join(', ')}`,
     came: names.length === 0 ? 'no name' : JSON.stringify(names.join(' ').slice(0, 64)),
