@@ -134,4 +134,6 @@ test.each([
   const detail = await refused(machine, 'no-credentials', { environment: { AWS_ACCESS_KEY_ID: key } })
   expect(detail).toContain('the environment')
   expect(detail).not.toContain('AKIA')
+  // No request was signed with it.
+  expect(machine.endpoint.faults).toEqual([])
 })
