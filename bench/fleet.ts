@@ -7,13 +7,13 @@ import { serialiseRing } from '../lambda/core/ring.ts'
 import { killGroup, spawnGroup } from '../local/process-group.ts'
 import type { Host } from '../local/rehearsal/client-messages.ts'
 import { environmentOf, planFleet, terminatorOf } from '../local/rehearsal/fleet.ts'
-import { SCRIPT } from '../local/rehearsal/layout.ts'
 import type { Machine } from '../local/rehearsal/machine.ts'
 import type { Kind } from '../local/rehearsal/options.ts'
 import { makePki, type Pki } from '../local/rehearsal/pki.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/workspace.ts'
 import type { Scope } from '../local/scope.ts'
 import { CREDENTIALS, Endpoint } from '../test/fleet/endpoint.ts'
+import { AGENT, PYTHON } from '../test/fleet/program.ts'
 
 export const RING = 'edge'
 /** What the servers of docs/examples tell clients to keep a ticket for, in seconds. */
@@ -65,11 +65,11 @@ export class Fleet {
 
   /** What Run Command has a machine do. @throws Error with the script's own words if it failed. */
   async apply(machine: Machine, generation: number): Promise<void> {
-    await this.#script(machine, [RING, String(generation)])
+    await this.#program(machine, [RING, String(generation)])
   }
 
   async #bringUp(machine: Machine): Promise<void> {
-    await this.#script(machine, ['--boot', RING])
+    await this.#program(machine, ['--boot', RING])
     const path = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`
     const environment = { PATH: path, HOME: machine.directory }
     const server = spawnGroup(terminatorOf(machine).command(machine), { env: environment, stdio: 'ignore' })
@@ -77,8 +77,8 @@ export class Fleet {
     for (const port of [machine.publicPort, machine.plainPort]) await listening(port, server)
   }
 
-  async #script(machine: Machine, words: readonly string[]): Promise<void> {
-    const child = spawnGroup(['sh', SCRIPT, ...words], {
+  async #program(machine: Machine, words: readonly string[]): Promise<void> {
+    const child = spawnGroup([PYTHON, '-I', AGENT, 'ring', ...words], {
       env: { ...environmentOf(machine), ...this.#aws() },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -1,5 +1,4 @@
 import { isRefusal } from '../lambda/core/errors.ts'
-import { carriedForStaples } from './carried.ts'
 import { freeze, Inspection, type Section } from './inspection.ts'
 import { refuseCommon } from './meeting.ts'
 import {
@@ -8,6 +7,7 @@ import {
   readAlarms,
   readLogs,
 } from './operations-configuration.ts'
+import { ownProgram } from './program.ts'
 import { readRegions, refuseForeign } from './regions.ts'
 import { type RingConfiguration, readRing } from './ring-configuration.ts'
 import { buildStapleDocument } from './staple-document.ts'
@@ -66,7 +66,7 @@ function refuseLargeDocuments(
     const at = `${path}[${index}]`
     if (inspection.hasProblemsBelow(at)) return
     try {
-      buildStapleDocument(set, carriedForStaples(set))
+      buildStapleDocument(set, ownProgram())
     } catch (error) {
       if (!isRefusal(error, 'configuration-invalid')) throw error
       inspection.note(`${at}.servers`, `${error.wanted}. ${error.fix}`, error.came)

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { RE2JS } from 're2js'
 import { TicketringError } from '../lambda/core/errors.ts'
 import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
@@ -12,7 +11,7 @@ export interface FleetDocument {
   readonly name: string
   /** Always the first: a document of this name never gets a second version. */
   readonly version: '1'
-  /** What each result line must name: the first 12 hex digits of the script's SHA-256. */
+  /** What each result line must name: the first 12 hex digits of the program's SHA-256. */
   readonly script: string
   readonly content: DocumentContent
 }
@@ -46,7 +45,7 @@ export interface DocumentPlan {
     /** The one place where a caller's text meets a shell on agents that substitute it: nothing else gets there. */
     readonly allowedPattern: string
   }
-  /** Name and value of the variable that tells the script whose settings it gets. */
+  /** Name and value of the variable that tells the program whose settings it gets. */
   readonly subject: readonly ['TICKETRING_RING' | 'TICKETRING_SET', string]
   /** What the machines start from, in the words of their own configuration files. */
   readonly settings: Readonly<Record<string, string>>
@@ -54,27 +53,19 @@ export interface DocumentPlan {
   readonly program?: 'installed' | undefined
 }
 
-/** Seconds that a script may run on a machine. */
+/** Seconds that a run may take on a machine. */
 export const EXECUTION_SECONDS = 120
 /** Run Command's limit is 64 KB with the parameters of a run: 25 certificates take 2.5 of them. */
 const MOST_BYTES = 61_000
 
-/** A script of `fleet/` as its version is told by: after `instance.sh`, which each of them needs. */
-export function readScript(name: 'apply-ring.sh' | 'apply-staple.sh'): string {
-  return ['instance.sh', name]
-    .map((file) => readFileSync(new URL(`../fleet/${file}`, import.meta.url), 'utf8'))
-    .join('')
-}
-
 /**
- * Builds a document around the text of a script, or around the program.
+ * Builds a document around the program.
  * @throws TicketringError `configuration-invalid` if it cannot travel in a document.
  */
-export function buildDocument(plan: DocumentPlan, carried: string | Program): FleetDocument {
+export function buildDocument(plan: DocumentPlan, program: Program): FleetDocument {
   refuseUncompilable(plan.parameter)
   for (const [key, value] of Object.entries(plan.settings)) refuseUnsafe(key, value)
-  const { version, lines } =
-    typeof carried === 'string' ? shellText(plan, carried) : programText(plan, carried)
+  const { version, lines } = programText(plan, program)
   refuseTemplateMarks(lines)
   // In braces, so that a shell runs nothing of a text that arrived cut short.
   const content = contentOf(plan, ['{', ...parameterLines(plan), ...lines, '}'])
@@ -93,23 +84,6 @@ export function buildDocument(plan: DocumentPlan, carried: string | Program): Fl
 export interface DocumentText {
   readonly version: string
   readonly lines: readonly string[]
-}
-
-function shellText(plan: DocumentPlan, script: string): DocumentText {
-  refuseTemplateMarks(script.split('\n'))
-  const version = digest(script)
-  return { version, lines: [...preamble(plan, version), ...linesOf(script)] }
-}
-
-/** A program in Python, whose indentation counts. */
-const PYTHON = /(^PYTHON_\w+='\n[^']*'$)/m
-
-/** The script without indentation, whole lines of comment and empty ones: with them the larger one is over the limit. */
-export function linesOf(script: string): readonly string[] {
-  const lines = script
-    .split(PYTHON)
-    .flatMap((part) => (PYTHON.test(part) ? part : part.replaceAll(/^ +/gm, '')).split('\n'))
-  return lines.filter((line) => !/^\s*(#|$)/.test(line))
 }
 
 function contentOf(
@@ -137,15 +111,6 @@ function parameterLines({ parameter }: DocumentPlan): readonly string[] {
   return [`if [ -z "\${${told}+x}" ]; then ${told}='{{${parameter.name}}}'; fi`]
 }
 
-function preamble({ subject, settings }: DocumentPlan, version: string): readonly string[] {
-  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}`)
-  return [
-    `${subject[0]}='${subject[1]}'`,
-    `TICKETRING_SCRIPT='${version}'`,
-    ...`TICKETRING_SETTINGS='${lines.join('\n')}'`.split('\n'),
-  ]
-}
-
 /** What proves a delivery, in the words of a machine's configuration file. */
 export function proofSettings(
   server: 'HAPROXY' | 'NGINX',
@@ -163,7 +128,7 @@ export function listenersText(listeners: readonly VerifyListener[]): string {
   return listeners.map(({ address, serverName }) => `${address}=${serverName}`).join(' ')
 }
 
-/** The settings stand between single quotes in a shell script, so nothing in them may end the quotes. */
+/** The settings stand in a text of Python, in a here-document of a shell: nothing in them may end either. */
 function refuseUnsafe(key: string, value: string): void {
   if (/^[A-Za-z0-9 _./:=@,+[\]-]*$/.test(value)) return
   throw new TicketringError('configuration-invalid', {

@@ -58,7 +58,7 @@ export class FleetDelivery extends Construct {
   /**
    * Puts a deploy into the one order in which no tick meets what is not there yet: the document, the function that
    * sends it, and only then the association. Machines that ran the new document before the function knows of it would
-   * answer with a script that the function does not accept.
+   * answer with a program that the function does not accept.
    */
   precede(handler: IFunction): void {
     const resource = handler.node.defaultChild as CfnFunction

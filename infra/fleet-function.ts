@@ -14,7 +14,7 @@ import { bundled, type PlacedFile } from './bundling.ts'
 import type { LogKeeping } from './operations.ts'
 import type { Network } from './stapling-configuration.ts'
 
-/** Seconds that a command may wait for a machine; with the script's own limit less than a tick of either function. */
+/** Seconds that a command may wait for a machine; with a run's own limit less than a tick of either function. */
 export const DELIVERY_SECONDS = 120
 
 /** The next tick looks at what is and takes it up: an automatic retry would only race with it. */

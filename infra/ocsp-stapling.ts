@@ -4,7 +4,6 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import { Alarms } from './alarms.ts'
 import { acknowledgeWildcards, arnOf } from './arns.ts'
-import { carriedForStaples } from './carried.ts'
 import type { CertificateConfiguration } from './certificate-configuration.ts'
 import type { DeliveryConfiguration } from './delivery-configuration.ts'
 import type { FleetDocument } from './document.ts'
@@ -12,6 +11,7 @@ import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
 import { staplesName, storePath } from './names.ts'
 import type { Operations } from './operations.ts'
+import { ownProgram } from './program.ts'
 import { Schedules } from './schedules.ts'
 import { type StapleMetric, stapleMetric, stapleWatches } from './staple-alarms.ts'
 import { buildStapleDocument } from './staple-document.ts'
@@ -69,7 +69,7 @@ export class OcspStapling extends Construct {
     super(scope, id)
     this.#set = parseSet({ ...set, ...asking, ...delivering })
     const { name, targets, refresh, repairEvery } = this.#set
-    this.document = buildStapleDocument(this.#set, carriedForStaples(this.#set))
+    this.document = buildStapleDocument(this.#set, ownProgram())
     const delivery = new FleetDelivery(this, 'Delivery', {
       document: this.document,
       targets,

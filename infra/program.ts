@@ -32,6 +32,14 @@ const SHEBANG = '#!/usr/bin/python3 -I\n'
 /** The first time that a zip file can tell. Read by the machine's clock and written as such: no time zone has a say. */
 const NO_TIME = new Date(1980, 0, 1)
 
+let own: Program | undefined
+
+/** This project's own, which documents carry. */
+export function ownProgram(): Program {
+  own ??= buildProgram()
+  return own
+}
+
 /**
  * Builds the zipapp of `__main__.py` and the package `ticketring` below `directory`.
  * @throws TicketringError `configuration-invalid` for a file that does not belong into it.

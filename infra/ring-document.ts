@@ -9,9 +9,9 @@ import { isGuarded } from './trust-group.ts'
 
 /**
  * Builds the document that puts a ring in place: `ticketring-<ring>-<12 hex>`.
- * @throws TicketringError `configuration-invalid` if what it carries cannot travel in a document.
+ * @throws TicketringError `configuration-invalid` if the settings cannot travel in a document.
  */
-export function buildRingDocument(ring: RingConfiguration, carried: string | Program): FleetDocument {
+export function buildRingDocument(ring: RingConfiguration, program: Program): FleetDocument {
   return buildDocument(
     {
       name: groupName(ring.name),
@@ -27,7 +27,7 @@ export function buildRingDocument(ring: RingConfiguration, carried: string | Pro
       settings: ringSettings(ring),
       program: ring.program,
     },
-    carried,
+    program,
   )
 }
 

@@ -10,9 +10,9 @@ const TOLD = '[0-9a-f]{32}=([0-9a-f]{64}|withdrawn)'
 
 /**
  * Builds the document that puts a set's staples in place: `ticketring-staples-<set>-<12 hex>`.
- * @throws TicketringError `configuration-invalid` if what it carries cannot travel in a document.
+ * @throws TicketringError `configuration-invalid` if the settings cannot travel in a document.
  */
-export function buildStapleDocument(set: StaplingConfiguration, carried: string | Program): FleetDocument {
+export function buildStapleDocument(set: StaplingConfiguration, program: Program): FleetDocument {
   return buildDocument(
     {
       name: `ticketring-staples-${set.name}`,
@@ -29,7 +29,7 @@ export function buildStapleDocument(set: StaplingConfiguration, carried: string 
       settings: stapleSettings(set),
       program: set.program,
     },
-    carried,
+    program,
   )
 }
 

@@ -4,13 +4,13 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import type { ServersSettings } from '../lambda/core/server-settings.ts'
 import { Alarms } from './alarms.ts'
-import { carriedForRing } from './carried.ts'
 import type { DeliveryConfiguration } from './delivery-configuration.ts'
 import type { FleetDocument } from './document.ts'
 import { FleetDelivery } from './fleet-delivery.ts'
 import type { Targets } from './machines.ts'
 import { groupName } from './names.ts'
 import type { Operations } from './operations.ts'
+import { ownProgram } from './program.ts'
 import { type RingMetric, ringMetric, ringWatches } from './ring-alarms.ts'
 import { type ExistingRing, parseRing, type RingConfiguration, type Rotation } from './ring-configuration.ts'
 import { buildRingDocument } from './ring-document.ts'
@@ -62,7 +62,7 @@ export class TicketKeyRing extends Construct {
     const { name, targets, rotation, repairEvery } = this.#ring
     this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: name })
     this.secretArn = this.#secret.arn
-    this.document = buildRingDocument(this.#ring, carriedForRing(this.#ring))
+    this.document = buildRingDocument(this.#ring, ownProgram())
     const { document } = this
     const delivery = new FleetDelivery(this, 'Delivery', {
       document,

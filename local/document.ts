@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
-import { carriedForRing, carriedForStaples } from '../infra/carried.ts'
 import { parseConfiguration } from '../infra/configuration.ts'
 import { readContext } from '../infra/context.ts'
 import type { FleetDocument } from '../infra/document.ts'
+import { ownProgram } from '../infra/program.ts'
 import { readableDocument } from '../infra/readable-document.ts'
 import { buildRingDocument } from '../infra/ring-document.ts'
 import { buildStapleDocument } from '../infra/staple-document.ts'
@@ -33,8 +33,8 @@ function documentOf(names: readonly string[]): FleetDocument {
   const [name, ...more] = names
   const ring = rings.find((each) => each.name === name)
   const set = stapling.find((each) => each.name === name)
-  if (ring !== undefined && more.length === 0) return buildRingDocument(ring, carriedForRing(ring))
-  if (set !== undefined && more.length === 0) return buildStapleDocument(set, carriedForStaples(set))
+  if (ring !== undefined && more.length === 0) return buildRingDocument(ring, ownProgram())
+  if (set !== undefined && more.length === 0) return buildStapleDocument(set, ownProgram())
   throw new TicketringError('request-invalid', {
     wanted: `one of ${[...rings, ...stapling].map((each) => each.name).join(', ')}`,
     came: names.length === 0 ? 'no name' : JSON.stringify(names.join(' ').slice(0, 64)),

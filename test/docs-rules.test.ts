@@ -71,8 +71,8 @@ describe('the page of the OCSP rules', () => {
       }
   })
 
-  it('names for V17 a function of the script that machines run', () => {
+  it('names for V17 a function of the program that machines run', () => {
     const [, , , name = ''] = validation.find(([rule]) => rule === 'V17') ?? []
-    expect(readFileSync('fleet/apply-staple.sh', 'utf8')).toContain(`\n${quoted(name)[0]}() {`)
+    expect(readFileSync('agent/ticketring/staples.py', 'utf8')).toContain(`    def ${quoted(name)[0]}(`)
   })
 })

@@ -22,7 +22,8 @@ ring     Fetches the ring RING from Secrets Manager, loads it into the TLS termi
          Refuses a ring older than GENERATION (default 1).
 staples  Fetches the OCSP responses of the set SET for the certificates of this machine, has its terminator staple
          them and proves it by a handshake. STAPLES: all (default), or ID=SHA256 and ID=withdrawn, with commas.
---boot   Before the server starts: fetches, checks and puts the files in place, proves nothing.
+  --boot     before the server starts: fetches, checks and puts the files in place, proves nothing
+  -h, --help this text
 
 Prints one JSON result line; notes go to standard error.
 Exit status: 0 applied, unchanged or reset; 1 failed or stale; 2 wrong usage.

@@ -48,17 +48,12 @@ class Directory:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._refusal(error, name, "read") from None
+            raise self._unsafe(name, f"to read a file, got: {reason(error)}") from None
         with _reading(fd, f"{self.path}/{name}") as file:
             data = file.read(LARGEST_FILE + 1)
         if len(data) > LARGEST_FILE:
             raise self._unsafe(name, f"at most {LARGEST_FILE} bytes, found more")
         return data
-
-    def _refusal(self, error: OSError, name: str, verb: str) -> Failure:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.EPERM, errno.ENXIO):
-            return self._unsafe(name, f"to {verb} a file, found something else")
-        return Failure("write-failed", f"cannot {verb} {self.path}/{name}: {reason(error)}")
 
     def _unsafe(self, name: str, wanted: str) -> Failure:
         return Failure("path-unsafe", f"{self.path}/{name}: wanted {wanted}")
@@ -104,7 +99,7 @@ class Directory:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise self._refusal(error, name, "remove") from None
+            raise self._unsafe(name, f"to remove a file, got: {reason(error)}") from None
 
     def names(self) -> Sequence[str]:
         return sorted(os.listdir(self.fd))

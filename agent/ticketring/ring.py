@@ -241,7 +241,7 @@ class RingRun:
         return "\n".join(lines).encode("ascii", "replace")
 
     def _key_name_at(self, listener: Listener) -> str:
-        ticket = shake(listener, Deadline(2)).ticket
+        ticket = shake(listener, Deadline(5)).ticket
         return "none" if ticket is None else ticket.key_name
 
     def _refuse_repeat(self, problem: Problem | None) -> None:

@@ -6,7 +6,7 @@ export interface DocumentReference {
   readonly name: string
   /** Named explicitly: `$LATEST` would let an edited document reach the fleet by itself. */
   readonly version: string
-  /** What every result line must name: the first 12 hex digits of the script's SHA-256. */
+  /** What every result line must name: the first 12 hex digits of the program's SHA-256. */
   readonly script: string
 }
 

@@ -26,7 +26,7 @@ export const INSTANCE_ERRORS = [
 ] as const
 export type InstanceError = (typeof INSTANCE_ERRORS)[number]
 
-/** The one line that the instance's script prints on standard output. */
+/** The one line that a run for a ring prints on standard output. */
 export interface ResultLine extends ScriptOutput {
   readonly ring: string
   /** Empty only in a failed line: the instance never got as far as reading a ring. */

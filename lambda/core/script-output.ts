@@ -3,7 +3,7 @@ import { Fields } from './fields.ts'
 
 const MALFORMED = 'result-line-malformed'
 
-/** Why either script failed, beside what is a matter of rings or of staples alone. */
+/** Why a run failed, beside what is a matter of rings or of staples alone. */
 export const COMMON_ERRORS = [
   'config-invalid',
   'tool-missing',
@@ -37,13 +37,13 @@ export const COMMON_ERRORS = [
   'internal-error',
 ] as const
 
-/** What every result line says, whichever script printed it. */
+/** What every result line says, whichever run printed it. */
 export interface ScriptOutput {
-  /** Kind of the server; empty where the script did not get as far. */
+  /** Kind of the server; empty where the run did not get as far. */
   readonly server: string
   readonly verified: 'handshake' | 'none'
   readonly ms: number
-  /** Version of the script: the first 12 hex digits of its SHA-256. */
+  /** Version of the program: the first 12 hex digits of its SHA-256. */
   readonly script: string
   /** Version of the running server, where it told. */
   readonly serverVersion?: string

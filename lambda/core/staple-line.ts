@@ -26,7 +26,7 @@ export const STAPLE_ERRORS = [
 ] as const
 export type StapleError = (typeof STAPLE_ERRORS)[number]
 
-/** The one line that `apply-staple.sh` prints on standard output. Counts are of this machine's own certificates. */
+/** The one line that a run for staples prints on standard output. Counts are of this machine's own certificates. */
 export interface StapleLine extends ScriptOutput {
   /** Name of the set. */
   readonly staples: string

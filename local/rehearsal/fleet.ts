@@ -121,7 +121,7 @@ function confDirectory(machine: Machine): string {
   return join(machine.directory, 'etc')
 }
 
-/** What the machine's scripts find in their environment, apart from what Systems Manager adds. */
+/** What the machine's program finds in its environment, apart from what Systems Manager adds. */
 export function environmentOf(machine: Machine): Readonly<Record<string, string>> {
   return {
     PATH: process.env.PATH ?? '/usr/bin:/bin',
@@ -131,19 +131,23 @@ export function environmentOf(machine: Machine): Readonly<Record<string, string>
   }
 }
 
+/** The program that the machine's documents installed, which its boot units run. */
+export function programOf(machine: Machine): string {
+  return join(environmentOf(machine).TICKETRING_LIB as string, 'current', 'ticketring.pyz')
+}
+
 /**
  * What a boot unit does: puts a ring, or the staples of a set, in place before the terminator starts.
- * @param script the one that does it.
- * @param name of the ring or the set.
- * @throws Setback with the script's result line if it failed.
+ * @param unit the command and the name of the ring or the set.
+ * @throws Setback with the program's result line if it failed.
  */
 export async function boot(
   machine: Machine,
-  { script, name }: { readonly script: string; readonly name: string },
+  [command, name]: readonly ['ring' | 'staples', string],
   environment: Readonly<Record<string, string>>,
   trace: ExecTrace,
 ): Promise<void> {
-  const argv = trace.wrap(['sh', script, '--boot', name], `boot of ${machine.id}`)
+  const argv = trace.wrap([programOf(machine), command, '--boot', name], `boot of ${machine.id}`)
   const { code, output } = await run(machine, argv, environment, 'boot.log')
   if (code === 0) return
   throw new Setback(

@@ -6,9 +6,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 export const HOME = fileURLToPath(new URL('../../', import.meta.url))
 /** The configuration files that the README shows. */
 export const EXAMPLES = join(HOME, 'docs', 'examples')
-/** What the boot unit and Run Command execute on an instance. */
-export const SCRIPT = join(HOME, 'fleet', 'apply-ring.sh')
-export const STAPLE_SCRIPT = join(HOME, 'fleet', 'apply-staple.sh')
 /** Where a rehearsal that stays up says how to reach it. */
 export const RUNNING = join(HOME, 'local', '.run', 'rehearsal.json')
 /** What Node is told so that a process of ours runs TypeScript as it is. */

@@ -17,7 +17,7 @@ export interface Machine {
   readonly plainPort: number
   /** Its own folder on disk: configuration and logs. */
   readonly directory: string
-  /** Its own folder on tmpfs: keys and the script's state. */
+  /** Its own folder on tmpfs: keys and the program's state. */
   readonly memory: string
   readonly pki: Pki
   /** The user of the server's master process. */
@@ -48,11 +48,11 @@ export interface Terminator {
   configure(machine: Machine): void
   /** The command that runs the server in the foreground. */
   command(machine: Machine): readonly string[]
-  /** The machine's settings for the instance's script, KEY to value. */
+  /** The machine's settings for its ring, KEY to value. */
   settings(machine: Machine): Readonly<Record<string, string>>
-  /** The machine's settings for the script of the staples. */
+  /** The machine's settings for its staples. */
   stapleSettings(machine: Machine): Readonly<Record<string, string>>
-  /** The key files that the script writes. */
+  /** The key files that the program writes. */
   keyFiles(machine: Machine): readonly string[]
   /** Tells a running server to stop. */
   stop(process: ChildProcess): void

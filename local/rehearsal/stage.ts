@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { SynthesisedRing, SynthesisedSet } from '../../infra/summary.ts'
 import { type Instance, type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
@@ -10,7 +11,6 @@ import {
   stopServer,
   terminatorOf,
 } from './fleet.ts'
-import { SCRIPT, STAPLE_SCRIPT } from './layout.ts'
 import type { Machine } from './machine.ts'
 import type { Options } from './options.ts'
 import { isOfStaples, Override, type Pace, RESPONSE_MINUTES } from './pace.ts'
@@ -20,11 +20,14 @@ import { Responder, urlOfResponder } from './responder.ts'
 import { RingWatch } from './ring-watch.ts'
 import type { Running } from './running.ts'
 import type { Seed } from './seed.ts'
-import { stopIfAsked } from './setback.ts'
+import { Setback, stopIfAsked } from './setback.ts'
 import { publishChains } from './staple-set.ts'
 import { synthesiseApart } from './synthesis.ts'
 import { ExecTrace } from './trace.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
+
+/** Milliseconds within which a machine has to be served by its associations, on a busy processor too. */
+const FIRST_CONTACT = 60_000
 
 /** What a rehearsal plays on: the deployed stack, and the machines with their servers. */
 export class Stage {
@@ -160,15 +163,15 @@ export class Stage {
   }
 
   /**
-   * Brings one machine up as in the real world: it exists, its boot units put ring and staples in place, its terminator
-   * starts, and only then is its agent online.
+   * Brings one machine up as in the real world: its associations install the program and put the files in place, it
+   * restarts, its boot units do that again, its terminator starts, and only then is its agent online.
    */
   async bringUp(machine: Machine): Promise<void> {
     const { targets, fleetRoles, name } = this.ring
     const units = [
-      { script: SCRIPT, name },
-      { script: STAPLE_SCRIPT, name: this.set.name },
-    ]
+      ['ring', name],
+      ['staples', this.set.name],
+    ] as const
     const instance = this.aws.join({
       id: machine.id,
       tags: { [targets.tag]: targets.values[0] as string },
@@ -176,13 +179,31 @@ export class Stage {
       agent: machine.agent,
       environment: environmentOf(machine),
       workdir: `${machine.directory}/orchestration`,
-      wrap: (argv) => this.trace.wrap(argv, `script on ${machine.id}`),
+      wrap: (argv) => this.trace.wrap(argv, `program on ${machine.id}`),
     })
-    instance.lose()
     this.instances.push(instance)
+    await this.#firstContact(machine)
+    instance.lose()
     for (const unit of units) await boot(machine, unit, instance.environment, this.trace)
     this.servers.push(await startServer(machine, this.trace))
     instance.restore()
+  }
+
+  /** A machine that registers is served by its associations at once, though nothing serves there yet. */
+  async #firstContact(machine: Machine): Promise<void> {
+    const { associations } = this.aws.history
+    for (let waited = 0; waited < FIRST_CONTACT; waited += 50) {
+      const ended = associations.filter((each) => each.instance === machine.id && each.endedAt !== undefined)
+      if (ended.length >= 2) return
+      await pause(50)
+    }
+    const said = associations
+      .filter((each) => each.instance === machine.id)
+      .map(({ stdout }) => stdout.trim())
+    throw new Setback(
+      `${machine.id} was not served by its associations within ${FIRST_CONTACT / 1000} s: ${said.join(' ')}`,
+      `What they printed is below ${machine.directory}`,
+    )
   }
 
   /** How to reach all this from outside. */

@@ -3,7 +3,6 @@ import { basename, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { toLayout } from '../../lambda/core/layouts.ts'
 import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
-import { pathWith } from './tool-shims.ts'
 
 const OTHER_LINEAGE = 'f3c9a0b4-7f55-4ab5-8a63-5f1f0f0c9d22'
 let instance: Instance
@@ -55,11 +54,16 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     instance.publish(advanced(ring))
     const { directory, keyFiles } = instance.terminator
     const log = join(directory, 'flushed')
-    const PATH = pathWith(directory, 'sync', `printf '%s\\n' "$@" >>${log}; exec "$real" "$@"`)
-    const { line } = await instance.run({ environment: { PATH } })
+    const prefix = ['strace', '-qq', '-y', '-e', 'trace=fsync,renameat,renameat2', '-o', log]
+    const { line } = await instance.run({ prefix })
     expect(line).toMatchObject({ result: 'applied' })
-    const flushed = readFileSync(log, 'utf8')
-    for (const file of keyFiles) expect(flushed).toContain(basename(file))
+    const calls = readFileSync(log, 'utf8').split('\n')
+    for (const file of keyFiles.map((each) => basename(each))) {
+      const flushed = calls.findIndex((call) => call.startsWith('fsync') && call.includes(`/${file}.new>`))
+      const placed = calls.findIndex((call) => call.startsWith('rename') && call.includes(`"${file}.new"`))
+      expect(flushed).toBeGreaterThanOrEqual(0)
+      expect(placed).toBeGreaterThan(flushed)
+    }
   })
 
   test.runIf(process.getuid?.() === 0)('key files belong to the owner that is configured', async () => {

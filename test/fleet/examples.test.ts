@@ -5,10 +5,12 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { readContext } from '../../infra/context.ts'
-import { readScript } from '../../infra/document.ts'
+import { ownProgram } from '../../infra/program.ts'
 import { buildRingDocument } from '../../infra/ring-document.ts'
 import { buildStapleDocument } from '../../infra/staple-document.ts'
+import { settingsIn } from '../infra/example.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
+import { type Command, wordsOf } from './program.ts'
 
 const { rings, stapling } = parseConfiguration(readContext().ticketring)
 const [ring] = rings
@@ -18,17 +20,17 @@ if (ring === undefined || set === undefined) throw new Error('cdk.json has no ex
 const EXAMPLES = [
   {
     name: 'edge.conf',
-    script: 'apply-ring.sh',
+    command: 'ring',
     scope: 'edge',
-    document: buildRingDocument(ring, readScript('apply-ring.sh')),
+    document: buildRingDocument(ring, ownProgram()),
     // The secret of a stack that was just deployed.
     outcome: { result: 'failed', error: 'no-ring' },
   },
   {
     name: 'web.staples.conf',
-    script: 'apply-staple.sh',
+    command: 'staples',
     scope: 'web',
-    document: buildStapleDocument(set, readScript('apply-staple.sh')),
+    document: buildStapleDocument(set, ownProgram()),
     // The PEM that it names is not on this machine.
     outcome: { result: 'failed', error: 'certificate-unreadable' },
   },
@@ -50,9 +52,7 @@ function settingsOf(text: string): readonly string[] {
 
 /** What the example's document tells its machines. */
 function told(document: (typeof EXAMPLES)[number]['document']): readonly string[] {
-  const script = document.content.mainSteps[0].inputs.runCommand.join('\n')
-  const [, settings = ''] = /^TICKETRING_SETTINGS='([^']*)'/m.exec(script) ?? []
-  return settings.split('\n')
+  return settingsIn(document.content.mainSteps[0].inputs.runCommand)
 }
 
 describe('the sample settings of docs/examples', () => {
@@ -69,7 +69,7 @@ describe('the sample settings of docs/examples', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  for (const { name, script, scope, document, outcome } of EXAMPLES) {
+  for (const { name, command, scope, document, outcome } of EXAMPLES) {
     for (const kind of ['haproxy', 'nginx'] as const) {
       it(`${name}: a machine with ${kind} starts from what the document of cdk.json says`, () => {
         const other = kind === 'haproxy' ? 'NGINX_' : 'HAPROXY_'
@@ -77,17 +77,17 @@ describe('the sample settings of docs/examples', () => {
         expect([...settingsOf(example(name, kind))].sort()).toEqual(wanted.sort())
       })
 
-      it(`${name}: ${script} takes it at boot, with ${kind}`, async () => {
+      it(`${name}: ${command} takes it at boot, with ${kind}`, async () => {
         // Nothing of this machine's own /run is touched.
         const text = example(name, kind).replaceAll('/run/ticketring/', `${directory}/`)
         writeFileSync(join(directory, name), `${text}\nRUN_DIR=${directory}/run\n`)
-        const line = await boot(script, scope)
+        const line = await boot(command, scope)
         expect(line).toMatchObject({ server: kind, ...outcome })
       })
     }
   }
 
-  async function boot(script: string, scope: string): Promise<unknown> {
+  async function boot(command: Command, scope: string): Promise<unknown> {
     const env = {
       PATH: process.env.PATH ?? '/usr/bin:/bin',
       TICKETRING_CONF_DIR: directory,
@@ -97,7 +97,8 @@ describe('the sample settings of docs/examples', () => {
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
     }
-    const ended = promisify(execFile)('sh', [`fleet/${script}`, '--boot', scope], { env })
+    const [python = '', ...words] = wordsOf(command)
+    const ended = promisify(execFile)(python, [...words, '--boot', scope], { env })
     const { stdout } = await ended.catch((error: { stdout: string }) => error)
     return JSON.parse(stdout)
   }

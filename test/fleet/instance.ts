@@ -1,4 +1,4 @@
-/** One machine of the fleet: runs the script as the agent would and shows what the machine holds afterwards. */
+/** One machine of the fleet: runs the program as its document would and shows what the machine holds afterwards. */
 import { execFileSync, spawn } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -11,11 +11,8 @@ import { advance, genesis, keysOf, type Ring, serialiseRing } from '../../lambda
 import type { TicketKey } from '../../lambda/core/ticket-key.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
 import { SERVER_NAME } from './identity.ts'
-import { SCRIPT, wordsOf } from './program.ts'
+import { type Command, wordsOf } from './program.ts'
 import { startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
-import { groupFile } from './tool-shims.ts'
-
-export { SCRIPT } from './program.ts'
 
 export const RING = 'edge'
 const LINEAGE = '0b54a7d2-1c1b-4f0e-9d7a-3f2f5c1e8a11'
@@ -28,13 +25,13 @@ export interface Run {
 }
 
 export interface RunOptions {
-  readonly shell?: readonly string[]
   readonly arguments?: readonly string[]
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Words put before the shell, such as strace's. */
+  /** Words put before it, such as strace's. */
   readonly prefix?: readonly string[]
-  /** Another file than the script itself. */
-  readonly script?: string
+  readonly command?: Command
+  /** Other sources than the program's own. */
+  readonly program?: string
 }
 
 /** A fresh generation of a fresh lineage, or of the one named. */
@@ -47,8 +44,6 @@ export class Instance {
   readonly terminator: Terminator
   readonly endpoint: Endpoint
   readonly runDirectory: string
-  /** What {@link run} starts where its options name nothing. */
-  script = SCRIPT
   readonly #confDirectory: string
   readonly #settings = new Map<string, string>()
 
@@ -131,14 +126,14 @@ export class Instance {
     }
   }
 
-  /** Runs the script to its end. */
+  /** Runs the program to its end. */
   async run(options: RunOptions = {}): Promise<Run> {
     return await this.begin(options).ended
   }
 
-  /** Starts the script in a process group of its own, so that a test can kill it whole. */
+  /** Starts the program in a process group of its own, so that a test can kill it whole. */
   begin(options: RunOptions = {}): { pid: number; ended: Promise<Run> } {
-    const program = wordsOf(options.script ?? this.script, options.shell)
+    const program = wordsOf(options.command ?? 'ring', options.program)
     const [command = '', ...words] = [...(options.prefix ?? []), ...program, ...(options.arguments ?? [])]
     const environment = Object.entries({ ...this.environment(), ...options.environment })
     const child = spawn(command, words, {
@@ -146,7 +141,6 @@ export class Instance {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
-    writeFileSync(groupFile(this.terminator.directory), String(child.pid))
     const output = { stdout: '', stderr: '' }
     child.stdout.on('data', (chunk) => {
       output.stdout += chunk

@@ -1,11 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Ring } from '../../lambda/core/ring.ts'
 import { advanced, Instance, type RunOptions, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
-import { callsOf, mountSmall, pathThatKills, pathWith, unmount } from './tool-shims.ts'
+import { killing, mountSmall, unmount } from './tool-shims.ts'
 
 let instance: Instance
 let mounted: string | undefined
@@ -55,27 +55,29 @@ describe('two runs at once', () => {
   })
 })
 
-/** Where a run is killed: before or after which call of which tool. */
+/** Where a run is killed: before or after which call of which kind to the kernel. */
 const POINTS = {
   haproxy: [
-    ['chown', 1, 'before'],
-    ['mv', 1, 'before'],
-    ['mv', 1, 'after'],
-    ['socat', 2, 'before'],
-    ['socat', 2, 'after'],
-    ['socat', 3, 'before'],
-    ['socat', 3, 'after'],
-    ['socat', 4, 'after'],
-    ['mv', 2, 'before'],
-    ['mv', 2, 'after'],
+    ['fchown', 1, 'before'],
+    ['fsync', 1, 'after'],
+    ['linkat', 1, 'after'],
+    ['renameat', 1, 'before'],
+    ['renameat', 1, 'after'],
+    ['sendto', 3, 'before'],
+    ['sendto', 4, 'before'],
+    ['sendto', 5, 'before'],
+    ['sendto', 5, 'after'],
+    ['sendto', 7, 'after'],
+    ['renameat', 2, 'before'],
+    ['renameat', 2, 'after'],
   ],
   nginx: [
-    ['mv', 1, 'after'],
-    ['mv', 2, 'after'],
-    ['mv', 3, 'after'],
-    ['nginx', 2, 'before'],
-    ['nginx', 2, 'after'],
-    ['mv', 4, 'before'],
+    ['linkat', 2, 'after'],
+    ['renameat', 1, 'after'],
+    ['renameat', 2, 'after'],
+    ['renameat', 3, 'after'],
+    ['renameat', 4, 'before'],
+    ['renameat', 4, 'after'],
   ],
 } as const
 
@@ -84,9 +86,9 @@ describe.each(['haproxy', 'nginx'] as const)('%s, killed half-way', (server) => 
     'at %s, call %i, %s it: the server goes on, and the next run ends well',
     async (...point) => {
       const [ring, next] = await oneBehind(server)
-      const { directory } = instance.terminator
-      const killed = await instance.run({ environment: { PATH: pathThatKills(directory, ...point) } })
-      expect(callsOf(directory, point[0])).toBe(point[1])
+      const log = join(instance.terminator.directory, 'calls')
+      const killed = await instance.run({ prefix: killing(...point, log) })
+      expect(readFileSync(log, 'utf8')).toContain('killed by SIGKILL')
       expect(killed.stdout).toBe('')
       expect([ring.current.name, next.current.name]).toContain(await instance.encryptsWith())
       const { line } = await instance.run()
@@ -123,16 +125,13 @@ describe('told to end', () => {
     },
   )
 
-  test.each(['previous', 'current', 'next'])(
+  test.each(['previous', 'current', 'next'].map((name, index) => [name, index + 1] as const))(
     'SIGTERM once the file of %s is renamed: nginx keeps all three',
-    async (name) => {
+    async (_, count) => {
       await oneBehind('nginx')
       const before = await instance.condition()
-      // The script's own calls of mv are children of its shell.
-      const body = `"$real" "$@"\ncase $* in *${name}.key) kill -TERM $PPID ;; esac`
-      const { line } = await instance.run({
-        environment: { PATH: pathWith(instance.terminator.directory, 'mv', body) },
-      })
+      const prefix = ['strace', '-qq', '-o', '/dev/null', '-e', `inject=renameat:signal=TERM:when=${count}`]
+      const { line } = await instance.run({ prefix })
       expect(line).toMatchObject({ result: 'failed', error: 'interrupted' })
       await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 3_000 })
     },
@@ -164,14 +163,14 @@ describe('a full file system', () => {
   })
 })
 
-/** Puts the key files on a full tmpfs; where mounting is not permitted, forbids the script to write a byte. */
+/** Puts the key files on a full tmpfs; where mounting is not permitted, forbids the program to write a byte. */
 async function fill(): Promise<{ options: RunOptions; error: string }> {
   const { terminator } = instance
   const directory = join(terminator.directory, 'keys')
   const contents = instance.contents()
   if (!mountSmall(directory)) {
-    const limit = 'trap "" XFSZ; ulimit -f 0; exec dash "$@"'
-    return { options: { shell: ['sh', '-c', limit, 'sh'] }, error: 'write-failed' }
+    const limit = 'trap "" XFSZ; ulimit -f 0; exec "$@"'
+    return { options: { prefix: ['sh', '-c', limit, 'sh'] }, error: 'write-failed' }
   }
   mounted = directory
   await terminator.halt()

@@ -1,8 +1,8 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { readScript } from '../../infra/document.ts'
 import { advanced, Instance, type RunOptions, ringOf } from './instance.ts'
+import { altered } from './program.ts'
 import { StapleInstance } from './staple-instance.ts'
 import { verifyListener } from './terminators.ts'
 import { pathWithout } from './tool-shims.ts'
@@ -39,14 +39,11 @@ async function halt({ terminator }: Instance): Promise<void> {
   rmSync(join(terminator.directory, 'admin.sock'), { force: true })
 }
 
-/** A run on a machine that does not have these programs, not even in the places that the script adds to PATH. */
+/** A run on a machine that does not have these programs, not even in the places that are added to PATH. */
 function without(machine: Instance, ...programs: string[]): RunOptions {
   const { directory } = machine.terminator
-  const script = join(directory, 'apply-ring.sh')
-  const added = ':/usr/local/sbin:/usr/sbin:/sbin'
-  expect(readScript('apply-ring.sh')).toContain(added)
-  writeFileSync(script, readScript('apply-ring.sh').replace(added, ''))
-  return { shell: ['/usr/bin/dash'], environment: { PATH: pathWithout(directory, ...programs) }, script }
+  const program = altered(directory, '__main__.py', ':/usr/local/sbin:/usr/sbin:/sbin', '')
+  return { environment: { PATH: pathWithout(directory, ...programs) }, program }
 }
 
 describe('a ring for machines of both kinds', () => {

@@ -3,13 +3,10 @@ import { expect, vi } from 'vitest'
 import type { InstanceError } from '../../lambda/core/result-line.ts'
 import type { Ring } from '../../lambda/core/ring.ts'
 import { advanced, Instance, type Run, type RunOptions, ringOf } from './instance.ts'
-import { RING_PROGRAM } from './program.ts'
 
 /** A machine whose server runs `ring`. */
 export async function startMachine(server: 'haproxy' | 'nginx', ring = ringOf(1)): Promise<Instance> {
-  const machine = await Instance.start(server, ring)
-  machine.script = RING_PROGRAM
-  return machine
+  return await Instance.start(server, ring)
 }
 
 /** A machine that runs generation 1, while AWSCURRENT names generation 2: there is always something to do. */

@@ -235,10 +235,10 @@ describe('nginx', () => {
     expect(await refused('reload-failed')).toContain('/nonexistent/nginx.conf')
   })
 
-  test('a reload that does nothing is verify-wrong-key', async () => {
+  test('a reload that does nothing is reload-not-taken', async () => {
     const next = await oneBehind('nginx')
     instance.set('NGINX_RELOAD=true')
-    expect(await refused('verify-wrong-key')).toContain(next.current.name)
+    expect(await refused('reload-not-taken')).toContain(next.current.name)
   })
 })
 

@@ -33,13 +33,13 @@ async function overIpv6(): Promise<number> {
 
 describe("the machine's file", () => {
   test.each([
-    ['a NUL', Buffer.from('NGINX_RELOAD=nginx\0\n'), 'NGINX_RELOAD'],
-    ['CRLF', Buffer.from('NGINX_RELOAD=nginx\r\n'), 'NGINX_RELOAD'],
+    ['a NUL', Buffer.from('LOCK_WAIT=1\0\n'), 'LOCK_WAIT'],
+    ['CRLF', Buffer.from('LOCK_WAIT=10\r\n'), 'LOCK_WAIT'],
     ['a byte-order mark', Buffer.from('\ufeffLOCK_WAIT=10\n'), 'edge.conf'],
     ['a byte-order mark of UTF-16', Buffer.from('\ufeffLOCK_WAIT=10\n', 'utf16le'), 'edge.conf'],
     ['a tab', Buffer.from('LOCK_WAIT\t=10\n'), 'LOCK_WAIT'],
     ['a space around the sign', Buffer.from('LOCK_WAIT = 10\n'), 'LOCK_WAIT'],
-    ['quotes', Buffer.from('NGINX_RELOAD="nginx"\n'), 'NGINX_RELOAD'],
+    ['quotes', Buffer.from('LOCK_WAIT="10"\n'), 'LOCK_WAIT'],
     ['letters of another script', Buffer.from('HAPROXY_OWNER=h\u0430proxy\n'), 'edge.conf'],
     ['more than is read', Buffer.from('# x\n'.repeat(20_000)), '65536'],
     ['a key of another capability', Buffer.from('STORE=/x\n'), 'STORE'],

@@ -8,9 +8,6 @@ import { parseStapleLine, type StapleLine } from '../../lambda/core/staple-line.
 import { type Party, type ResponseSpec, respond, type SingleSpec } from '../core/ocsp/forge.ts'
 import { makeCertificate, SERVER_NAME } from './identity.ts'
 import { Instance, type Run, type RunOptions, ringOf } from './instance.ts'
-import { STAPLE_SCRIPT } from './program.ts'
-
-export { STAPLE_SCRIPT } from './program.ts'
 
 export const SET = 'outer'
 export const STORE = `/ticketring/staples/${SET}`
@@ -171,7 +168,7 @@ export class StapleInstance {
 
   begin(staples = 'all', options: RunOptions = {}): { pid: number; ended: Promise<StapleRun> } {
     const environment = { ...this.environment(staples), ...options.environment }
-    const { pid, ended } = this.machine.begin({ script: STAPLE_SCRIPT, ...options, environment })
+    const { pid, ended } = this.machine.begin({ command: 'staples', ...options, environment })
     const read = async (): Promise<StapleRun> => {
       const { code, stdout, stderr } = await ended
       return {

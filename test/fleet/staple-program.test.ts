@@ -14,15 +14,13 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { certify } from '../core/ocsp/forge.ts'
 import { pemOf } from './identity.ts'
 import { ask, type RunOptions } from './instance.ts'
-import { AS_PROGRAM } from './program.ts'
 import { StapleInstance, type StapleRun } from './staple-instance.ts'
-import { callsOf, pathThatKills } from './tool-shims.ts'
+import { killing } from './tool-shims.ts'
 
 let instance: StapleInstance
 afterEach(() => instance?.stop())
 
-const run = (options: RunOptions = {}): Promise<StapleRun> =>
-  instance.run('all', { ...AS_PROGRAM, ...options })
+const run = (options: RunOptions = {}): Promise<StapleRun> => instance.run('all', options)
 
 async function started(server: 'haproxy' | 'nginx'): Promise<Buffer> {
   instance = await StapleInstance.start(server)
@@ -54,8 +52,9 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
       await run()
       const newer = instance.publish()
       const { directory } = instance.machine.terminator
-      const killed = await run({ environment: { PATH: pathThatKills(directory, 'openssl', call, when) } })
-      expect(callsOf(directory, 'openssl')).toBe(call)
+      const log = join(directory, 'calls')
+      const killed = await run({ prefix: killing('fork,vfork,clone,clone3', call, when, log) })
+      expect(readFileSync(log, 'utf8')).toContain('killed by SIGKILL')
       expect(killed.stdout).toBe('')
       expect([older, newer]).toContainEqual(await instance.stapled())
       expect((await run()).line).toMatchObject({ held: 1, verified: 'handshake' })

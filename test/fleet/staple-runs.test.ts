@@ -1,14 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { linesOf, readScript } from '../../infra/document.ts'
 import { NO_CREDENTIALS } from './endpoint.ts'
 import { advanced, ringOf } from './instance.ts'
-import { STAPLE_SCRIPT, StapleInstance } from './staple-instance.ts'
-import { callsOf, pathThatKills, pathWithout } from './tool-shims.ts'
+import { StapleInstance } from './staple-instance.ts'
+import { killing } from './tool-shims.ts'
 
 let instance: StapleInstance
 afterEach(() => instance?.stop())
@@ -21,11 +19,10 @@ async function behind(server: 'haproxy' | 'nginx'): Promise<[Buffer, Buffer]> {
 }
 
 describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
-  test('under bash --posix, with the metadata’s credentials and python3 in the place of curl and socat', async () => {
+  test('with the credentials and the Region of the metadata', async () => {
     const [, newer] = await behind(server)
-    const PATH = pathWithout(instance.machine.terminator.directory, 'curl', 'socat')
-    const environment = { ...NO_CREDENTIALS, AWS_REGION: undefined, PATH }
-    const { line } = await instance.run('all', { shell: ['/usr/bin/bash', '--posix'], environment })
+    const environment = { ...NO_CREDENTIALS, AWS_REGION: undefined }
+    const { line } = await instance.run('all', { environment })
     expect(line).toMatchObject({ result: 'applied', installed: 1, verified: 'handshake' })
     expect(await instance.stapled()).toEqual(newer)
     expect(instance.machine.endpoint.faults).toEqual([])
@@ -40,16 +37,16 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
   })
 
   test.each<[string, number, 'before' | 'after']>([
-    ['mv', 1, 'before'],
-    ['mv', 1, 'after'],
-    server === 'nginx' ? ['nginx', 2, 'after'] : ['socat', 3, 'after'],
-  ])('killed at %s, call %i, %s it: it staples on, and the next run ends well', async (tool, call, when) => {
+    ['fchown', 1, 'before'],
+    ['linkat', 1, 'after'],
+    ['renameat', 1, 'before'],
+    ['renameat', 1, 'after'],
+    server === 'nginx' ? ['pwrite64', 1, 'before'] : ['sendto', 4, 'after'],
+  ])('killed at %s, call %i, %s it: it staples on, and the next run ends well', async (...point) => {
     const [older, newer] = await behind(server)
-    const { directory } = instance.machine.terminator
-    const killed = await instance.run('all', {
-      environment: { PATH: pathThatKills(directory, tool, call, when) },
-    })
-    expect(callsOf(directory, tool)).toBe(call)
+    const log = join(instance.machine.terminator.directory, 'calls')
+    const killed = await instance.run('all', { prefix: killing(...point, log) })
+    expect(readFileSync(log, 'utf8')).toContain('killed by SIGKILL')
     expect(killed.stdout).toBe('')
     expect([older, newer]).toContainEqual(await instance.stapled())
     expect((await instance.run()).line).toMatchObject({ held: 1, verified: 'handshake' })
@@ -67,7 +64,7 @@ describe('nginx, for a ring and its staples', () => {
     machine.publish(advanced(ringOf(1)))
     const reloads = instance.reloads()
     const lock =
-      readdirSync(machine.terminator.directory).find((name) => /^nginx\.\d+\.reload$/.test(name)) ?? ''
+      readdirSync(machine.terminator.directory).find((name) => /^nginx\.[0-9a-f]+\.reload$/.test(name)) ?? ''
     const holder = spawn('flock', [join(machine.terminator.directory, lock), 'sleep', '30'], {
       detached: true,
     })
@@ -98,20 +95,12 @@ describe('nginx, for a ring and its staples', () => {
   })
 })
 
-describe('by hand and in a document', () => {
-  test('the set and the order are arguments, and the version is the hash of what a document carries', async () => {
+describe('by hand and late', () => {
+  test('the set and the order are arguments', async () => {
     const [, newer] = await behind('nginx')
-    const environment = { TICKETRING_SET: undefined, SSM_Staples: undefined, TICKETRING_SCRIPT: undefined }
+    const environment = { TICKETRING_SET: undefined, SSM_Staples: undefined }
     const { line } = await instance.run('all', { arguments: ['outer', instance.told(newer)], environment })
-    const hash = createHash('sha256').update(readScript('apply-staple.sh')).digest('hex')
-    expect(line).toMatchObject({ result: 'applied', staples: 'outer', script: hash.slice(0, 12) })
-  })
-
-  test('runs as the body of a document', async () => {
-    const [, newer] = await behind('haproxy')
-    const document = join(instance.machine.terminator.directory, '_script.sh')
-    writeFileSync(document, readScript('apply-staple.sh'))
-    expect((await instance.run(instance.told(newer), { script: document })).line.result).toBe('applied')
+    expect(line).toMatchObject({ result: 'applied', staples: 'outer' })
   })
 
   test('a command that comes late finds a newer response, takes it and says so', async () => {
@@ -120,20 +109,5 @@ describe('by hand and in a document', () => {
     expect(line).toMatchObject({ result: 'applied', installed: 1 })
     expect(stderr).toContain('the store holds')
     expect(await instance.stapled()).toEqual(newer)
-  })
-
-  test('--help names every setting', () => {
-    const help = execFileSync('dash', [STAPLE_SCRIPT, '--help'], { encoding: 'utf8' })
-    const settings = [...readScript('apply-staple.sh').matchAll(/^(?:OWN|COMMON)_SETTINGS=.*$/gm)].flatMap(
-      ([line]) => line.replace(/\$?\w+_SETTINGS=?/g, '').match(/[A-Z][A-Z_]+/g) ?? [],
-    )
-    expect(settings.length).toBeGreaterThan(13)
-    for (const setting of settings) expect(help).toContain(setting)
-  })
-
-  test('the script fits a document of 64 kB, and holds no double braces', () => {
-    const text = readScript('apply-staple.sh')
-    expect(text).not.toContain('{{')
-    expect(JSON.stringify(linesOf(text)).length).toBeLessThan(58_000)
   })
 })

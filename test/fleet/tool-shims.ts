@@ -1,4 +1,4 @@
-/** Stands before the tools of PATH: takes some away, and ends the script at a chosen call of another. */
+/** Takes tools of PATH away or stands before them, and ends a run at a chosen call to the kernel. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,19 +23,15 @@ export function pathWith(directory: string, tool: string, body: string): string 
   return `${path}:${PLACES.join(':')}`
 }
 
-/** A PATH in which call number `call` of `tool` kills the script and all its children, before or after it. */
-export function pathThatKills(
-  directory: string,
-  tool: string,
-  call: number,
+/** Words that kill what follows them before or after call number `count` of this kind to the kernel, which are logged. */
+export function killing(
+  call: string,
+  count: number,
   when: 'before' | 'after',
-): string {
-  const counter = join(directory, `calls-of-${tool}`)
-  writeFileSync(counter, '')
-  const kill = `[ "$(wc -c <${counter})" = ${call} ] && kill -KILL -$(cat ${groupFile(directory)}) 0`
-  const body =
-    when === 'before' ? `${kill}\nexec "$real" "$@"` : `"$real" "$@"\nstatus=$?\n${kill}\nexit $status`
-  return pathWith(directory, tool, `printf x >>${counter}\n${body}`)
+  log: string,
+): readonly string[] {
+  const fault = when === 'before' ? 'error=EIO:signal=KILL' : 'signal=KILL'
+  return ['strace', '-qq', '-e', `trace=${call}`, '-e', `inject=${call}:${fault}:when=${count}`, '-o', log]
 }
 
 const CHANGING = ['rm', 'rmdir', 'unlink', 'mkdir', 'mkfifo', 'mv', 'ln', 'chown', 'chmod', 'install']
@@ -60,16 +56,6 @@ export class Fence {
     writeFileSync(this.#log, '')
     return lines
   }
-}
-
-/** Where a starting script leaves its process group: timeout gives its command a group of its own. */
-export function groupFile(directory: string): string {
-  return join(directory, 'group')
-}
-
-/** How often `tool` was called since {@link pathThatKills}. */
-export function callsOf(directory: string, tool: string): number {
-  return readFileSync(join(directory, `calls-of-${tool}`)).length
 }
 
 function realPath(tool: string): string {

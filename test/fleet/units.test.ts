@@ -106,9 +106,8 @@ describe.runIf(process.getuid?.() === 0)("a boot within the unit's bounds", () =
         'prlimit',
         '--core=0',
       ],
-      shell: ['/usr/bin/python3', '-I'],
-      script: program,
-      arguments: ['ring', '--boot', 'edge'],
+      program,
+      arguments: ['--boot', 'edge'],
       environment: { TICKETRING_SCRIPT: version },
     })
     expect({ code, ...line }).toMatchObject({ code: 0, result: 'applied', generation: 2, script: version })

@@ -98,3 +98,12 @@ export function problemsIn(configuration: unknown, prefix: string): readonly str
     return lines.map((line) => line.replace(prefix, ''))
   }
 }
+
+/** The settings that a document's text carries. */
+export function settingsIn(lines: readonly string[]): readonly string[] {
+  const start = lines.findIndex((line) => line.endsWith('"""\\')) + 1
+  return lines.slice(
+    start,
+    lines.findIndex((line, index) => index >= start && line.startsWith('""", ')),
+  )
+}

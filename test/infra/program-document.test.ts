@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { buildProgram, installerSource } from '../../infra/program.ts'
@@ -76,10 +75,5 @@ describe('what an operator reads of it', () => {
     for (const { path, text: source } of PROGRAM.sources) expect(text).toContain(`# ---- ${path}\n${source}`)
     expect(text).toContain(PROGRAM.hash)
     expect(text).not.toMatch(/.{700}/)
-  })
-
-  it('is the text itself where a script is carried', () => {
-    const script = readFileSync('fleet/instance.sh', 'utf8')
-    expect(readableDocument(buildRingDocument(ringOf(), script))).toContain('\nwrong_usage() {\n')
   })
 })

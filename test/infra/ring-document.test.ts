@@ -1,12 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { RE2JS } from 're2js'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
-import { readScript } from '../../infra/document.ts'
+import { ownProgram } from '../../infra/program.ts'
 import type { RingConfiguration } from '../../infra/ring-configuration.ts'
 import { buildRingDocument } from '../../infra/ring-document.ts'
-import { type ExampleRing, exampleRing, HAPROXY } from './example.ts'
+import { standIn } from '../fleet/stand-in.ts'
+import { type ExampleRing, exampleRing, HAPROXY, settingsIn } from './example.ts'
 
 function ringOf(replaced: ExampleRing = {}): RingConfiguration {
   const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
@@ -14,40 +18,23 @@ function ringOf(replaced: ExampleRing = {}): RingConfiguration {
   return ring
 }
 
-const SCRIPT = readScript('apply-ring.sh')
-const PREAMBLE_END = "NGINX_VERIFY=127.0.0.1:8445=www.example.com'"
+const scratch = mkdtempSync(join(tmpdir(), 'ticketring-document-'))
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+/** A program with this one line. */
+const otherProgram = (line: string) => standIn(scratch, 'x', `${line}\n`)
 
 function linesOf(replaced?: ExampleRing): readonly string[] {
-  return buildRingDocument(ringOf(replaced), SCRIPT).content.mainSteps[0].inputs.runCommand
+  return buildRingDocument(ringOf(replaced), ownProgram()).content.mainSteps[0].inputs.runCommand
 }
 
 describe('what a machine is given to run', () => {
-  it('is the script itself after the preamble, but for comments and indentation', () => {
-    const lines = linesOf()
-    const start = lines.indexOf(PREAMBLE_END) + 1
-    const code = SCRIPT.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'))
-    const trimmed = (each: readonly string[]) => each.map((line) => line.trimStart())
-    expect(trimmed(lines.slice(start))).toEqual(trimmed([...code, '}']))
-  })
-
-  it('loses nothing by that: no line of its texts looks like a comment', () => {
-    const help = (script: string) =>
-      execFileSync('sh', ['-s', '--', '--help'], { input: script, encoding: 'utf8' })
-    expect(help(linesOf().join('\n'))).toBe(help(SCRIPT))
-    const texts = SCRIPT.match(/(?<=[A-Z_]+=)'[^']*'/g) ?? []
-    expect(texts.filter((text) => /^\s*#/m.test(text))).toEqual([])
-    const [python] = SCRIPT.match(/^PYTHON_REQUEST='[^']*'$/m) ?? []
-    expect(linesOf().join('\n')).toContain(python)
-  })
-
   it('is valid sh as a whole', () => {
     expect(() => execFileSync('sh', ['-n'], { input: linesOf().join('\n') })).not.toThrow()
   })
 
-  it('names the script by its hash, so that a result line can be held to it', () => {
-    const hash = createHash('sha256').update(SCRIPT).digest('hex').slice(0, 12)
-    expect(buildRingDocument(ringOf(), SCRIPT).script).toBe(hash)
-    expect(linesOf()).toContain(`TICKETRING_SCRIPT='${hash}'`)
+  it('names the program by its hash, so that a result line can be held to it', () => {
+    expect(buildRingDocument(ringOf(), ownProgram()).script).toBe(ownProgram().version)
   })
 
   it('takes the generation from the variable of a new agent and from the text of an old one', () => {
@@ -61,17 +48,8 @@ describe('what a machine is given to run', () => {
     expect(print(first?.replace('{{Generation}}', '8'), {})).toBe('8')
   })
 
-  it('carries every setting as a shell reads it back', () => {
-    const preamble = linesOf().slice(1, linesOf().indexOf(PREAMBLE_END) + 1)
-    const settings = execFileSync(
-      'sh',
-      ['-c', `${preamble.join('\n')}\nprintf '%s\\n' "$TICKETRING_SETTINGS"`],
-      {
-        env: {},
-        encoding: 'utf8',
-      },
-    )
-    expect(settings.trimEnd().split('\n')).toEqual([
+  it('carries every setting', () => {
+    expect(settingsIn(linesOf())).toEqual([
       'SECRET=ticketring/edge',
       'TICKET_LIFETIME=7200',
       'HAPROXY_KEYS=/run/ticketring/edge/haproxy.keys',
@@ -102,7 +80,7 @@ describe('what a machine is given to run', () => {
 
   it('names a listener by its IPv6 address, in brackets', () => {
     const haproxy = { ...HAPROXY, verify: [{ address: '[::1]:443', serverName: 'www.example.com' }] }
-    expect(settingsOf({ servers: { haproxy } })).toContain("HAPROXY_VERIFY=[::1]:443=www.example.com'")
+    expect(settingsOf({ servers: { haproxy } })).toContain('HAPROXY_VERIFY=[::1]:443=www.example.com')
   })
 
   it('tells guarded listeners from open ones, where they are mixed and checked', () => {
@@ -125,14 +103,14 @@ describe('what a machine is given to run', () => {
   })
 
   it('runs on Linux only, for less than a tick', () => {
-    const [step] = buildRingDocument(ringOf(), SCRIPT).content.mainSteps
+    const [step] = buildRingDocument(ringOf(), ownProgram()).content.mainSteps
     expect(step.precondition).toEqual({ StringEquals: ['platformType', 'Linux'] })
     expect(Number(step.inputs.timeoutSeconds)).toBeLessThan(300)
   })
 })
 
 describe('what a caller may say', () => {
-  const { content } = buildRingDocument(ringOf(), SCRIPT)
+  const { content } = buildRingDocument(ringOf(), ownProgram())
 
   it('is a generation and nothing else', () => {
     expect(Object.keys(content.parameters)).toEqual(['Generation'])
@@ -159,17 +137,18 @@ describe('what a caller may say', () => {
 })
 
 describe("the document's name", () => {
-  const nameOf = (replaced?: ExampleRing, script = SCRIPT) => buildRingDocument(ringOf(replaced), script).name
+  const nameOf = (replaced?: ExampleRing, program = ownProgram()) =>
+    buildRingDocument(ringOf(replaced), program).name
 
   it('follows from the content', () => {
     expect(nameOf()).toMatch(/^ticketring-edge-[0-9a-f]{12}$/)
     expect(nameOf()).toBe(nameOf())
   })
 
-  it('changes with the script, with a setting, and with the ring', () => {
+  it('changes with the program, with a setting, and with the ring', () => {
     const names = [
       nameOf(),
-      nameOf({}, `${SCRIPT}# one comment more\n`),
+      nameOf({}, otherProgram('pass')),
       nameOf({ rotation: { ticketLifetime: '1h' } }),
       nameOf({ name: 'inner' }),
     ]
@@ -178,22 +157,14 @@ describe("the document's name", () => {
 })
 
 describe('what cannot travel in a document is refused at synth', () => {
-  it('a script that Run Command would fill in', () => {
-    expect(() => buildRingDocument(ringOf(), 'echo\necho "{{x}}"\n')).toThrow(/without \{\{.*one in line 2/)
-  })
-
   it('more than 64 kB with the longest parameters', () => {
-    expect(() => buildRingDocument(ringOf(), `${'echo far too long\n'.repeat(5000)}`)).toThrow(
-      /at most 61000 bytes/,
-    )
-    expect(Buffer.byteLength(JSON.stringify(buildRingDocument(ringOf(), SCRIPT).content))).toBeLessThan(
-      61_000,
-    )
+    const large = otherProgram(`TEXT = "${randomBytes(60_000).toString('base64')}"`)
+    expect(() => buildRingDocument(ringOf(), large)).toThrow(/at most 61000 bytes/)
   })
 
   it('a setting that would end its quotes, wherever it came from', () => {
     const { servers, ...ring } = ringOf()
     const haproxy = { ...(servers.haproxy as NonNullable<typeof servers.haproxy>), owner: "root'; reboot; '" }
-    expect(() => buildRingDocument({ ...ring, servers: { haproxy } }, SCRIPT)).toThrow(/HAPROXY_OWNER/)
+    expect(() => buildRingDocument({ ...ring, servers: { haproxy } }, ownProgram())).toThrow(/HAPROXY_OWNER/)
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
-import { readScript } from '../../infra/document.ts'
+import { ownProgram } from '../../infra/program.ts'
 import { buildStapleDocument } from '../../infra/staple-document.ts'
 import { parseSet } from '../../infra/stapling-configuration.ts'
 import {
@@ -250,12 +250,21 @@ describe('one bent field', () => {
 })
 
 describe('a set whose files are too many for its document', () => {
+  const folder = 'f'.repeat(150)
   const pairs = (count: number) =>
     Array.from({ length: count }, (_, index) => ({
-      certificate: `/etc/nginx/www-${index}.pem`,
-      staple: `/run/ticketring/edge.staples/www-${index}.ocsp`,
+      certificate: `/etc/nginx/${folder}/www-${index}.pem`,
+      staple: `/run/ticketring/edge.staples/${folder}/www-${index}.ocsp`,
     }))
   const withPairs = (count: number) => withNginx({ staples: pairs(count) })
+
+  it('is none with a hundred ordinary names', () => {
+    const staples = Array.from({ length: 100 }, (_, index) => ({
+      certificate: `/etc/nginx/www-${index}.example.com.pem`,
+      staple: `/run/ticketring/edge.staples/www-${index}.example.com.ocsp`,
+    }))
+    expect(problemsOf(withNginx({ staples }))).toEqual([])
+  })
 
   it('is refused with all the other problems, and with what to do', () => {
     const [document, topic, ...others] = problemsOf({ ...withPairs(100), alarmTopic: 'ops' }).toSorted(
@@ -274,7 +283,7 @@ describe('a set whose files are too many for its document', () => {
     ).length
     const build = (count: number) => {
       const servers = { nginx: { ...NGINX_STAPLING, staples: pairs(count) } }
-      return buildStapleDocument(parseSet(exampleSet({ servers })), readScript('apply-staple.sh'))
+      return buildStapleDocument(parseSet(exampleSet({ servers })), ownProgram())
     }
     expect(most).toBeGreaterThan(0)
     expect(build(most).content.schemaVersion).toBe('2.2')

@@ -21,8 +21,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   bench: node('bench/main.ts'),
   explore: node('test/explore/main.ts'),
   setup: [process.execPath, 'bin/setup.mjs'],
-  'apply-ring': ['sh', 'fleet/apply-ring.sh'],
-  'apply-staple': ['sh', 'fleet/apply-staple.sh'],
+  ticketring: ['/usr/bin/python3', '-I', 'agent'],
 }
 
 /** @param unread whether whoever should read standard output has left before anything is printed. */

@@ -8,6 +8,7 @@ import { nginx } from '../../local/rehearsal/nginx.ts'
 import type { Seed } from '../../local/rehearsal/seed.ts'
 import type { Stage } from '../../local/rehearsal/stage.ts'
 import { type Tally, totalOf } from '../../local/rehearsal/tally.ts'
+import { withProgram } from './altered-program.ts'
 import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
 let stack: ReturnType<typeof synthesiseOnce>
@@ -69,12 +70,12 @@ function pushAgain({ machines, watch, trace }: Stage): void {
 }
 
 /** nginx gets the halves of each key in HAProxy's order. */
-function swapHalves(template: unknown): unknown {
-  const right = '$name$hmac$hmac_rest$aes$aes_rest'
-  const text = JSON.stringify(template)
-  if (!text.includes(right)) throw new Error('The script renders the layout nginx-80 in other words now')
-  return JSON.parse(text.replace(right, () => '$name$aes$aes_rest$hmac$hmac_rest'))
-}
+const swapHalves = (template: unknown) =>
+  withProgram(template, {
+    file: 'servers/nginx.py',
+    text: 'hmac_first = self._size == 80',
+    other: 'hmac_first = False',
+  })
 
 /** Somebody meddles with what was delivered to nginx: it takes whatever parses, and does without what is not there. */
 function meddleWithStaples({ machines }: Stage): void {
@@ -88,14 +89,13 @@ function meddleWithStaples({ machines }: Stage): void {
   execFileSync(command as string, [...words, '-s', 'reload'], { stdio: 'ignore' })
 }
 
-/** The script leaves in place what it is told to remove, and does not look whether it is gone. */
-function skipWithdrawal(template: unknown): unknown {
-  return ['absent) withdraw', 'absent) judge_absent'].reduce<unknown>((altered, right) => {
-    const text = JSON.stringify(altered)
-    if (!text.includes(right)) throw new Error('The script removes staples in other words now')
-    return JSON.parse(text.replace(right, () => 'absent) :'))
-  }, template)
-}
+/** The program keeps what it is told to remove, and does not look whether it is gone. */
+const skipWithdrawal = (template: unknown) =>
+  withProgram(template, {
+    file: 'staples.py',
+    text: 'return Wish("absent") if entry.state != "staple" else',
+    other: 'return _KEEP if entry.state != "staple" else',
+  })
 
 describe('a rehearsal turns red when', () => {
   it('the gate is skipped: the ring advances though a machine lags', async () => {

@@ -1,0 +1,47 @@
+/** Documents that carry another program than ours, as if it had been built from other sources. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildProgram, ownProgram, type Program } from '../../infra/program.ts'
+import { programText } from '../../infra/program-text.ts'
+import { altered } from '../fleet/program.ts'
+
+/** A text of a file of the program, and what stands in its place. */
+export interface Alteration {
+  readonly file: string
+  readonly text: string
+  readonly other: string
+}
+
+/** The template whose documents carry the altered program, and whose functions expect it. */
+export function withProgram(template: unknown, { file, text, other }: Alteration): unknown {
+  const scratch = mkdtempSync(join(tmpdir(), 'ticketring-altered-'))
+  const program = buildProgram(altered(scratch, file, text, other))
+  rmSync(scratch, { recursive: true })
+  const walk = (value: unknown): unknown => {
+    if (typeof value === 'string') return value.replaceAll(ownProgram().version, program.version)
+    if (Array.isArray(value)) return replaced(value.map(walk), program)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, walk(inner)]))
+  }
+  return walk(template)
+}
+
+/** The lines of a document with the other payload. */
+function replaced(lines: readonly unknown[], program: Program): readonly unknown[] {
+  const start = lines.findIndex((line) => typeof line === 'string' && isPayload(line))
+  if (start < 0) return lines
+  const carried = payloadOf(program)
+  return [...lines.slice(0, start), ...carried, ...lines.slice(lines.indexOf('""")') + 1)]
+}
+
+function payloadOf(program: Program): readonly string[] {
+  const parameter = { name: 'Told', description: '', default: '', allowedPattern: '' }
+  const plan = { name: 'x', description: '', step: '', parameter, settings: {} }
+  const { lines } = programText({ ...plan, subject: ['TICKETRING_RING', 'x'] }, program)
+  return lines.slice(lines.findIndex(isPayload), lines.indexOf('""")') + 1)
+}
+
+function isPayload(line: string): boolean {
+  return line.startsWith('""", ')
+}
