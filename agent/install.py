@@ -109,7 +109,9 @@ def find_installed(program: str, conf: str, settings: bytes) -> str:
 
 
 def missing(program: str, path: str) -> Failure:
-    return Failure("program-missing", f"wanted the program {program} of a package below {path}, found none that matches its hash")
+    return Failure(
+        "program-missing", f"wanted the program {program} of a package below {path}, found none that matches its hash"
+    )
 
 
 def run(path: str, words: list[str], settings: str, version: str) -> None:

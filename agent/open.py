@@ -23,7 +23,7 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
         data = b""
     if hashlib.sha256(data).hexdigest() != checksum:
         fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
-    installer = {}  # type: dict[str, object]
+    installer: "dict[str, object]" = {}
     exec(compile(data[:size], "install.py", "exec"), installer)
     main = installer["main"]
     if callable(main):

@@ -109,7 +109,9 @@ class Metadata:
                 return Credentials(key, secret, token, f"the instance role {role}")
             # A role that cannot be assumed yet is answered with 200 as well.
             if self._patience.passed():
-                raise Failure("no-credentials", f"the instance metadata gave none for {role}: {found.get('Code', 'unreadable')}")
+                raise Failure(
+                    "no-credentials", f"the instance metadata gave none for {role}: {found.get('Code', 'unreadable')}"
+                )
             self._patience.pause(1)
 
     def _get(self, path: str) -> str:
@@ -137,7 +139,7 @@ class Metadata:
 
 
 def find_credentials(environment: Mapping[str, str], metadata: Metadata) -> Credentials:
-    """On EC2 the instance's own role: with Default Host Management, the agent names a shared file there too, of another role."""
+    """On EC2 the instance's own role: with Default Host Management the agent names another role's shared file there."""
     key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if key and secret:
         return Credentials(key, secret, environment.get("AWS_SESSION_TOKEN", ""), "the environment")

@@ -8,7 +8,7 @@ import fcntl
 import os
 import pwd
 import stat
-from typing import BinaryIO, Iterator, NamedTuple, Sequence
+from typing import BinaryIO, Generator, NamedTuple, Sequence
 
 from .clock import Deadline
 from .process import run
@@ -182,7 +182,7 @@ def refuse_foreign(path: str, found: os.stat_result, on_the_way: bool = False) -
 
 
 @contextlib.contextmanager
-def locked(directory: Directory, name: str, seconds: int, deadline: Deadline) -> Iterator[int]:
+def locked(directory: Directory, name: str, seconds: int, deadline: Deadline) -> Generator[int, None, None]:
     """Holds the lock; it lies on an open file, so it goes with this process. Raises Failure busy after `seconds`."""
     try:
         fd = os.open(name, os.O_RDWR | os.O_CREAT | _FILE, 0o600, dir_fd=directory.fd)

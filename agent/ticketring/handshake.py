@@ -1,4 +1,4 @@
-"""A TLS handshake as a client makes it, by `openssl s_client -msg`, whose dump of the server's messages is read byte by byte."""
+"""A TLS handshake as a client makes it, by `openssl s_client -msg`, whose dump of the messages is read byte by byte."""
 
 from __future__ import annotations
 

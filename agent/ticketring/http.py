@@ -1,4 +1,4 @@
-"""One request of HTTP/1.1 on a connection of its own, whole before its deadline. (http.client takes as long as all the rest to load.)"""
+"""One request of HTTP/1.1, whole before its deadline. (http.client takes as long as all the rest to load.)"""
 
 from __future__ import annotations
 
@@ -61,7 +61,13 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: bytes, proxy: s
     address = Address(url)
     lines = [f"{name}: {value}" for name, value in headers.items()]
     target = url if proxy and address.scheme == "http" else address.path
-    head = [f"{method} {target} HTTP/1.1", f"Host: {address.netloc}", "Connection: close", f"Content-Length: {len(body)}", *lines]
+    head = [
+        f"{method} {target} HTTP/1.1",
+        f"Host: {address.netloc}",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+        *lines,
+    ]
     try:
         with _connect(address, proxy.rstrip("/"), deadline) as link:
             link.sendall("\r\n".join([*head, "", ""]).encode("ascii") + body)

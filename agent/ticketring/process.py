@@ -24,9 +24,7 @@ class Child:
         self._deadline = deadline
         self._output, theirs = os.openpty()
         try:
-            self._process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True
-            )
+            self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True)
         except OSError as error:
             os.close(self._output)
             missing = isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import time
-from typing import Callable, Iterator, Mapping, NamedTuple, Sequence
+from typing import Callable, Generator, Mapping, NamedTuple, Sequence
 
 from .aws import Aws, Refused
 from .clock import Deadline
-from .files import Directory, File, Replacement, locked, warn_of_swap
+from .files import Directory, Replacement, locked, warn_of_swap
 from .handshake import Handshake, Problem, shake, silence
 from .keys import Ring, parse_ring
 from .result import Failure, note
@@ -189,7 +190,7 @@ class RingRun:
     _loaded = False
 
     @contextlib.contextmanager
-    def _replacing(self) -> Iterator[Replacement]:
+    def _replacing(self) -> Generator[Replacement, None, None]:
         """New key files, and the state after them; all undone, and the server brought back, where the body fails."""
         ring, taken = self._ring, self._directory.names()
         replacement = Replacement([] if self._placed else self._files, 0o400, self._server.owner)
@@ -254,7 +255,9 @@ class RingRun:
         if told[1:] == again[1:] and 0 <= time.time() - int(told[0]) < _HOUR:
             self._directory.write_new("refused", "\n".join(told).encode("ascii", "replace"), 0o600)
             failure = Failure(told[4], told[5])
-            failure.add(f"nothing has changed: not loaded again within the hour, or until {self._directory.path}/refused is gone")
+            failure.add(
+                f"nothing has changed: not loaded again within the hour, or until {self._directory.path}/refused is gone"
+            )
             raise failure
 
     # ---- Proof
@@ -328,7 +331,7 @@ class RingRun:
             if listener is None:
                 note(f"forgetting a ticket under {key_name} of {match[1]}, which is no listener of the settings any more")
             elif key_name not in self._ring.names:
-                self._until(lambda: self._accepted(listener, key_name, name), 1)
+                self._until(functools.partial(self._accepted, listener, key_name, name), 1)
             self._directory.remove(name)
 
     def _accepted(self, listener: Listener, key_name: str, name: str) -> Problem | None:
@@ -337,7 +340,10 @@ class RingRun:
         if seen.finished and not seen.reused or seen.asked:
             return None
         code = "old-ticket-accepted" if seen.reused else "verify-unreachable"
-        return Problem(code, f"{listener.text}: wanted the ticket under {key_name} refused, got {'it accepted' if seen.reused else 'no answer'}")
+        return Problem(
+            code,
+            f"{listener.text}: wanted the ticket under {key_name} refused, got {'it accepted' if seen.reused else 'no answer'}",
+        )
 
     # ---- Proof that no ticket opens a guarded listener
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from typing import Iterator, Mapping, NamedTuple, Sequence
+from typing import Generator, Iterator, Mapping, NamedTuple, Sequence
 
 from .aws import Aws, Refused
 from .clock import Deadline
@@ -189,7 +189,9 @@ class StapleRun:
         try:
             found = aws.call("ssm", "AmazonSSM.GetParameters", {"Names": list(names)}).get("Parameters")
         except Refused as refused:
-            raise Failure("endpoint-unreachable", f"wanted GetParameters of {self._store} in {aws.region}; {refused.said}") from None
+            raise Failure(
+                "endpoint-unreachable", f"wanted GetParameters of {self._store} in {aws.region}; {refused.said}"
+            ) from None
         for parameter in _objects(found):
             name, value = parameter.get("Name"), parameter.get("Value")
             if isinstance(name, str) and isinstance(value, str) and name in names:
@@ -381,7 +383,7 @@ class StapleRun:
                 self._held -= file.directory.stat(file.name) is None
 
     @contextlib.contextmanager
-    def _replacing(self) -> Iterator[Replacement]:
+    def _replacing(self) -> Generator[Replacement, None, None]:
         """New files; all undone where the body fails."""
         replacement = Replacement(self._files, 0o444, self._server.owner)
         try:

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chownSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { refusal } from './endpoint.ts'
 import { SERVER_NAME } from './identity.ts'
 import { advanced, type Instance, ringOf } from './instance.ts'
@@ -170,6 +170,8 @@ describe('nginx', () => {
 
     configure(() => right)
     execFileSync('nginx', ['-s', 'reload', '-c', join(machine.terminator.directory, 'nginx.conf')])
+    // Old workers answer for a moment yet.
+    await vi.waitFor(async () => expect(await machine.encryptsWith()).toBe(ring.current.name), 10_000)
     expect((await machine.run()).line).toMatchObject({ result: 'applied', generation: 2 })
   })
 })

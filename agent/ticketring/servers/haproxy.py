@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import struct
-from typing import ContextManager, Iterator, Sequence
+from typing import ClassVar, ContextManager, Iterator, Sequence
 
 from ..clock import Deadline
 from ..files import Directory, File, uid_of
@@ -35,7 +35,7 @@ _SOUND = re.compile(r"(?!3\.5-dev[0-3](-|$))(3\.[5-9]([.-]|$)|3\.[1-9][0-9]|[4-9
 class Haproxy:
     """What keys and staples share: the runtime socket. Commands and answers may hold keys: neither is ever repeated."""
 
-    kind = "haproxy"
+    kind: ClassVar[str] = "haproxy"
     reloaded = False
 
     def __init__(self, machine: Machine) -> None:
@@ -155,7 +155,7 @@ class Haproxy:
 class HaproxyKeys(Haproxy):
     """Three keys in one file; its process encrypts with the middle one."""
 
-    needs = "HAPROXY_KEYS"
+    needs: ClassVar[str] = "HAPROXY_KEYS"
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
@@ -237,8 +237,8 @@ class HaproxyStaples(Haproxy):
     Source: management guide, `show ssl ocsp-response`, `set ssl ocsp-response`, `set ssl cert`; configuration manual, `crt`.
     """
 
-    needs = "HAPROXY_CERTS"
-    least = 300
+    needs: ClassVar[str] = "HAPROXY_CERTS"
+    least: ClassVar[int] = 300
     loaded = False
 
     def __init__(self, machine: Machine) -> None:
@@ -324,7 +324,9 @@ class HaproxyStaples(Haproxy):
         answer = self.ask(f"show ssl cert {place.certificate}")
         if f"\nSerial: {place.leaf.shown_serial}\n" in answer or "Unknown command" in answer:
             return True
-        note(f"HAProxy runs without the certificate that is in {place.certificate} now; {place.path} is there for its next start")
+        note(
+            f"HAProxy runs without the certificate that is in {place.certificate} now; {place.path} is there for its next start"
+        )
         return False
 
     def _push(self, staple: Staple) -> str:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import time
-from typing import ContextManager, Iterator, Sequence
+from typing import ClassVar, ContextManager, Iterator, Sequence
 
 from ..clock import Deadline
 from ..files import Directory, File, uid_of
@@ -25,7 +25,7 @@ from .turn import Mark, turn
 class Nginx:
     """What keys and staples share: the reload. It closes idle connections, so one serves both where it can."""
 
-    kind = "nginx"
+    kind: ClassVar[str] = "nginx"
 
     def __init__(self, machine: Machine) -> None:
         settings = machine.settings
@@ -100,7 +100,7 @@ class Nginx:
 class NginxKeys(Nginx):
     """Three files; the first named, which is the current key's, encrypts."""
 
-    needs = "NGINX_KEYS"
+    needs: ClassVar[str] = "NGINX_KEYS"
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
@@ -145,8 +145,8 @@ class NginxStaples(Nginx):
     Source: ngx_http_ssl_module, `ssl_stapling_file`. nginx staples it for ever, so what has come to its end must go.
     """
 
-    needs = "NGINX_STAPLES"
-    least = 0
+    needs: ClassVar[str] = "NGINX_STAPLES"
+    least: ClassVar[int] = 0
     loaded = False
 
     def __init__(self, machine: Machine) -> None:

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Callable, ClassVar, ContextManager, Iterator, Mapping, NamedTuple, Protocol, Sequence, Type, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Callable,
+    ClassVar,
+    ContextManager,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Protocol,
+    Sequence,
+    Type,
+    TypeVar,
+)
 
 from ..clock import Deadline
 from ..files import Directory, File
@@ -40,7 +52,7 @@ class Server(Protocol):
     """The setting whose presence tells that a machine may have it."""
     owner: int
     """User id that its files belong to."""
-    listeners: Sequence[Listener]
+    listeners: list[Listener]
     reloaded: bool
     """Whether it was reloaded: old workers answer for a moment yet, so a sighting counts three times in a row."""
 
@@ -198,16 +210,15 @@ def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
         raise Failure("config-invalid", f"wanted {' or '.join(kind.needs for kind in kinds)}, found neither")
     if boot:
         raise Failure("config-invalid", f"wanted SERVER in {settings.own_file}, since at boot no server runs")
-    tests = (
-        lambda kind: kind.is_running(settings),
-        lambda kind: kind.is_in_place(settings),
-        lambda kind: _is_installed(kind.program(settings)),
-    )
-    for test in tests:
-        found = [kind for kind in configured if test(kind)]
+    for found in (
+        [kind for kind in configured if kind.is_running(settings)],
+        [kind for kind in configured if kind.is_in_place(settings)],
+        [kind for kind in configured if _is_installed(kind.program(settings))],
+    ):
         if len(found) == 1:
             return found[0]
-    raise Failure("config-invalid", f"wanted SERVER in {settings.own_file}: several servers can be meant, and none is known to run")
+    wanted = f"wanted SERVER in {settings.own_file}"
+    raise Failure("config-invalid", f"{wanted}: several servers can be meant, and none is known to run")
 
 
 def _is_installed(command: str) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import time
-from typing import Iterator
+from typing import Generator
 
 from ..files import Directory, locked
 from ..result import Failure, note
@@ -14,7 +14,7 @@ from .protocol import Machine
 
 
 @contextlib.contextmanager
-def turn(machine: Machine, kind: str, which: str) -> Iterator[int | None]:
+def turn(machine: Machine, kind: str, which: str) -> Generator[int | None, None, None]:
     """The open lock of that server. One that is held for longer than LOCK_WAIT is not waited for: None."""
     parent = machine.run_directory.path.rpartition("/")[0] or "/"
     directory = machine.run_directory
