@@ -18,12 +18,12 @@ export default defineConfig({
     // A test that connects to anything but loopback fails.
     setupFiles: ['test/setup.ts'],
     // Real servers and real processes take seconds; a machine that others use as well takes several times as long.
-    testTimeout: 240_000,
-    hookTimeout: 480_000,
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
     // Loading the CDK or the SDK takes longer than most tests: they touch nothing global and share a few processes.
     isolate: false,
-    // A rehearsal keeps two cores busy by itself: beside others its machines answer too late.
-    maxWorkers: 1,
+    // A rehearsal waits as much as it works.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // The functions run on the newest Node; which one runs the tests is no news of theirs.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },

@@ -5,24 +5,19 @@
 export const REQUIREMENTS = [
   { command: 'haproxy', package: 'haproxy', why: 'the terminators of the rehearsal and the tests' },
   { command: 'nginx', package: 'nginx', why: 'the terminators of the rehearsal and the tests' },
-  { command: 'openssl', package: 'openssl', why: "the instance's script and the throwaway certificates" },
-  { command: 'curl', package: 'curl', why: "the instance's script fetches the ring with it" },
-  { command: 'python3', package: 'python3', why: "the instance's script where curl is too old to sign" },
-  {
-    command: 'socat',
-    package: 'socat',
-    why: "the instance's script talks to HAProxy's runtime socket with it",
-  },
+  { command: 'openssl', package: 'openssl', why: "the machines' handshakes and the throwaway certificates" },
+  { command: 'curl', package: 'curl', why: 'the tests and the bench ask the loopback AWS by it' },
+  { command: 'python3', package: 'python3', why: "the machines' program" },
+  { command: 'socat', package: 'socat', why: 'a test pushes a key by it, as a careless hand would' },
   { command: 'strace', package: 'strace', why: 'traces every exec of a rehearsal, to look for key bytes' },
   { command: 'shellcheck', package: 'shellcheck', why: '`npm run check`' },
-  { command: 'zsh', package: 'zsh', why: "the tests run the instance's scripts by it" },
-  { command: 'busybox', package: 'busybox', why: "the tests run the instance's scripts by it" },
-  { command: 'ksh', package: 'ksh', why: "the tests run the instance's scripts by it" },
-  { command: 'mksh', package: 'mksh', why: "the tests run the instance's scripts by it" },
+  { command: 'zsh', package: 'zsh', why: "the tests run a document's lines by it" },
+  { command: 'busybox', package: 'busybox', why: "the tests run a document's lines by it" },
+  { command: 'ksh', package: 'ksh', why: "the tests run a document's lines by it" },
+  { command: 'mksh', package: 'mksh', why: "the tests run a document's lines by it" },
   { command: 'systemd-analyze', package: 'systemd', why: 'the tests have systemd verify the boot units' },
   { command: 'rpm', package: 'rpm', why: 'the tests install the .rpm by it' },
-  { command: 'flock', package: 'util-linux', why: "the instance's script runs one at a time" },
-  { command: 'timeout', package: 'coreutils', why: "the instance's script bounds each probe" },
+  { command: 'flock', package: 'util-linux', why: 'the tests hold locks by it' },
 ]
 
 /** Where each family of systems differs from Debian's package names. */

@@ -181,7 +181,7 @@ def shake(
             if enough(seen):
                 break
         else:
-            if child.wait(0) is None and not seen.trouble:
+            if child.wait(_SECONDS) is None and not seen.trouble:
                 seen.trouble = f"no end of the handshake within {_SECONDS} s"
         child.end_input()
         # -sess_out is written by the time it ends.

@@ -87,7 +87,7 @@ def run(words: Sequence[str], deadline: Deadline) -> tuple[int | None, str]:
     try:
         child.end_input()
         said = "\n".join(child.lines())
-        return child.wait(0.2), said
+        return child.wait(COMMAND_SECONDS), said
     finally:
         child.close()
 

@@ -17,7 +17,10 @@ import {
 const START = /\b(?:spawn|spawnSync|execFile|execFileSync)\(\s*'([\w./-]+)'/g
 const NPM = ['node', 'npx', 'node_modules/.bin/biome']
 /** From packages that Debian never leaves out: essential, or of priority required. */
-const BASE = ['sh', 'dash', 'ls', 'find', 'sha256sum', 'tar', 'dpkg', 'setpriv', 'mount', 'umount']
+const BASE = [
+  ...['sh', 'dash', 'ls', 'find', 'sha256sum', 'tar', 'dpkg', 'dd', 'id', 'chown', 'mkfifo', 'mknod'],
+  ...['setpriv', 'mount', 'umount', 'unshare'],
+]
 /** Its tests run where it is installed. */
 const WHERE_INSTALLED = ['moto_server']
 
