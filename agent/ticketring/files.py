@@ -120,8 +120,9 @@ def read_public(path: str) -> bytes:
     """A file that is the server's affair, such as a certificate; links may lead to it. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode) or os.fstat(fd).st_size > LARGEST_FILE:
-            raise OSError(errno.EFBIG, path)
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
+            raise OSError(errno.EINVAL if found.st_size <= LARGEST_FILE else errno.EFBIG, path)
         return file.read(LARGEST_FILE)
 
 

@@ -13,7 +13,7 @@ from .clock import Deadline
 from .entry import Entry, parse_entry
 from .files import Directory, File, Replacement, locked, read_public
 from .handshake import Handshake, Problem, is_finished, shake, silence
-from .ocsp import Response, Single, find_issuer, read_pem, words_of
+from .ocsp import Certificate, Response, Single, find_issuer, read_pem, words_of
 from .result import Failure, note, reason
 from .servers.haproxy import HaproxyStaples
 from .servers.nginx import NginxStaples
@@ -28,6 +28,7 @@ _NAMES_PER_CALL = 10
 _SKEW = 300
 # A server starts without staples too: it is not kept waiting for longer.
 _BOOT_SECONDS = 55
+_UNDO_SECONDS = 15
 _MENDABLE = ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled")
 
 
@@ -143,9 +144,8 @@ class StapleRun:
         taken: dict[str, str] = {}
         for certificate, staple, is_named in self._server.places():
             try:
-                leaf, *others = read_pem(read_public(certificate))
-                others += read_pem(_read_or_none(f"{certificate}.issuer")) if _read_or_none(f"{certificate}.issuer") else []
-                issuer = find_issuer(leaf, [leaf, *others])
+                chain = read_pem(read_public(certificate))
+                leaf, issuer = chain[0], find_issuer(chain[0], [*chain, *_read_issuers(f"{certificate}.issuer")])
             except (OSError, ValueError) as error:
                 why = reason(error) if isinstance(error, OSError) else str(error)
                 if is_named:
@@ -166,8 +166,12 @@ class StapleRun:
             if all((other.leaf.id, other.certificate) != (leaf.id, certificate) for other in self._places):
                 self._places.append(place)
 
+    def _told_of(self, certificate: str) -> str:
+        """All, the SHA-256 of a response, withdrawn, or nothing where it is not named."""
+        return "all" if self._told is None else self._told.get(certificate, "")
+
     def _is_named(self, place: Place) -> bool:
-        return self._told is None or place.leaf.id in self._told
+        return self._told_of(place.leaf.id) != ""
 
     # ---- The store
 
@@ -198,7 +202,7 @@ class StapleRun:
                 yield names[name], value
 
     def _is_as_told(self, certificate: str, text: str | None) -> bool:
-        told = self._told[certificate] if self._told is not None else "all"
+        told = self._told_of(certificate)
         if told == "all" or text is None:
             return told in ("all", "withdrawn")
         try:
@@ -210,7 +214,7 @@ class StapleRun:
     # ---- What is wanted
 
     def _judge(self, place: Place, text: str | None) -> Wish:
-        where, told = f"{self._store}/{place.leaf.id}", self._told[place.leaf.id] if self._told is not None else "all"
+        where, told = f"{self._store}/{place.leaf.id}", self._told_of(place.leaf.id)
         if text is None:
             if told not in ("all", "withdrawn"):
                 self._object("staple-not-stored", f"wanted {where}, Parameter Store has none")
@@ -287,9 +291,9 @@ class StapleRun:
             self._set_keep(place, *trouble)
             wish = _KEEP
         if wish.state == "staple":
+            self._change(place, wish.entry.der)
             self._held += 1
             self._installed += installed is None or installed.digest != wish.entry.digest
-            self._change(place, wish.entry.der)
         elif wish.state == "absent" or installed is not None and installed.overdue:
             if wish.state == "keep":
                 note(f"{place.path} has come to its end")
@@ -317,7 +321,7 @@ class StapleRun:
         if installed is not None and wish.entry.this_update < installed.single.this_update:
             since = f"{place.path}, which is of {words_of(installed.single.this_update)}"
             return "staple-mismatch", f"the store holds an older response for {place.certificate} than {since}"
-        told = self._told[place.leaf.id] if self._told is not None else "all"
+        told = self._told_of(place.leaf.id)
         if told in ("all", wish.entry.digest):
             return None
         # A store that has gone on since the order is fine; that it has, and not stayed behind, shows beside what is in place.
@@ -345,7 +349,6 @@ class StapleRun:
             changed = self._load(missing, problem)
         self._verified = True
         self._say_unseen(named)
-        self._stays = True
         if self._unforgotten:
             self._object("verify-still-stapled", self._unforgotten)
         return changed
@@ -432,6 +435,8 @@ class StapleRun:
         return True
 
     def _bring_back(self, error: BaseException) -> None:
+        # What ran out of time is put right all the same, before Run Command ends it.
+        self._server.machine = self._machine._replace(deadline=Deadline(_UNDO_SECONDS))
         try:
             self._server.restore()
         except (Failure, NotRunning, OSError) as trouble:
@@ -482,11 +487,11 @@ class StapleRun:
                 self._verified = False
 
 
-def _read_or_none(path: str) -> bytes:
+def _read_issuers(path: str) -> Sequence[Certificate]:
     try:
-        return read_public(path)
-    except OSError:
-        return b""
+        return read_pem(read_public(path))
+    except (OSError, ValueError):
+        return []
 
 
 def _objects(found: object) -> list[dict[str, object]]:

@@ -114,3 +114,19 @@ class GarbledTest(unittest.TestCase):
                 with self.subTest(head=head, rest=rest), self.assertRaises(ValueError):
                     Elements(head + rest).take(0x30)
         self.assertEqual(len(Elements(b"\x30\x81\xc8" + bytes(200)).take(0x30).content), 200)
+
+
+class IssuerTest(unittest.TestCase):
+    def test_a_name_in_another_case_type_or_spacing_is_the_same_name(self):
+        case = CASES["responses"][0]
+        leaf, issuer = read_pem(case["leaf"].encode())[0], read_pem(case["issuer"].encode())[0]
+        subject = bytearray(issuer.subject)
+        at = subject.index(b"\x0c")
+        subject[at] = 0x13
+        subject[at + 2 :] = bytes(subject[at + 2 :]).lower()
+        other = Certificate(issuer.der)
+        other.subject = bytes(subject)
+        self.assertNotEqual(other.subject, leaf.issuer)
+        self.assertIs(find_issuer(leaf, [leaf, other]), other)
+        other.subject = bytes(subject[:-1] + b"x")
+        self.assertIsNone(find_issuer(leaf, [leaf, other]))

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { certify } from '../core/ocsp/forge.ts'
+import { certify, UNKNOWN } from '../core/ocsp/forge.ts'
 import { pemOf } from './identity.ts'
 import { ask, type RunOptions } from './instance.ts'
 import { StapleInstance, type StapleRun } from './staple-instance.ts'
@@ -97,6 +97,14 @@ test('a HAProxy that holds another response of the same times is given the deliv
   expect(await instance.stapled()).toEqual(twin)
   expect((await run()).line).toMatchObject({ result: 'applied', installed: 0, held: 1 })
   expect(await instance.stapled()).toEqual(der)
+})
+
+test('a status that says nothing of the certificate is staple-malformed', async () => {
+  await started('nginx')
+  instance.storeResponse(instance.respond({}, { status: UNKNOWN }))
+  const { line } = await run()
+  expect(line).toMatchObject({ error: 'staple-malformed', installed: 0, held: 0 })
+  expect(line.detail).toContain('unknown')
 })
 
 test('a certificate that a link leads to is read, as Let’s Encrypt’s clients lay them out', async () => {

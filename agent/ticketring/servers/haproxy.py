@@ -258,7 +258,7 @@ class HaproxyStaples(Haproxy):
             if not os.path.isdir(path):
                 yield path, f"{path}.ocsp", True
                 continue
-            for name in Directory(path).names():
+            for name in sorted(os.listdir(path)):
                 if not name.endswith(".pem") or name.startswith("."):
                     continue
                 if _NAME.fullmatch(name) is None:

@@ -47,6 +47,7 @@ class Machine(NamedTuple):
 
 
 class Server(Protocol):
+    machine: Machine
     kind: ClassVar[str]
     needs: ClassVar[str]
     """The setting whose presence tells that a machine may have it."""
