@@ -22,8 +22,8 @@ export default defineConfig({
     hookTimeout: 240_000,
     // Loading the CDK or the SDK takes longer than most tests: they touch nothing global and share a few processes.
     isolate: false,
-    // A rehearsal waits as much as it works.
-    maxWorkers: 3,
+    // Real servers answer late on a processor that has more to do than that.
+    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     // The functions run on the newest Node; which one runs the tests is no news of theirs.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },

@@ -23,7 +23,7 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
         data = b""
     if hashlib.sha256(data).hexdigest() != checksum:
         fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
-    installer: "dict[str, object]" = {}
+    installer = {}  # type: dict[str, object]  # pyright: ignore[reportTypeCommentUsage]
     exec(compile(data[:size], "install.py", "exec"), installer)
     main = installer["main"]
     if callable(main):

@@ -71,7 +71,10 @@ class RingRun:
         self._machine = Machine(settings, self._environment, self._deadline, boot, self._directory)
         self._server: KeyServer = kind(self._machine)
         with locked(self._directory, "lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
-            self._apply()
+            try:
+                self._apply()
+            finally:
+                self.version = "" if boot else self._server.version()
 
     def _apply(self) -> None:
         state = read_state(self._directory)

@@ -56,7 +56,7 @@ export class Instance {
     const kind = terminator.server === 'haproxy' ? 'HAPROXY' : 'NGINX'
     for (const line of terminator.settings) this.set(line)
     this.set(`${kind}_VERIFY=${verifyListener(terminator)}`)
-    for (const line of ['SECRET=ticketring/edge', 'TICKET_LIFETIME=7200', 'VERIFY_WAIT=2', 'LOCK_WAIT=10'])
+    for (const line of ['SECRET=ticketring/edge', 'TICKET_LIFETIME=7200', 'VERIFY_WAIT=5', 'LOCK_WAIT=10'])
       this.set(line)
     this.set(`RUN_DIR=${this.runDirectory}`)
   }
