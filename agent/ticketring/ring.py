@@ -241,7 +241,7 @@ class RingRun:
     def _memory(self, code: str, detail: str) -> bytes:
         """A generation whose load failed, and what the listeners show without it."""
         shown = [f"{listener.text} {self._key_name_at(listener)}" for listener in self._server.listeners]
-        lines = [f"{time.time():.0f}", self._ring.lineage, " ".join(self._ring.names), ",".join(shown), code, detail]
+        lines = [str(int(time.time())), self._ring.lineage, " ".join(self._ring.names), ",".join(shown), code, detail]
         return "\n".join(lines).encode("ascii", "replace")
 
     def _key_name_at(self, listener: Listener) -> str:

@@ -230,6 +230,8 @@ export class ServerProcess {
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
     await ended
+    // A worker of HAProxy's outlives its master by a moment: a start right after it would be answered by the old one.
+    for (let tries = 0; tries < 200 && (await takesConnections(this.#port)); tries += 1) await sleep(20)
   }
 }
 
