@@ -29,6 +29,8 @@ async function mixed(server: 'haproxy' | 'nginx'): Promise<Instance> {
   const { directory, settings } = machine.terminator
   for (const [key, place] of Object.entries(BOTH))
     if (!settings.some((line) => line.startsWith(`${key}=`))) machine.set(`${key}=${join(directory, place)}`)
+  // An nginx of another test is none of this machine's.
+  if (server === 'haproxy') machine.set(`NGINX_TEST=nginx -t -c ${join(directory, 'none.conf')}`)
   for (const kind of ['HAPROXY', 'NGINX']) machine.set(`${kind}_VERIFY=${verifyListener(machine.terminator)}`)
   return machine
 }
