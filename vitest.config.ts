@@ -22,8 +22,6 @@ export default defineConfig({
     hookTimeout: 240_000,
     // Loading the CDK or the SDK takes longer than most tests: they touch nothing global and share a few processes.
     isolate: false,
-    // Ports and processor are shared with others: what fails twice is a fault.
-    retry: 1,
     // Real servers answer late on a processor that has more to do than that.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },

@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { AGENT } from '../../infra/program.ts'
@@ -230,7 +231,11 @@ describe('while another document is being installed', () => {
 
 describe('a Python that is too old', () => {
   /** Where pyenv keeps several; a machine that has none of them judges by the grammar alone. */
-  const old = ['3.6.15', '3.7.16', '3.8.18'].map((version) => `/root/.pyenv/versions/${version}/bin/python3`)
+  const versions = join(process.env.PYENV_ROOT ?? join(homedir(), '.pyenv'), 'versions')
+  const installed = existsSync(versions) ? readdirSync(versions) : []
+  const old = installed
+    .filter((version) => /^3\.[678]\./.test(version))
+    .map((version) => join(versions, version, 'bin', 'python3'))
 
   test('reads what opens the payload', () => {
     const judge = 'import ast, sys; ast.parse(sys.stdin.read(), feature_version=(3, 4))'

@@ -84,7 +84,7 @@ class Nginx:
             command(words, code, self.machine.deadline)
 
     def explain(self, problem: Problem) -> Problem:
-        """A reload that the master refuses ends well for whoever asked for it, and leaves its old workers."""
+        """A reload command exits with 0 though the master refuses the reload and keeps its old workers."""
         masters = _masters(self._test)
         if not self._begun or len(masters) != 1:
             return problem
