@@ -2,10 +2,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { StaplePorts, StapleStore, Stored } from '../lambda/app/staple-ports.ts'
-import { runStaples } from '../lambda/app/staples.ts'
-import { HttpResponders } from '../lambda/aws/responder.ts'
-import type { StapleConfiguration } from '../lambda/core/staple-configuration.ts'
+import { HttpResponders } from '../lambda/aws/http/responder.ts'
+import type { StapleConfiguration } from '../lambda/staples/configuration.ts'
+import type { StaplePorts, StapleStore, Stored } from '../lambda/staples/ports.ts'
+import { runStaples } from '../lambda/staples/run.ts'
 import { MemoryRecord } from '../test/fakes/record.ts'
 
 /** What it is given. */

@@ -1,4 +1,4 @@
-import { nextRefresh } from '../lambda/core/ocsp/schedule.ts'
+import { nextRefresh } from '../lambda/ocsp/schedule.ts'
 import type { Measurement } from './measurement.ts'
 import { stapleConfiguration } from './staple-world.ts'
 import { times } from './statistics.ts'

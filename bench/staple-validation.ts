@@ -1,5 +1,5 @@
-import { prepareSubject } from '../lambda/core/ocsp/subject.ts'
-import { validateResponse } from '../lambda/core/ocsp/validation.ts'
+import { prepareSubject } from '../lambda/ocsp/subject.ts'
+import { validateResponse } from '../lambda/ocsp/validation.ts'
 import { ecPair, respond, rsaPair, SCHEMES } from '../test/core/ocsp/forge.ts'
 import { opensslVerdict, pem, Bench as Workshop } from '../test/core/ocsp/openssl.ts'
 import { type Bench, type Measurement, size } from './measurement.ts'

@@ -1,5 +1,5 @@
-import type { Certificate } from '../lambda/core/ocsp/certificate.ts'
-import type { CertificateSetting, StapleConfiguration } from '../lambda/core/staple-configuration.ts'
+import type { Certificate } from '../lambda/ocsp/certificate.ts'
+import type { CertificateSetting, StapleConfiguration } from '../lambda/staples/configuration.ts'
 import { certify, ecPair, type Pair, type Party, SCHEMES, type Scheme } from '../test/core/ocsp/forge.ts'
 
 /** A staple function's configuration, as a deploy would write it. */

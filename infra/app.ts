@@ -1,4 +1,4 @@
-import { isRefusal } from '../lambda/core/errors.ts'
+import { isRefusal } from '../lambda/kernel/errors.ts'
 import { buildApp, createApp, summarise, synthesiseWithinLimits } from './build-app.ts'
 import { parseConfiguration } from './configuration.ts'
 

@@ -1,4 +1,4 @@
-import type { CertificateSetting } from '../lambda/core/staple-configuration.ts'
+import type { CertificateSetting } from '../lambda/staples/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from './arns.ts'
 import type { Inspection, Section } from './inspection.ts'
 

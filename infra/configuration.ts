@@ -1,4 +1,4 @@
-import { isRefusal } from '../lambda/core/errors.ts'
+import { isRefusal } from '../lambda/kernel/errors.ts'
 import { freeze, Inspection, type Section } from './inspection.ts'
 import { refuseCommon } from './meeting.ts'
 import {

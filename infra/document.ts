@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { RE2JS } from 're2js'
-import { TicketringError } from '../lambda/core/errors.ts'
-import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
+import { TicketringError } from '../lambda/kernel/errors.ts'
+import type { ClientCertificate, VerifyListener } from '../lambda/ring/server-settings.ts'
 import type { Program } from './program.ts'
 import { programText } from './program-text.ts'
 

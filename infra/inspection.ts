@@ -1,4 +1,4 @@
-import { TicketringError } from '../lambda/core/errors.ts'
+import { TicketringError } from '../lambda/kernel/errors.ts'
 
 /** One thing that is wrong with a configuration, and where. */
 export interface Problem {

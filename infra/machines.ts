@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
+import type { ClientCertificate, VerifyListener } from '../lambda/ring/server-settings.ts'
 import type { Inspection, Section } from './inspection.ts'
 
 /** Which machines hold something: nothing here has a default. */

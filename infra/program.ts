@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { strToU8, zipSync } from 'fflate'
-import { TicketringError } from '../lambda/core/errors.ts'
+import { TicketringError } from '../lambda/kernel/errors.ts'
 import { withoutRemarks } from './python-source.ts'
 
 export interface Program {

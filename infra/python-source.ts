@@ -1,5 +1,5 @@
 /** Python's source without what only people read. Lexical rules: The Python Language Reference 3.9, chapter 2. */
-import { TicketringError } from '../lambda/core/errors.ts'
+import { TicketringError } from '../lambda/kernel/errors.ts'
 
 type Kind = 'string' | 'comment' | 'space' | 'newline' | 'open' | 'close' | 'code'
 

@@ -1,4 +1,4 @@
-import type { HaproxySettings, NginxSettings, ServersSettings } from '../lambda/core/server-settings.ts'
+import type { HaproxySettings, NginxSettings, ServersSettings } from '../lambda/ring/server-settings.ts'
 import { KEY_ARN, SECRET_ARN } from './arns.ts'
 import { DELIVERY_FIELDS, type DeliveryConfiguration, readDelivery } from './delivery-configuration.ts'
 import { durationText, freeze, Inspection, type Section } from './inspection.ts'

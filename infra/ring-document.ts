@@ -1,4 +1,4 @@
-import type { ServersSettings } from '../lambda/core/server-settings.ts'
+import type { ServersSettings } from '../lambda/ring/server-settings.ts'
 import { endpointSettings } from './delivery-configuration.ts'
 import { buildDocument, type FleetDocument, listenersText, proofSettings } from './document.ts'
 import type { Proof } from './machines.ts'

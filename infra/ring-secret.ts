@@ -11,7 +11,7 @@ import {
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { CfnResourcePolicy, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import { UNBORN } from '../lambda/core/ring.ts'
+import { UNBORN } from '../lambda/ring/ring.ts'
 import { arnOf, viaService } from './arns.ts'
 import { roleNamePattern, secretName } from './names.ts'
 import type { RingConfiguration } from './ring-configuration.ts'

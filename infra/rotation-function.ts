@@ -5,7 +5,7 @@ import {
   ROTATION_VARIABLE,
   type RotationConfiguration,
   serialiseRotationConfiguration,
-} from '../lambda/core/rotation-configuration.ts'
+} from '../lambda/ring/configuration.ts'
 import { arnOf } from './arns.ts'
 import { EXECUTION_SECONDS, type FleetDocument } from './document.ts'
 import type { FleetDelivery } from './fleet-delivery.ts'

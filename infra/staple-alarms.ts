@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib'
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
-import type { StapleMetrics } from '../lambda/core/staple-report.ts'
+import type { StapleMetrics } from '../lambda/staples/report.ts'
 import { type Watch, watchFunction } from './alarms.ts'
 
 /** What a set's function measures: namespace `Ticketring`, dimension `Set`. */

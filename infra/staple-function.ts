@@ -6,7 +6,7 @@ import {
   STAPLES_VARIABLE,
   type StapleConfiguration,
   serialiseStapleConfiguration,
-} from '../lambda/core/staple-configuration.ts'
+} from '../lambda/staples/configuration.ts'
 import { arnOf, type Wildcards } from './arns.ts'
 import type { ChainConfiguration } from './certificate-configuration.ts'
 import { chainStatements, chainWildcards } from './chain-access.ts'

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { ClientCertificate, VerifyListener } from '../lambda/core/server-settings.ts'
+import type { ClientCertificate, VerifyListener } from '../lambda/ring/server-settings.ts'
 import { type CertificateConfiguration, readCertificate, readChainPath } from './certificate-configuration.ts'
 import { DELIVERY_FIELDS, type DeliveryConfiguration, readDelivery } from './delivery-configuration.ts'
 import { durationText, freeze, Inspection, type Section } from './inspection.ts'

@@ -1,4 +1,4 @@
-import type { ServersSettings, VerifyListener } from '../lambda/core/server-settings.ts'
+import type { ServersSettings, VerifyListener } from '../lambda/ring/server-settings.ts'
 import type { Inspection, Section } from './inspection.ts'
 import { isUnix } from './machines.ts'
 

@@ -6,7 +6,7 @@ import { ownProgram } from '../infra/program.ts'
 import { readableDocument } from '../infra/readable-document.ts'
 import { buildRingDocument } from '../infra/ring-document.ts'
 import { buildStapleDocument } from '../infra/staple-document.ts'
-import { isRefusal, TicketringError } from '../lambda/core/errors.ts'
+import { isRefusal, TicketringError } from '../lambda/kernel/errors.ts'
 import { tolerateClosedPipes } from './closed-pipe.ts'
 import { HELP } from './rehearsal/options.ts'
 

@@ -4,24 +4,46 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 const REFUSED = [
-  ['lambda/core', '../app/ports.ts', 'core is pure'],
-  ['lambda/core', '@aws-sdk/client-ssm', 'core is pure'],
-  ['lambda/core', 'node:fs', 'core is pure'],
-  ['lambda/app', '../aws/refusal.ts', 'app knows core and ports only'],
-  ['lambda/app', '@aws-sdk/client-ssm', 'app knows core and ports only'],
-  ['lambda/app', 'node:fs', 'app knows core and ports only'],
-  ['lambda/aws', '../app/rotation.ts', 'aws is a thin edge'],
+  ['lambda/kernel', '../fleet/ports.ts', 'kernel knows nothing'],
+  ['lambda/kernel', '../ring/ring.ts', 'kernel knows nothing'],
+  ['lambda/kernel', '@aws-sdk/client-ssm', 'kernel knows nothing'],
+  ['lambda/kernel', 'node:fs', 'kernel knows nothing'],
+  ['lambda/ocsp', '../staples/entry.ts', 'ocsp knows kernel alone'],
+  ['lambda/ocsp', '../fleet/ports.ts', 'ocsp knows kernel alone'],
+  ['lambda/ocsp', 'node:https', 'ocsp knows kernel alone'],
+  ['lambda/fleet', '../ring/ring.ts', 'fleet delivers whatever it is given'],
+  ['lambda/fleet', '../staples/entry.ts', 'fleet delivers whatever it is given'],
+  ['lambda/fleet', '../ocsp/time.ts', 'fleet delivers whatever it is given'],
+  ['lambda/fleet', '@aws-sdk/client-ssm', 'fleet delivers whatever it is given'],
+  ['lambda/ring', '../staples/entry.ts', 'ring knows fleet and kernel'],
+  ['lambda/ring', '../ocsp/time.ts', 'ring knows fleet and kernel'],
+  ['lambda/ring', '../aws/refusal.ts', 'ring knows fleet and kernel'],
+  ['lambda/ring', '../handlers/rotate.ts', 'ring knows fleet and kernel'],
+  ['lambda/ring', 'node:fs', 'ring knows fleet and kernel'],
+  ['lambda/staples', '../ring/ring.ts', 'staples know ocsp, fleet and kernel'],
+  ['lambda/staples', '../aws/http/responder.ts', 'staples know ocsp, fleet and kernel'],
+  ['lambda/staples', '@aws-sdk/client-ssm', 'staples know ocsp, fleet and kernel'],
+  ['lambda/aws', '../ring/rotate.ts', 'aws is a thin edge'],
+  ['lambda/aws', '../staples/refresh.ts', 'aws is a thin edge'],
   ['lambda/aws', '../handlers/rotate.ts', 'aws is a thin edge'],
-  ['infra', '../lambda/app/rotation.ts', 'infra and local know core'],
-  ['local', '../lambda/aws/refusal.ts', 'infra and local know core'],
+  ['lambda/aws/http', '../../staples/refresh.ts', 'aws is a thin edge'],
+  ['infra', '../lambda/ring/rotate.ts', 'infra and local know the contracts'],
+  ['infra', '../lambda/fleet/dispatch.ts', 'infra and local know the contracts'],
+  ['local', '../lambda/aws/refusal.ts', 'infra and local know the contracts'],
 ] as const
 const ALLOWED = [
-  ['lambda/core', './errors.ts'],
-  ['lambda/core', 'node:crypto'],
-  ['lambda/app', '../core/ring.ts'],
-  ['lambda/aws', '../app/ports.ts'],
-  ['infra', '../lambda/core/ring.ts'],
+  ['lambda/kernel', './errors.ts'],
+  ['lambda/kernel', 'node:crypto'],
+  ['lambda/ocsp', '../kernel/errors.ts'],
+  ['lambda/fleet', '../kernel/errors.ts'],
+  ['lambda/ring', '../fleet/ports.ts'],
+  ['lambda/staples', '../fleet/ports.ts'],
+  ['lambda/staples', '../ocsp/validation.ts'],
+  ['lambda/aws', '../ring/ports.ts'],
+  ['lambda/aws/http', '../../staples/ports.ts'],
+  ['infra', '../lambda/ring/ring.ts'],
 ] as const
+const PURE = ['lambda/kernel', 'lambda/ocsp', 'lambda/fleet', 'lambda/ring', 'lambda/staples']
 
 /** What the linter says of each planted import, by folder and path; one run for all. */
 function lintPlanted(imports: readonly (readonly [string, string, ...string[]])[]): Map<string, string> {
@@ -63,7 +85,7 @@ describe('what is pure', () => {
   const IMPURE =
     /\bDate\.now\b|\bnew Date\(\)|\bprocess\.(env|stdout|argv)|\bMath\.random|\brandom(Bytes|UUID|Int)\b|\bconsole\.|\bset(Timeout|Interval)\b/
 
-  it.each(['lambda/core', 'lambda/app'])('%s takes time, chance and surroundings as arguments', (folder) => {
+  it.each(PURE)('%s takes time, chance and surroundings as arguments', (folder) => {
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('.ts'),
     )

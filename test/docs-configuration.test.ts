@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../infra/configuration.ts'
-import { isRefusal } from '../lambda/core/errors.ts'
+import { isRefusal } from '../lambda/kernel/errors.ts'
 import { quoted, tableOf } from './docs-tables.ts'
 import { exampleRing, exampleSet } from './infra/example.ts'
 

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ERROR_CODES } from '../lambda/core/errors.ts'
-import { CURVES, PSS, SCHEMES, SMALLEST_RSA } from '../lambda/core/ocsp/signature.ts'
-import { RULES } from '../lambda/core/ocsp/verdict.ts'
+import { ERROR_CODES } from '../lambda/kernel/errors.ts'
+import { CURVES, PSS, SCHEMES, SMALLEST_RSA } from '../lambda/ocsp/signature.ts'
+import { RULES } from '../lambda/ocsp/verdict.ts'
 import { quoted, tableOf } from './docs-tables.ts'
 
 const PAGE = 'docs/ocsp-rules.md'

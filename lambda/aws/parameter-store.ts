@@ -1,5 +1,5 @@
 import { GetParameterCommand, PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
-import type { Records } from '../app/ports.ts'
+import type { Records } from '../fleet/ports.ts'
 import { isNamed, refusal } from './refusal.ts'
 
 /** A record in one parameter of SSM Parameter Store. */

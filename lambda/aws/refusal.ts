@@ -1,6 +1,6 @@
-import { type ErrorCode, TicketringError } from '../core/errors.ts'
-import { excerpt } from '../core/excerpt.ts'
-import { codeOf, layerOf } from './node-error.ts'
+import { type ErrorCode, TicketringError } from '../kernel/errors.ts'
+import { excerpt } from '../kernel/excerpt.ts'
+import { codeOf, layerOf } from './http/node-error.ts'
 
 /** Characters of AWS's message: a principal's, a key's and a resource's ARN, and some words; it may quote a whole value. */
 const LONGEST = 600

@@ -7,14 +7,16 @@ import {
   SendCommandCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import type { Address, Courier, Order, Progress, ResultPage } from '../app/ports.ts'
-import type { StapleOrder } from '../app/staple-ports.ts'
-import type { Invocation } from '../core/confirmation.ts'
-import { maxFailuresOf } from '../core/fleet-configuration.ts'
-import { RAMP } from '../core/rollout.ts'
-import type { RotationConfiguration } from '../core/rotation-configuration.ts'
-import type { StapleConfiguration } from '../core/staple-configuration.ts'
-import { wordsOf } from '../core/staple-delivery.ts'
+import { maxFailuresOf } from '../fleet/configuration.ts'
+import type { Invocation } from '../fleet/evidence.ts'
+import type { Courier, Progress, ResultPage } from '../fleet/ports.ts'
+import type { Address } from '../fleet/rollout.ts'
+import { RAMP } from '../fleet/rollout.ts'
+import type { RotationConfiguration } from '../ring/configuration.ts'
+import type { Order } from '../ring/ports.ts'
+import type { StapleConfiguration } from '../staples/configuration.ts'
+import { messageOf } from '../staples/message.ts'
+import type { StapleOrder } from '../staples/ports.ts'
 import { isNamed, refusal } from './refusal.ts'
 
 /** What is not ramped goes to all at once, and is not stopped by who fails. */
@@ -129,7 +131,7 @@ export class RunCommand extends CommandCourier<Order> {
 export class StapleCommand extends CommandCourier<StapleOrder> {
   constructor(client: SSMClient, configuration: Channel & Pick<StapleConfiguration, 'set'>) {
     super(client, configuration, ({ told }) => ({
-      parameters: { Staples: [wordsOf(told)] },
+      parameters: { Staples: [messageOf(told)] },
       comment: `ticketring: staples of ${configuration.set}, ${told === 'all' ? 'all' : told.length}`,
     }))
   }

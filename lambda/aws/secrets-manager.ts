@@ -7,9 +7,9 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import type { RingCommits, RingVersions, Rotations, Staging, StoredValue } from '../app/ports.ts'
-import { isRefusal, TicketringError } from '../core/errors.ts'
-import { REVOKING, type Removable } from '../core/situation.ts'
+import { isRefusal, TicketringError } from '../kernel/errors.ts'
+import { REVOKING, type Removable } from '../ring/labels.ts'
+import type { RingCommits, RingVersions, Rotations, Staging, StoredValue } from '../ring/ports.ts'
 import { isNamed, refusal } from './refusal.ts'
 
 /** The ring's secret in AWS Secrets Manager. */

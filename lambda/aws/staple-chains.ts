@@ -1,8 +1,8 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
-import type { Chains } from '../app/staple-ports.ts'
-import { TicketringError } from '../core/errors.ts'
-import type { ChainSource } from '../core/staple-configuration.ts'
+import { TicketringError } from '../kernel/errors.ts'
+import type { ChainSource } from '../staples/configuration.ts'
+import type { Chains } from '../staples/ports.ts'
 import { type Parameters, readParameters, unreadable } from './staple-parameters.ts'
 
 /** Certificate chains in SSM parameters and in secrets. */

@@ -1,7 +1,7 @@
 import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
-import type { Stored } from '../app/staple-ports.ts'
-import { type ErrorCode, isRefusal, TicketringError } from '../core/errors.ts'
-import { excerpt } from '../core/excerpt.ts'
+import { type ErrorCode, isRefusal, TicketringError } from '../kernel/errors.ts'
+import { excerpt } from '../kernel/excerpt.ts'
+import type { Stored } from '../staples/ports.ts'
 import { refusal } from './refusal.ts'
 
 /** Names in a call, the most there are. */

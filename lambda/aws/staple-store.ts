@@ -1,9 +1,8 @@
 import { GetParameterCommand, PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
-import type { StapleStore, Stored } from '../app/staple-ports.ts'
-import type { TicketringError } from '../core/errors.ts'
-import { entryName } from '../core/staple.ts'
+import type { TicketringError } from '../kernel/errors.ts'
+import type { StapleStore, Stored } from '../staples/ports.ts'
+import { Turns } from './http/host-limiter.ts'
 import { isNamed, refusal } from './refusal.ts'
-import { Turns } from './responder-turns.ts'
 import { readParameters } from './staple-parameters.ts'
 
 /** Writes at the same time: Parameter Store takes 3 a second from an account that has not asked for more. */
@@ -63,4 +62,9 @@ export class ParameterStaples implements StapleStore {
       throw refusal(error, `to write the parameter ${name}`, codes)
     }
   }
+}
+
+/** Name of the parameter that holds a certificate's entry. */
+function entryName(store: string, id: string): string {
+  return `${store}/${id}`
 }

@@ -1,5 +1,5 @@
-import { isRefusal, messageOf } from '../core/errors.ts'
-import { REMEDIES } from '../core/remedies.ts'
+import { isRefusal, messageOf } from '../kernel/errors.ts'
+import { REMEDIES } from '../kernel/remedies.ts'
 
 /**
  * What Lambda answers of an invocation that failed: it takes `errorType` from an error's name, `errorMessage` from its

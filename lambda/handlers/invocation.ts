@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Chance, Clock } from '../app/ports.ts'
-import type { CallerContext } from '../core/caller.ts'
+import type { Chance, Clock } from '../fleet/ports.ts'
+import type { CallerContext } from '../kernel/caller.ts'
 
 /** What handlers use of Lambda's context. */
 export interface InvocationContext extends CallerContext {

@@ -1,6 +1,7 @@
-import type { CommonEntry, Journal, JournalEntry, Metrics } from '../app/ports.ts'
-import type { StapleJournalEntry } from '../app/staple-ports.ts'
-import type { StapleMetrics } from '../core/staple-report.ts'
+import type { CommonEntry, Journal } from '../fleet/ports.ts'
+import type { JournalEntry, Metrics } from '../ring/ports.ts'
+import type { StapleJournalEntry } from '../staples/ports.ts'
+import type { StapleMetrics } from '../staples/report.ts'
 
 type Write = (line: string) => void
 
@@ -9,7 +10,7 @@ type Write = (line: string) => void
  * @param ring the ring's name, the one dimension.
  * @param write takes a line without its end.
  */
-export function logJournal(ring: string, now: () => Date, write: Write): Journal {
+export function logJournal(ring: string, now: () => Date, write: Write): Journal<JournalEntry> {
   return {
     record(entry) {
       const time = now()

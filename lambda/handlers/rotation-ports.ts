@@ -1,11 +1,11 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
-import type { ObservationPorts, RotationPorts } from '../app/observation.ts'
+import { TaggedInstances } from '../aws/fleet-inventory.ts'
 import { ParameterRecord } from '../aws/parameter-store.ts'
-import { TaggedInstances } from '../aws/roll-call.ts'
 import { RunCommand } from '../aws/run-command.ts'
 import { RingSecret } from '../aws/secrets-manager.ts'
-import type { RotationConfiguration } from '../core/rotation-configuration.ts'
+import type { RotationConfiguration } from '../ring/configuration.ts'
+import type { ObservationPorts, RotationPorts } from '../ring/observation.ts'
 
 export interface RotationClients {
   readonly secretsManager: SecretsManagerClient

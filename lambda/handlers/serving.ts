@@ -1,4 +1,4 @@
-import { callerOf } from '../core/caller.ts'
+import { callerOf } from '../kernel/caller.ts'
 import { FailedInvocation, failureOf } from './failure.ts'
 import { type InvocationContext, now, writeLine } from './invocation.ts'
 

@@ -1,4 +1,4 @@
-import { keysOf } from '../../lambda/core/ring.ts'
+import { keysOf } from '../../lambda/ring/ring.ts'
 import type { Clients, Sample } from './clients.ts'
 import { type Finding, KeySearch } from './key-search.ts'
 import { HOME } from './layout.ts'

@@ -1,4 +1,4 @@
-import { keysOf, type Ring } from '../../lambda/core/ring.ts'
+import { keysOf, type Ring } from '../../lambda/ring/ring.ts'
 
 /** A text or file that was looked through. */
 export interface Place {

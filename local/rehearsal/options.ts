@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { TicketringError } from '../../lambda/core/errors.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
 
 export const KINDS = ['haproxy', 'nginx'] as const
 export type Kind = (typeof KINDS)[number]

@@ -3,14 +3,14 @@ import {
   ROTATION_VARIABLE,
   type RotationConfiguration,
   serialiseRotationConfiguration,
-} from '../../lambda/core/rotation-configuration.ts'
+} from '../../lambda/ring/configuration.ts'
 import {
   parseStapleConfiguration,
   STAPLES_VARIABLE,
   type StapleConfiguration,
   type StapleTiming,
   serialiseStapleConfiguration,
-} from '../../lambda/core/staple-configuration.ts'
+} from '../../lambda/staples/configuration.ts'
 import type { DurationOverride, Timed } from '../aws/contract.ts'
 
 /** The durations of the show, in seconds: the one thing that differs from what is deployed. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { allMachines } from '../../lambda/core/count.ts'
+import { allMachines } from '../../lambda/kernel/count.ts'
 import { Clients } from './clients.ts'
 import { judge, type Result } from './judge.ts'
 import { hostOf, type Machine } from './machine.ts'

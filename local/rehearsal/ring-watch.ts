@@ -1,5 +1,5 @@
-import { parseResultLine } from '../../lambda/core/result-line.ts'
-import { parseRing, type Ring } from '../../lambda/core/ring.ts'
+import { parseResultLine } from '../../lambda/ring/result-line.ts'
+import { parseRing, type Ring } from '../../lambda/ring/ring.ts'
 import type { LoopbackAws } from '../aws/contract.ts'
 import type { RingView } from './promise.ts'
 

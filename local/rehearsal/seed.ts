@@ -1,5 +1,5 @@
 import type { Synthesis } from '../../infra/build-app.ts'
-import type { RotationConfiguration } from '../../lambda/core/rotation-configuration.ts'
+import type { RotationConfiguration } from '../../lambda/ring/configuration.ts'
 import type { Clients } from './clients.ts'
 import type { Stage } from './stage.ts'
 

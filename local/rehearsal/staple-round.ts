@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Subject } from '../../lambda/core/ocsp/subject.ts'
+import type { Subject } from '../../lambda/ocsp/subject.ts'
 import type { FromClients, Host, StapledCertificate } from './client-messages.ts'
 import { judgeSighting, type Sighting, subjectOfChain } from './staple-sighting.ts'
 import {

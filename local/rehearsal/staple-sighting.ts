@@ -1,7 +1,7 @@
-import { parseCertificates } from '../../lambda/core/ocsp/pem.ts'
-import { prepareSubject, type Subject } from '../../lambda/core/ocsp/subject.ts'
-import { validateResponse } from '../../lambda/core/ocsp/validation.ts'
-import { brokenRules } from '../../lambda/core/ocsp/verdict.ts'
+import { parseCertificates } from '../../lambda/ocsp/pem.ts'
+import { prepareSubject, type Subject } from '../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../lambda/ocsp/validation.ts'
+import { brokenRules } from '../../lambda/ocsp/verdict.ts'
 
 /** What a client that asked for a staple was given. `refused` is one that no client may believe. */
 export const STAPLE_OUTCOMES = ['good', 'missing', 'expired', 'revoked', 'refused'] as const

@@ -1,4 +1,4 @@
-import { counted } from '../../lambda/core/count.ts'
+import { counted } from '../../lambda/kernel/count.ts'
 import type { Result } from './judge.ts'
 import { type Pace, paceInWords, staplePaceInWords } from './pace.ts'
 import { ALLOWED } from './staple-set.ts'

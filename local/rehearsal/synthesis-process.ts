@@ -1,4 +1,4 @@
-import { isRefusal } from '../../lambda/core/errors.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
 import type { Options } from './options.ts'
 import { Setback } from './setback.ts'
 import type { SynthesisMessage } from './synthesis.ts'

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { TicketKey } from '../../lambda/core/ticket-key.ts'
+import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
 
 const NAME = 16
 const MAC = 32

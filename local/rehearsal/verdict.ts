@@ -1,4 +1,4 @@
-import { counted } from '../../lambda/core/count.ts'
+import { counted } from '../../lambda/kernel/count.ts'
 import type { Finding } from './key-search.ts'
 import type { HostReport } from './report.ts'
 import { type StapleTally, stapleTotalOf } from './staple-tally.ts'

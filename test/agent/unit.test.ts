@@ -7,14 +7,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Certificate } from '../../lambda/core/ocsp/certificate.ts'
+import type { Certificate } from '../../lambda/ocsp/certificate.ts'
 import {
   certificateIdOf,
   digestOf,
   parseEntry,
   type StapleEntry,
   serialiseEntry,
-} from '../../lambda/core/staple.ts'
+} from '../../lambda/staples/entry.ts'
 import {
   type Party,
   type ResponseSpec,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ACTIONS } from '../../lambda/core/request.ts'
+import { ACTIONS } from '../../lambda/ring/request.ts'
 import { converged, TIMING, type World } from '../fakes/world.ts'
 
 /** A world whose AWSCURRENT was put by hand on a value made from the ring's own. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { runStep } from '../../lambda/app/rotation-steps.ts'
-import { STEPS, type Step } from '../../lambda/core/request.ts'
+import { STEPS, type Step } from '../../lambda/ring/request.ts'
+import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
 import { hooked, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
 const UNKNOWN = 'f'.repeat(36)

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { RotationPorts } from '../../lambda/app/observation.ts'
-import { runStep } from '../../lambda/app/rotation-steps.ts'
-import { STEPS } from '../../lambda/core/request.ts'
-import { sharesNoKey } from '../../lambda/core/ring.ts'
+import type { RotationPorts } from '../../lambda/ring/observation.ts'
+import { STEPS } from '../../lambda/ring/request.ts'
+import { sharesNoKey } from '../../lambda/ring/ring.ts'
+import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
 import { begun, REVOKE, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
 
 const CRASH = 'the process was killed'

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { runStep } from '../../lambda/app/rotation-steps.ts'
-import { isRefusal } from '../../lambda/core/errors.ts'
-import { sharesNoKey } from '../../lambda/core/ring.ts'
-import { tokensFor } from '../../lambda/core/tokens.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
+import { sharesNoKey } from '../../lambda/ring/ring.ts'
+import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
+import { tokensFor } from '../../lambda/ring/tokens.ts'
 import { begun, converged, REVOKE, SECRET_ARN, stepOf, TIMING, type World } from '../fakes/world.ts'
 
 async function due(): Promise<World> {

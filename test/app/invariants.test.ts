@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keysOf, parseRing, type Ring, sharesNoKey } from '../../lambda/core/ring.ts'
+import { keysOf, parseRing, type Ring, sharesNoKey } from '../../lambda/ring/ring.ts'
 import { HOUR, REVOKE, TIMING, World } from '../fakes/world.ts'
 
 /** One thing that may happen to a fleet and its rotation. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { look } from '../../lambda/app/looking.ts'
-import type { ObservationPorts } from '../../lambda/app/observation.ts'
-import { type ActionRequest, parseRotationRequest, requireLooking } from '../../lambda/core/request.ts'
+import { look } from '../../lambda/ring/look.ts'
+import type { ObservationPorts } from '../../lambda/ring/observation.ts'
+import { type ActionRequest, parseRotationRequest, requireLooking } from '../../lambda/ring/request.ts'
 import {
   parseStapleRequest,
   requireLooking as requireLookingAtStaples,
-} from '../../lambda/core/staple-request.ts'
+} from '../../lambda/staples/request.ts'
 import { converged, stepOf, TIMING, World } from '../fakes/world.ts'
 
 /** What the status function has: no value of the secret, nothing that writes. */

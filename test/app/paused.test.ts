@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { adopt, keysOf, parseRing, serialiseRing } from '../../lambda/core/ring.ts'
 import {
   parseRotationConfiguration,
   serialiseRotationConfiguration,
-} from '../../lambda/core/rotation-configuration.ts'
-import { TicketKey } from '../../lambda/core/ticket-key.ts'
+} from '../../lambda/ring/configuration.ts'
+import { adopt, keysOf, parseRing, serialiseRing } from '../../lambda/ring/ring.ts'
+import { TicketKey } from '../../lambda/ring/ticket-key.ts'
 import { seededChance } from '../fakes/chance.ts'
 import { configurationOf, hooked, TIMING, TOKEN, World } from '../fakes/world.ts'
 

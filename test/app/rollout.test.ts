@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { TaggedInstances } from '../../lambda/aws/roll-call.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import { following } from '../../lambda/core/paging.ts'
-import { timeoutOf } from '../../lambda/core/rollout.ts'
+import { TaggedInstances } from '../../lambda/aws/fleet-inventory.ts'
+import { timeoutOf } from '../../lambda/fleet/rollout.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import { following } from '../../lambda/kernel/paging.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
 import { converged, HOUR, TIMING, World } from '../fakes/world.ts'
 

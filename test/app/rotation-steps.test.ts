@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { runStep } from '../../lambda/app/rotation-steps.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import { parseRotationRequest, STEPS } from '../../lambda/core/request.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import { parseRotationRequest, STEPS } from '../../lambda/ring/request.ts'
+import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
 import { begun, HOUR, hooked, REVOKE, SECRET_ARN, stepOf, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
 async function step(world: World, name: string, token = TOKEN): Promise<void> {

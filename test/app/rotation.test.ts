@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { serialiseResultLine } from '../../lambda/core/result-line.ts'
-import { keysOf, sharesNoKey } from '../../lambda/core/ring.ts'
+import { serialiseResultLine } from '../../lambda/ring/result-line.ts'
+import { keysOf, sharesNoKey } from '../../lambda/ring/ring.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
 import { converged, HOUR, methods, REVOKE, TIMING, World } from '../fakes/world.ts'
 

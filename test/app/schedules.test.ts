@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { sharesNoKey } from '../../lambda/core/ring.ts'
-import { isRevocation } from '../../lambda/core/situation.ts'
+import { sharesNoKey } from '../../lambda/ring/ring.ts'
+import { isRevocation } from '../../lambda/ring/situation.ts'
 import { type Bound, explore } from '../explore/explorer.ts'
 import { judge } from '../explore/judge.ts'
 import { actorsFor, EVENTS, pairsOf, rotation, STATES, scenarioOf } from '../explore/scenarios.ts'

@@ -1,12 +1,12 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { HttpAnswer } from '../../lambda/app/staple-ports.ts'
-import { HttpResponders } from '../../lambda/aws/responder.ts'
-import type { ErrorCode } from '../../lambda/core/errors.ts'
-import { TAG } from '../../lambda/core/ocsp/der.ts'
-import { encode, encodeSequence } from '../../lambda/core/ocsp/der-writer.ts'
-import type { Rule } from '../../lambda/core/ocsp/verdict.ts'
-import { digestOf } from '../../lambda/core/staple.ts'
+import { HttpResponders } from '../../lambda/aws/http/responder.ts'
+import type { ErrorCode } from '../../lambda/kernel/errors.ts'
+import { TAG } from '../../lambda/ocsp/der.ts'
+import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
+import type { Rule } from '../../lambda/ocsp/verdict.ts'
+import { digestOf } from '../../lambda/staples/entry.ts'
+import type { HttpAnswer } from '../../lambda/staples/ports.ts'
 import {
   certify,
   DIGITAL_SIGNATURE,

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { StaplePorts, StapleStore } from '../../lambda/app/staple-ports.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import { digestOf } from '../../lambda/core/staple.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import { digestOf } from '../../lambda/staples/entry.ts'
+import type { StaplePorts, StapleStore } from '../../lambda/staples/ports.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
 
 const DAY = 86_400

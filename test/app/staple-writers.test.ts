@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { StaplePorts } from '../../lambda/app/staple-ports.ts'
-import { digestOf, parseEntry, type StapleEntry, serialiseEntry } from '../../lambda/core/staple.ts'
+import { digestOf, parseEntry, type StapleEntry, serialiseEntry } from '../../lambda/staples/entry.ts'
+import type { StaplePorts } from '../../lambda/staples/ports.ts'
 import { ago } from '../fakes/staple-authority.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
 

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, describe, expect, it } from 'vitest'
 import { refusal } from '../../lambda/aws/refusal.ts'
-import type { TicketringError } from '../../lambda/core/errors.ts'
+import type { TicketringError } from '../../lambda/kernel/errors.ts'
 
 const closing: Server[] = []
 const sockets = new Set<Socket>()

@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { HttpQuestion } from '../../lambda/app/staple-ports.ts'
 import {
   type Connect,
   HttpResponders,
   type Resolve,
   type ResponderOptions,
-} from '../../lambda/aws/responder.ts'
-import { LARGEST_RESPONSE } from '../../lambda/core/ocsp/rules-form.ts'
+} from '../../lambda/aws/http/responder.ts'
+import { LARGEST_RESPONSE } from '../../lambda/ocsp/rules-form.ts'
+import type { HttpQuestion } from '../../lambda/staples/ports.ts'
 import { type Manners, TestServer } from '../fakes/staple-server.ts'
 
 const LOOPBACK = ['127.0.0.0/8']

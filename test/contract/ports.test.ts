@@ -1,16 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type {
-  Courier,
-  Records,
-  RingCommits,
-  RingVersions,
-  RollCall,
-  Rotations,
-} from '../../lambda/app/ports.ts'
+import { TaggedInstances } from '../../lambda/aws/fleet-inventory.ts'
 import { ParameterRecord } from '../../lambda/aws/parameter-store.ts'
-import { TaggedInstances } from '../../lambda/aws/roll-call.ts'
 import { RunCommand } from '../../lambda/aws/run-command.ts'
 import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
+import type { Courier, Records, RollCall } from '../../lambda/fleet/ports.ts'
+import type { Order, RingCommits, RingVersions, Rotations } from '../../lambda/ring/ports.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
 import { SimulatedFleet } from '../fakes/fleet.ts'
 import { MemoryRecord } from '../fakes/record.ts'
@@ -26,7 +20,7 @@ interface Outside {
   readonly rollCall: RollCall
   /** The same, of somebody who is allowed nothing. */
   readonly forbidden: RollCall
-  readonly courier: Courier
+  readonly courier: Courier<Order>
   join(id: string): { lose(): void; leave(): void }
 }
 

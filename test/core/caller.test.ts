@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { callerOf } from '../../lambda/core/caller.ts'
+import { callerOf } from '../../lambda/kernel/caller.ts'
 
 describe('who called', () => {
   it.each([

@@ -1,19 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Invocation, judge, withOlder } from '../../lambda/core/confirmation.ts'
-import { type DeliveryRecord, parseRecord, serialiseRecord } from '../../lambda/core/delivery-record.ts'
-import { parseRotationRequest } from '../../lambda/core/request.ts'
+import { type Invocation, withOlder } from '../../lambda/fleet/evidence.ts'
+import {
+  parseRotationConfiguration,
+  serialiseRotationConfiguration,
+} from '../../lambda/ring/configuration.ts'
+import { judge } from '../../lambda/ring/confirmation.ts'
+import { type DeliveryRecord, parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record.ts'
+import { parseRotationRequest } from '../../lambda/ring/request.ts'
 import {
   INSTANCE_ERRORS,
   parseResultLine,
   type ResultLine,
   serialiseResultLine,
-} from '../../lambda/core/result-line.ts'
-import {
-  parseRotationConfiguration,
-  serialiseRotationConfiguration,
-} from '../../lambda/core/rotation-configuration.ts'
-import { tokenFor } from '../../lambda/core/tokens.ts'
+} from '../../lambda/ring/result-line.ts'
+import { tokenFor } from '../../lambda/ring/tokens.ts'
 import { configurationOf, TIMING } from '../fakes/world.ts'
 
 const LINE: ResultLine = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ERROR_CODES, messageOf, TicketringError } from '../../lambda/core/errors.ts'
-import { REMEDIES } from '../../lambda/core/remedies.ts'
+import { ERROR_CODES, messageOf, TicketringError } from '../../lambda/kernel/errors.ts'
+import { REMEDIES } from '../../lambda/kernel/remedies.ts'
 
 describe('a remedy', () => {
   it.each(ERROR_CODES)('stands in the sentence of %s though who throws it names none', (code) => {

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Delivery } from '../../lambda/core/delivery-record.ts'
-import { INSTANCE_REMEDIES, withFix } from '../../lambda/core/instance-remedies.ts'
-import { exposureOf, outlookOf } from '../../lambda/core/outlook.ts'
-import { INSTANCE_ERRORS } from '../../lambda/core/result-line.ts'
-import { STAPLE_ERRORS } from '../../lambda/core/staple-line.ts'
+import type { Delivery } from '../../lambda/ring/delivery-record.ts'
+import { exposureOf, outlookOf } from '../../lambda/ring/outlook.ts'
 import { HOUR, TIMING } from '../fakes/world.ts'
 
 const START = new Date('2026-11-21T00:00:00.000Z')
@@ -65,22 +62,5 @@ describe('a ring stolen now', () => {
     expect(exposure()).toMatchObject({ readsTo: at(8), readsToAtMost: at(24) })
     expect(exposure({}, {}, 6)).toMatchObject({ readsTo: at(10), readsToAtMost: at(24) })
     expect(exposure({}, {}, 13)).toMatchObject({ readsTo: at(17), readsToAtMost: at(25) })
-  })
-})
-
-describe('what to do about a machine', () => {
-  it.each([...new Set<string>([...INSTANCE_ERRORS, ...STAPLE_ERRORS])])('that says %s is said', (code) => {
-    const { fix, reason } = withFix({ id: 'i-1', reason: `${code}: ${'x'.repeat(300)}` })
-    expect(fix).toBe(INSTANCE_REMEDIES[code as keyof typeof INSTANCE_REMEDIES])
-    expect(fix).toMatch(/^[A-Z].{8,}[^.]$/)
-    expect(reason).toContain(code)
-  })
-
-  it('is not made up where its reason has no code', () => {
-    expect(withFix({ id: 'i-1', reason: 'delivery timed out' })).toEqual({
-      id: 'i-1',
-      reason: 'delivery timed out',
-    })
-    expect(withFix({ id: 'i-1', reason: 'constructor: x' })).not.toHaveProperty('fix')
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseRotationRequest } from '../../lambda/core/request.ts'
-import { parseStapleRequest } from '../../lambda/core/staple-request.ts'
+import { parseRotationRequest } from '../../lambda/ring/request.ts'
+import { parseStapleRequest } from '../../lambda/staples/request.ts'
 
 const PARSERS = [
   ['rotation', (reason: unknown) => parseRotationRequest({ action: 'deliver', reason })],

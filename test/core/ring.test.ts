@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isRefusal } from '../../lambda/core/errors.ts'
-import { fromLayout, losslessLayout, toLayout } from '../../lambda/core/layouts.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
+import { fromLayout, losslessLayout, toLayout } from '../../lambda/ring/layouts.ts'
 import {
   adopt,
   advance,
@@ -13,8 +13,8 @@ import {
   revoke,
   serialiseRing,
   sharesNoKey,
-} from '../../lambda/core/ring.ts'
-import { TicketKey } from '../../lambda/core/ticket-key.ts'
+} from '../../lambda/ring/ring.ts'
+import { TicketKey } from '../../lambda/ring/ticket-key.ts'
 import { seededChance } from '../fakes/chance.ts'
 
 const chance = seededChance('ring')

@@ -1,30 +1,30 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isRefusal } from '../../lambda/core/errors.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
+import {
+  parseStapleConfiguration,
+  type StapleConfiguration,
+  serialiseStapleConfiguration,
+} from '../../lambda/staples/configuration.ts'
+import {
+  parseStapleRecord,
+  type StapleRecord,
+  serialiseStapleRecord,
+} from '../../lambda/staples/delivery-record.ts'
 import {
   certificateIdOf,
   LARGEST_ENTRY,
   parseEntry,
   type StapleEntry,
   serialiseEntry,
-} from '../../lambda/core/staple.ts'
-import {
-  parseStapleConfiguration,
-  type StapleConfiguration,
-  serialiseStapleConfiguration,
-} from '../../lambda/core/staple-configuration.ts'
+} from '../../lambda/staples/entry.ts'
+import { parseStapleRequest } from '../../lambda/staples/request.ts'
 import {
   parseStapleLine,
   STAPLE_ERRORS,
   type StapleLine,
   serialiseStapleLine,
-} from '../../lambda/core/staple-line.ts'
-import {
-  parseStapleRecord,
-  type StapleRecord,
-  serialiseStapleRecord,
-} from '../../lambda/core/staple-record.ts'
-import { parseStapleRequest } from '../../lambda/core/staple-request.ts'
+} from '../../lambda/staples/result-line.ts'
 import { settingOf, stapleConfigurationOf } from '../fakes/staple-world.ts'
 
 const at = (hour: number) => new Date(Date.UTC(2026, 10, 21, hour))

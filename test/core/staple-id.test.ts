@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { parseCertificates } from '../../lambda/core/ocsp/pem.ts'
-import { certificateIdOf } from '../../lambda/core/staple.ts'
+import { parseCertificates } from '../../lambda/ocsp/pem.ts'
+import { certificateIdOf } from '../../lambda/staples/entry.ts'
 
 const openssl = (input: string | Buffer, ...args: string[]) =>
   execFileSync('openssl', args, { input, stdio: ['pipe', 'pipe', 'ignore'] })

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { StapleEntry } from '../../lambda/core/staple.ts'
-import { unborn, withdrawn, withFailure, withResponse } from '../../lambda/core/staple-change.ts'
-import { decideStaple, isLandslide, leadOf } from '../../lambda/core/staple-decision.ts'
+import { decideStaple, isLandslide, leadOf } from '../../lambda/staples/decision.ts'
+import type { StapleEntry } from '../../lambda/staples/entry.ts'
+import { unborn, withdrawn, withFailure, withResponse } from '../../lambda/staples/entry-change.ts'
 import { STAPLE_TIMING, settingOf } from '../fakes/staple-world.ts'
 
 const START = Date.UTC(2026, 10, 21)

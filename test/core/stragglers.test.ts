@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import type { Verdict } from '../../lambda/core/confirmation.ts'
-import { MOST_STRAGGLERS } from '../../lambda/core/delivery-record.ts'
-import { stragglersOf } from '../../lambda/core/judgement.ts'
+import { stragglersOf } from '../../lambda/fleet/convergence.ts'
+import { MOST_STRAGGLERS } from '../../lambda/fleet/delivery-state.ts'
+import type { Verdict } from '../../lambda/ring/confirmation.ts'
 
 it('a machine whose guarded listener was opened is among the few that a record has room for', () => {
   const members = Array.from({ length: MOST_STRAGGLERS + 1 }, (_, at) => ({ id: `i-${at}`, online: true }))

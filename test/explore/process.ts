@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Answer } from '../../lambda/app/answer.ts'
-import type { RotationPorts } from '../../lambda/app/observation.ts'
+import type { Answer } from '../../lambda/ring/answer.ts'
+import type { RotationPorts } from '../../lambda/ring/observation.ts'
 import { seededChance } from '../fakes/chance.ts'
 import { ListedJournal } from '../fakes/record.ts'
 import type { World } from '../fakes/world.ts'

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { run } from '../../lambda/app/rotation.ts'
-import { parseRotationRequest } from '../../lambda/core/request.ts'
+import { parseRotationRequest } from '../../lambda/ring/request.ts'
+import { run } from '../../lambda/ring/rotate.ts'
 import type { World } from '../fakes/world.ts'
 import { Process, type Program } from './process.ts'
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Chance } from '../../lambda/app/ports.ts'
+import type { Chance } from '../../lambda/fleet/ports.ts'
 
 /** Bytes of SHA-512. */
 const BLOCK = 64

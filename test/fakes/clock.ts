@@ -1,4 +1,4 @@
-import type { Clock } from '../../lambda/app/ports.ts'
+import type { Clock } from '../../lambda/fleet/ports.ts'
 
 /** A clock that stands still unless somebody sleeps or moves it. */
 export class ManualClock implements Clock {

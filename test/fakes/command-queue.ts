@@ -1,7 +1,8 @@
-import type { Address, ResultPage } from '../../lambda/app/ports.ts'
-import type { Invocation } from '../../lambda/core/confirmation.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import { RAMP } from '../../lambda/core/rollout.ts'
+import type { Invocation } from '../../lambda/fleet/evidence.ts'
+import type { ResultPage } from '../../lambda/fleet/ports.ts'
+import type { Address } from '../../lambda/fleet/rollout.ts'
+import { RAMP } from '../../lambda/fleet/rollout.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
 
 export interface Target {
   readonly id: string

@@ -1,9 +1,10 @@
-import type { Clock, Courier, Order, Progress, ResultPage, RollCall } from '../../lambda/app/ports.ts'
-import type { Invocation } from '../../lambda/core/confirmation.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import type { Member } from '../../lambda/core/gate.ts'
-import { type InstanceError, serialiseResultLine } from '../../lambda/core/result-line.ts'
-import { keysOf, parseRing, type Ring } from '../../lambda/core/ring.ts'
+import type { Invocation } from '../../lambda/fleet/evidence.ts'
+import type { Member } from '../../lambda/fleet/membership.ts'
+import type { Clock, Courier, Progress, ResultPage, RollCall } from '../../lambda/fleet/ports.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import type { Order } from '../../lambda/ring/ports.ts'
+import { type InstanceError, serialiseResultLine } from '../../lambda/ring/result-line.ts'
+import { keysOf, parseRing, type Ring } from '../../lambda/ring/ring.ts'
 import { pageOf, runQueue, targetsOf } from './command-queue.ts'
 import type { MemorySecret } from './secret.ts'
 
@@ -90,7 +91,7 @@ interface SimulatedCommand {
 }
 
 /** Systems Manager and its instances in memory. */
-export class SimulatedFleet implements RollCall, Courier {
+export class SimulatedFleet implements RollCall, Courier<Order> {
   readonly instances: SimulatedInstance[] = []
   readonly commands = new Map<string, SimulatedCommand>()
   readonly orders: Order[] = []

@@ -1,4 +1,5 @@
-import type { Journal, JournalEntry, Records } from '../../lambda/app/ports.ts'
+import type { Journal, Records } from '../../lambda/fleet/ports.ts'
+import type { JournalEntry } from '../../lambda/ring/ports.ts'
 
 /** A parameter in memory: as Parameter Store does, it takes no value with a reference to another. */
 export class MemoryRecord implements Records {
@@ -15,7 +16,7 @@ export class MemoryRecord implements Records {
 }
 
 /** Keeps what was recorded. */
-export class ListedJournal implements Journal {
+export class ListedJournal implements Journal<JournalEntry> {
   readonly entries: JournalEntry[] = []
 
   record(entry: JournalEntry): void {

@@ -1,6 +1,6 @@
-import type { RingCommits, RingVersions, Rotations, Staging, StoredValue } from '../../lambda/app/ports.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import type { Removable } from '../../lambda/core/situation.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import type { Removable } from '../../lambda/ring/labels.ts'
+import type { RingCommits, RingVersions, Rotations, Staging, StoredValue } from '../../lambda/ring/ports.ts'
 
 type Label = 'AWSCURRENT' | Removable
 

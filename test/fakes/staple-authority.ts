@@ -1,9 +1,9 @@
-import type { HttpAnswer, HttpQuestion, Responders } from '../../lambda/app/staple-ports.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import { type CertId, readCertId } from '../../lambda/core/ocsp/cert-id.ts'
-import type { Certificate } from '../../lambda/core/ocsp/certificate.ts'
-import { contextTag, readDer, sequenceOf, TAG } from '../../lambda/core/ocsp/der.ts'
-import { encode, encodeOid, encodeSequence } from '../../lambda/core/ocsp/der-writer.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import { type CertId, readCertId } from '../../lambda/ocsp/cert-id.ts'
+import type { Certificate } from '../../lambda/ocsp/certificate.ts'
+import { contextTag, readDer, sequenceOf, TAG } from '../../lambda/ocsp/der.ts'
+import { encode, encodeOid, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
+import type { HttpAnswer, HttpQuestion, Responders } from '../../lambda/staples/ports.ts'
 import {
   certify,
   ecPair,

@@ -1,5 +1,5 @@
-import type { StapleStore, Stored } from '../../lambda/app/staple-ports.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import type { StapleStore, Stored } from '../../lambda/staples/ports.ts'
 
 /** Parameters with their versions, in memory; held to the same contract suite as the real adapter. */
 export class MemoryStaples implements StapleStore {

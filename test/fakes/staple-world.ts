@@ -1,15 +1,15 @@
-import type { Journal } from '../../lambda/app/ports.ts'
-import type { StapleAnswer } from '../../lambda/app/staple-answer.ts'
-import type { Responders, StapleJournalEntry, StaplePorts } from '../../lambda/app/staple-ports.ts'
-import { type ExplainAnswer, runStaples } from '../../lambda/app/staples.ts'
-import { TicketringError } from '../../lambda/core/errors.ts'
-import { certificateIdOf, parseEntry, type StapleEntry } from '../../lambda/core/staple.ts'
+import type { Journal } from '../../lambda/fleet/ports.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import type { StapleAnswer } from '../../lambda/staples/answer.ts'
 import type {
   CertificateSetting,
   ChainSource,
   StapleConfiguration,
-} from '../../lambda/core/staple-configuration.ts'
-import { parseStapleRequest } from '../../lambda/core/staple-request.ts'
+} from '../../lambda/staples/configuration.ts'
+import { certificateIdOf, parseEntry, type StapleEntry } from '../../lambda/staples/entry.ts'
+import type { Responders, StapleJournalEntry, StaplePorts } from '../../lambda/staples/ports.ts'
+import { parseStapleRequest } from '../../lambda/staples/request.ts'
+import { type ExplainAnswer, runStaples } from '../../lambda/staples/run.ts'
 import { seededChance } from './chance.ts'
 import { ManualClock } from './clock.ts'
 import { MemoryRecord } from './record.ts'

@@ -1,4 +1,4 @@
-import type { RotationPorts } from '../../lambda/app/observation.ts'
+import type { RotationPorts } from '../../lambda/ring/observation.ts'
 import type { World } from './world.ts'
 
 /** Instances on a page of Systems Manager. */

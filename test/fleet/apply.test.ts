@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { toLayout } from '../../lambda/core/layouts.ts'
+import { toLayout } from '../../lambda/ring/layouts.ts'
 import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
 
 const OTHER_LINEAGE = 'f3c9a0b4-7f55-4ab5-8a63-5f1f0f0c9d22'

@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Ring } from '../../lambda/core/ring.ts'
+import type { Ring } from '../../lambda/ring/ring.ts'
 import type { Instance } from './instance.ts'
 import { findKeyBytes } from './key-bytes.ts'
 import { failed, startOneBehind } from './machine.ts'

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { contextTag } from '../../lambda/core/ocsp/der.ts'
-import { encode, encodeSequence } from '../../lambda/core/ocsp/der-writer.ts'
+import { contextTag } from '../../lambda/ocsp/der.ts'
+import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import { certify, extension, type Party } from '../core/ocsp/forge.ts'
 
 export const SERVER_NAME = 'edge.test'

@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildProgram } from '../../infra/program.ts'
-import { parseResultLine } from '../../lambda/core/result-line.ts'
+import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'
 import { tmpfsDirectory } from './terminators.ts'
 import { mountSmall, pathWithout, unmount } from './tool-shims.ts'

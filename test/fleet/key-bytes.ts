@@ -1,4 +1,4 @@
-import { keysOf, type Ring } from '../../lambda/core/ring.ts'
+import { keysOf, type Ring } from '../../lambda/ring/ring.ts'
 
 /** Consecutive bytes of an AES or HMAC key that make a leak. */
 const LEAK = 16

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { keysOf } from '../../lambda/core/ring.ts'
-import { TicketKey } from '../../lambda/core/ticket-key.ts'
+import { keysOf } from '../../lambda/ring/ring.ts'
+import { TicketKey } from '../../lambda/ring/ticket-key.ts'
 import { advanced, Instance, macVerifies, ringOf } from './instance.ts'
 
 /** AES and HMAC keys exchanged: the mistake that no server reports. */

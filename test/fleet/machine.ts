@@ -1,7 +1,7 @@
 /** One machine of the fleet that runs the program in Python. */
 import { expect, vi } from 'vitest'
-import type { InstanceError } from '../../lambda/core/result-line.ts'
-import type { Ring } from '../../lambda/core/ring.ts'
+import type { InstanceError } from '../../lambda/ring/result-line.ts'
+import type { Ring } from '../../lambda/ring/ring.ts'
 import { advanced, Instance, type Run, type RunOptions, ringOf } from './instance.ts'
 
 /** A machine whose server runs `ring`. */

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Ring } from '../../lambda/core/ring.ts'
+import type { Ring } from '../../lambda/ring/ring.ts'
 import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
 

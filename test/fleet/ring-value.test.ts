@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Ring, serialiseRing } from '../../lambda/core/ring.ts'
+import { type Ring, serialiseRing } from '../../lambda/ring/ring.ts'
 import { advanced, Instance, ringOf } from './instance.ts'
 
 let ring: Ring

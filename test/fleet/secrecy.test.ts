@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Ring } from '../../lambda/core/ring.ts'
+import type { Ring } from '../../lambda/ring/ring.ts'
 import { CREDENTIALS, NO_CREDENTIALS } from './endpoint.ts'
 import { Instance, type Run, type RunOptions, ringOf } from './instance.ts'
 import { findKeyBytes } from './key-bytes.ts'

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TicketringError } from '../../lambda/core/errors.ts'
 import { starting } from '../../lambda/handlers/failure.ts'
 import { serving } from '../../lambda/handlers/serving.ts'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
 
 const lines: string[] = []
 beforeEach(() => {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import type { Metrics } from '../../lambda/app/ports.ts'
-import type { StapleMetrics } from '../../lambda/core/staple-report.ts'
 import { logJournal, logStapleJournal } from '../../lambda/handlers/journal.ts'
+import type { Metrics } from '../../lambda/ring/ports.ts'
+import type { StapleMetrics } from '../../lambda/staples/report.ts'
 import { exampleRing, exampleSet, NGINX } from './example.ts'
 import { flat, type Resources, synthesiseTemplate } from './synthesis.ts'
 

@@ -1,5 +1,5 @@
 import { parseConfiguration } from '../../infra/configuration.ts'
-import { isRefusal } from '../../lambda/core/errors.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -5,7 +5,7 @@ import { buildDocument } from '../../infra/document.ts'
 import { ownProgram } from '../../infra/program.ts'
 import { buildStapleDocument } from '../../infra/staple-document.ts'
 import { parseSet } from '../../infra/stapling-configuration.ts'
-import { MOST_CERTIFICATES, wordsOf } from '../../lambda/core/staple-delivery.ts'
+import { MOST_CERTIFICATES, messageOf } from '../../lambda/staples/message.ts'
 import { type ExampleSet, exampleSet, HAPROXY_STAPLING, settingsIn } from './example.ts'
 
 const documentOf = (replaced?: ExampleSet) =>
@@ -70,9 +70,9 @@ describe('what a caller may say', () => {
 
   it('is whatever the function says, at its longest', () => {
     const told = Array.from({ length: MOST_CERTIFICATES }, () => [id, digest] as const)
-    const longest = wordsOf(told)
+    const longest = messageOf(told)
     expect(pattern.test(longest)).toBe(true)
-    expect(pattern.test(wordsOf('all'))).toBe(true)
+    expect(pattern.test(messageOf('all'))).toBe(true)
     expect(Buffer.byteLength(JSON.stringify(content)) + longest.length).toBeLessThan(64_000)
   })
 

@@ -3,8 +3,8 @@ import {
   parseStapleConfiguration,
   STAPLES_VARIABLE,
   type StapleConfiguration,
-} from '../../lambda/core/staple-configuration.ts'
-import { parseStapleRequest } from '../../lambda/core/staple-request.ts'
+} from '../../lambda/staples/configuration.ts'
+import { parseStapleRequest } from '../../lambda/staples/request.ts'
 import { exampleRing, exampleSet, HAPROXY_STAPLING, NGINX_STAPLING, VPC } from './example.ts'
 import { flat, type Resources, synthesiseTemplate } from './synthesis.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRotationConfiguration, ROTATION_VARIABLE } from '../../lambda/core/rotation-configuration.ts'
+import { parseRotationConfiguration, ROTATION_VARIABLE } from '../../lambda/ring/configuration.ts'
 import { exampleRing } from './example.ts'
 import { flat, type Resource, synthesiseTemplate } from './synthesis.ts'
 

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { toLayout } from '../../lambda/core/layouts.ts'
-import { genesis, keysOf } from '../../lambda/core/ring.ts'
+import { toLayout } from '../../lambda/ring/layouts.ts'
+import { genesis, keysOf } from '../../lambda/ring/ring.ts'
 import { seededChance } from '../fakes/chance.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'commands-'))

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { advance, genesis } from '../../lambda/core/ring.ts'
+import { advance, genesis } from '../../lambda/ring/ring.ts'
 import { KeySearch } from '../../local/rehearsal/key-search.ts'
 
 const making = { parent: 'p', now: new Date(0), random: randomBytes }

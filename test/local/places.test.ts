@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { genesis } from '../../lambda/core/ring.ts'
+import { genesis } from '../../lambda/ring/ring.ts'
 import { KeySearch } from '../../local/rehearsal/key-search.ts'
 import { placesOf, type Remains } from '../../local/rehearsal/places.ts'
 

@@ -3,10 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readContext } from '../../infra/build-app.ts'
-import { toLayout } from '../../lambda/core/layouts.ts'
-import { serialiseRequest } from '../../lambda/core/ocsp/request.ts'
-import { genesis, keysOf, type Ring } from '../../lambda/core/ring.ts'
-import type { TicketKey } from '../../lambda/core/ticket-key.ts'
+import { serialiseRequest } from '../../lambda/ocsp/request.ts'
+import { toLayout } from '../../lambda/ring/layouts.ts'
+import { genesis, keysOf, type Ring } from '../../lambda/ring/ring.ts'
+import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
 import {
   planFleet,
   type RunningServer,

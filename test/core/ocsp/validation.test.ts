@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { prepareSubject } from '../../../lambda/core/ocsp/subject.ts'
-import { type Options, validateResponse } from '../../../lambda/core/ocsp/validation.ts'
-import { RULES } from '../../../lambda/core/ocsp/verdict.ts'
+import { prepareSubject } from '../../../lambda/ocsp/subject.ts'
+import { type Options, validateResponse } from '../../../lambda/ocsp/validation.ts'
+import { RULES } from '../../../lambda/ocsp/verdict.ts'
 import { byDelegate, CASES, type Case } from './cases.ts'
 import { ecPair, pss, rsaPair, SCHEMES, type Scheme } from './forge.ts'
 import { broken, build, byDelegateWith, GROUPS, type Group, group, judge, NOW, P256, RSA } from './groups.ts'

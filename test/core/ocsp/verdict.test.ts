@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 
-import { TAG } from '../../../lambda/core/ocsp/der.ts'
+import { TAG } from '../../../lambda/ocsp/der.ts'
 import {
   encode,
   encodeExplicit,
   encodeOctets,
   encodeOid,
   encodeSequence,
-} from '../../../lambda/core/ocsp/der-writer.ts'
-import { objectionOfHaproxy } from '../../../lambda/core/ocsp/haproxy.ts'
-import { prepareSubject } from '../../../lambda/core/ocsp/subject.ts'
-import { validateResponse } from '../../../lambda/core/ocsp/validation.ts'
-import { brokenRules } from '../../../lambda/core/ocsp/verdict.ts'
+} from '../../../lambda/ocsp/der-writer.ts'
+import { objectionOfHaproxy } from '../../../lambda/ocsp/haproxy.ts'
+import { prepareSubject } from '../../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../../lambda/ocsp/validation.ts'
+import { brokenRules } from '../../../lambda/ocsp/verdict.ts'
 import { byDelegate } from './cases.ts'
 import {
   certify,

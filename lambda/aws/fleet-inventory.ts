@@ -1,0 +1,79 @@
+import {
+  DescribeInstanceInformationCommand,
+  type InstanceInformationStringFilter,
+  type SSMClient,
+} from '@aws-sdk/client-ssm'
+import type { FleetTarget } from '../fleet/configuration.ts'
+import type { Member } from '../fleet/membership.ts'
+import type { RollCall } from '../fleet/ports.ts'
+import { following } from '../kernel/paging.ts'
+import { isNamed, refusal } from './refusal.ts'
+
+/** Instances on a page, the most there is. */
+const PAGE = 50
+
+/** The managed instances that carry the ring's tag. Stopped and terminated ones are not listed. */
+export class TaggedInstances implements RollCall {
+  readonly #client: SSMClient
+  readonly #target: FleetTarget
+
+  constructor(client: SSMClient, target: FleetTarget) {
+    this.#client = client
+    this.#target = target
+  }
+
+  async members(): Promise<readonly Member[]> {
+    // By id: a page may repeat what an earlier one listed.
+    const members = new Map<string, Member>()
+    const seen = new Set<string>()
+    let next: string | undefined
+    do {
+      const page = await this.#page(next)
+      for (const { InstanceId, PingStatus } of page.InstanceInformationList ?? []) {
+        if (InstanceId) members.set(InstanceId, { id: InstanceId, online: PingStatus === 'Online' })
+      }
+      next = following(page.NextToken, seen)
+    } while (next !== undefined)
+    return [...members.values()]
+  }
+
+  async countListed(ids: readonly string[]): Promise<number> {
+    let count = 0
+    for (let from = 0; from < ids.length; from += PAGE)
+      count += await this.#countListed(ids.slice(from, from + PAGE))
+    return count
+  }
+
+  /** An id that Systems Manager never knew, or knows no more, may make it refuse all that were named with it. */
+  async #countListed(ids: readonly string[]): Promise<number> {
+    try {
+      const { InstanceInformationList } = await this.#describe({ Key: 'InstanceIds', Values: [...ids] })
+      return InstanceInformationList?.length ?? 0
+    } catch (error) {
+      if (!isNamed(error, 'InvalidInstanceId'))
+        throw refusal(error, `which of ${ids.length} instances are listed`)
+      if (ids.length === 1) return 0
+      const half = Math.ceil(ids.length / 2)
+      return (await this.#countListed(ids.slice(0, half))) + (await this.#countListed(ids.slice(half)))
+    }
+  }
+
+  async #page(next: string | undefined) {
+    const { tag, values } = this.#target
+    try {
+      return await this.#describe({ Key: `tag:${tag}`, Values: [...values] }, next)
+    } catch (error) {
+      throw refusal(error, `the instances with the tag ${tag}`)
+    }
+  }
+
+  #describe(filter: InstanceInformationStringFilter, next?: string) {
+    return this.#client.send(
+      new DescribeInstanceInformationCommand({
+        Filters: [filter],
+        MaxResults: PAGE,
+        ...(next === undefined ? {} : { NextToken: next }),
+      }),
+    )
+  }
+}

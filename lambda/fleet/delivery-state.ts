@@ -1,0 +1,150 @@
+import { excerpt } from '../kernel/excerpt.ts'
+import { Fields } from '../kernel/fields.ts'
+import { parameterText } from '../kernel/parameter-text.ts'
+import type { Baseline } from './baseline.ts'
+
+export interface SentCommand {
+  /** Opaque: the courier's own reference. */
+  readonly id: string
+  readonly sentAt: Date
+  /** True once the command was terminal and its results were read. */
+  readonly judged: boolean
+}
+
+export interface Straggler {
+  readonly id: string
+  readonly reason: string
+  /** True if the document ran there, so that it failed rather than was not reached. */
+  readonly ran?: true
+}
+
+/** How far something has got in the fleet. */
+export interface Delivered {
+  /** The latest commands that brought it, newest last. */
+  readonly commands: readonly SentCommand[]
+  /** How many commands were ever sent for it. */
+  readonly attempts: number
+  readonly members: number
+  readonly confirmed: number
+  /** How many members were not online when the roll was called last. */
+  readonly offline?: number
+  /** How many of the missing failed; the others were not reached. */
+  readonly failed?: number
+  /** At most {@link MOST_STRAGGLERS} of the missing, with their reasons. */
+  readonly stragglers: readonly Straggler[]
+  /** When the fleet was last judged: counts and stragglers are of then. */
+  readonly judgedAt?: Date
+  /** `packHolders` of the roll call: who confirmed. Absent where all did, or where it has no room. */
+  readonly holders?: string
+  /** Where a command's results are read on from. */
+  readonly reading?: Reading
+  /** From when on it is sent again to those that lack it. */
+  readonly nextAt?: Date
+  /** Why the last command could not be sent. */
+  readonly unsent?: string
+  /** {@link membershipOf} the roll call when the fleet was last judged. */
+  readonly membership?: string
+  /** When the last member that had to change its keys confirmed; stays when others join that need not. */
+  readonly convergedAt?: Date
+}
+
+/** A command whose results are read as far as a page: NextToken of ListCommandInvocations. */
+export interface Reading {
+  readonly command: string
+  readonly next: string
+}
+
+/** True if every member of the last roll call has confirmed. */
+export function isConverged({ convergedAt, members, confirmed }: Delivered): boolean {
+  return convergedAt !== undefined && confirmed >= members
+}
+
+export const MOST_STRAGGLERS = 20
+/** As many as are sent at once, and a few before. */
+export const MOST_COMMANDS = 14
+/** Bytes of a standard parameter. */
+const PARAMETER_LIMIT = 4096
+const LONGEST_REASON = 90
+const MALFORMED = 'record-malformed'
+
+/**
+ * Leaves out reasons' ends, then stragglers, then what can be asked again, until what `write` makes of it fits a standard
+ * parameter.
+ */
+export function fitDelivered<D extends Delivered>(delivered: D, write: (fitting: D) => string): string {
+  const { holders: _, reading: __, ...asked } = delivered
+  for (const kept of [delivered, asked as D]) {
+    for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
+      const stragglers = delivered.stragglers.slice(0, most).map(shorten)
+      const text = parameterText(write({ ...kept, stragglers }))
+      if (Buffer.byteLength(text) < PARAMETER_LIMIT) return text
+    }
+  }
+  throw new RangeError('a delivery record without stragglers exceeds a parameter')
+}
+
+function shorten(straggler: Straggler): Straggler {
+  return { ...straggler, reason: excerpt(straggler.reason, LONGEST_REASON) }
+}
+
+/** Fields of {@link Delivered}, for whoever names them as allowed. */
+export const DELIVERED_FIELDS = [
+  'commands',
+  'attempts',
+  'members',
+  'confirmed',
+  'offline',
+  'failed',
+  'stragglers',
+  'judgedAt',
+  'holders',
+  'reading',
+  'nextAt',
+  'unsent',
+  'membership',
+  'convergedAt',
+] as const
+
+export function parseDelivered(fields: Fields): Delivered {
+  return {
+    commands: fields.list('commands', parseCommand),
+    attempts: fields.integer('attempts', 0),
+    members: fields.integer('members', 0),
+    confirmed: fields.integer('confirmed', 0),
+    ...(fields.has('offline') ? { offline: fields.integer('offline', 0) } : {}),
+    ...(fields.has('failed') ? { failed: fields.integer('failed', 0) } : {}),
+    stragglers: fields.list('stragglers', parseStraggler),
+    ...(fields.has('judgedAt') ? { judgedAt: fields.time('judgedAt') } : {}),
+    ...(fields.has('holders') ? { holders: fields.string('holders') } : {}),
+    ...(fields.has('reading') ? { reading: parseReading(fields.raw('reading')) } : {}),
+    ...(fields.has('nextAt') ? { nextAt: fields.time('nextAt') } : {}),
+    ...(fields.has('unsent') ? { unsent: fields.string('unsent') } : {}),
+    ...(fields.has('membership') ? { membership: fields.string('membership') } : {}),
+    ...(fields.has('convergedAt') ? { convergedAt: fields.time('convergedAt') } : {}),
+  }
+}
+
+function parseCommand(value: unknown): SentCommand {
+  const fields = Fields.of(value, 'a command', MALFORMED, ['id', 'sentAt', 'judged'])
+  return { id: fields.string('id'), sentAt: fields.time('sentAt'), judged: fields.boolean('judged') }
+}
+
+function parseStraggler(value: unknown): Straggler {
+  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'reason', 'ran'])
+  const ran = fields.has('ran') && fields.boolean('ran')
+  return { id: fields.string('id'), reason: fields.string('reason'), ...(ran ? { ran } : {}) }
+}
+
+function parseReading(value: unknown): Reading {
+  const fields = Fields.of(value, 'reading', MALFORMED, ['command', 'next'])
+  return { command: fields.string('command'), next: fields.string('next') }
+}
+
+export function parseBaseline(value: unknown): Baseline {
+  const fields = Fields.of(value, 'baseline', MALFORMED, ['members', 'at', 'fewerSince'])
+  return {
+    members: fields.integer('members', 0),
+    at: fields.time('at'),
+    ...(fields.has('fewerSince') ? { fewerSince: fields.time('fewerSince') } : {}),
+  }
+}

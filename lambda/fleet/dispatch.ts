@@ -1,0 +1,145 @@
+import { isRefusal } from '../kernel/errors.ts'
+import { later } from '../kernel/time.ts'
+import { type Delivered, MOST_COMMANDS, type SentCommand } from './delivery-state.ts'
+import type { Chance, Clock, CommonEntry, Courier, Journal, Progress } from './ports.ts'
+import { type Address, timeoutOf } from './rollout.ts'
+
+/** What sending and waiting need: of whichever story. */
+export interface DispatchPorts<O extends Address> {
+  readonly courier: Courier<O>
+  readonly clock: Clock
+  readonly chance: Chance
+  readonly journal: Journal<CommonEntry>
+  readonly configuration: {
+    readonly timing: { readonly tick: number; readonly delivery: number; readonly execution: number }
+  }
+}
+
+const LONGEST_REFUSAL = 200
+
+/**
+ * Sends these orders. Does not throw: what could not be sent, and why, is on record, and is tried again by a later run.
+ * @param machines how many have the tag.
+ */
+export async function dispatch<O extends Address, D extends Delivered>(
+  ports: DispatchPorts<O>,
+  delivery: D,
+  orders: readonly O[],
+  machines: number,
+): Promise<D> {
+  const sentAt = ports.clock.now()
+  const { ids, refusal } = await sendAll(ports, orders, machines)
+  const { unsent: _, nextAt: __, ...rest } = delivery
+  const nextAt = later(sentAt, ports.configuration.timing.tick / 10)
+  const commands = ids.map((id) => ({ id, sentAt, judged: false }))
+  return {
+    ...(rest as D),
+    commands: [...delivery.commands, ...commands].slice(-MOST_COMMANDS),
+    attempts: delivery.attempts + Math.min(ids.length, 1),
+    ...(refusal === undefined ? {} : { unsent: refusal, nextAt }),
+  }
+}
+
+async function sendAll<O extends Address>(ports: DispatchPorts<O>, orders: readonly O[], machines: number) {
+  const ids: string[] = []
+  try {
+    for (const order of orders) {
+      const sent = await sendOne(ports, order, machines)
+      ids.push(...sent.ids)
+      if (sent.toAll) break
+    }
+    return { ids }
+  } catch (error) {
+    const refusal = wordsOf(error)
+    ports.journal.record({ kind: 'trouble', during: 'sending a command', detail: refusal })
+    return { ids, refusal }
+  }
+}
+
+/** One machine that Systems Manager does not take a command for makes it refuse all that were named: then the tag tells. */
+async function sendOne<O extends Address>(
+  { courier, configuration, journal }: DispatchPorts<O>,
+  order: O,
+  machines: number,
+): Promise<{ ids: readonly string[]; toAll: boolean }> {
+  try {
+    return { ids: await courier.send(order), toAll: order.to === 'all' }
+  } catch (error) {
+    if (order.to === 'all' || !isRefusal(error, 'instance-invalid')) throw error
+    journal.record({ kind: 'trouble', during: 'naming machines to a command', detail: wordsOf(error) })
+    const timeout = timeoutOf(machines, order.ramp, configuration.timing)
+    return { ids: await courier.send({ ...order, to: 'all', timeout }), toAll: true }
+  }
+}
+
+function wordsOf(error: unknown): string {
+  const words = isRefusal(error) ? `${error.code}: ${error.came}` : String(error)
+  return words.slice(0, LONGEST_REFUSAL)
+}
+
+const FIRST_POLL = 1000
+const SLOWEST_POLL = 15_000
+/** A command that Systems Manager does not list after this many seconds never will be. */
+const LISTED_WITHIN = 60
+
+/** Time to keep back, and when to give up in any case. */
+export interface Patience {
+  /** Milliseconds of this invocation. */
+  readonly reserve: number
+  readonly until?: Date
+}
+
+/** @returns false where time ran out before the commands had ended. */
+export async function pollUntilEnded<O extends Address>(
+  ports: DispatchPorts<O>,
+  open: readonly SentCommand[],
+  { reserve, until }: Patience,
+): Promise<boolean> {
+  const { clock, chance } = ports
+  for (let pause = FIRST_POLL; ; pause = Math.min(pause * 1.5, SLOWEST_POLL)) {
+    if (await allEnded(ports, open)) return true
+    const jittered = pause * (0.8 + (chance.random(1)[0] ?? 0) / 640)
+    const isLate = until !== undefined && clock.now().getTime() + jittered >= until.getTime()
+    if (isLate || clock.remaining() < jittered + reserve) return false
+    await clock.sleep(jittered)
+  }
+}
+
+async function allEnded<O extends Address>(
+  ports: DispatchPorts<O>,
+  open: readonly SentCommand[],
+): Promise<boolean> {
+  const ended = await Promise.all(open.map((command) => hasEnded(ports, command)))
+  return ended.every(Boolean)
+}
+
+async function hasEnded<O extends Address>(ports: DispatchPorts<O>, command: SentCommand): Promise<boolean> {
+  const progress = await progressOf(ports, command)
+  const { state, targets, completed } = progress
+  ports.journal.record({ kind: 'progress', command: command.id, targets, completed })
+  const patience = patienceWith(progress, ports.configuration.timing)
+  return state === 'ended' || ports.clock.now() > later(command.sentAt, patience)
+}
+
+/** An answer that does not come is none: the next poll asks again. Who may not look learns nothing by waiting. */
+async function progressOf<O extends Address>(
+  { courier, journal }: DispatchPorts<O>,
+  { id }: SentCommand,
+): Promise<Progress> {
+  try {
+    return await courier.progress(id)
+  } catch (error) {
+    journal.record({ kind: 'trouble', during: `polling the command ${id}`, detail: wordsOf(error) })
+    return { state: isRefusal(error, 'access-denied') ? 'ended' : 'running', targets: 0, completed: 0 }
+  }
+}
+
+/** A command whose first machine stands still is not waited for as long as one that gets on. */
+function patienceWith(
+  { state, targets, completed }: Progress,
+  timing: DispatchPorts<Address>['configuration']['timing'],
+): number {
+  if (state === 'unknown') return LISTED_WITHIN
+  const turns = completed === 0 ? timing.delivery : timeoutOf(targets, true, timing)
+  return turns + timing.execution + LISTED_WITHIN
+}

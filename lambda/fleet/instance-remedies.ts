@@ -1,0 +1,61 @@
+import type { Straggler } from './delivery-state.ts'
+import type { CommonError } from './result-line.ts'
+
+/** Where nothing is to be done: a later delivery tries again. */
+export const BY_ITSELF = 'Nothing to do: a later delivery tries again'
+
+/** What to do about each error that either program may meet on an instance; `docs/errors.md` has more. */
+export const COMMON_REMEDIES: Readonly<Record<CommonError, string>> = {
+  'config-invalid': "Correct the machine's settings or the document's: the detail names which",
+  'tool-missing': 'Install the program that the detail names',
+  busy: 'See which reload command hangs there',
+  interrupted: BY_ITSELF,
+  'no-credentials': 'Give the machine its instance profile; with containers, raise the metadata hop limit',
+  'access-denied':
+    "Compare the machine's role with fleetRoles, and the policies of secret, key and endpoints",
+  'clock-skew': "Set the machine's clock",
+  'endpoint-unresolved': "Check the machine's DNS, and its Region",
+  'endpoint-unreachable': "Check the machine's route, security group and VPC endpoint",
+  'endpoint-tls': "Check the machine's CA certificates and clock",
+  'endpoint-proxy': "Check the machine's proxy",
+  throttled: BY_ITSELF,
+  'path-unsafe': 'Give the directory to root alone',
+  'program-damaged': 'Compare the document with the synthesised one',
+  'program-unsafe': 'Remove there what the detail names',
+  'program-missing': "Install this release's package there",
+  'not-tmpfs': 'Put the directory below /run',
+  'disk-full': 'Make room on its tmpfs',
+  'write-failed': "Check the owner's name and the directory's mode",
+  'server-not-running': 'Start the terminator: its files are in place',
+  'socket-refused': 'Compare the "stats socket" of haproxy.cfg with the setting',
+  'socket-not-admin': 'Give the "stats socket" the level admin',
+  'socket-unexpected': 'See that a "tls-ticket-keys" of the running configuration names the key file',
+  'config-test-failed': "Correct the server's configuration as the detail says",
+  'reload-failed': 'Try the reload command by hand there',
+  'reload-not-taken': "Read nginx's error log there",
+  'verify-unreachable': "Check the listener's address and server name",
+  'verify-proxy-protocol': 'Name a listener that takes plain TLS under "verify"',
+  'verify-client-certificate': 'Name a listener under "verify" that can be proved, as the README says',
+  'internal-error': 'Report it, with the detail',
+}
+
+/** Who failed for this reason. */
+export function failedBy(error: string, stragglers: readonly Straggler[]): readonly string[] {
+  return stragglers.filter(({ reason }) => reason.split(':')[0] === error).map(({ id }) => id)
+}
+
+/** A machine that has not confirmed, and what to do about it where its own reason has a code. */
+export interface ToldStraggler {
+  readonly id: string
+  readonly reason: string
+  readonly fix?: string
+}
+
+export function withFix(
+  remedies: Readonly<Record<string, string>>,
+  { id, reason }: Straggler,
+): ToldStraggler {
+  const [code = ''] = reason.split(':')
+  const fix = Object.hasOwn(remedies, code) ? remedies[code] : undefined
+  return { id, reason, ...(fix === undefined ? {} : { fix }) }
+}

@@ -1,0 +1,119 @@
+import { TicketringError } from '../kernel/errors.ts'
+import { Fields } from '../kernel/fields.ts'
+
+const MALFORMED = 'result-line-malformed'
+
+/** Why a run failed, beside what is a matter of rings or of staples alone. */
+export const COMMON_ERRORS = [
+  'config-invalid',
+  'tool-missing',
+  'busy',
+  'interrupted',
+  'no-credentials',
+  'access-denied',
+  'clock-skew',
+  'endpoint-unresolved',
+  'endpoint-unreachable',
+  'endpoint-tls',
+  'endpoint-proxy',
+  'throttled',
+  'path-unsafe',
+  'program-damaged',
+  'program-unsafe',
+  'program-missing',
+  'not-tmpfs',
+  'disk-full',
+  'write-failed',
+  'server-not-running',
+  'socket-refused',
+  'socket-not-admin',
+  'socket-unexpected',
+  'config-test-failed',
+  'reload-failed',
+  'reload-not-taken',
+  'verify-unreachable',
+  'verify-proxy-protocol',
+  'verify-client-certificate',
+  'internal-error',
+] as const
+export type CommonError = (typeof COMMON_ERRORS)[number]
+
+/** What every result line says, whichever run printed it. */
+export interface ScriptOutput {
+  /** Kind of the server; empty where the run did not get as far. */
+  readonly server: string
+  readonly verified: 'handshake' | 'none'
+  readonly ms: number
+  /** Version of the program: the first 12 hex digits of its SHA-256. */
+  readonly script: string
+  /** Version of the running server, where it told. */
+  readonly serverVersion?: string
+}
+
+const COMMON_FIELDS = [
+  'v',
+  'result',
+  'server',
+  'verified',
+  'ms',
+  'script',
+  'serverVersion',
+  'error',
+  'detail',
+]
+
+/**
+ * Reads what a script left on standard output: exactly one line.
+ * @param own the fields that it has beside the common ones.
+ * @throws TicketringError `result-line-malformed`; the line itself is not repeated in it.
+ */
+export function readLine(output: string, own: readonly string[]): Fields {
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  const [line] = lines
+  if (line === undefined || lines.length > 1) {
+    throw new TicketringError(MALFORMED, {
+      wanted: 'one result line on standard output',
+      came: `${lines.length} lines`,
+    })
+  }
+  const fields = Fields.ofJson(line, 'a result line', MALFORMED, [...COMMON_FIELDS, ...own])
+  if (fields.integer('v', 1) !== 1) fields.refuse('v', 'the number 1')
+  return fields
+}
+
+/** @throws TicketringError `result-line-malformed`. */
+export function parseScriptOutput(fields: Fields): ScriptOutput {
+  return {
+    server: fields.string('server', /^[a-z0-9-]{0,32}$/, 'a server kind'),
+    verified: fields.oneOf('verified', ['handshake', 'none'] as const),
+    ms: fields.integer('ms', 0),
+    script: fields.string('script', /^[0-9a-f]{12}$/, '12 hex digits'),
+    ...(fields.has('serverVersion')
+      ? { serverVersion: fields.string('serverVersion', /^[\w.+~-]{1,64}$/, 'a version') }
+      : {}),
+  }
+}
+
+/** Of a failed line. @throws TicketringError `result-line-malformed`. */
+export function parseFailure<E extends string>(
+  fields: Fields,
+  errors: readonly E[],
+): { readonly error: E; readonly detail?: string } {
+  return {
+    error: fields.oneOf('error', errors),
+    ...(fields.has('detail')
+      ? { detail: fields.string('detail', /^[\x20-\x7e]{0,300}$/, 'printable text') }
+      : {}),
+  }
+}
+
+/** A failure in the operator's words. */
+export function failureText({
+  error,
+  detail,
+}: {
+  readonly error?: string
+  readonly detail?: string
+}): string {
+  return detail ? `${error}: ${detail}` : String(error)
+}

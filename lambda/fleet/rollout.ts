@@ -1,0 +1,109 @@
+import { type FleetTarget, maxFailuresOf } from './configuration.ts'
+import type { Delivered } from './delivery-state.ts'
+import type { Fleet } from './membership.ts'
+
+/** Whom one command is for. */
+export interface Address {
+  /** Machines that are online, by name, or whoever has the tag. */
+  readonly to: 'all' | readonly string[]
+  /** Ramped, so that a bad machine shows before all have it, or to all at once. */
+  readonly ramp: boolean
+  /** Seconds that a machine may wait for its turn. */
+  readonly timeout: number
+}
+
+/** InstanceIds a single command may name. Source: SendCommand. */
+export const MOST_NAMED = 50
+/** Commands sent at once: a machine that stands still holds up none but those of its own command. */
+export const LANES = 10
+/** How much of the fleet a ramp reaches at the same time, in percent: a bad machine shows before all have it. */
+export const RAMP = 25
+
+interface Rollout {
+  readonly fleet: Fleet
+  readonly delivery: Delivered
+  /** Instances that are known to hold what is delivered. */
+  readonly holders: ReadonlySet<string>
+  readonly ramp: boolean
+  readonly target: FleetTarget
+  readonly timing: { readonly delivery: number; readonly execution: number }
+}
+
+/**
+ * Whom the next commands go to. The first goes to everybody by the tag where everybody is online, else to those that are:
+ * Run Command gives it to one machine, then to two and so on, and one that does not answer holds its place until the
+ * command expires. What follows goes to the missing alone, and at once where the first went well.
+ * @returns none where no machine that lacks it is online.
+ */
+export function addressees(rollout: Rollout): readonly Address[] {
+  const { fleet, delivery, holders, ramp } = rollout
+  const address = addressOf(rollout)
+  if (!fleet.known) return [address('all', ramp, delivery.members)]
+  const online = fleet.members.filter((member) => member.online).map(({ id }) => id)
+  if (delivery.attempts === 0 && online.length === fleet.members.length && online.length > 0)
+    return [address('all', ramp, online.length)]
+  const missing = online.filter((id) => !holders.has(id))
+  if (missing.length === 0) return []
+  const failed = new Set(delivery.stragglers.flatMap(({ id, ran }) => (ran ? [id] : [])))
+  const untried = missing.filter((id) => !failed.has(id))
+  if (!ramp || untried.length === 0 || wentWell(rollout)) return inLanes(missing, delivery, address)
+  // No machine said anything: one that stands still is to hold up no other.
+  if (delivery.attempts > 0 && triedOf(delivery) === 0)
+    return untried.slice(0, LANES).map((id) => address([id], false, 1))
+  const wave = untried.slice(0, MOST_NAMED)
+  return [address(wave, true, wave.length)]
+}
+
+type Addressing = (to: Address['to'], ramp: boolean, machines: number) => Address
+
+function addressOf({ timing }: Rollout): Addressing {
+  return (to, ramp, machines) => ({ to, ramp, timeout: timeoutOf(machines, ramp, timing) })
+}
+
+/** A first wave of more than nothing, with no more failures than that many machines may have. */
+function wentWell({ delivery, target }: Rollout): boolean {
+  const tried = triedOf(delivery)
+  return delivery.confirmed > 0 && (delivery.failed ?? 0) <= Math.floor((tried * maxFailuresOf(target)) / 100)
+}
+
+function triedOf({ confirmed, failed = 0 }: Delivered): number {
+  return confirmed + failed
+}
+
+function inLanes(
+  missing: readonly string[],
+  { attempts }: Delivered,
+  address: Addressing,
+): readonly Address[] {
+  // A large fleet's second command: where that one stands still as well, its machines are named, some at a time.
+  if (missing.length > LANES * MOST_NAMED && attempts < 2) return [address('all', false, missing.length)]
+  const named = missing.slice(0, LANES * MOST_NAMED)
+  const size = Math.ceil(named.length / LANES)
+  return Array.from({ length: Math.ceil(named.length / size) }, (_, lane) => {
+    const ids = named.slice(lane * size, (lane + 1) * size)
+    return address(ids, false, ids.length)
+  })
+}
+
+/**
+ * Seconds after which a machine whose turn has not come need not take the command any more: as long as the whole ramp takes
+ * if each of its waves needs all the time that it may.
+ */
+export function timeoutOf(
+  machines: number,
+  ramp: boolean,
+  { delivery, execution }: Rollout['timing'],
+): number {
+  return delivery + (wavesOf(machines, ramp) - 1) * execution
+}
+
+/** One machine, then two, then four, up to the share that may run at the same time. Source: Run Command, concurrency controls. */
+function wavesOf(machines: number, ramp: boolean): number {
+  const most = Math.max(1, ramp ? Math.floor((machines * RAMP) / 100) : machines)
+  let waves = 0
+  for (let [left, size] = [machines, 1]; left > 0; size = Math.min(size * 2, most)) {
+    left -= size
+    waves += 1
+  }
+  return Math.max(1, waves)
+}

@@ -1,0 +1,173 @@
+import { failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
+import { countOf } from '../fleet/membership.ts'
+import type { RotationConfiguration } from './configuration.ts'
+import type { Delivery } from './delivery-record.ts'
+import { ageOf } from './gate.ts'
+import { INSTANCE_REMEDIES } from './instance-remedies.ts'
+import type { RotationPorts } from './observation.ts'
+import { type Exposure, exposureOf, outlookOf } from './outlook.ts'
+import type { Action, ActionRequest } from './request.ts'
+import { type Decision, isRevocation, type Known, type Situation } from './situation.ts'
+
+/** What a manual or scheduled invocation answers, as JSON. No key material. */
+export interface Answer {
+  readonly action: Action
+  readonly ring: string
+  /** The last decision, or, of a reading action, the one that would be taken now. */
+  readonly decision: { readonly action: Decision['action']; readonly reason: string; readonly until?: string }
+  /** When the labels, the record and the roll call were looked at. */
+  readonly asOf: string
+  /** What was done before that, in order. */
+  readonly did: readonly string[]
+  readonly generation?: number
+  readonly lineage?: string
+  /** VersionId that AWSCURRENT names. */
+  readonly version?: string
+  /** Name of the `current` key. */
+  readonly encryptsWith?: string
+  readonly rotatedAt?: string
+  /** From when on the next rotation is due, as far as time alone decides. */
+  readonly dueAt?: string
+  /** When it comes though machines are missing. */
+  readonly forcedAt?: string
+  readonly convergedAt?: string
+  /** As the delivery record has it: of `judgedAt`, and not of now. */
+  readonly fleet?: {
+    readonly judgedAt?: string
+    readonly members: number
+    readonly confirmed: number
+    readonly stragglers: readonly ToldStraggler[]
+    /** Those of them where a ticket of an open listener opened a guarded one. */
+    readonly authBypass?: readonly string[]
+    /** The roll call of now. */
+    readonly now?: { readonly members: number; readonly online: number }
+  }
+  /** Of `status`: what whoever stole the ring now could read. */
+  readonly exposure?: Told<Exposure>
+  /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
+  readonly proof?: {
+    readonly refused: number
+    readonly stillAccepting: readonly string[]
+    readonly unproven: number
+  }
+}
+
+/** A value with its times in ISO 8601. */
+export type Told<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
+
+/** Publishes how the ring stands. */
+export function measure(
+  ports: RotationPorts,
+  situation: Situation,
+  decision: Decision,
+  forced: boolean,
+): void {
+  const gauges = gaugesOf(ports, situation)
+  if (gauges === undefined) return
+  ports.journal.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
+}
+
+function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {
+  const { fleet, delivery = situation.lost } = situation
+  if (delivery !== undefined) {
+    const { members, confirmed, stragglers } = delivery
+    const bypassed = failedBy('auth-bypass', stragglers).length
+    return {
+      KeyAge: Math.round(ageOf(delivery, clock.now())),
+      Members: members,
+      Stragglers: members - confirmed,
+      // A metric costs by the hour in which it is written: most rings have none of it.
+      ...(bypassed === 0 ? {} : { AuthBypass: bypassed }),
+    }
+  }
+  // A ring that starts paused has no key that could be too old: the function runs, and says so.
+  const Members = fleet.known ? fleet.members.length : 0
+  return configuration.start === 'paused' ? { KeyAge: 0, Members, Stragglers: 0 } : undefined
+}
+
+function signalsOf(decision: Decision, forced: boolean) {
+  return {
+    RotationHeld: decision.action === 'hold' && decision.page ? 1 : 0,
+    RotationForced: forced ? 1 : 0,
+  }
+}
+
+/** What an invocation comes to. */
+export function answer(
+  { configuration }: Pick<RotationPorts, 'configuration'>,
+  { action, dryRun }: ActionRequest,
+  situation: Situation,
+  decision: Decision,
+  did: readonly string[],
+): Answer {
+  const { delivery, labels, now } = situation
+  const until = decision.action === 'hold' ? decision.until : undefined
+  const head = {
+    action,
+    ring: configuration.ring,
+    decision: {
+      action: decision.action,
+      reason: decision.reason,
+      ...(until === undefined ? {} : { until: until.toISOString() }),
+    },
+    asOf: now.toISOString(),
+    did,
+    version: labels.current,
+  }
+  if (delivery === undefined) return head
+  const known = { ...situation, delivery }
+  // Where it was only looked, or another ring has followed, nothing was tried that would prove a revoke.
+  const isProved = action === 'revoke' && !dryRun && isRevocation(delivery.version)
+  return {
+    ...head,
+    ...factsOf(known, configuration),
+    ...(isProved ? { proof: proofOf(delivery) } : {}),
+    ...(action === 'status' ? { exposure: exposureIn(known, configuration) } : {}),
+  }
+}
+
+function exposureIn(
+  { delivery, carried, now }: Known,
+  { timing }: Pick<RotationConfiguration, 'timing'>,
+): Told<Exposure> {
+  const { readsFrom, readsTo, readsToAtMost, ...others } = exposureOf(delivery, carried, timing, now)
+  return {
+    ...others,
+    readsFrom: readsFrom.toISOString(),
+    readsTo: readsTo.toISOString(),
+    readsToAtMost: readsToAtMost.toISOString(),
+  }
+}
+
+function factsOf(
+  { delivery, fleet }: Known,
+  { timing }: Pick<RotationConfiguration, 'timing'>,
+): Omit<Answer, 'action' | 'ring' | 'decision' | 'did' | 'asOf'> {
+  const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
+  const { members, confirmed, stragglers, judgedAt } = delivery
+  const { dueAt, forcedAt } = outlookOf(delivery, timing)
+  const authBypass = failedBy('auth-bypass', stragglers)
+  return {
+    generation,
+    lineage,
+    version,
+    encryptsWith,
+    rotatedAt: rotatedAt.toISOString(),
+    dueAt: dueAt.toISOString(),
+    forcedAt: forcedAt.toISOString(),
+    ...(convergedAt === undefined ? {} : { convergedAt: convergedAt.toISOString() }),
+    fleet: {
+      ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
+      members,
+      confirmed,
+      stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each)),
+      ...(authBypass.length === 0 ? {} : { authBypass }),
+      ...(fleet.known ? { now: countOf(fleet.members) } : {}),
+    },
+  }
+}
+
+function proofOf({ members, confirmed, stragglers }: Delivery): NonNullable<Answer['proof']> {
+  const accepting = failedBy('old-ticket-accepted', stragglers)
+  return { refused: confirmed, stillAccepting: accepting, unproven: members - confirmed - accepting.length }
+}

@@ -1,0 +1,57 @@
+import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
+import { failureText } from '../fleet/result-line.ts'
+import type { RingFacts } from './delivery-record.ts'
+import { parseResultLine, type ResultLine } from './result-line.ts'
+
+/** What a result line has to say for an instance to count. */
+export interface Expectation extends Pick<RingFacts, 'lineage' | 'generation' | 'encryptsWith'> {
+  readonly ring: string
+  readonly script: string
+}
+
+export type Verdict =
+  | {
+      readonly confirmed: true
+      readonly generation: number
+      readonly encryptsWith: string
+      /** False if the instance held this ring before the command came. */
+      readonly changed: boolean
+      readonly since?: Date
+      /** Version of the server that runs there, where it told. */
+      readonly serverVersion?: string
+    }
+  | Unconfirmed
+
+/**
+ * Judges one instance by its own evidence. An aggregate Success proves nothing: an instance counts if it says, in
+ * one well-formed line, that a handshake showed the `current` key of this generation or a later one.
+ */
+export function judge(invocation: Invocation, wanted: Expectation): Verdict {
+  return hear(invocation, (line) => judgeLine(parseResultLine(line), wanted, invocation.finishedAt))
+}
+
+function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefined): Verdict {
+  const reason = objection(line, wanted)
+  if (reason !== undefined) return refused(reason)
+  return {
+    confirmed: true,
+    generation: line.generation,
+    encryptsWith: line.encryptsWith,
+    changed: line.result !== 'unchanged',
+    ...(since === undefined ? {} : { since }),
+    ...(line.serverVersion === undefined ? {} : { serverVersion: line.serverVersion }),
+  }
+}
+
+/** The first thing about a line that keeps its instance from counting. */
+function objection(line: ResultLine, wanted: Expectation): string | undefined {
+  if (line.ring !== wanted.ring) return `reports the ring ${line.ring}`
+  if (line.script !== wanted.script) return `ran script ${line.script}, not ${wanted.script}`
+  if (line.result === 'failed') return failureText(line)
+  if (line.result === 'stale') return `runs generation ${line.generation}, later than AWSCURRENT's`
+  if (line.lineage !== wanted.lineage) return `holds another lineage, ${line.lineage}`
+  if (line.generation < wanted.generation) return `holds generation ${line.generation}`
+  if (line.verified !== 'handshake') return 'no handshake verified it'
+  const otherKey = line.generation === wanted.generation && line.encryptsWith !== wanted.encryptsWith
+  return otherKey ? `encrypts with ${line.encryptsWith}` : undefined
+}

@@ -1,0 +1,112 @@
+import type { FleetTarget } from '../fleet/configuration.ts'
+import { isConverged } from '../fleet/delivery-state.ts'
+import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'
+import { allMachines } from '../kernel/count.ts'
+import { formatSeconds, later } from '../kernel/time.ts'
+import type { RotationTiming } from './configuration.ts'
+import type { Carried, Delivery } from './delivery-record.ts'
+
+export type Gate =
+  | { readonly open: true; readonly forced: boolean; readonly reason: string }
+  | { readonly open: false; readonly waitsFor: WaitsFor; readonly reason: string; readonly until?: Date }
+
+export type WaitsFor = 'fleet' | 'convergence' | 'ticket-lifetime' | 'interval'
+
+export interface GateQuestion {
+  readonly now: Date
+  readonly fleet: Fleet
+  readonly delivery: Delivery
+  readonly carried: Carried
+  readonly target: FleetTarget
+  readonly timing: RotationTiming
+  /** A rotation asked for by hand does not wait for the interval. */
+  readonly manual: boolean
+}
+
+/**
+ * Whether the next generation may be committed: (a) the fleet has converged on this one, (b) a ticket issued by
+ * the last straggler has lived its life, (c) the interval has passed. Past `maxKeyAge` forward secrecy wins.
+ */
+export function askGate(question: GateQuestion): Gate {
+  const closed =
+    fleetCondition(question) ??
+    convergenceCondition(question) ??
+    lifetimeCondition(question) ??
+    intervalCondition(question)
+  if (closed === undefined) return { open: true, forced: false, reason: openReason(question) }
+  const { timing, delivery, now } = question
+  if (closed.waitsFor === 'interval' || ageOf(delivery, now) < timing.maxKeyAge) return closed
+  const age = formatSeconds(ageOf(delivery, now))
+  return {
+    open: true,
+    forced: true,
+    reason: `the ring is ${age} old, past maxKeyAge, although ${closed.reason}`,
+  }
+}
+
+/**
+ * Until when a command is waited for before a ring past `maxKeyAge` is replaced: for one tick past that age, or past the
+ * sending where it was sent only then. `undefined` where the ring is not that old.
+ */
+export function lastChanceUntil(
+  { rotatedAt, commands }: Pick<Delivery, 'rotatedAt' | 'commands'>,
+  { maxKeyAge, tick }: RotationTiming,
+  now: Date,
+): Date | undefined {
+  const tooOld = later(rotatedAt, maxKeyAge)
+  if (now < tooOld) return undefined
+  const sentAt = commands.at(-1)?.sentAt ?? tooOld
+  return later(sentAt > tooOld ? sentAt : tooOld, tick)
+}
+
+/** Age of the ring in seconds. */
+export function ageOf(delivery: Pick<Delivery, 'rotatedAt'>, now: Date): number {
+  return (now.getTime() - delivery.rotatedAt.getTime()) / 1000
+}
+
+function fleetCondition(question: GateQuestion): Closed | undefined {
+  const trouble = fleetTrouble(question)
+  return trouble === undefined ? undefined : { open: false, waitsFor: 'fleet', reason: trouble }
+}
+
+function convergenceCondition({ delivery, fleet }: GateQuestion): Closed | undefined {
+  if (!isConverged(delivery)) return { open: false, waitsFor: 'convergence', reason: missingOf(delivery) }
+  if (delivery.membership === rollCallOf(fleet)) return undefined
+  const reason = `machines have joined or left since generation ${delivery.generation} was confirmed`
+  return { open: false, waitsFor: 'convergence', reason }
+}
+
+function lifetimeCondition({ delivery, timing, now }: GateQuestion): Closed | undefined {
+  const until = later(delivery.convergedAt ?? now, timing.ticketLifetime)
+  if (now >= until) return undefined
+  const reason = `tickets issued before the fleet converged live until ${until.toISOString()}`
+  return { open: false, waitsFor: 'ticket-lifetime', reason, until }
+}
+
+function intervalCondition({ delivery, timing, now, manual }: GateQuestion): Closed | undefined {
+  const until = later(delivery.rotatedAt, timing.every - timing.window)
+  if (manual || now >= until) return undefined
+  const reason = `generation ${delivery.generation} is due to be replaced from ${until.toISOString()}`
+  return { open: false, waitsFor: 'interval', reason, until }
+}
+
+type Closed = Extract<Gate, { open: false }>
+
+function openReason({ delivery, now }: GateQuestion): string {
+  const age = formatSeconds(ageOf(delivery, now))
+  return `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}, ${age} old`
+}
+
+/** Who is missing, in words. */
+export function missingOf(delivery: Delivery): string {
+  const missing = delivery.members - delivery.confirmed
+  const unsent = delivery.unsent === undefined ? '' : `; the last command was not sent: ${delivery.unsent}`
+  if (delivery.attempts === 0) return `generation ${delivery.generation} has not been delivered yet${unsent}`
+  const named = delivery.stragglers
+    .slice(0, 3)
+    .map(({ id, reason }) => `${id} (${reason})`)
+    .join(', ')
+  const others = missing > 3 ? ` and ${missing - 3} more` : ''
+  const who = named === '' ? '' : `: ${named}${others}`
+  return `${delivery.confirmed} of ${delivery.members} machines have confirmed generation ${delivery.generation}${who}${unsent}`
+}

@@ -1,0 +1,200 @@
+import { withDepartures } from '../fleet/departures.ts'
+import { callRoll } from '../fleet/inventory.ts'
+import type { Chance, Clock, Courier, Journal, Records, RollCall } from '../fleet/ports.ts'
+import { isRefusal, TicketringError } from '../kernel/errors.ts'
+import type { RotationConfiguration } from './configuration.ts'
+import {
+  carriedTo,
+  type Delivery,
+  type DeliveryRecord,
+  mergeRecords,
+  parseRecord,
+  requirePast,
+  serialiseRecord,
+  undelivered,
+} from './delivery-record.ts'
+import type { Labels } from './labels.ts'
+import type { JournalEntry, Order, RingCommits, RingVersions, Rotations } from './ports.ts'
+import { parseRing, type Ring } from './ring.ts'
+import { isRevocation, type Situation } from './situation.ts'
+
+/** All that the rotation story reaches outside by. */
+export interface RotationPorts {
+  readonly configuration: RotationConfiguration
+  readonly versions: RingVersions
+  readonly commits: RingCommits
+  readonly rotations: Rotations
+  readonly records: Records
+  readonly rollCall: RollCall
+  readonly courier: Courier<Order>
+  readonly clock: Clock
+  readonly chance: Chance
+  readonly journal: Journal<JournalEntry>
+}
+
+/** What looking takes. Without `read` no ring is ever read: then what the record does not know stays unread. */
+export interface ObservationPorts
+  extends Pick<RotationPorts, 'configuration' | 'rollCall' | 'clock' | 'journal'> {
+  readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
+  readonly records: Pick<Records, 'read'>
+  /** Without it nobody asks what became of machines that left. */
+  readonly courier?: Pick<Courier, 'results'>
+}
+
+/** Looks before this gives up on labels and values that do not belong together. */
+const MOST_LOOKS = 4
+/** Before a second look, and longer before each further one (ms): reads are eventually consistent. */
+const LOOK_PAUSE = 200
+
+/**
+ * Looks at what is. Reads the secret's value only where the record does not know the version that AWSCURRENT
+ * names, so that an ordinary tick never holds a key.
+ */
+export async function observe(ports: ObservationPorts): Promise<Situation & { readonly rotates: boolean }> {
+  const [{ labels, record, delivery, unread }, fleet] = await Promise.all([look(ports), callRoll(ports)])
+  const carried = record === undefined ? {} : carriedTo(delivery, record)
+  const pendingParent = await parentOfPending(ports, labels)
+  const isUnborn = delivery === undefined && unread === undefined
+  const lost = isUnborn ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
+  return {
+    now: ports.clock.now(),
+    labels,
+    rotates: labels.rotationEnabled,
+    carried,
+    fleet: await withDepartures(ports, fleet, { ...record, carried }),
+    ...(delivery === undefined ? {} : { delivery }),
+    ...(pendingParent === undefined ? {} : { pendingParent }),
+    ...(unread === undefined ? {} : { unread }),
+    ...(lost === undefined ? {} : { lost }),
+  }
+}
+
+interface Sight {
+  readonly labels: Awaited<ReturnType<RingVersions['labels']>>
+  readonly record: DeliveryRecord | undefined
+  readonly delivery: Delivery | undefined
+  readonly unread?: true
+}
+
+/** Labels, record and value are read by three calls, between which somebody may commit: they must fit together. */
+async function look(ports: ObservationPorts): Promise<Sight> {
+  for (let looks = 1; looks <= MOST_LOOKS; looks++) {
+    const labels = await ports.versions.labels()
+    // After the labels: a record of before a commit would lose, once written, what the commit has left in it.
+    const record = await readRecord(ports)
+    if (record?.delivery?.version === labels.current) return { labels, record, delivery: record.delivery }
+    const found = await discover(ports, labels.current, looks === MOST_LOOKS)
+    if (found !== undefined && !(await hasMoved(ports, labels.current, record?.delivery, found.delivery)))
+      return { labels, record, ...found }
+    await ports.clock.sleep(LOOK_PAUSE * looks)
+  }
+  throw withoutValue()
+}
+
+/** A record of a later generation than AWSCURRENT names: by a commit since the labels were read, or moved back by hand. */
+async function hasMoved(
+  { versions }: ObservationPorts,
+  current: string,
+  recorded: Delivery | undefined,
+  found: Delivery | undefined,
+): Promise<boolean> {
+  const isLater =
+    recorded !== undefined && recorded.lineage === found?.lineage && recorded.generation > found.generation
+  return isLater && (await versions.labels()).current !== current
+}
+
+/**
+ * @param byVersion asks for the version itself: its stage may lag behind the labels for long.
+ * @returns `undefined` where AWSCURRENT's value is of another version than its label names, or not there yet.
+ */
+async function discover(
+  { versions, configuration, clock }: ObservationPorts,
+  current: string,
+  byVersion: boolean,
+): Promise<Pick<Sight, 'delivery' | 'unread'> | undefined> {
+  if (versions.read === undefined) return { delivery: undefined, unread: true }
+  const stored = await versions.read(byVersion ? { version: current } : 'AWSCURRENT')
+  if (stored?.version !== current) return undefined
+  const ring = parseRing(stored.value, configuration.ring)
+  if (ring === undefined) return { delivery: undefined }
+  // A ring that is dated ahead, by a clock that was, would never come to its age.
+  const rotatedAt = new Date(Math.min(ring.rotatedAt.getTime(), clock.now().getTime()))
+  return { delivery: { ...undelivered(current, ring), rotatedAt } }
+}
+
+/** What AWSCURRENT was moved from, where nothing is recorded of it. */
+async function beforeCurrent(ports: ObservationPorts, { previous }: Labels): Promise<Delivery | undefined> {
+  const ring = previous === undefined ? undefined : await readRing(ports, previous)
+  return ring && previous !== undefined ? undelivered(previous, ring) : undefined
+}
+
+/** After a revoke, what a rotation has staged may hold revoked keys. */
+export async function parentOfPending(
+  ports: ObservationPorts,
+  { current, pending }: Labels,
+): Promise<string | undefined> {
+  if (!isRevocation(current) || pending === undefined || pending === current) return undefined
+  return (await readRing(ports, pending))?.parent
+}
+
+/** @returns the ring that a version holds; `undefined` where it has no value, or one that is none. */
+export async function readRing(
+  { versions, configuration }: Pick<ObservationPorts, 'versions' | 'configuration'>,
+  version: string,
+): Promise<Ring | undefined> {
+  const stored = await versions.read?.({ version })
+  try {
+    return stored && parseRing(stored.value, configuration.ring)
+  } catch (error) {
+    if (isRefusal(error)) return undefined
+    throw error
+  }
+}
+
+/** A record is derived from what can be looked at again: a garbled one is as good as none. */
+export async function readRecord({
+  records,
+  configuration,
+  journal,
+  clock,
+}: Pick<ObservationPorts, 'records' | 'configuration' | 'journal' | 'clock'>): Promise<
+  DeliveryRecord | undefined
+> {
+  const text = await records.read()
+  if (text === undefined) return undefined
+  try {
+    const record = parseRecord(text)
+    requirePast(record, clock.now())
+    return record.ring === configuration.ring ? record : undefined
+  } catch (error) {
+    if (!isRefusal(error, 'record-malformed')) throw error
+    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: error.message })
+    return undefined
+  }
+}
+
+/** Writes the record of a situation that has a ring, over what somebody else may have written meanwhile. */
+export async function saveRecord(ports: RotationPorts, situation: Situation): Promise<void> {
+  const { delivery, carried } = situation
+  if (delivery === undefined) return
+  const ours = { ring: ports.configuration.ring, delivery, carried }
+  // Of the first command of a version nobody else has anything to say yet.
+  const isFirst = delivery.attempts === 1 && !delivery.commands.some(({ judged }) => judged)
+  const merged = mergeRecords(ours, isFirst ? undefined : await readRecord(ports))
+  await ports.records.write(serialiseRecord(merged))
+}
+
+/** @throws TicketringError `secret-without-current`. */
+export async function readCurrent(versions: RingVersions): Promise<{ version: string; value: string }> {
+  const stored = await versions.read('AWSCURRENT')
+  if (stored !== undefined) return stored
+  throw withoutValue()
+}
+
+function withoutValue(): TicketringError {
+  return new TicketringError('secret-without-current', {
+    wanted: 'a value under AWSCURRENT',
+    came: 'none',
+    fix: 'Move AWSCURRENT to the version that holds the ring; or put {} under it and revoke, which begins a new lineage',
+  })
+}

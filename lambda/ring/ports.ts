@@ -1,0 +1,84 @@
+import type { CommonEntry } from '../fleet/ports.ts'
+import type { Address } from '../fleet/rollout.ts'
+import type { Labels, REVOKING, Removable } from './labels.ts'
+
+/** The secret's versions and labels, read. */
+export interface RingVersions {
+  /** @throws TicketringError `secret-missing`, `secret-without-current`, `access-denied`. */
+  labels(): Promise<Labels & { readonly rotationEnabled: boolean }>
+  /**
+   * @returns the SecretString of the version that AWSCURRENT names, or of the version named; `undefined` where
+   * that version has no value (yet): reads are eventually consistent.
+   */
+  read(which: 'AWSCURRENT' | { readonly version: string }): Promise<StoredValue | undefined>
+}
+
+export interface StoredValue {
+  readonly version: string
+  /** Key material. */
+  readonly value: string
+}
+
+/** The secret's versions and labels, written. */
+export interface RingCommits {
+  /**
+   * Puts a value under AWSPENDING, unless told another label.
+   * @throws TicketringError `version-conflict` if the version has another value; no label has moved then.
+   */
+  stage(version: string, value: string, how?: Staging): Promise<void>
+  /** Moves AWSCURRENT from `parent`: a compare-and-set. @throws TicketringError `label-moved`. */
+  promote(version: string, parent: string): Promise<void>
+  /** Takes a label off the version. @returns false where it was not there. */
+  unlabel(label: Removable, version: string): Promise<boolean>
+}
+
+export interface Staging {
+  readonly label?: 'AWSPENDING' | typeof REVOKING
+  /** Sensitive: Secrets Manager's own, of a rotation that it drives. */
+  readonly rotationToken?: string | undefined
+}
+
+/** Secrets Manager's own rotation. */
+export interface Rotations {
+  /** Asks RotateSecret. @throws TicketringError `rotation-in-progress`. */
+  start(token: string): Promise<void>
+}
+
+/** Which generation is to reach the fleet. */
+export interface Order extends Address {
+  readonly generation: number
+}
+
+export type JournalEntry =
+  | CommonEntry
+  | {
+      readonly kind: 'committed'
+      readonly version: string
+      readonly generation: number
+      readonly encryptsWith: string
+    }
+  | {
+      readonly kind: 'held-by'
+      readonly instance: string
+      readonly lineage: string
+      readonly generation: number
+      readonly encryptsWith: string
+      readonly since: string
+      /** Of the server that runs there, where it told. */
+      readonly serverVersion?: string
+    }
+  | { readonly kind: 'measured'; readonly metrics: Metrics }
+
+/** Published once an invocation. */
+export interface Metrics {
+  /** Seconds. */
+  readonly KeyAge: number
+  readonly Members: number
+  readonly Stragglers: number
+  /** 1 where a due rotation is held, or something keeps an operator's attention. */
+  readonly RotationHeld: number
+  /** 1 where a rotation passed only because the ring was past maxKeyAge. */
+  readonly RotationForced: number
+  /** Machines where a ticket of an open listener opened a guarded one; absent where there are none. */
+  readonly AuthBypass?: number
+}

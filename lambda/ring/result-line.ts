@@ -1,0 +1,64 @@
+import {
+  COMMON_ERRORS,
+  parseFailure,
+  parseScriptOutput,
+  readLine,
+  type ScriptOutput,
+} from '../fleet/result-line.ts'
+
+/** What an instance did: the first three are a success. */
+export const RESULTS = ['applied', 'unchanged', 'reset', 'stale', 'failed'] as const
+export type Result = (typeof RESULTS)[number]
+
+/** Why an instance failed: a closed list, each with its heading in `docs/errors.md`. */
+export const INSTANCE_ERRORS = [
+  ...COMMON_ERRORS,
+  'secret-missing',
+  'no-ring',
+  'ring-invalid',
+  'ring-mismatch',
+  'generation-behind',
+  'verify-wrong-key',
+  'tickets-off',
+  'lifetime-exceeded',
+  'old-ticket-accepted',
+  'auth-bypass',
+] as const
+export type InstanceError = (typeof INSTANCE_ERRORS)[number]
+
+/** The one line that a run for a ring prints on standard output. */
+export interface ResultLine extends ScriptOutput {
+  readonly ring: string
+  /** Empty only in a failed line: the instance never got as far as reading a ring. */
+  readonly lineage: string
+  /** 0 only in a failed line, as for `lineage`. */
+  readonly generation: number
+  readonly result: Result
+  /** Name of the key the server was seen to encrypt with, 32 hex digits; empty where `verified` is none. */
+  readonly encryptsWith: string
+  readonly error?: InstanceError
+  readonly detail?: string
+}
+
+/**
+ * Reads what a script left on standard output: exactly one line.
+ * @throws TicketringError `result-line-malformed`; the line itself is not repeated in it.
+ */
+export function parseResultLine(output: string): ResultLine {
+  const fields = readLine(output, ['ring', 'lineage', 'generation', 'encryptsWith'])
+  const result = fields.oneOf('result', RESULTS)
+  return {
+    ring: fields.name('ring', 'a ring name'),
+    lineage: fields.string('lineage', /^([0-9a-f-]{36})?$/, 'a UUID'),
+    generation: fields.integer('generation', 0),
+    encryptsWith: fields.string('encryptsWith', /^([0-9a-f]{32})?$/, '32 hex digits'),
+    result,
+    ...parseScriptOutput(fields),
+    ...(result === 'failed' ? parseFailure(fields, INSTANCE_ERRORS) : {}),
+  }
+}
+
+/** The inverse of {@link parseResultLine}. */
+export function serialiseResultLine(line: ResultLine): string {
+  return JSON.stringify({ v: 1, ...line })
+}

@@ -1,0 +1,214 @@
+import type { Fleet } from '../fleet/membership.ts'
+import { messageOf, TicketringError } from '../kernel/errors.ts'
+import { promote } from './commit.ts'
+import { deliver } from './deliver.ts'
+import { addresseesOf } from './delivery-decision.ts'
+import { carriedTo, type Delivery, undelivered } from './delivery-record.ts'
+import { askGate } from './gate.ts'
+import { type Labels, stagedRevoke } from './labels.ts'
+import { observe, type RotationPorts, readCurrent, readRecord, saveRecord } from './observation.ts'
+import type { StoredValue } from './ports.ts'
+import type { StepRequest } from './request.ts'
+import { parseRing, type Ring } from './ring.ts'
+import type { Situation } from './situation.ts'
+import { required, stageAs } from './stage.ts'
+
+/**
+ * One of the four steps that Secrets Manager calls: each may be retried and repeated at will.
+ * Source: Secrets Manager user guide, "How rotation works".
+ */
+export async function runStep(ports: RotationPorts, request: StepRequest): Promise<void> {
+  noteUnknown(ports, request)
+  refuseOtherSecret(ports, request)
+  switch (request.step) {
+    case 'createSecret':
+      return createSecret(ports, request)
+    case 'setSecret':
+      // Delivery follows the commit: a key that is only staged must reach no machine.
+      return insistOnToken(ports, request)
+    case 'testSecret':
+      return testSecret(ports, request)
+    case 'finishSecret':
+      return finishSecret(ports, request)
+  }
+}
+
+/** Secrets Manager is not refused for what a later release of it says beside what is needed. */
+function noteUnknown({ journal }: RotationPorts, { step, unknown }: StepRequest): void {
+  if (unknown === undefined) return
+  const names = unknown.map((name) => JSON.stringify(name)).join(', ')
+  journal.record({
+    kind: 'trouble',
+    during: `reading the event of ${step}`,
+    detail: `not used: the field ${names}`,
+  })
+}
+
+async function createSecret(ports: RotationPorts, { token, rotationToken }: StepRequest): Promise<void> {
+  const situation = await observe(ports)
+  const { labels, delivery } = situation
+  if (!situation.rotates) throw notEnabled()
+  if (labels.current === token) return
+  if (labels.pending !== token) throw unknownToken(token, `AWSPENDING on ${labels.pending ?? 'no version'}`)
+  refuseBesideRevoke(labels)
+  refuseLost(situation)
+  if (delivery !== undefined) refuseClosedGate(ports, { ...situation, delivery })
+  else refusePaused(ports)
+  await noteOffline(ports, situation)
+  const ring = await stageAs(ports, situation, { version: token, rotationToken })
+  await refuseDead(ports, token, ring)
+}
+
+/** finishSecret sends to all that have the tag where all of them are online; it does not call the roll again. */
+async function noteOffline(ports: RotationPorts, { delivery, fleet, ...rest }: Situation): Promise<void> {
+  if (delivery === undefined || !fleet.known) return
+  const offline = fleet.members.filter(({ online }) => !online).length
+  if (offline === (delivery.offline ?? 0)) return
+  await saveRecord(ports, { ...rest, fleet, delivery: { ...delivery, offline } })
+}
+
+/** Must also pass at deploy time, with no fleet and, on a temporary version, with no value. */
+async function testSecret(ports: RotationPorts, request: StepRequest): Promise<void> {
+  const staged = await readStaged(ports, request.token)
+  if (staged !== undefined) {
+    parseRing(staged.value, ports.configuration.ring)
+    return
+  }
+  await insistOnToken(ports, request)
+  parseRing((await readCurrent(ports.versions)).value, ports.configuration.ring)
+}
+
+/** Never fails after the commit: what it leaves undone, the next tick does. */
+async function finishSecret(ports: RotationPorts, { token }: StepRequest): Promise<void> {
+  const staged = await readStaged(ports, token)
+  if (staged === undefined) throw unknownToken(token, 'no value in that version')
+  const ring = required(parseRing(staged.value, ports.configuration.ring), token)
+  await promote(ports, token, ring)
+  try {
+    await startDelivery(ports, token, ring)
+  } catch (error) {
+    const during = 'sending the delivery after finishSecret'
+    ports.journal.record({ kind: 'trouble', during, detail: messageOf(error) })
+  }
+}
+
+/** @throws TicketringError `token-unknown` unless a rotation under way, or the one that finished last, has this token. */
+async function insistOnToken({ versions }: RotationPorts, { token }: StepRequest): Promise<void> {
+  const { pending, current } = await versions.labels()
+  if (pending === token || current === token) return
+  throw unknownToken(token, `AWSPENDING on ${pending ?? 'no version'}`)
+}
+
+async function startDelivery(ports: RotationPorts, version: string, ring: Ring): Promise<void> {
+  const record = await readRecord(ports)
+  if (record?.delivery?.version === version && record.delivery.attempts > 0) return
+  const delivery = undelivered(version, ring)
+  // Without a roll call of its own: where a machine was not online, the next tick names those that are.
+  const isSendable = (record?.delivery?.offline ?? 0) === 0
+  const { generation, encryptsWith } = delivery
+  ports.journal.record({ kind: 'committed', version, generation, encryptsWith })
+  const situation: Situation & { delivery: Delivery } = {
+    now: ports.clock.now(),
+    labels: { current: version },
+    carried: record === undefined ? {} : carriedTo(delivery, record),
+    fleet: { known: true, members: [] },
+    delivery,
+  }
+  const to = isSendable ? addresseesOf({ ...situation, fleet: UNCALLED }, ports.configuration) : []
+  await deliver(ports, situation, to)
+}
+
+const UNCALLED: Fleet = { known: false, refusal: 'it was not called' }
+
+const READ_TRIES = 3
+const READ_PAUSE = 500
+
+/** Reads are eventually consistent: a version just put may not be there yet. */
+async function readStaged(
+  { versions, clock }: RotationPorts,
+  version: string,
+): Promise<StoredValue | undefined> {
+  for (let tries = 1; ; tries++) {
+    const stored = await versions.read({ version })
+    if (stored !== undefined || tries === READ_TRIES) return stored
+    await clock.sleep(READ_PAUSE)
+  }
+}
+
+/** Whoever calls RotateSecret asks the gate first; Secrets Manager's own schedule cannot. */
+function refuseClosedGate(
+  { configuration }: RotationPorts,
+  situation: Situation & { delivery: Delivery },
+): void {
+  const gate = askGate({ ...situation, ...configuration, manual: true })
+  if (gate.open) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'an open gate',
+    came: gate.reason,
+    fix: 'The reconcile tick takes the rotation up once the gate opens',
+  })
+}
+
+/** RotateSecret on a ring that waits to be adopted. */
+function refusePaused({ configuration }: RotationPorts): void {
+  if (configuration.start !== 'paused') return
+  throw new TicketringError('rotation-held', {
+    wanted: 'a ring in the secret',
+    came: 'none yet, and this ring starts paused',
+    fix: 'Write one into the secret (npm run adopt), or invoke the function with {"action":"rotate"}',
+  })
+}
+
+/** A revoke goes first: the next tick commits it. */
+function refuseBesideRevoke(labels: Labels): void {
+  const staged = stagedRevoke(labels)
+  if (staged === undefined) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'no revoke under way',
+    came: `the revoke ${staged}, staged and not committed`,
+    fix: 'The next tick commits it; the rotation that follows starts from there',
+  })
+}
+
+/** A new lineage ends every session: it begins by a revoke, not by Secrets Manager's schedule. */
+function refuseLost({ labels, lost }: Situation): void {
+  if (lost === undefined) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'a ring under AWSCURRENT',
+    came: `{} in version ${labels.current}, though generation ${lost.generation} was delivered`,
+    fix: 'Move AWSCURRENT back to the version that holds the ring, or revoke, which begins a new lineage',
+  })
+}
+
+/** Where another commit came first, a revoke perhaps, no label stays on keys that were in use before it. */
+async function refuseDead({ versions, commits }: RotationPorts, token: string, ring: Ring): Promise<void> {
+  const { current } = await versions.labels()
+  if (ring.parent === current || current === token) return
+  await commits.unlabel('AWSPENDING', token)
+  throw new TicketringError('staged-ring-dead', {
+    wanted: `a staged ring derived from ${current}`,
+    came: `one derived from ${ring.parent}`,
+    fix: 'AWSPENDING was taken off it; the next rotation starts afresh',
+  })
+}
+
+function refuseOtherSecret({ configuration }: RotationPorts, { secret }: StepRequest): void {
+  if (secret === configuration.secret) return
+  throw new TicketringError('request-invalid', {
+    wanted: `a step for ${configuration.secret}`,
+    came: `one for ${secret.slice(0, 200)}`,
+    fix: "Set this function as the rotation function of its own ring's secret only",
+  })
+}
+
+function notEnabled(): TicketringError {
+  return new TicketringError('rotation-not-enabled', {
+    wanted: 'a secret with rotation on',
+    came: 'rotation off',
+    fix: 'Deploy the ring with the trigger "secrets-manager"',
+  })
+}
+
+function unknownToken(token: string, came: string): TicketringError {
+  return new TicketringError('token-unknown', { wanted: `AWSPENDING on ${token.slice(0, 64)}`, came })
+}

@@ -1,0 +1,175 @@
+import { type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
+import { countOf } from '../fleet/membership.ts'
+import { isRefusal } from '../kernel/errors.ts'
+import { decideStaple } from './decision.ts'
+import type { Brought, Course } from './deliver.ts'
+import { holdingOf } from './delivery-record.ts'
+import type { StapleEntry } from './entry.ts'
+import { STAPLE_REMEDIES } from './instance-remedies.ts'
+import type { Kept, StapleSituation } from './observation.ts'
+import type { StaplePorts } from './ports.ts'
+import type { Refreshed } from './refresh.ts'
+import { measureStaples, reportOn, type StapleReport } from './report.ts'
+import type { StapleAction, StapleRequest } from './request.ts'
+
+/** What an invocation answers, as JSON. */
+export interface StapleAnswer {
+  readonly action: StapleAction
+  readonly set: string
+  /** When this was said. What certificates hold and need is of then. */
+  readonly asOf: string
+  /** What was done, in order. */
+  readonly did: readonly string[]
+  /** Of `status` all; else those that something was done about, or that need an eye. */
+  readonly certificates: readonly StapleReport[]
+  /** The last decision on delivery, or, of `status`, the one that would be taken now. */
+  readonly delivery: { readonly action: string; readonly reason: string; readonly until?: string }
+  /** As the delivery record has it: of `judgedAt`, and not of now. */
+  readonly fleet: {
+    readonly judgedAt?: string
+    readonly members: number
+    readonly confirmed: number
+    readonly stragglers: readonly ToldStraggler[]
+    /** The roll call of now. */
+    readonly now?: { readonly members: number; readonly online: number }
+  }
+  /** Withdrawals that were held because so many were due at once. */
+  readonly held?: readonly string[]
+}
+
+/** What an invocation comes to, as JSON. */
+export function answer(
+  ports: StaplePorts,
+  { lost, kept: before }: StapleSituation,
+  request: StapleRequest,
+  done: Refreshed,
+  { course, decision, did }: Brought,
+): StapleAnswer {
+  const until = decision.action === 'hold' ? decision.until : undefined
+  const shown = done.kept.filter((kept, index) => isShown(kept, before[index], request))
+  return {
+    action: request.action,
+    set: ports.configuration.set,
+    asOf: ports.clock.now().toISOString(),
+    did: [...done.did, ...did],
+    certificates: [
+      ...shown.map((kept) => reportOn(kept, reasonOf(ports, kept), ports.clock.now())),
+      ...lost.map(reportLost),
+    ],
+    delivery: {
+      action: decision.action,
+      reason: decision.reason,
+      ...(until === undefined ? {} : { until: until.toISOString() }),
+    },
+    fleet: fleetOf(course),
+    ...(done.held.length === 0
+      ? {}
+      : { held: done.held.map(({ name, reason }) => `${name}: ${reason ?? ''}`) }),
+  }
+}
+
+function fleetOf(course: Course): StapleAnswer['fleet'] {
+  const { judgedAt, stragglers } = course.delivery
+  return {
+    ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
+    ...standingOf(course),
+    stragglers: stragglers.map((each) => withFix(STAPLE_REMEDIES, each)),
+    ...(course.fleet.known ? { now: countOf(course.fleet.members) } : {}),
+  }
+}
+
+/** `status` shows all or the one that it is asked about, everything else what it was asked about or what needs an eye. */
+function isShown(kept: Kept, before: Kept | undefined, { action, certificate }: StapleRequest): boolean {
+  if (kept.setting.name === certificate) return true
+  if (action === 'status') return certificate === undefined
+  return kept.entry !== before?.entry || kept.entry.failures > 0
+}
+
+/** How many machines there are, and how many hold what they should. Nobody has confirmed what was never sent. */
+function standingOf({ delivery, fleet }: Course): { readonly members: number; readonly confirmed: number } {
+  const { attempts, confirmed } = delivery
+  return { members: attempts === 0 && fleet.known ? fleet.members.length : delivery.members, confirmed }
+}
+
+function reportLost({ setting, trouble }: StapleSituation['lost'][number]): StapleReport {
+  return { name: setting.name, state: 'unreadable', reason: trouble.message }
+}
+
+/** What would be done about a certificate now, in a sentence. */
+export function reasonOf({ clock, configuration }: StaplePorts, kept: Kept): string {
+  const moment = { now: clock.now(), timing: configuration.timing, forced: false, mayAsk: true }
+  return decideStaple(kept, moment).reason
+}
+
+/** Names in one line of the log. */
+const MOST_NAMES = 20
+
+/** Publishes how the set stands. */
+export function measure(
+  ports: StaplePorts,
+  { lost }: StapleSituation,
+  done: Refreshed,
+  course: Course,
+): void {
+  const { journal, clock } = ports
+  for (const { setting, trouble } of lost)
+    journal.record({
+      kind: 'trouble',
+      during: `reading the certificate ${setting.name}`,
+      detail: trouble.message,
+    })
+  const held = done.held.length > 0
+  if (held) {
+    const names = done.held.slice(0, MOST_NAMES).map(({ name }) => name)
+    const reason = `${done.held.length} staples would go at once, more than a fifth: all stay. ${names.join(', ')}`
+    journal.record({ kind: 'decided', action: 'hold-withdrawals', reason, page: true })
+  }
+  const { members, confirmed } = standingOf(course)
+  const undelivered = holdingFrom(done.kept).size === 0 ? 0 : Math.max(0, members - confirmed)
+  const seen = seenFrom(done)
+  const metrics = measureStaples(seen, { now: clock.now(), lost: lost.length, undelivered, held })
+  journal.record({ kind: 'measured', metrics })
+  for (const [reason, certificates] of reasonsOf(done, lost.length))
+    journal.record({ kind: 'failing', reason, certificates })
+}
+
+/** The set as it is to be counted: with what is known, though it was held or the store refused it. */
+function seenFrom({ kept, held, unsaved }: Refreshed): readonly Kept[] {
+  const refused = new Set(unsaved.map(({ entry }) => entry.id))
+  const known = new Map([...held, ...unsaved.map(({ entry }) => entry)].map((entry) => [entry.id, entry]))
+  return kept.map((each) => {
+    const entry = seenAs(each.entry, known.get(each.entry.id))
+    const failures = refused.has(entry.id) ? Math.max(1, entry.failures) : entry.failures
+    return { ...each, entry: { ...entry, failures } }
+  })
+}
+
+/** A revocation whose withdrawal is held, or that cannot be stored, is a revocation all the same. */
+function seenAs(entry: StapleEntry, known: StapleEntry | undefined): StapleEntry {
+  const { response } = known ?? {}
+  return response?.status === 'revoked' ? { ...entry, response } : entry
+}
+
+/** How many certificates fail, by the rule that refused or else the error. */
+function reasonsOf({ kept, unsaved }: Refreshed, lost: number): ReadonlyMap<string, number> {
+  const refused = new Map(unsaved.map(({ entry, error }) => [entry.id, nameOf(error)]))
+  const counts = new Map<string, number>(lost === 0 ? [] : [['unreadable', lost]])
+  for (const { entry } of kept) {
+    const reason = refused.get(entry.id) ?? failingBy(entry)
+    if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  }
+  return counts
+}
+
+function failingBy({ failures, lastFailure }: StapleEntry): string | undefined {
+  return failures === 0 ? undefined : (lastFailure?.rule ?? lastFailure?.code)
+}
+
+function nameOf(error: unknown): string {
+  if (isRefusal(error)) return error.code
+  return error instanceof Error ? error.name : 'unknown'
+}
+
+export function holdingFrom(all: readonly Kept[]) {
+  return holdingOf(all.map(({ entry }) => entry))
+}

@@ -1,0 +1,168 @@
+import { hearFleet, reserveFor } from '../fleet/collect-evidence.ts'
+import { stragglersOf, weigh } from '../fleet/convergence.ts'
+import { isConverged } from '../fleet/delivery-state.ts'
+import { dispatch, pollUntilEnded } from '../fleet/dispatch.ts'
+import type { Evidence, Heard } from '../fleet/evidence.ts'
+import { callRollAgain } from '../fleet/inventory.ts'
+import { rollCallOf } from '../fleet/membership.ts'
+import {
+  type DeliveryDecision,
+  decideDelivery,
+  judgeStaples,
+  type StapleVerdict,
+} from './delivery-decision.ts'
+import {
+  changesOf,
+  type Holding,
+  holdingMark,
+  type StapleDelivery,
+  serialiseStapleRecord,
+  unsent,
+} from './delivery-record.ts'
+import type { StapleSituation } from './observation.ts'
+import type { StaplePorts } from './ports.ts'
+
+/** How far a holding has got: everything that the next step is decided from. */
+export interface Course extends Pick<StapleSituation, 'fleet'> {
+  readonly holding: Holding
+  readonly changed: readonly string[] | undefined
+  readonly delivery: StapleDelivery
+  readonly carried: StapleSituation['record']['carried']
+}
+
+/** Where the delivery stands once the fleet is to hold this. */
+export function courseTo({ record, fleet }: StapleSituation, before: Holding, holding: Holding): Course {
+  const { delivery, carried } = record
+  const mark = holdingMark(holding)
+  if (delivery?.holding === mark) return { fleet, carried, holding, delivery, changed: undefined }
+  // Only where everybody is known to hold everything else may a command name no more than what changed.
+  const complete =
+    delivery !== undefined &&
+    delivery.holding === holdingMark(before) &&
+    isConverged(delivery) &&
+    delivery.membership === rollCallOf(fleet)
+  const changed = complete ? changesOf(before, holding) : undefined
+  return { fleet, carried, holding, changed, delivery: unsent(mark) }
+}
+
+/** What bringing came to. */
+export interface Brought {
+  readonly course: Course
+  readonly decision: DeliveryDecision
+  readonly did: readonly string[]
+}
+
+/** More steps than any situation needs. */
+const MOST_STEPS = 64
+
+/** Sends what has changed, waits for it and judges every machine, until there is nothing to do or something to wait for. */
+export async function bring(ports: StaplePorts, start: Course, forced: boolean): Promise<Brought> {
+  let course = start
+  let wanted = forced
+  const did: string[] = []
+  for (let step = 0; step < MOST_STEPS; step++) {
+    const decision = nextStep(ports, course, wanted)
+    const page = decision.action === 'hold' && decision.page
+    ports.journal.record({
+      kind: 'decided',
+      action: `deliver-${decision.action}`,
+      reason: decision.reason,
+      page,
+    })
+    const after = await act(ports, course, decision)
+    if (after === undefined) return { course, decision, did }
+    if (decision.action === 'send') {
+      wanted = false
+      did.push(`delivered: ${decision.reason}`)
+    }
+    course = after
+  }
+  throw new RangeError(`no end after ${MOST_STEPS} steps: ${did.join('; ')}`)
+}
+
+/** The step that is due now. */
+export function nextStep(
+  { clock, configuration }: StaplePorts,
+  course: Course,
+  forced: boolean,
+): DeliveryDecision {
+  return decideDelivery({ ...course, now: clock.now(), forced }, configuration)
+}
+
+/** @returns `undefined` where there is nothing to do, or to go on with, in this run. */
+async function act(
+  ports: StaplePorts,
+  course: Course,
+  decision: DeliveryDecision,
+): Promise<Course | undefined> {
+  switch (decision.action) {
+    case 'send':
+      return send(ports, course, decision)
+    case 'await': {
+      const open = course.delivery.commands.filter(({ judged }) => !judged)
+      const ended = await pollUntilEnded(ports, open, { reserve: reserveFor(course.fleet, 2) })
+      return ended ? judgeFleet(ports, course) : undefined
+    }
+    case 'judge':
+      return judgeFleet(ports, course)
+    case 'hold':
+    case 'rest':
+      return undefined
+  }
+}
+
+async function send(
+  ports: StaplePorts,
+  course: Course,
+  { to, told }: Extract<DeliveryDecision, { action: 'send' }>,
+): Promise<Course> {
+  const { delivery, fleet } = course
+  const machines = fleet.known ? fleet.members.length : delivery.members
+  const orders = to.map((address) => ({ ...address, told }))
+  const sent = { ...course, delivery: await dispatch(ports, delivery, orders, machines) }
+  await saveCourse(ports, sent)
+  return sent
+}
+
+/** @returns `undefined` where there was no time to hear all: what was heard is on record. */
+async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course | undefined> {
+  const { configuration, clock } = ports
+  const { set, document, target, timing } = configuration
+  let changed = false
+  const { evidence, commands, reading, whole } = await hearFleet<StapleVerdict>(
+    ports,
+    course.delivery,
+    course.fleet,
+    {
+      judge: (invocation) => judgeStaples(invocation, { set, script: document.script }),
+      note: (verdicts) => {
+        changed ||= [...verdicts.values()].some((verdict) => verdict.confirmed && verdict.changed)
+      },
+    },
+  )
+  const fleet = isComplete(course, evidence) ? course.fleet : await callRollAgain(ports, course.fleet)
+  const { reading: _, ...delivery } = course.delivery
+  const judged = { ...delivery, commands, ...(reading === undefined ? {} : { reading }) }
+  const lanes = delivery.commands.filter((command) => !command.judged).length
+  const scales = { target, tick: timing.tick, what: delivery.holding, lanes }
+  const weighed = weigh(
+    { delivery: judged, carried: course.carried },
+    { fleet, evidence, changed },
+    scales,
+    clock.now(),
+  )
+  const after = { ...course, ...weighed, fleet }
+  await saveCourse(ports, after)
+  return whole ? after : undefined
+}
+
+function isComplete({ fleet }: Course, evidence: Evidence<Heard>): boolean {
+  return fleet.known && stragglersOf(fleet.members, evidence).length === 0
+}
+
+async function saveCourse(
+  { records, configuration }: StaplePorts,
+  { delivery, carried }: Course,
+): Promise<void> {
+  await records.write(serialiseStapleRecord({ set: configuration.set, delivery, carried }))
+}

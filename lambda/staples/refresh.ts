@@ -1,0 +1,196 @@
+import { isRefusal } from '../kernel/errors.ts'
+import { inParallel } from '../kernel/map-concurrently.ts'
+import type { Pace } from '../ocsp/schedule.ts'
+import type { StapleTiming } from './configuration.ts'
+import { decideStaple, isLandslide, type StapleDecision } from './decision.ts'
+import type { StapleEntry, StoredResponse } from './entry.ts'
+import { withdrawn, withFailure, withResponse } from './entry-change.ts'
+import { failureOnTheWay, type TryFailure } from './failure.ts'
+import { type Asked, askAbout } from './fetch-response.ts'
+import type { Kept } from './observation.ts'
+import { type Saved, trySaving, type Unsaved } from './persist.ts'
+import type { StaplePorts } from './ports.ts'
+import { mayStillAsk, RunMemory } from './run-memory.ts'
+
+/** Certificates in work at the same time. */
+const HANDS = 64
+
+/** What a run wants: everything that is due, or, of those named, also what is not. */
+export interface Wish {
+  readonly forced: boolean
+  /** Past the guard against a landslide. */
+  readonly releaseHeld: boolean
+  readonly concerns: (kept: Kept) => boolean
+}
+
+/** What refreshing came to. */
+export interface Refreshed {
+  readonly kept: readonly Kept[]
+  readonly did: readonly string[]
+  /** Entries as they would be, had their withdrawal not been held back. */
+  readonly held: readonly StapleEntry[]
+  /** What the store would not take: their certificates are as they were. */
+  readonly unsaved: readonly Unsaved[]
+}
+
+/** One certificate after it was asked about. */
+interface Turn extends Saved {
+  /** What remains to be done: to withdraw, in this state. */
+  readonly leaving?: StapleEntry
+  readonly did?: string
+}
+
+/** Asks about whatever is due, stores what came, and withdraws what is at its end. */
+export async function refresh(ports: StaplePorts, all: readonly Kept[], wish: Wish): Promise<Refreshed> {
+  const memory = new RunMemory()
+  const turns = await inParallel(nearestEndFirst(all), HANDS, (kept) =>
+    wish.concerns(kept) ? takeTurnAlone(ports, kept, wish.forced, memory) : leftAlone(kept),
+  )
+  const withdrawals = await withdrawAll(ports, turns, wish.releaseHeld)
+  const after = new Map(withdrawals.kept.map((kept) => [kept.entry.id, kept]))
+  return {
+    kept: all.map((kept) => after.get(kept.entry.id) ?? kept),
+    did: [...turns.flatMap(({ did }) => did ?? []), ...withdrawals.did],
+    held: withdrawals.held,
+    unsaved: [...turns, ...withdrawals.goers].flatMap(({ unsaved }) => unsaved ?? []),
+  }
+}
+
+async function leftAlone(kept: Kept): Promise<Turn> {
+  return { kept }
+}
+
+/** Where time is short, it goes to those who need it most. */
+function nearestEndFirst(all: readonly Kept[]): readonly Kept[] {
+  const endOf = ({ entry }: Kept) => (entry.state === 'staple' ? (entry.response?.end.getTime() ?? 0) : 0)
+  return all.toSorted((one, other) => endOf(one) - endOf(other))
+}
+
+/** Whatever happens to one certificate is its failure: the others are refreshed, delivered and withdrawn. */
+async function takeTurnAlone(
+  ports: StaplePorts,
+  kept: Kept,
+  forced: boolean,
+  memory: RunMemory,
+): Promise<Turn> {
+  try {
+    return await takeTurn(ports, kept, forced, memory)
+  } catch (error) {
+    return failed(ports, kept, failureOnTheWay(error))
+  }
+}
+
+async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory: RunMemory): Promise<Turn> {
+  const decision = decide(ports, kept, forced, mayStillAsk(ports))
+  if (decision.action !== 'fetch') return leaving(kept, decision)
+  const asked = await askAbout(ports, kept, memory)
+  if (asked.kind === 'deferred') return leaving(kept, decide(ports, kept, forced, false))
+  if (asked.kind === 'failure') return failed(ports, kept, asked.failure)
+  return answered(ports, kept, asked)
+}
+
+async function answered(
+  ports: StaplePorts,
+  kept: Kept,
+  { response, freshUntil }: Extract<Asked, { kind: 'response' }>,
+): Promise<Turn> {
+  const entry = entryAfter(ports, kept, response, freshUntil)
+  const changed = entry.response !== kept.entry.response || entry.state !== kept.entry.state
+  const { name, mustStaple } = entry
+  const { status, source } = response
+  const end = (entry.response ?? response).end.toISOString()
+  ports.journal.record({ kind: 'fetched', certificate: name, status, end, source, changed, mustStaple })
+  if (entry.state === 'withdrawn' && kept.entry.state === 'staple') return { kept, leaving: entry }
+  const saved = await save(ports, kept, entry)
+  if (saved.unsaved !== undefined) return { ...saved, ...leaving(kept, decide(ports, kept, false, false)) }
+  return changed ? { ...saved, did: `${name}: ${status} until ${end}` } : saved
+}
+
+/** A revocation is stored however soon its response ends, but not stapled where it would end on the machines. */
+function entryAfter(
+  ports: StaplePorts,
+  kept: Kept,
+  response: StoredResponse,
+  freshUntil: Date | undefined,
+): StapleEntry {
+  const pace = paceOf(ports.configuration.timing)
+  const entry = withResponse(kept.entry, response, kept.setting, pace, freshUntil)
+  const { action, reason } = decide(ports, { ...kept, entry }, false, false)
+  return action === 'withdraw' ? withdrawn(entry, reason, false) : entry
+}
+
+async function failed(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Turn> {
+  const saved = await saveFailure(ports, kept, failure)
+  const turn = leaving(saved.kept, decide(ports, saved.kept, false, false))
+  return { ...saved, ...turn, did: `${kept.entry.name}: ${failure.code}: ${failure.detail}` }
+}
+
+async function saveFailure(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Saved> {
+  const { code, rule, detail } = failure
+  const entry = withFailure(kept.entry, failure, ports.clock.now())
+  const { name, mustStaple, failures } = entry
+  const facts = { code, detail, failures, mustStaple, ...(rule === undefined ? {} : { rule }) }
+  ports.journal.record({ kind: 'refused', certificate: name, ...facts })
+  return trySaving(ports, kept, entry)
+}
+
+/** A response that no parameter can hold is a failure like any other: what is stored stays. */
+async function save(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Saved> {
+  const saved = await trySaving(ports, kept, entry)
+  const { error } = saved.unsaved ?? {}
+  if (!isRefusal(error, 'staple-too-large')) return saved
+  const { code, came: detail } = error
+  return saveFailure(ports, kept, { code, detail, kind: 'lasting', remedy: 'none' })
+}
+
+function decide(
+  { clock, configuration }: StaplePorts,
+  kept: Kept,
+  forced: boolean,
+  mayAsk: boolean,
+): StapleDecision {
+  return decideStaple(kept, { now: clock.now(), timing: configuration.timing, forced, mayAsk })
+}
+
+function leaving(kept: Kept, { action, reason }: StapleDecision): Turn {
+  return action === 'withdraw' ? { kept, leaving: withdrawn(kept.entry, reason, false) } : { kept }
+}
+
+function paceOf({ least, most }: StapleTiming): Pace {
+  return { least, most }
+}
+
+/** What withdrawing came to. */
+interface Withdrawals extends Omit<Refreshed, 'unsaved'> {
+  readonly goers: readonly Saved[]
+}
+
+/** Withdraws, unless so many would go at once that something else must be wrong: then all stay, and somebody is woken. */
+async function withdrawAll(
+  ports: StaplePorts,
+  turns: readonly Turn[],
+  release: boolean,
+): Promise<Withdrawals> {
+  const leavers = turns.flatMap(({ kept, leaving: entry }) => (entry === undefined ? [] : [{ kept, entry }]))
+  const inPlace = turns.filter(({ kept }) => kept.entry.state === 'staple').length
+  if (!release && isLandslide(inPlace, leavers.length)) {
+    const held = leavers.map(({ entry }) => entry)
+    return { kept: turns.map(({ kept }) => kept), did: [], held, goers: [] }
+  }
+  const goers = await inParallel(leavers, HANDS, ({ kept, entry }) => withdraw(ports, kept, entry))
+  const after = new Map(goers.map(({ kept }) => [kept.entry.id, kept]))
+  return {
+    kept: turns.map(({ kept }) => after.get(kept.entry.id) ?? kept),
+    did: goers.flatMap(({ did }) => did ?? []),
+    held: [],
+    goers,
+  }
+}
+
+async function withdraw(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Turn> {
+  const saved = await trySaving(ports, kept, entry)
+  if (saved.unsaved !== undefined) return saved
+  const { name, mustStaple, reason = 'at its end' } = entry
+  ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple })
+  return { ...saved, did: `${name}: withdrawn: ${reason}` }
+}

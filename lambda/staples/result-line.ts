@@ -1,0 +1,64 @@
+import {
+  COMMON_ERRORS,
+  parseFailure,
+  parseScriptOutput,
+  readLine,
+  type ScriptOutput,
+} from '../fleet/result-line.ts'
+
+/** What an instance did with staples: the first two are a success. */
+export const STAPLE_RESULTS = ['applied', 'unchanged', 'failed'] as const
+export type StapleResult = (typeof STAPLE_RESULTS)[number]
+
+/** Why an instance failed: a closed list, each with its heading in `docs/errors.md`. */
+export const STAPLE_ERRORS = [
+  ...COMMON_ERRORS,
+  'certificate-unreadable',
+  'staple-malformed',
+  'staple-not-stored',
+  'staple-mismatch',
+  'staple-wrong-certificate',
+  'staple-expired',
+  'staple-refused',
+  'verify-no-staple',
+  'verify-wrong-staple',
+  'verify-still-stapled',
+] as const
+export type StapleError = (typeof STAPLE_ERRORS)[number]
+
+/** The one line that a run for staples prints on standard output. Counts are of this machine's own certificates. */
+export interface StapleLine extends ScriptOutput {
+  /** Name of the set. */
+  readonly staples: string
+  readonly result: StapleResult
+  /** Responses put in place, and removed, by this run. */
+  readonly installed: number
+  readonly withdrawn: number
+  /** Certificates that have their staple now. */
+  readonly held: number
+  readonly error?: StapleError
+  readonly detail?: string
+}
+
+/**
+ * Reads what a script left on standard output: exactly one line.
+ * @throws TicketringError `result-line-malformed`; the line itself is not repeated in it.
+ */
+export function parseStapleLine(output: string): StapleLine {
+  const fields = readLine(output, ['staples', 'installed', 'withdrawn', 'held'])
+  const result = fields.oneOf('result', STAPLE_RESULTS)
+  return {
+    staples: fields.name('staples', 'a name of a set'),
+    result,
+    installed: fields.integer('installed', 0),
+    withdrawn: fields.integer('withdrawn', 0),
+    held: fields.integer('held', 0),
+    ...parseScriptOutput(fields),
+    ...(result === 'failed' ? parseFailure(fields, STAPLE_ERRORS) : {}),
+  }
+}
+
+/** The inverse of {@link parseStapleLine}. */
+export function serialiseStapleLine(line: StapleLine): string {
+  return JSON.stringify({ v: 1, ...line })
+}
