@@ -14,7 +14,7 @@ export interface Program {
   readonly hash: string
   /** What a result line names: the first 12 digits of the hash. */
   readonly version: string
-  /** Its files as they are delivered, without comments and docstrings, in the zipapp's order. */
+  /** Its files as they are delivered, without what only people and type checkers read, in the zipapp's order. */
   readonly sources: readonly SourceFile[]
 }
 

@@ -1,99 +1,41 @@
-/** Python's source without what only people read. Lexical rules: The Python Language Reference 3.9, chapter 2. */
-import { TicketringError } from '../lambda/kernel/errors.ts'
-
-type Kind = 'string' | 'comment' | 'space' | 'newline' | 'open' | 'close' | 'code'
-
-interface Token {
-  readonly kind: Kind
-  readonly text: string
-  /** The line of the source that it begins in. */
-  readonly line: number
-}
-
-/** A logical line (§2.1.1): one statement, or the head of a compound one, with the line breaks within it. */
-type LogicalLine = readonly Token[]
-
-const STRING_PREFIX = '(?:[rR][bB]?|[bB][rR]?|[uU]|[fF][rR]?|[rR][fF])?'
-const PATTERNS: readonly (readonly [Kind, RegExp])[] = [
-  ['string', new RegExp(`${STRING_PREFIX}"""(?:[^"\\\\]+|\\\\[^]|"(?!""))*"""`, 'y')],
-  ['string', new RegExp(`${STRING_PREFIX}'''(?:[^'\\\\]+|\\\\[^]|'(?!''))*'''`, 'y')],
-  ['string', new RegExp(`${STRING_PREFIX}"(?!"")(?:[^"\\\\\\n]+|\\\\[^])*"`, 'y')],
-  ['string', new RegExp(`${STRING_PREFIX}'(?!'')(?:[^'\\\\\\n]+|\\\\[^])*'`, 'y')],
-  ['comment', /#[^\n]*/y],
-  // A backslash at its end joins a line to the next (§2.1.5).
-  ['space', /(?: |\\\n)+/y],
-  ['newline', /\n/y],
-  ['open', /[([{]/y],
-  ['close', /[)\]}]/y],
-  ['code', /[A-Za-z0-9_]+|[^\s"'#\\]/y],
-]
+/** Python's source without what only people and type checkers read, so that more of it fits in a document. */
+import {
+  indentOf,
+  isCode,
+  isDefinition,
+  type LogicalLine,
+  linesOf,
+  refusal,
+  type Token,
+} from './python-tokens.ts'
+import { withoutTypeImports, withoutTypes } from './python-types.ts'
 
 /**
- * The same program without comments, docstrings and empty lines.
+ * The same program without comments, docstrings, empty lines and the types of functions, a space for each level.
  * @throws TicketringError `configuration-invalid` for what it does not understand whole.
  */
 export function withoutRemarks(source: string, file: string): string {
-  const lines = logicalLines(tokensOf(source, file), file)
-  const kept = lines.map((line, index) => withoutDocstring(line, lines[index - 1], lines[index + 1]))
+  const lines = withoutTypeImports(linesOf(source, file))
+  const kept = lines
+    .map((line, index) => withoutDocstring(line, lines[index - 1], lines[index + 1]))
+    .filter((line) => line.length > 0)
   const odd = kept.flat().find(({ text }) => /[^\n\x20-\x7e]/.test(text))
   if (odd !== undefined) throw refusal(file, odd.line, 'ASCII outside comments and docstrings', odd.text)
-  return kept.map(textOf).join('')
+  return withShortIndents(kept.map(withoutTypes)).map(textOf).join('')
 }
 
-function tokensOf(source: string, file: string): readonly Token[] {
-  refuseControlCharacters(source, file)
-  const tokens: Token[] = []
-  let at = 0
-  let line = 1
-  while (at < source.length) {
-    const token = tokenAt(source, at, line)
-    if (token === undefined) throw refusal(file, line, 'whole tokens of Python', source.slice(at, at + 20))
-    // A docstring that is read by the program would be missing.
-    if (token.text === '__doc__') throw refusal(file, line, 'a program that reads no docstring', '__doc__')
-    tokens.push(token)
-    at += token.text.length
-    line += token.text.split('\n').length - 1
-  }
-  return tokens
-}
-
-function tokenAt(source: string, at: number, line: number): Token | undefined {
-  for (const [kind, pattern] of PATTERNS) {
-    pattern.lastIndex = at
-    const [text] = pattern.exec(source) ?? []
-    if (text !== undefined) return { kind, text, line }
-  }
-  return undefined
-}
-
-/** Python takes a carriage return for a line's end, a tab for eight columns or fewer, a form feed for none at all. */
-function refuseControlCharacters(source: string, file: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to refuse.
-  const odd = /[\x00-\x09\x0b-\x1f\x7f]/.exec(source)
-  if (odd === null) return
-  const line = source.slice(0, odd.index).split('\n').length
-  throw refusal(file, line, 'no control character', odd[0])
-}
-
-/** Comments and lines without code are left out here: a line break ends a line only outside brackets (§2.1.6). */
-function logicalLines(tokens: readonly Token[], file: string): readonly LogicalLine[] {
-  const lines: Token[][] = []
-  let line: Token[] = []
-  let depth = 0
-  for (const token of tokens) {
-    if (token.kind === 'open') depth += 1
-    if (token.kind === 'close') depth -= 1
-    if (token.kind !== 'comment') line.push(token)
-    if (token.kind !== 'newline' || depth > 0) continue
-    lines.push(line)
-    line = []
-  }
-  if (depth !== 0) throw refusal(file, line[0]?.line ?? 1, 'brackets in pairs', `${depth} open`)
-  return [...lines, line].filter((each) => each.some(isCode))
-}
-
-function isCode({ kind }: Token): boolean {
-  return kind !== 'space' && kind !== 'newline'
+/** Python counts levels and not spaces (§2.1.8). */
+function withShortIndents(lines: readonly LogicalLine[]): readonly LogicalLine[] {
+  const widths: number[] = []
+  return lines.map((line) => {
+    const width = indentOf(line)
+    while ((widths.at(-1) ?? 0) > width) widths.pop()
+    if ((widths.at(-1) ?? 0) < width) widths.push(width)
+    const [first, ...rest] = line
+    return width === 0 || first === undefined
+      ? line
+      : [{ ...first, text: ' '.repeat(widths.length) }, ...rest]
+  })
 }
 
 /** Without spaces at the ends of lines and without empty lines, within brackets too. */
@@ -147,11 +89,6 @@ function isText(token: Token | undefined): boolean {
   return token?.kind === 'string' && /^[rRuU]?["']/.test(token.text)
 }
 
-function isDefinition(line: LogicalLine): boolean {
-  const [first, second] = line.filter(isCode).map(({ text }) => text)
-  return first === 'def' || first === 'class' || (first === 'async' && second === 'def')
-}
-
 /** Where the body of a definition begins that stands behind its colon; 0 where it has lines of its own, or is none. */
 function bodyOnSameLine(line: LogicalLine): number {
   if (!isDefinition(line)) return 0
@@ -162,16 +99,4 @@ function bodyOnSameLine(line: LogicalLine): number {
     if (depth === 0 && text === ':') return line.slice(index + 1).some(isCode) ? index + 1 : 0
   }
   return 0
-}
-
-function indentOf(line: LogicalLine | undefined): number {
-  const [first] = line ?? []
-  return first?.kind === 'space' ? first.text.length : 0
-}
-
-function refusal(file: string, line: number, wanted: string, came: string): TicketringError {
-  return new TicketringError('configuration-invalid', {
-    wanted: `${wanted} in ${file}, line ${line}`,
-    came: JSON.stringify(came),
-  })
 }

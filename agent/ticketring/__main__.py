@@ -9,11 +9,14 @@ import resource
 import signal
 import sys
 import time
-from typing import Mapping, NoReturn, Sequence
+from typing import TYPE_CHECKING
 
 from .clock import Deadline
 from .result import Failure, emit, note
 from .settings import HELP, OF_RINGS, OF_STAPLES, Settings, parse, read_file
+
+if TYPE_CHECKING:
+    from typing import Mapping, NoReturn, Sequence
 
 USAGE = """usage: ticketring ring [--boot] RING [GENERATION]
        ticketring staples [--boot] SET [STAPLES]

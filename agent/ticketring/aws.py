@@ -8,13 +8,18 @@ import hmac
 import json
 import re
 import time
-from typing import Mapping, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .clock import Deadline
 from .files import read_public
-from .http import Address, Answer, NoAnswer, ask, proxy_for
+from .http import Address, NoAnswer, ask, proxy_for
 from .result import Failure
-from .settings import Settings
+
+if TYPE_CHECKING:
+    from typing import Mapping
+
+    from .http import Answer
+    from .settings import Settings
 
 LARGEST_ANSWER = 1_048_576
 _METADATA = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}

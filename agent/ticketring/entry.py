@@ -6,9 +6,12 @@ import base64
 import hashlib
 import json
 import re
-from typing import NamedTuple, NoReturn, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from .ocsp import seconds_of
+
+if TYPE_CHECKING:
+    from typing import NoReturn, Sequence
 
 LARGEST_ENTRY = 8192
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?Z")

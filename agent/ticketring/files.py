@@ -8,11 +8,14 @@ import fcntl
 import os
 import pwd
 import stat
-from typing import BinaryIO, Generator, NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from .clock import Deadline
 from .process import run
 from .result import Failure, note, reason
+
+if TYPE_CHECKING:
+    from typing import BinaryIO, Generator, Sequence
 
 LARGEST_FILE = 1_048_576
 _MOST_LINKS = 40

@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import Callable, NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from .clock import Deadline
 from .process import Child
-from .settings import Listener
+
+if TYPE_CHECKING:
+    from typing import Callable, Sequence
+
+    from .settings import Listener
 
 # Handshake messages. Source: RFC 8446, section 4; RFC 6066, section 8.
 _SERVER_HELLO, _NEW_SESSION_TICKET, _CERTIFICATE, _CERTIFICATE_REQUEST, _FINISHED, _CERTIFICATE_STATUS = 2, 4, 11, 13, 20, 22

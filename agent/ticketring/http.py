@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import socket
 from base64 import b64encode
-from typing import Mapping, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .clock import Deadline
 from .result import reason
+
+if TYPE_CHECKING:
+    from typing import Mapping
+
+    from .clock import Deadline
 
 LARGEST_ANSWER = 1_048_576
 _UNREACHABLE = "endpoint-unreachable"

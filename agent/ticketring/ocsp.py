@@ -10,7 +10,10 @@ import hashlib
 import re
 import time
 from datetime import datetime, timezone
-from typing import NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Sequence
 
 _INTEGER, _BITS, _OCTETS, _NULL, _OID = 0x02, 0x03, 0x04, 0x05, 0x06
 _ENUMERATED, _TIME, _SEQUENCE = 0x0A, 0x18, 0x30

@@ -7,10 +7,13 @@ import os
 import select
 import signal
 import subprocess
-from typing import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from .clock import Deadline
 from .result import Failure, reason
+
+if TYPE_CHECKING:
+    from typing import Iterator, Sequence
 
 LARGEST_OUTPUT = 1_048_576
 COMMAND_SECONDS = 20

@@ -6,18 +6,26 @@ import contextlib
 import functools
 import re
 import time
-from typing import Callable, Generator, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from .aws import Aws, Refused
 from .clock import Deadline
 from .files import Directory, Replacement, locked, warn_of_swap
-from .handshake import Handshake, Problem, shake, silence
-from .keys import Ring, parse_ring
+from .handshake import Problem, shake, silence
+from .keys import parse_ring
 from .result import Failure, note
 from .servers.haproxy import HaproxyKeys
 from .servers.nginx import NginxKeys
-from .servers.protocol import KeyServer, Machine, NotRunning, choose, look_until, refuse_other_owner
-from .settings import Listener, Settings, parse_listener
+from .servers.protocol import Machine, NotRunning, choose, look_until, refuse_other_owner
+from .settings import parse_listener
+
+if TYPE_CHECKING:
+    from typing import Callable, Generator, Mapping, Sequence
+
+    from .handshake import Handshake
+    from .keys import Ring
+    from .servers.protocol import KeyServer
+    from .settings import Listener, Settings
 
 KINDS = (HaproxyKeys, NginxKeys)
 _STATE = re.compile(r"1 ([0-9a-f-]{36}) ([1-9][0-9]{0,11}) ([0-9a-f]{32}) ([0-9a-f]{32}) ([0-9a-f]{32})\n")

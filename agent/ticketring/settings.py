@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from .files import Directory, read_public, refuse_foreign
 from .result import Failure, reason
+
+if TYPE_CHECKING:
+    from typing import Mapping, Sequence
 
 LARGEST_FILE = 65_536
 HELP = """Settings of both:

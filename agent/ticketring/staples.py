@@ -6,19 +6,27 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from typing import Generator, Iterator, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from .aws import Aws, Refused
 from .clock import Deadline
 from .entry import Entry, parse_entry
-from .files import Directory, File, Replacement, locked, read_public
-from .handshake import Handshake, Problem, is_finished, shake, silence
-from .ocsp import Certificate, Response, Single, find_issuer, read_pem, words_of
+from .files import Directory, Replacement, locked, read_public
+from .handshake import Problem, is_finished, shake, silence
+from .ocsp import Response, find_issuer, read_pem, words_of
 from .result import Failure, note, reason
 from .servers.haproxy import HaproxyStaples
 from .servers.nginx import NginxStaples
-from .servers.protocol import Machine, NotRunning, Place, Staple, StapleServer, Waits, choose, look_until
-from .settings import Listener, Settings
+from .servers.protocol import Machine, NotRunning, Place, Staple, Waits, choose, look_until
+
+if TYPE_CHECKING:
+    from typing import Generator, Iterator, Mapping, Sequence
+
+    from .files import File
+    from .handshake import Handshake
+    from .ocsp import Certificate, Single
+    from .servers.protocol import StapleServer
+    from .settings import Listener, Settings
 
 KINDS = (HaproxyStaples, NginxStaples)
 _LOOKS = 3

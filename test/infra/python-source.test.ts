@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { AGENT, buildProgram } from '../../infra/program.ts'
 import { withoutRemarks } from '../../infra/python-source.ts'
 
-/** Python's own opinion: both parse to the same tree but for docstrings, and no comment or docstring is left. */
+/** Python's own opinion: both parse to the same tree but for docstrings and types, and none of these is left, nor a comment. */
 const JUDGE = `
 import ast, io, json, sys, tokenize
 
@@ -14,13 +14,33 @@ def docstrings(tree):
             if ast.get_docstring(node, clean=False) is not None:
                 yield node
 
+def is_for_checkers(node):
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+def types(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+            yield node, "returns"
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            yield node, "annotation"
+
 def bare(text):
     tree = ast.parse(text)
+    tree.body = [node for node in tree.body if not is_for_checkers(node)]
     for node in docstrings(tree):
         node.body = node.body[1:]
         if not node.body and not isinstance(node, ast.Module):
             node.body = [ast.Pass()]
+    for node, name in types(tree):
+        setattr(node, name, None)
     return ast.dump(tree)
+
+def wide(text):
+    level, found = 0, 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        level += (token.type == tokenize.INDENT) - (token.type == tokenize.DEDENT)
+        found += token.type == tokenize.INDENT and len(token.string) > level
+    return found
 
 def remarks(text):
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
@@ -28,12 +48,14 @@ def remarks(text):
 
 source, delivered = json.load(sys.stdin)
 print(json.dumps({
-    "same": bare(source) == ast.dump(ast.parse(delivered)),
+    "same": bare(source) == bare(delivered),
     "docstrings": sum(1 for _ in docstrings(ast.parse(delivered))),
     "remarks": remarks(delivered),
+    "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(is_for_checkers, ast.parse(delivered).body)),
+    "wide": wide(delivered),
 }))
 `
-const NOTHING_LOST = { same: true, docstrings: 0, remarks: 0 }
+const NOTHING_LOST = { same: true, docstrings: 0, remarks: 0, types: 0, wide: 0 }
 
 function judge(source: string, delivered: string): unknown {
   const input = JSON.stringify([source, delivered])
@@ -42,7 +64,7 @@ function judge(source: string, delivered: string): unknown {
   return JSON.parse(stdout)
 }
 
-describe('a source without its remarks', () => {
+describe('a source without its remarks and types', () => {
   it.each(buildProgram().sources)('is the same program: $path', ({ path, text }) => {
     expect(judge(readFileSync(`${AGENT}${path}`, 'utf8'), text)).toEqual(NOTHING_LOST)
   })
@@ -97,7 +119,21 @@ describe('a source without its remarks', () => {
     ],
     [
       'colons in brackets',
-      'def f(a={1: 2}, b=lambda: 3, *, c: "x[1:2]" = 4) -> "d":\n    "doc"\n    return a[1:2]\n',
+      'def f(a={1: 2}, b=(3, {4: 5}), *, c: "x[1:2]" = 4) -> "d":\n    "doc"\n    return a[1:2]\n',
+    ],
+    [
+      'types of every kind of parameter',
+      'async def f(a: A, /, b: B[C, D] = {1: [2]}, *c: E, d: "x=1, y: 2" = (3, 4), e: F, **g: H) -> I[J, K]:\n    return 1\n',
+    ],
+    [
+      'types over lines',
+      'def f(\n    a: A[\n        B, C\n    ],\n    b: D = 1,\n) -> E[\n    F\n]: return a\n',
+    ],
+    ['functions without a type', 'def f(): return 1\nclass A:\n    def f(self, *, a, b=1): pass\n'],
+    ['types that a class has', 'class A(NamedTuple):\n    a: int\n    b: dict[str, int] = {}\n'],
+    [
+      'imports for type checkers',
+      'import a\nif TYPE_CHECKING:\n    import b\n\n    class C(Protocol):\n        def f(self) -> int: ...\n\n\nx = 1\nif x:\n    import d\n',
     ],
     ['joined lines', 'x = 1 + \\\n    2\ny = 1 \\\n\nz = [1, \\\n  2]\nif x and \\\n   y:\n    pass\n'],
     ['trailing spaces and odd indentation', 'if 1:   \n  x = 1   # a\n  if x:\n         y = 2  \n'],
@@ -111,6 +147,11 @@ describe('a source without its remarks', () => {
     expect(judge(source, withoutRemarks(source, 'sample.py'))).toEqual(NOTHING_LOST)
   })
 
+  it('keeps the types beside a lambda, whose colon and comma look like those of parameters', () => {
+    const source = 'def f(a: int, b=lambda x, y: x, c: int = 1) -> int:\n    return 1\n'
+    expect(judge(source, withoutRemarks(source, 'sample.py'))).toEqual({ ...NOTHING_LOST, types: 3 })
+  })
+
   it.each([
     ['a string without its end', 'x = 1\ny = "abc\n', /whole tokens .* line 2/],
     ['a long string without its end', 'x = """abc\n"', /whole tokens .* line 1/],
@@ -121,6 +162,7 @@ describe('a source without its remarks', () => {
     ['a tab', 'if x:\n\ty = 1\n', /no control character .* line 2/],
     ['letters of other alphabets', 'x = "ü"\n', /ASCII .* line 1/],
     ['a docstring that the program reads', '"""Help."""\nprint(__doc__)\n', /reads no docstring .* line 2/],
+    ['a type that the program reads', 'def f(a: int): ...\nprint(f.__annotations__)\n', /no types .* line 2/],
   ])('is refused: %s', (_, source, reason) => {
     expect(() => withoutRemarks(source, 'sample.py')).toThrow(reason)
   })

@@ -10,17 +10,22 @@ import os
 import re
 import socket
 import struct
-from typing import ClassVar, ContextManager, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..clock import Deadline
 from ..files import Directory, File, uid_of
 from ..handshake import Problem, nothing_listens
-from ..keys import Ring
 from ..process import command
 from ..result import Failure, note, reason
-from ..settings import Settings
-from .protocol import Machine, NotRunning, Place, Staple, Waits, look_until
+from .protocol import NotRunning, Waits, look_until
 from .turn import turn
+
+if TYPE_CHECKING:
+    from typing import ClassVar, ContextManager, Iterator, Sequence
+
+    from ..keys import Ring
+    from ..settings import Settings
+    from .protocol import Machine, Place, Staple
 
 LARGEST_ANSWER = 262_144
 _UPDATED = "TLS ticket key updated!"

@@ -9,17 +9,22 @@ import contextlib
 import os
 import re
 import time
-from typing import ClassVar, ContextManager, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..clock import Deadline
 from ..files import Directory, File, uid_of
 from ..handshake import Problem, nothing_listens
-from ..keys import Ring
 from ..process import command, run
 from ..result import Failure, note
-from ..settings import Settings
-from .protocol import Machine, Place, Staple, refuse_other_owner
+from .protocol import refuse_other_owner
 from .turn import Mark, turn
+
+if TYPE_CHECKING:
+    from typing import ClassVar, ContextManager, Iterator, Sequence
+
+    from ..keys import Ring
+    from ..settings import Settings
+    from .protocol import Machine, Place, Staple
 
 
 class Nginx:

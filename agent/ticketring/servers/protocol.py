@@ -3,29 +3,122 @@
 from __future__ import annotations
 
 import os
-from typing import (
-    TYPE_CHECKING,
-    Callable,
-    ClassVar,
-    ContextManager,
-    Iterator,
-    Mapping,
-    NamedTuple,
-    Protocol,
-    Sequence,
-    Type,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import Deadline
-from ..files import Directory, File
-from ..handshake import Problem
-from ..keys import Ring
 from ..result import Failure
-from ..settings import Listener, Settings
 
 if TYPE_CHECKING:
+    from typing import Callable, ClassVar, ContextManager, Iterator, Mapping, Protocol, Sequence, Type, TypeVar
+
+    from ..files import Directory, File
+    from ..handshake import Problem
+    from ..keys import Ring
     from ..ocsp import Certificate, Response, Single
+    from ..settings import Listener, Settings
+
+    class Server(Protocol):
+        machine: Machine
+        kind: ClassVar[str]
+        needs: ClassVar[str]
+        """The setting whose presence tells that a machine may have it."""
+        owner: int
+        """User id that its files belong to."""
+        listeners: list[Listener]
+        reloaded: bool
+        """Whether it was reloaded: old workers answer for a moment yet, so a sighting counts three times in a row."""
+
+        def __init__(self, machine: Machine) -> None: ...
+
+        @staticmethod
+        def is_running(settings: Settings) -> bool:
+            """Whether it is known to run; nginx, say, shows nothing."""
+            ...
+
+        @staticmethod
+        def is_in_place(settings: Settings) -> bool:
+            """Whether its files are there."""
+            ...
+
+        @staticmethod
+        def program(settings: Settings) -> str: ...
+
+        def version(self) -> str:
+            """As it says itself; empty where it does not."""
+            ...
+
+        def absence(self, problem: Problem) -> str:
+            """Words for it where `problem` means that it does not run at all; else nothing."""
+            ...
+
+        def explain(self, problem: Problem) -> Problem:
+            """What a load that was not seen came from, as far as the server shows it."""
+            ...
+
+        def turn(self) -> ContextManager[object]:
+            """Inside, no other run of this machine loads or reloads it."""
+            ...
+
+    class KeyServer(Server, Protocol):
+        """The ticket keys of one server: in files, which its next start reads, and in its processes."""
+
+        def render(self, ring: Ring) -> Sequence[File]:
+            """In the order in which they are replaced."""
+            ...
+
+        def holds(self, ring: Ring) -> bool:
+            """Whether its processes are known to hold exactly this ring; True where that cannot be looked at.
+
+            Raises NotRunning, or Failure where the server answers what it should not.
+            """
+            ...
+
+        def load(self, ring: Ring) -> None:
+            """Brings its processes to the ring in the files. May be repeated."""
+            ...
+
+        def restore(self) -> None:
+            """Brings its processes back to what they held before `load`; the files are back already."""
+            ...
+
+    class StapleServer(Server, Protocol):
+        """The staples of one server: in files, which its next start reads, and in its processes."""
+
+        least: ClassVar[int]
+        """Seconds that a response must have left, for the server to take it."""
+        loaded: bool
+        """Whether something was brought to its processes."""
+
+        def places(self) -> Iterator[tuple[str, str, bool]]:
+            """Files of a certificate and of its staple, and whether the settings name the certificate itself."""
+            ...
+
+        def files(self, place: Place, der: bytes | None) -> Sequence[File]:
+            """In the order in which they are replaced; of None, in which they go."""
+            ...
+
+        def objection(self, place: Place, haproxy: str) -> str:
+            """Why this server would not take the response, for which the store has a word of HAProxy's; else nothing."""
+            ...
+
+        def missing(self, staples: Sequence[Staple]) -> Sequence[Staple]:
+            """Those that its processes are known not to hold. Raises NotRunning."""
+            ...
+
+        def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
+            """Brings its processes to the files, of which these changed; `forget`: and others went. Gives those that
+            it refuses, each with its words. Raises Waits."""
+            ...
+
+        def keeps(self) -> str:
+            """How long it staples on what it is not told to forget; empty where it forgets."""
+            ...
+
+        def restore(self) -> None:
+            """Brings its processes to what the files hold again."""
+            ...
+
+    S = TypeVar("S", bound=Server)
 
 
 class NotRunning(Exception):
@@ -44,72 +137,6 @@ class Machine(NamedTuple):
     deadline: Deadline
     boot: bool
     run_directory: Directory
-
-
-class Server(Protocol):
-    machine: Machine
-    kind: ClassVar[str]
-    needs: ClassVar[str]
-    """The setting whose presence tells that a machine may have it."""
-    owner: int
-    """User id that its files belong to."""
-    listeners: list[Listener]
-    reloaded: bool
-    """Whether it was reloaded: old workers answer for a moment yet, so a sighting counts three times in a row."""
-
-    def __init__(self, machine: Machine) -> None: ...
-
-    @staticmethod
-    def is_running(settings: Settings) -> bool:
-        """Whether it is known to run; nginx, say, shows nothing."""
-        ...
-
-    @staticmethod
-    def is_in_place(settings: Settings) -> bool:
-        """Whether its files are there."""
-        ...
-
-    @staticmethod
-    def program(settings: Settings) -> str: ...
-
-    def version(self) -> str:
-        """As it says itself; empty where it does not."""
-        ...
-
-    def absence(self, problem: Problem) -> str:
-        """Words for it where `problem` means that it does not run at all; else nothing."""
-        ...
-
-    def explain(self, problem: Problem) -> Problem:
-        """What a load that was not seen came from, as far as the server shows it."""
-        ...
-
-    def turn(self) -> ContextManager[object]:
-        """Inside, no other run of this machine loads or reloads it."""
-        ...
-
-
-class KeyServer(Server, Protocol):
-    """The ticket keys of one server: in files, which its next start reads, and in its processes."""
-
-    def render(self, ring: Ring) -> Sequence[File]:
-        """In the order in which they are replaced."""
-        ...
-
-    def holds(self, ring: Ring) -> bool:
-        """Whether its processes are known to hold exactly this ring; True where that cannot be looked at.
-
-        Raises NotRunning, or Failure where the server answers what it should not.
-        """
-        ...
-
-    def load(self, ring: Ring) -> None:
-        """Brings its processes to the ring in the files. May be repeated."""
-        ...
-
-    def restore(self) -> None:
-        """Brings its processes back to what they held before `load`; the files are back already."""
-        ...
 
 
 class Place(NamedTuple):
@@ -137,44 +164,6 @@ class Staple(NamedTuple):
     single: Single
 
 
-class StapleServer(Server, Protocol):
-    """The staples of one server: in files, which its next start reads, and in its processes."""
-
-    least: ClassVar[int]
-    """Seconds that a response must have left, for the server to take it."""
-    loaded: bool
-    """Whether something was brought to its processes."""
-
-    def places(self) -> Iterator[tuple[str, str, bool]]:
-        """Files of a certificate and of its staple, and whether the settings name the certificate itself."""
-        ...
-
-    def files(self, place: Place, der: bytes | None) -> Sequence[File]:
-        """In the order in which they are replaced; of None, in which they go."""
-        ...
-
-    def objection(self, place: Place, haproxy: str) -> str:
-        """Why this server would not take the response, for which the store has a word of HAProxy's; else nothing."""
-        ...
-
-    def missing(self, staples: Sequence[Staple]) -> Sequence[Staple]:
-        """Those that its processes are known not to hold. Raises NotRunning."""
-        ...
-
-    def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
-        """Brings its processes to the files, of which these changed; `forget`: and others went. Gives those that
-        it refuses, each with its words. Raises Waits."""
-        ...
-
-    def keeps(self) -> str:
-        """How long it staples on what it is not told to forget; empty where it forgets."""
-        ...
-
-    def restore(self) -> None:
-        """Brings its processes to what the files hold again."""
-        ...
-
-
 def look_until(server: Server, machine: Machine, look: Callable[[], Problem | None], enough: int) -> None:
     """Looks until there was no problem so many times in a row. A change without a reload is there at once."""
     patience = Deadline(machine.settings.seconds("VERIFY_WAIT", 10) if server.reloaded else 1, machine.deadline)
@@ -195,9 +184,6 @@ def refuse_other_owner(kind: str, files: Sequence[File], owner: int) -> None:
         if found is not None and found.st_uid not in (0, owner):
             wanted = f"wanted {kind.upper()}_OWNER as user {found.st_uid}, whose {file.path} is, found user {owner}"
             raise Failure("config-invalid", f"{wanted}; chown that file where the owner is to change")
-
-
-S = TypeVar("S", bound=Server)
 
 
 def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:

@@ -6,11 +6,15 @@ import contextlib
 import hashlib
 import os
 import time
-from typing import Generator
+from typing import TYPE_CHECKING
 
 from ..files import Directory, locked
 from ..result import Failure, note
-from .protocol import Machine
+
+if TYPE_CHECKING:
+    from typing import Generator
+
+    from .protocol import Machine
 
 
 @contextlib.contextmanager
