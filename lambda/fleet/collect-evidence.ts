@@ -5,6 +5,7 @@ import type { Delivered, Reading, SentCommand } from './delivery-state.ts'
 import { type Evidence, type Heard, type Invocation, withOlder } from './evidence.ts'
 import type { Fleet } from './membership.ts'
 import type { Clock, CommonEntry, Courier, Journal } from './ports.ts'
+import { countReleases, type Release } from './releases.ts'
 
 /** What reading results needs: of whichever story. */
 export interface HearingPorts {
@@ -23,6 +24,7 @@ export interface Judge<V extends Heard> {
 export interface Hearing {
   readonly evidence: Evidence<Heard>
   readonly commands: readonly SentCommand[]
+  readonly releases: readonly Release[]
   readonly reading?: Reading
   /** False where time ran out or a page could not be read: what was read counts, the rest is read on by the next tick. */
   readonly whole: boolean
@@ -73,8 +75,9 @@ export async function hearFleet<V extends Heard>(
     commands.unshift({ ...command, judged: read.whole })
     ;[reading, whole] = [read.reading, read.whole]
   }
+  const releases = countReleases(evidence, holders, delivered.releases)
   evidence = withOlder(evidence, before(delivered, holders))
-  return { evidence, commands, whole, ...(reading === undefined ? {} : { reading }) }
+  return { evidence, commands, releases, whole, ...(reading === undefined ? {} : { reading }) }
 }
 
 function missingFrom(fleet: Fleet, evidence: Evidence<Heard>): readonly string[] {

@@ -2,6 +2,7 @@ import { excerpt } from '../kernel/excerpt.ts'
 import { Fields } from '../kernel/fields.ts'
 import { parameterText } from '../kernel/parameter-text.ts'
 import type { Baseline } from './baseline.ts'
+import type { Release } from './releases.ts'
 
 export interface SentCommand {
   /** Opaque: the courier's own reference. */
@@ -34,6 +35,8 @@ export interface Delivered {
   readonly stragglers: readonly Straggler[]
   /** When the fleet was last judged: counts and stragglers are of then. */
   readonly judgedAt?: Date
+  /** How many of those that confirmed run which release of their server, where they told. */
+  readonly releases?: readonly Release[]
   /** `packHolders` of the roll call: who confirmed. Absent where all did, or where it has no room. */
   readonly holders?: string
   /** Where a command's results are read on from. */
@@ -68,12 +71,13 @@ const LONGEST_REASON = 90
 const MALFORMED = 'record-malformed'
 
 /**
- * Leaves out reasons' ends, then stragglers, then what can be asked again, until what `write` makes of it fits a standard
- * parameter.
+ * Leaves out reasons' ends, then stragglers, then releases, then what can be asked again, until what `write` makes of it
+ * fits a standard parameter.
  */
 export function fitDelivered<D extends Delivered>(delivered: D, write: (fitting: D) => string): string {
-  const { holders: _, reading: __, ...asked } = delivered
-  for (const kept of [delivered, asked as D]) {
+  const { releases: _, ...fewer } = delivered
+  const { holders: __, reading: ___, ...asked } = fewer
+  for (const kept of [delivered, fewer as D, asked as D]) {
     for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
       const stragglers = delivered.stragglers.slice(0, most).map(shorten)
       const text = parameterText(write({ ...kept, stragglers }))
@@ -97,6 +101,7 @@ export const DELIVERED_FIELDS = [
   'failed',
   'stragglers',
   'judgedAt',
+  'releases',
   'holders',
   'reading',
   'nextAt',
@@ -115,6 +120,7 @@ export function parseDelivered(fields: Fields): Delivered {
     ...(fields.has('failed') ? { failed: fields.integer('failed', 0) } : {}),
     stragglers: fields.list('stragglers', parseStraggler),
     ...(fields.has('judgedAt') ? { judgedAt: fields.time('judgedAt') } : {}),
+    ...(fields.has('releases') ? { releases: fields.list('releases', parseRelease) } : {}),
     ...(fields.has('holders') ? { holders: fields.string('holders') } : {}),
     ...(fields.has('reading') ? { reading: parseReading(fields.raw('reading')) } : {}),
     ...(fields.has('nextAt') ? { nextAt: fields.time('nextAt') } : {}),
@@ -133,6 +139,15 @@ function parseStraggler(value: unknown): Straggler {
   const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'reason', 'ran'])
   const ran = fields.has('ran') && fields.boolean('ran')
   return { id: fields.string('id'), reason: fields.string('reason'), ...(ran ? { ran } : {}) }
+}
+
+function parseRelease(value: unknown): Release {
+  const fields = Fields.of(value, 'a release', MALFORMED, ['server', 'version', 'machines'])
+  return {
+    server: fields.string('server'),
+    version: fields.string('version'),
+    machines: fields.integer('machines', 1),
+  }
 }
 
 function parseReading(value: unknown): Reading {

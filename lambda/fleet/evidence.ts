@@ -1,4 +1,5 @@
 import { isRefusal, messageOf } from '../kernel/errors.ts'
+import type { Serving } from './result-line.ts'
 
 /** What Run Command says of one instance of one command. */
 export interface Invocation {
@@ -77,7 +78,7 @@ const SILENT: ReadonlyMap<string, string> = new Map([
 export type Evidence<V extends Heard> = ReadonlyMap<string, V>
 
 /** The least that every verdict on an instance says. */
-export type Heard = { readonly confirmed: true } | Unconfirmed
+export type Heard = ({ readonly confirmed: true } & Serving) | Unconfirmed
 
 /** Adds older evidence: the last time an instance spoke counts, and silence takes nothing back. */
 export function withOlder<V extends Heard>(newer: Evidence<V>, older: Evidence<V>): Evidence<V> {

@@ -50,6 +50,13 @@ export interface ScriptOutput {
   readonly serverVersion?: string
 }
 
+/** The server that runs on an instance, where it told its version. */
+export type Serving = Partial<Pick<ScriptOutput, 'server' | 'serverVersion'>>
+
+export function servingOf({ server, serverVersion }: ScriptOutput): Serving {
+  return serverVersion === undefined ? {} : { server, serverVersion }
+}
+
 const COMMON_FIELDS = [
   'v',
   'result',

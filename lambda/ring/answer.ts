@@ -1,5 +1,6 @@
 import { failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
+import type { Release } from '../fleet/releases.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import type { Delivery } from './delivery-record.ts'
 import { ageOf } from './gate.ts'
@@ -37,6 +38,8 @@ export interface Answer {
     readonly members: number
     readonly confirmed: number
     readonly stragglers: readonly ToldStraggler[]
+    /** How many of those that confirmed run which release of their server, as they told. */
+    readonly releases?: readonly Release[]
     /** Those of them where a ticket of an open listener opened a guarded one. */
     readonly authBypass?: readonly string[]
     /** The roll call of now. */
@@ -144,7 +147,7 @@ function factsOf(
   { timing }: Pick<RotationConfiguration, 'timing'>,
 ): Omit<Answer, 'action' | 'ring' | 'decision' | 'did' | 'asOf'> {
   const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
-  const { members, confirmed, stragglers, judgedAt } = delivery
+  const { members, confirmed, stragglers, releases, judgedAt } = delivery
   const { dueAt, forcedAt } = outlookOf(delivery, timing)
   const authBypass = failedBy('auth-bypass', stragglers)
   return {
@@ -161,6 +164,7 @@ function factsOf(
       members,
       confirmed,
       stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each)),
+      ...(releases === undefined ? {} : { releases }),
       ...(authBypass.length === 0 ? {} : { authBypass }),
       ...(fleet.known ? { now: countOf(fleet.members) } : {}),
     },

@@ -1,5 +1,5 @@
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
-import { failureText } from '../fleet/result-line.ts'
+import { failureText, type Serving, servingOf } from '../fleet/result-line.ts'
 import type { RingFacts } from './delivery-record.ts'
 import { parseResultLine, type ResultLine } from './result-line.ts'
 
@@ -10,16 +10,14 @@ export interface Expectation extends Pick<RingFacts, 'lineage' | 'generation' | 
 }
 
 export type Verdict =
-  | {
+  | ({
       readonly confirmed: true
       readonly generation: number
       readonly encryptsWith: string
       /** False if the instance held this ring before the command came. */
       readonly changed: boolean
       readonly since?: Date
-      /** Version of the server that runs there, where it told. */
-      readonly serverVersion?: string
-    }
+    } & Serving)
   | Unconfirmed
 
 /**
@@ -39,7 +37,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
     encryptsWith: line.encryptsWith,
     changed: line.result !== 'unchanged',
     ...(since === undefined ? {} : { since }),
-    ...(line.serverVersion === undefined ? {} : { serverVersion: line.serverVersion }),
+    ...servingOf(line),
   }
 }
 

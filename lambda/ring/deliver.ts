@@ -63,7 +63,7 @@ export async function judgeFleet(ports: RotationPorts, situation: Delivering): P
 async function record(
   ports: RotationPorts,
   situation: Delivering,
-  { evidence, commands, reading }: Hearing,
+  { evidence, commands, releases, reading }: Hearing,
   changed: boolean,
 ): Promise<Situation> {
   const { timing, target } = ports.configuration
@@ -72,7 +72,7 @@ async function record(
   const fleet = isComplete ? situation.fleet : await callRollAgain(ports, situation.fleet)
   const now = ports.clock.now()
   const { reading: _, ...delivery } = situation.delivery
-  const judged = { ...delivery, commands, ...(reading === undefined ? {} : { reading }) }
+  const judged = { ...delivery, commands, releases, ...(reading === undefined ? {} : { reading }) }
   const lanes = delivery.commands.filter((command) => !command.judged).length
   const scales = { target, tick: timing.tick, what: delivery.version, lanes }
   const heard = { fleet, evidence, changed }

@@ -1,5 +1,6 @@
 import { type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
+import type { Release } from '../fleet/releases.ts'
 import { isRefusal } from '../kernel/errors.ts'
 import { decideStaple } from './decision.ts'
 import type { Brought, Course } from './deliver.ts'
@@ -30,6 +31,8 @@ export interface StapleAnswer {
     readonly members: number
     readonly confirmed: number
     readonly stragglers: readonly ToldStraggler[]
+    /** How many of those that confirmed run which release of their server, as they told. */
+    readonly releases?: readonly Release[]
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
@@ -69,11 +72,12 @@ export function answer(
 }
 
 function fleetOf(course: Course): StapleAnswer['fleet'] {
-  const { judgedAt, stragglers } = course.delivery
+  const { judgedAt, releases, stragglers } = course.delivery
   return {
     ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
     ...standingOf(course),
     stragglers: stragglers.map((each) => withFix(STAPLE_REMEDIES, each)),
+    ...(releases === undefined ? {} : { releases }),
     ...(course.fleet.known ? { now: countOf(course.fleet.members) } : {}),
   }
 }

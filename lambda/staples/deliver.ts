@@ -129,7 +129,7 @@ async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course | 
   const { configuration, clock } = ports
   const { set, document, target, timing } = configuration
   let changed = false
-  const { evidence, commands, reading, whole } = await hearFleet<StapleVerdict>(
+  const { evidence, commands, releases, reading, whole } = await hearFleet<StapleVerdict>(
     ports,
     course.delivery,
     course.fleet,
@@ -142,7 +142,7 @@ async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course | 
   )
   const fleet = isComplete(course, evidence) ? course.fleet : await callRollAgain(ports, course.fleet)
   const { reading: _, ...delivery } = course.delivery
-  const judged = { ...delivery, commands, ...(reading === undefined ? {} : { reading }) }
+  const judged = { ...delivery, commands, releases, ...(reading === undefined ? {} : { reading }) }
   const lanes = delivery.commands.filter((command) => !command.judged).length
   const scales = { target, tick: timing.tick, what: delivery.holding, lanes }
   const weighed = weigh(

@@ -3,7 +3,7 @@ import { isConverged } from '../fleet/delivery-state.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
 import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'
 import { isStopped } from '../fleet/redelivery.ts'
-import { failureText } from '../fleet/result-line.ts'
+import { failureText, type Serving, servingOf } from '../fleet/result-line.ts'
 import { type Address, addressees } from '../fleet/rollout.ts'
 import { allMachines } from '../kernel/count.ts'
 import { later } from '../kernel/time.ts'
@@ -112,7 +112,7 @@ function missingOf({ members, confirmed, stragglers, unsent }: StapleDelivery): 
   return `${standing}${who === '' ? '' : `; missing: ${who}`}${refused}`
 }
 
-export type StapleVerdict = { readonly confirmed: true; readonly changed: boolean } | Unconfirmed
+export type StapleVerdict = ({ readonly confirmed: true; readonly changed: boolean } & Serving) | Unconfirmed
 
 /** Judges one instance by the line it printed: success means that it holds what it was told of its certificates. */
 export function judgeStaples(
@@ -122,7 +122,8 @@ export function judgeStaples(
   return hear(invocation, (stdout): StapleVerdict => {
     const line = parseStapleLine(stdout)
     const reason = objection(line, wanted)
-    return reason === undefined ? { confirmed: true, changed: line.result === 'applied' } : refused(reason)
+    if (reason !== undefined) return refused(reason)
+    return { confirmed: true, changed: line.result === 'applied', ...servingOf(line) }
   })
 }
 

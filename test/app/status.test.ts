@@ -55,6 +55,29 @@ describe('status of a ring', () => {
     expect(parseRecord(serialiseRecord(record))).toEqual(record)
   })
 
+  it('counts which release of its server each machine that confirmed runs', async () => {
+    const world = await converged(['i-1', 'i-2', 'i-3', 'i-4'])
+    const [first, second, third, fourth] = world.fleet.instances
+    for (const each of [first, second, third]) if (each) each.release = '2.6.12-1+deb12u1'
+    if (second) Object.assign(second, { release: '3.2.4', conduct: 'fail' })
+    if (fourth) fourth.release = '3.2.4'
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    const bad = { server: 'haproxy', version: '2.6.12-1+deb12u1', machines: 2 }
+    const status = async () => (await world.invoke({ action: 'status' })).fleet?.releases
+    expect(await status()).toEqual([bad, { server: 'haproxy', version: '3.2.4', machines: 1 }])
+    if (second) second.conduct = 'apply'
+    await world.pass(2 * TIMING.tick)
+    expect(await status()).toEqual([bad, { ...bad, version: '3.2.4', machines: 2 }])
+    if (first) first.release = '3.2.4'
+    await world.invoke({ action: 'deliver' })
+    expect(await status()).toEqual([
+      { ...bad, version: '3.2.4', machines: 3 },
+      { ...bad, machines: 1 },
+    ])
+    expect(parseRecord(world.record.text ?? '').delivery?.releases).toHaveLength(2)
+  })
+
   it('says what to do about a machine whose reason has a code', async () => {
     const world = await converged()
     world.clock.advance(TIMING.every)
@@ -86,6 +109,15 @@ describe('status of staples', () => {
     const mended = await world.invoke({ action: 'status' })
     expect(mended.certificates[0]).toMatchObject({ failures: 0, state: 'staple' })
     expect(mended.certificates[0]).not.toHaveProperty('lastFailure')
+  })
+
+  it('counts which release of its server each machine runs', async () => {
+    const world = new StapleWorld()
+    world.add('www')
+    for (const machine of world.fleet.machines) machine.release = '1.22.1'
+    await world.refresh()
+    const { fleet } = await world.invoke({ action: 'status' })
+    expect(fleet.releases).toEqual([{ server: 'nginx', version: '1.22.1', machines: fleet.members }])
   })
 
   it('names when it looked, its units, and of when the fleet is', async () => {

@@ -6,7 +6,7 @@ import {
   serialiseRotationConfiguration,
 } from '../../lambda/ring/configuration.ts'
 import { judge } from '../../lambda/ring/confirmation.ts'
-import { type DeliveryRecord, parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record.ts'
+import { type Delivery, parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record.ts'
 import { parseRotationRequest } from '../../lambda/ring/request.ts'
 import {
   INSTANCE_ERRORS,
@@ -147,26 +147,27 @@ describe('an instance', () => {
 
 describe('the delivery record', () => {
   const at = new Date('2026-11-21T19:00:00.000Z')
-  const record: DeliveryRecord = {
+  const delivery: Delivery = {
+    version: 'advance-1',
+    lineage: LINE.lineage,
+    generation: 7,
+    parent: 'advance-0',
+    encryptsWith: LINE.encryptsWith,
+    rotatedAt: at,
+    commands: [{ id: 'c-1', sentAt: at, judged: true }],
+    attempts: 1,
+    members: 10_000,
+    confirmed: 9_980,
+    stragglers: Array.from({ length: 20 }, (_, n) => ({
+      id: `i-0123456789abcde${n}`,
+      reason: 'x'.repeat(500),
+    })),
+    membership: 'f'.repeat(32),
+    convergedAt: at,
+  }
+  const record = {
     ring: 'edge',
-    delivery: {
-      version: 'advance-1',
-      lineage: LINE.lineage,
-      generation: 7,
-      parent: 'advance-0',
-      encryptsWith: LINE.encryptsWith,
-      rotatedAt: at,
-      commands: [{ id: 'c-1', sentAt: at, judged: true }],
-      attempts: 1,
-      members: 10_000,
-      confirmed: 9_980,
-      stragglers: Array.from({ length: 20 }, (_, n) => ({
-        id: `i-0123456789abcde${n}`,
-        reason: 'x'.repeat(500),
-      })),
-      membership: 'f'.repeat(32),
-      convergedAt: at,
-    },
+    delivery,
     carried: {
       baseline: { members: 10_000, at },
       pending: { version: 'p', since: at },
@@ -180,6 +181,23 @@ describe('the delivery record', () => {
     expect(Buffer.byteLength(text)).toBeLessThan(4096)
     expect(serialiseRecord(parseRecord(text))).toBe(text)
     expect(parseRecord(text)).toMatchObject({ carried: record.carried, delivery: { members: 10_000 } })
+  })
+
+  it('gives up stragglers, then releases, before it gives up who confirmed', () => {
+    const release = { server: 'haproxy', version: '2.6.12-1+deb12u1', machines: 9_980 }
+    const written = (holders: number, count: number) => {
+      const releases = Array.from({ length: count }, () => ({ ...release, version: 'v'.repeat(64) }))
+      const text = serialiseRecord({
+        ...record,
+        delivery: { ...delivery, releases, holders: 'A'.repeat(holders) },
+      })
+      expect(Buffer.byteLength(text)).toBeLessThan(4096)
+      return parseRecord(text).delivery
+    }
+    expect(written(1_700, 1)).toMatchObject({ releases: [{ machines: 9_980 }], holders: 'A'.repeat(1_700) })
+    const full = written(2_500, 8)
+    expect(full).toMatchObject({ stragglers: expect.any(Array), holders: 'A'.repeat(2_500) })
+    expect(full).not.toHaveProperty('releases')
   })
 
   it('is refused where anything in it is not as written', () => {

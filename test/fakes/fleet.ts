@@ -29,6 +29,8 @@ export class SimulatedInstance {
   /** False once it has lost its tag. */
   tagged = true
   conduct: Conduct = 'apply'
+  /** What its server says its release is. */
+  release: string | undefined
 
   constructor(id: string) {
     this.id = id
@@ -70,6 +72,7 @@ export class SimulatedInstance {
       ms: 40,
       script: SCRIPT,
       ...(error === undefined ? {} : { error }),
+      ...(this.release === undefined ? {} : { serverVersion: this.release }),
     })
     const status = result === 'stale' || result === 'failed' ? 'Failed' : 'Success'
     return { status, output: `${line}\n` }

@@ -19,6 +19,8 @@ export class StapleMachine {
   /** False once it has lost its tag. */
   tagged = true
   online = true
+  /** What its server says its release is. */
+  release: string | undefined
   conduct: 'apply' | 'lose' | { readonly fail: StapleError } | { readonly say: string } = 'apply'
   readonly #store: MemoryStaples
   readonly #has: (certificate: string) => boolean
@@ -67,7 +69,13 @@ export class StapleMachine {
   ) {
     const line = { staples: 'edge', server: 'nginx', result, installed, withdrawn, held: this.held.size }
     const rest = { verified: 'handshake', ms: 30, script: STAPLE_SCRIPT } as const
-    const output = serialiseStapleLine({ ...line, ...rest, ...(error === undefined ? {} : { error }) })
+    const told = this.release === undefined ? {} : { serverVersion: this.release }
+    const output = serialiseStapleLine({
+      ...line,
+      ...rest,
+      ...told,
+      ...(error === undefined ? {} : { error }),
+    })
     return { id: this.id, status: result === 'failed' ? 'Failed' : 'Success', output }
   }
 }
