@@ -67,42 +67,51 @@ class Directory:
         except FileNotFoundError:
             return None
 
+    @contextlib.contextmanager
+    def _changing(self, name: str) -> Generator[None, None, None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Failure("disk-full", f"wanted room for {self.path}/{name}, found none") from None
+            code = "path-unsafe" if error.errno == errno.EISDIR else "write-failed"
+            raise Failure(code, f"cannot write {self.path}/{name}: {reason(error)}") from None
+
     def write_new(self, name: str, data: bytes, mode: int, uid: int = -1) -> None:
         """Makes the file, flushed, with owner and mode; what a killed run left under that name goes first."""
         self.remove(name)
         try:
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=self.fd)
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchown(fd, uid, -1)
-                os.fchmod(fd, mode)
-                os.fsync(fd)
-        except OSError as error:
+            with self._changing(name):
+                fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=self.fd)
+                with os.fdopen(fd, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fchown(fd, uid, -1)
+                    os.fchmod(fd, mode)
+                    os.fsync(fd)
+        except Failure:
             self.remove(name)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Failure("disk-full", f"wanted room for {self.path}/{name}, found none") from None
-            raise Failure("write-failed", f"cannot write {self.path}/{name}: {reason(error)}") from None
+            raise
 
     def rename(self, name: str, other: str) -> None:
-        os.rename(name, other, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        with self._changing(other):
+            os.rename(name, other, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def keep_as(self, name: str, other: str) -> bool:
         """Gives the file a second name; False where there is none."""
         self.remove(other)
-        try:
+        with self._changing(other), contextlib.suppress(FileNotFoundError):
             os.link(name, other, src_dir_fd=self.fd, dst_dir_fd=self.fd, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
+            return True
+        return False
 
     def remove(self, name: str) -> None:
-        try:
+        with self._changing(name), contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.fd)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise self._unsafe(name, f"to remove a file, got: {reason(error)}") from None
+
+    def flush(self) -> None:
+        with self._changing(""):
+            os.fsync(self.fd)
 
     def names(self) -> Sequence[str]:
         return sorted(os.listdir(self.fd))
@@ -272,7 +281,11 @@ class Replacement:
         """The other way round, so that what names a file goes before the file."""
         if self.placed:
             for file in reversed(self._files):
-                self.give_back(file)
+                # One that the system refuses keeps no other from going back.
+                try:
+                    self.give_back(file)
+                except Failure as failure:
+                    note(f"{failure.code}: {failure.detail}")
             self._flush()
         self._forget("new", "old")
 
@@ -281,15 +294,14 @@ class Replacement:
         if file.path in self._absent:
             file.directory.remove(file.name)
         else:
-            with contextlib.suppress(FileNotFoundError):
-                file.directory.rename(file.neighbour("old"), file.name)
+            file.directory.rename(file.neighbour("old"), file.name)
 
     def keep(self) -> None:
         self._forget("old")
 
     def _flush(self) -> None:
         for file in self._files:
-            os.fsync(file.directory.fd)
+            file.directory.flush()
 
     def _forget(self, *suffixes: str) -> None:
         for file in self._files:

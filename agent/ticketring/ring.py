@@ -152,16 +152,19 @@ class RingRun:
 
     def _live(self, relation: str) -> bool:
         """True where something was changed."""
-        server = self._server
         try:
-            holds = server.holds(self._ring)
-            problem, strangers = self._look()
-            if problem is not None and problem.code != "verify-wrong-key":
-                # No ring can mend these, so nothing is touched and nothing is reloaded.
-                absence = server.absence(problem)
-                raise NotRunning(absence) if absence else Failure(*problem)
+            return self._bring(relation)
         except NotRunning as absence:
             raise self._not_running(str(absence)) from None
+
+    def _bring(self, relation: str) -> bool:
+        server = self._server
+        holds = server.holds(self._ring)
+        problem, strangers = self._look()
+        if problem is not None and problem.code != "verify-wrong-key":
+            # No ring can mend these, so nothing is touched and nothing is reloaded.
+            absence = server.absence(problem)
+            raise NotRunning(absence) if absence else Failure(*problem)
         bypass = self._find_bypass()
         if relation == "same" and holds and self._placed and problem is None:
             if bypass is not None:

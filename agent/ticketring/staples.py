@@ -350,11 +350,11 @@ class StapleRun:
                 # No staple can mend these, so nothing is touched and nothing is reloaded.
                 absence = server.absence(problem)
                 raise NotRunning(absence) if absence else Failure(*problem)
+            changed = False
+            if self._files or missing or problem is not None or self._killed:
+                changed = self._load(missing, problem)
         except NotRunning as absence:
             raise self._not_running(str(absence)) from None
-        changed = False
-        if self._files or missing or problem is not None or self._killed:
-            changed = self._load(missing, problem)
         self._verified = True
         self._say_unseen(named)
         if self._unforgotten:

@@ -169,7 +169,13 @@ def look_until(server: Server, machine: Machine, look: Callable[[], Problem | No
     patience = Deadline(machine.settings.seconds("VERIFY_WAIT", 10) if server.reloaded else 1, machine.deadline)
     sightings = 0
     while sightings < enough:
-        problem = look()
+        try:
+            problem = look()
+        except NotRunning:
+            # A restart takes a moment.
+            if patience.passed():
+                raise
+            problem = Problem("server-not-running", "")
         sightings = 0 if problem is not None else sightings + 1
         if problem is not None and patience.passed():
             raise Failure(*server.explain(problem))

@@ -54,9 +54,11 @@ class Mark:
             return False
 
     def write(self, moment: float) -> None:
+        # Where there is no room for it, the next run reloads once more than it must.
         if self._lock is not None:
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{_machine_start()} {moment:.3f}\n".encode("ascii"), 0)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._lock, 0)
+                os.pwrite(self._lock, f"{_machine_start()} {moment:.3f}\n".encode("ascii"), 0)
 
 
 def _machine_start() -> str:
