@@ -9,7 +9,7 @@ import { parseRotationRequest, STEPS } from '../lambda/ring/request.ts'
 import { run } from '../lambda/ring/rotate.ts'
 import { runStep } from '../lambda/ring/secrets-manager-steps.ts'
 import { ManualClock } from '../test/fakes/clock.ts'
-import { ListedJournal } from '../test/fakes/record.ts'
+import { ListedEvents } from '../test/fakes/record.ts'
 import { configurationOf, SECRET_ARN, TIMING } from '../test/fakes/world.ts'
 import { COMMAND, LoopbackFleet, PAGE } from './loopback-fleet.ts'
 import { type Bench, type Measurement, size } from './measurement.ts'
@@ -42,15 +42,15 @@ export const calls: Measurement = {
 
 function rowOf(trigger: Trigger, machines: number, counts: Counts): Row {
   const polls = counts.get('ListCommands') ?? 0
-  const rollCall = pagesOf(counts, 'DescribeInstanceInformation')
+  const inventory = pagesOf(counts, 'DescribeInstanceInformation')
   const results = pagesOf(counts, 'ListCommandInvocations')
-  const rest = [...counts.values()].reduce((sum, count) => sum + count, 0) - polls - rollCall - results
+  const rest = [...counts.values()].reduce((sum, count) => sum + count, 0) - polls - inventory - results
   const each = [...counts].filter(([operation]) => !PAGED.test(operation))
   return {
     what: `calls of a rotation, trigger ${trigger}${BEYOND[trigger]}, ${inMachines(machines)}, a command of ${COMMAND / 1000} s`,
-    ours: `${rest}; polls ${polls}; pages: roll call ${rollCall}, results ${results}`,
+    ours: `${rest}; polls ${polls}; pages: roll call ${inventory}, results ${results}`,
     others: [`of which ${each.map(([operation, count]) => `${operation} ${count}`).join(', ')}`],
-    target: within(BUDGETS[trigger], machines, rest + rollCall + results),
+    target: within(BUDGETS[trigger], machines, rest + inventory + results),
   }
 }
 
@@ -120,7 +120,7 @@ function portsOf(endpoint: string, configuration: RotationConfiguration, clock: 
     systemsManager: new SSMClient(account),
   }
   const chance = { random: randomBytes, uuid: randomUUID }
-  return rotationPorts(clients, configuration, { clock, chance, journal: new ListedJournal() })
+  return rotationPorts(clients, configuration, { clock, chance, eventLog: new ListedEvents() })
 }
 
 async function invoke(ports: RotationPorts, clock: ManualClock, event: unknown): Promise<void> {

@@ -44,8 +44,8 @@ function ports(): StaplePorts {
     store: memoryStore(),
     responders,
     records: new MemoryRecord(),
-    rollCall: { members: async () => [], countListed: async () => 0 },
-    courier: {
+    inventory: { members: async () => [], countListed: async () => 0 },
+    sender: {
       send: async () => [],
       progress: async () => ({ state: 'unknown', targets: 0, completed: 0 }),
       results: async () => ({ invocations: [] }),
@@ -53,7 +53,7 @@ function ports(): StaplePorts {
     },
     clock: { now: () => new Date(), sleep: (pause) => sleep(pause), remaining: () => 300_000 },
     chance: { random: randomBytes, uuid: randomUUID },
-    journal: { record() {} },
+    eventLog: { record() {} },
   }
 }
 

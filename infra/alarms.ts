@@ -6,7 +6,7 @@ import { Construct } from 'constructs'
 import type { AlarmActions } from './operations.ts'
 
 /** What an alarm watches, and what it means. */
-export interface Watch {
+export interface AlarmSpec {
   readonly metric: IMetric
   /** Heading in docs/runbook.md, as a link names it. */
   readonly heading: string
@@ -31,7 +31,7 @@ interface AlarmsProps {
   /** What they are about, such as `Ring edge`. */
   readonly about: string
   readonly actions: AlarmActions | undefined
-  readonly watches: readonly Watch[]
+  readonly alarms: readonly AlarmSpec[]
 }
 
 /** Where the runbook is, for whoever has no better address. */
@@ -39,10 +39,10 @@ const RUNBOOK = 'docs/runbook.md'
 
 /** Alarms, each of which links to its heading in docs/runbook.md, and tells also when what it told of is over. */
 export class Alarms extends Construct {
-  constructor(scope: Construct, id: string, { name, about, actions = {}, watches }: AlarmsProps) {
+  constructor(scope: Construct, id: string, { name, about, actions = {}, alarms }: AlarmsProps) {
     super(scope, id)
     const { page, ticket = page, runbookUrl = RUNBOOK } = actions
-    for (const { metric, heading, meaning, limit, periods, of, tells, silence } of watches) {
+    for (const { metric, heading, meaning, limit, periods, of, tells, silence } of alarms) {
       const alarm = new Alarm(this, pascal(heading), {
         alarmName: `${name}-${heading}`,
         alarmDescription: `${about}: ${meaning}. What to do: ${runbookUrl}#${heading}`,
@@ -66,7 +66,7 @@ export class Alarms extends Construct {
   }
 }
 
-function bound(limit: Watch['limit']): { threshold: number; comparisonOperator: ComparisonOperator } {
+function bound(limit: AlarmSpec['limit']): { threshold: number; comparisonOperator: ComparisonOperator } {
   if ('above' in limit) {
     return { threshold: limit.above, comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD }
   }
@@ -74,11 +74,11 @@ function bound(limit: Watch['limit']): { threshold: number; comparisonOperator: 
 }
 
 /** What is watched of every function that schedules wake. `tick`: from one event to the next. */
-export function watchFunction(
+export function functionAlarms(
   handler: IFunction,
   undelivered: IQueue,
   { heading, what, tick }: { readonly heading: string; readonly what: string; readonly tick: Duration },
-): readonly Watch[] {
+): readonly AlarmSpec[] {
   return [
     {
       metric: handler.metricErrors({ period: tick, statistic: 'Sum' }),

@@ -13,7 +13,7 @@ import { staplesName, storePath } from './names.ts'
 import type { Operations } from './operations.ts'
 import { ownProgram } from './program.ts'
 import { Schedules } from './schedules.ts'
-import { type StapleMetric, stapleMetric, stapleWatches } from './staple-alarms.ts'
+import { type StapleMetric, stapleAlarms, stapleMetric } from './staple-alarms.ts'
 import { buildStapleDocument } from './staple-document.ts'
 import { createStapleFunction, createStapleStatusFunction, SETS_OWN } from './staple-function.ts'
 import {
@@ -88,7 +88,7 @@ export class OcspStapling extends Construct {
       whom: `the staple function of set ${name}`,
       handler: this.function,
       tick,
-      wakes: {
+      schedules: {
         Refresh: {
           name: `${staplesName(name)}-refresh`,
           minutes: tick,
@@ -101,7 +101,7 @@ export class OcspStapling extends Construct {
       name: `ticketring-${name}`,
       about: `Staples of set ${name}`,
       actions: operations.alarms,
-      watches: stapleWatches({ set: name, every: refresh.every, handler: this.function, undelivered }),
+      alarms: stapleAlarms({ set: name, every: refresh.every, handler: this.function, undelivered }),
     })
   }
 

@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib'
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
-import { type Watch, watchFunction } from './alarms.ts'
+import { type AlarmSpec, functionAlarms } from './alarms.ts'
 import { TICK_MINUTES } from './rotation-function.ts'
 
 /** What a ring's function measures: namespace `Ticketring`, dimension `Ring`. */
@@ -38,13 +38,13 @@ interface Watched {
 }
 
 /** What is watched of one ring. */
-export function ringWatches({
+export function ringAlarms({
   ring,
   maxKeyAge,
   checksAuthentication,
   handler,
   undelivered,
-}: Watched): readonly Watch[] {
+}: Watched): readonly AlarmSpec[] {
   return [
     {
       metric: ringMetric(ring, 'KeyAge'),
@@ -86,11 +86,11 @@ export function ringWatches({
       tells: 'ticket',
     },
     ...(checksAuthentication ? [authBypass(ring)] : []),
-    ...watchFunction(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
+    ...functionAlarms(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
   ]
 }
 
-function authBypass(ring: string): Watch {
+function authBypass(ring: string): AlarmSpec {
   return {
     metric: ringMetric(ring, 'AuthBypass'),
     heading: 'auth-bypass',

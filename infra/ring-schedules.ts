@@ -6,7 +6,7 @@ import { groupName } from './names.ts'
 import type { Rotation } from './ring-configuration.ts'
 import type { RingSecret } from './ring-secret.ts'
 import { TICK_MINUTES } from './rotation-function.ts'
-import { Schedules, type Wake } from './schedules.ts'
+import { type Schedule, Schedules } from './schedules.ts'
 
 /** Seconds by which a rotation may come earlier than T after the one before: as long as its schedule's window. */
 export function windowSeconds({ every, trigger }: Pick<Rotation, 'every' | 'trigger'>): number {
@@ -32,19 +32,19 @@ export function scheduleRing(
     whom: `the rotation function of ring ${ring}`,
     handler,
     tick: TICK_MINUTES,
-    wakes: {
+    schedules: {
       Reconcile: {
         name: `${groupName(ring)}-reconcile`,
         minutes: TICK_MINUTES,
         window: 0,
         event: { action: 'reconcile' },
       },
-      ...(rotation.trigger === 'secrets-manager' ? {} : { Rotate: wakeToRotate(ring, rotation) }),
+      ...(rotation.trigger === 'secrets-manager' ? {} : { Rotate: scheduleToRotate(ring, rotation) }),
     },
   })
 }
 
-function wakeToRotate(ring: string, rotation: Rotation): Wake {
+function scheduleToRotate(ring: string, rotation: Rotation): Schedule {
   return {
     name: `${groupName(ring)}-rotate`,
     minutes: rotation.every / 60,

@@ -11,7 +11,7 @@ import {
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
 import { CfnResourcePolicy, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import { UNBORN } from '../lambda/ring/ring.ts'
+import { UNINITIALISED } from '../lambda/ring/ring.ts'
 import { arnOf, viaService } from './arns.ts'
 import { roleNamePattern, secretName } from './names.ts'
 import type { RingConfiguration } from './ring-configuration.ts'
@@ -62,7 +62,7 @@ export class RingSecret extends Construct {
       description: `TLS session-ticket keys of ring ${ring}, written by its rotation function alone`,
       kmsKeyId: this.#key.keyArn,
       // A deploy that changes this writes it as AWSCURRENT: it would wipe the ring. So it is a constant.
-      secretString: UNBORN,
+      secretString: UNINITIALISED,
     })
     secret.applyRemovalPolicy(KEPT)
     return secret

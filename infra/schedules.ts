@@ -7,7 +7,7 @@ import { Construct } from 'constructs'
 import { arnOf } from './arns.ts'
 
 /** One schedule; `window` is how many minutes late it may fire. */
-export interface Wake {
+export interface Schedule {
   readonly name: string
   readonly minutes: number
   readonly window: number
@@ -22,7 +22,7 @@ interface SchedulesProps {
   readonly handler: IFunction
   /** Minutes after which an undelivered event is given up: a younger one is behind it that sees the same state. */
   readonly tick: number
-  readonly wakes: Readonly<Record<string, Wake>>
+  readonly schedules: Readonly<Record<string, Schedule>>
 }
 
 /** The schedules that wake one function, with a queue for what could not be handed over. */
@@ -35,7 +35,8 @@ export class Schedules extends Construct {
     const group = new CfnScheduleGroup(this, 'Group', { name: props.group })
     this.undelivered = this.#createQueue()
     const role = this.#createRole(props)
-    for (const [each, wake] of Object.entries(props.wakes)) this.#wake(each, wake, { ...props, group, role })
+    for (const [each, wake] of Object.entries(props.schedules))
+      this.#wake(each, wake, { ...props, group, role })
   }
 
   #createQueue(): Queue {
@@ -84,7 +85,7 @@ export class Schedules extends Construct {
 
   #wake(
     id: string,
-    { name, minutes, window, event }: Wake,
+    { name, minutes, window, event }: Schedule,
     {
       group,
       role,

@@ -3,7 +3,7 @@ import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { StapleMetrics } from '../lambda/staples/report.ts'
-import { type Watch, watchFunction } from './alarms.ts'
+import { type AlarmSpec, functionAlarms } from './alarms.ts'
 
 /** What a set's function measures: namespace `Ticketring`, dimension `Set`. */
 export type StapleMetric = keyof StapleMetrics
@@ -34,8 +34,8 @@ interface Watched {
 }
 
 /** What is watched of one set. */
-export function stapleWatches({ set, every, handler, undelivered }: Watched): readonly Watch[] {
-  const count = (metric: StapleMetric, heading: string, ticks: number, meaning: string): Watch => ({
+export function stapleAlarms({ set, every, handler, undelivered }: Watched): readonly AlarmSpec[] {
+  const count = (metric: StapleMetric, heading: string, ticks: number, meaning: string): AlarmSpec => ({
     metric: stapleMetric(set, every, metric),
     heading: `staples-${heading}`,
     meaning,
@@ -83,6 +83,6 @@ export function stapleWatches({ set, every, handler, undelivered }: Watched): re
       1,
       'so many staples were to go at once that none was withdrawn',
     ),
-    ...watchFunction(handler, undelivered, { heading: 'staples-', what: 'the staple function', tick }),
+    ...functionAlarms(handler, undelivered, { heading: 'staples-', what: 'the staple function', tick }),
   ]
 }

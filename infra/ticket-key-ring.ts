@@ -11,7 +11,7 @@ import type { Targets } from './machines.ts'
 import { groupName } from './names.ts'
 import type { Operations } from './operations.ts'
 import { ownProgram } from './program.ts'
-import { type RingMetric, ringMetric, ringWatches } from './ring-alarms.ts'
+import { type RingMetric, ringAlarms, ringMetric } from './ring-alarms.ts'
 import { type ExistingRing, parseRing, type RingConfiguration, type Rotation } from './ring-configuration.ts'
 import { buildRingDocument } from './ring-document.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './ring-schedules.ts'
@@ -92,7 +92,7 @@ export class TicketKeyRing extends Construct {
       name: groupName(name),
       about: `Ring ${name}`,
       actions: operations.alarms,
-      watches: ringWatches({
+      alarms: ringAlarms({
         ring: name,
         maxKeyAge: rotation.maxKeyAge,
         checksAuthentication: this.#ring.mixedClientAuthentication === 'checked',

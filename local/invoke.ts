@@ -2,8 +2,8 @@ import { userInfo } from 'node:os'
 import { parseArgs } from 'node:util'
 import { tolerateClosedPipes } from './closed-pipe.ts'
 import { HELP } from './rehearsal/options.ts'
+import { RehearsalError } from './rehearsal/rehearsal-error.ts'
 import { allRunning, findRunning, type Running } from './rehearsal/running.ts'
-import { Setback } from './rehearsal/setback.ts'
 import { sendSigned } from './signed-request.ts'
 
 const USAGE = `Usage: npm run invoke -- [options] <function> '<event JSON>'
@@ -28,13 +28,13 @@ async function invoke(words: readonly string[]): Promise<Answer> {
   if (values.help === true) return { payload: USAGE, failed: false }
   const [target, text, ...extra] = positionals
   if (target === undefined || text === undefined || extra.length > 0)
-    throw new Setback('Two arguments are wanted', USAGE)
+    throw new RehearsalError('Two arguments are wanted', USAGE)
   requireJson(text)
   const running = findNamed(values.rehearsal)
   const response = await send(running, nameOf(target, running), text)
   const payload = await response.text()
   if (response.ok) return { payload, failed: response.headers.has('x-amz-function-error') }
-  throw new Setback(`The loopback AWS answered ${response.status}: ${payload}`, USAGE)
+  throw new RehearsalError(`The loopback AWS answered ${response.status}: ${payload}`, USAGE)
 }
 
 function read(words: readonly string[]) {
@@ -42,7 +42,7 @@ function read(words: readonly string[]) {
   try {
     return parseArgs({ args: [...words], options, allowPositionals: true })
   } catch (error) {
-    throw new Setback((error as Error).message, USAGE)
+    throw new RehearsalError((error as Error).message, USAGE)
   }
 }
 
@@ -51,16 +51,17 @@ function findNamed(pid: string | undefined): Running {
   const running = findRunning(pid === undefined ? undefined : Number(pid))
   if (running !== undefined) return running
   const up = allRunning()
-  if (up.length === 0) throw new Setback('No rehearsal is running', 'Start one with npm start -- --keep')
+  if (up.length === 0)
+    throw new RehearsalError('No rehearsal is running', 'Start one with npm start -- --keep')
   const which = pid === undefined ? 'The first rehearsal has ended' : `No rehearsal ${pid} is running`
-  throw new Setback(which, `There is ${up.map((each) => `--rehearsal ${each}`).join(', ')}`)
+  throw new RehearsalError(which, `There is ${up.map((each) => `--rehearsal ${each}`).join(', ')}`)
 }
 
 function requireJson(text: string): void {
   try {
     JSON.parse(text)
   } catch (error) {
-    throw new Setback(`The event is no JSON: ${(error as Error).message}`, USAGE)
+    throw new RehearsalError(`The event is no JSON: ${(error as Error).message}`, USAGE)
   }
 }
 
@@ -72,7 +73,7 @@ function nameOf(target: string, { functions }: Running): string {
     : Object.values(functions).find((each) => each === bare)
   if (name !== undefined) return name
   const known = Object.entries(functions).map(([key, value]) => `${key} (${value})`)
-  throw new Setback(`No function ${target} in this rehearsal`, `There is ${known.join(', ')}`)
+  throw new RehearsalError(`No function ${target} in this rehearsal`, `There is ${known.join(', ')}`)
 }
 
 /** Lambda's Invoke. */
@@ -86,7 +87,7 @@ async function send({ aws }: Running, name: string, body: string): Promise<Respo
   try {
     return await sendSigned(aws, { service: 'lambda', path, headers, body })
   } catch (cause) {
-    throw new Setback(
+    throw new RehearsalError(
       `Nobody answers at ${aws.endpoint}`,
       'The rehearsal may have ended: npm start -- --keep',
       cause,
@@ -100,7 +101,7 @@ try {
   console.log(payload)
   process.exitCode = failed ? 1 : 0
 } catch (error) {
-  if (!(error instanceof Setback)) throw error
+  if (!(error instanceof RehearsalError)) throw error
   console.error(`${error.message}\n${error.next}`)
   process.exitCode = 1
 }

@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-ssm'
 import type { FleetTarget } from '../fleet/configuration.ts'
 import type { Member } from '../fleet/membership.ts'
-import type { RollCall } from '../fleet/ports.ts'
+import type { FleetInventory } from '../fleet/ports.ts'
 import { following } from '../kernel/paging.ts'
 import { isNamed, refusal } from './refusal.ts'
 
@@ -13,7 +13,7 @@ import { isNamed, refusal } from './refusal.ts'
 const PAGE = 50
 
 /** The managed instances that carry the ring's tag. Stopped and terminated ones are not listed. */
-export class TaggedInstances implements RollCall {
+export class TaggedInstances implements FleetInventory {
   readonly #client: SSMClient
   readonly #target: FleetTarget
 

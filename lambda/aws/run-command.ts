@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-ssm'
 import { maxFailuresOf } from '../fleet/configuration.ts'
 import type { Invocation } from '../fleet/evidence.ts'
-import type { Courier, Progress, ResultPage } from '../fleet/ports.ts'
+import type { CommandSender, Progress, ResultPage } from '../fleet/ports.ts'
 import type { Address } from '../fleet/rollout.ts'
 import { RAMP } from '../fleet/rollout.ts'
 import type { RotationConfiguration } from '../ring/configuration.ts'
@@ -36,7 +36,7 @@ export interface Wording {
 }
 
 /** Run Command of AWS Systems Manager, in one Region, for whatever is to be brought. */
-export class CommandCourier<O extends Address> implements Courier<O> {
+export class RunCommandSender<O extends Address> implements CommandSender<O> {
   readonly #client: SSMClient
   readonly #channel: Channel
   readonly #word: (order: O) => Wording
@@ -118,7 +118,7 @@ export class CommandCourier<O extends Address> implements Courier<O> {
 }
 
 /** Brings generations of a ring. */
-export class RunCommand extends CommandCourier<Order> {
+export class RingCommandSender extends RunCommandSender<Order> {
   constructor(client: SSMClient, configuration: Channel & Pick<RotationConfiguration, 'ring'>) {
     super(client, configuration, ({ generation }) => ({
       parameters: { Generation: [String(generation)] },
@@ -128,11 +128,11 @@ export class RunCommand extends CommandCourier<Order> {
 }
 
 /** Brings staples to the machines of a set. */
-export class StapleCommand extends CommandCourier<StapleOrder> {
+export class StapleCommandSender extends RunCommandSender<StapleOrder> {
   constructor(client: SSMClient, configuration: Channel & Pick<StapleConfiguration, 'set'>) {
-    super(client, configuration, ({ told }) => ({
-      parameters: { Staples: [messageOf(told)] },
-      comment: `ticketring: staples of ${configuration.set}, ${told === 'all' ? 'all' : told.length}`,
+    super(client, configuration, ({ message }) => ({
+      parameters: { Staples: [messageOf(message)] },
+      comment: `ticketring: staples of ${configuration.set}, ${message === 'all' ? 'all' : message.length}`,
     }))
   }
 }

@@ -1,7 +1,7 @@
 import { GetParameterCommand, PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import type { TicketringError } from '../kernel/errors.ts'
 import type { StapleStore, Stored } from '../staples/ports.ts'
-import { Turns } from './http/host-limiter.ts'
+import { HostLimiter } from './http/host-limiter.ts'
 import { isNamed, refusal } from './refusal.ts'
 import { readParameters } from './staple-parameters.ts'
 
@@ -12,7 +12,7 @@ const WRITERS = 3
 export class ParameterStaples implements StapleStore {
   readonly #client: SSMClient
   readonly #store: string
-  readonly #writers = new Turns(WRITERS)
+  readonly #writers = new HostLimiter(WRITERS)
 
   /** @param store prefix of the names, such as `/ticketring/staples/edge`. */
   constructor(client: SSMClient, store: string) {

@@ -4,14 +4,14 @@ import { holdersOf } from './convergence.ts'
 import type { Delivered, Reading, SentCommand } from './delivery-state.ts'
 import { type Evidence, type Heard, type Invocation, withOlder } from './evidence.ts'
 import type { Fleet } from './membership.ts'
-import type { Clock, CommonEntry, Courier, Journal } from './ports.ts'
+import type { Clock, CommandSender, EventLog, FleetEvent } from './ports.ts'
 import { countReleases, type Release } from './releases.ts'
 
 /** What reading results needs: of whichever story. */
-export interface HearingPorts {
-  readonly courier: Pick<Courier, 'results' | 'resultOf'>
+export interface EvidencePorts {
+  readonly sender: Pick<CommandSender, 'results' | 'resultOf'>
   readonly clock: Clock
-  readonly journal: Journal<CommonEntry>
+  readonly eventLog: EventLog<FleetEvent>
 }
 
 /** How a machine's answer is judged, and what is made of what a command that ended only now brought. */
@@ -21,7 +21,7 @@ export interface Judge<V extends Heard> {
 }
 
 /** What was heard. */
-export interface Hearing {
+export interface CollectedEvidence {
   readonly evidence: Evidence<Heard>
   readonly commands: readonly SentCommand[]
   readonly releases: readonly Release[]
@@ -51,12 +51,12 @@ const UNREADABLE = 3600
  * Hears what the fleet said, newest command first. Who was known to hold what is delivered before needs no asking; where
  * that is not known for this roll call, older commands are asked again, about those alone who are still missing.
  */
-export async function hearFleet<V extends Heard>(
-  ports: HearingPorts,
+export async function collectEvidence<V extends Heard>(
+  ports: EvidencePorts,
   delivered: Delivered,
   fleet: Fleet,
   { judge, note }: Judge<V>,
-): Promise<Hearing> {
+): Promise<CollectedEvidence> {
   const holders = holdersOf(delivered, fleet)
   let evidence: Evidence<Heard> = new Map()
   let [reading, whole]: [Reading | undefined, boolean] = [undefined, true]
@@ -108,7 +108,7 @@ interface Read {
   readonly whole: boolean
 }
 
-async function readCommand(ports: HearingPorts, question: Question): Promise<Read> {
+async function readCommand(ports: EvidencePorts, question: Question): Promise<Read> {
   const { command, missing, delivered, fleet } = question
   const heard: Unfinished = { invocations: [], next: undefined }
   try {
@@ -118,7 +118,7 @@ async function readCommand(ports: HearingPorts, question: Question): Promise<Rea
     return await readPages(ports, question, from, heard)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    ports.journal.record({ kind: 'trouble', during: `reading the results of ${command.id}`, detail })
+    ports.eventLog.record({ kind: 'trouble', during: `reading the results of ${command.id}`, detail })
     return { ...readSoFar(heard, command), whole: ports.clock.now() > later(command.sentAt, UNREADABLE) }
   }
 }
@@ -134,12 +134,12 @@ function readSoFar({ invocations, next }: Unfinished, { id }: SentCommand): Omit
 }
 
 async function readEach(
-  { courier, clock }: HearingPorts,
+  { sender, clock }: EvidencePorts,
   { command, missing, fleet }: Question,
   invocations: Invocation[],
 ): Promise<Read> {
   for (const id of missing) {
-    const invocation = await courier.resultOf(command.id, id)
+    const invocation = await sender.resultOf(command.id, id)
     if (invocation !== undefined) invocations.push(invocation)
     if (clock.remaining() < reserveFor(fleet, 1)) return { invocations, whole: id === missing.at(-1) }
   }
@@ -147,7 +147,7 @@ async function readEach(
 }
 
 async function readPages(
-  { courier, clock }: HearingPorts,
+  { sender, clock }: EvidencePorts,
   { command, fleet }: Question,
   from: string | undefined,
   heard: Unfinished,
@@ -155,7 +155,7 @@ async function readPages(
   const seen = new Set(from === undefined ? [] : [from])
   let next = from
   do {
-    const page = await courier.results(command.id, next)
+    const page = await sender.results(command.id, next)
     heard.invocations.push(...page.invocations)
     next = following(page.next, seen)
     heard.next = next

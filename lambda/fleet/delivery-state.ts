@@ -5,7 +5,7 @@ import type { Baseline } from './baseline.ts'
 import type { Release } from './releases.ts'
 
 export interface SentCommand {
-  /** Opaque: the courier's own reference. */
+  /** Opaque: the sender's own reference. */
   readonly id: string
   readonly sentAt: Date
   /** True once the command was terminal and its results were read. */

@@ -4,14 +4,14 @@ import { reserveFor } from './collect-evidence.ts'
 import type { FleetTarget } from './configuration.ts'
 import type { Delivered } from './delivery-state.ts'
 import { type Fleet, fleetTrouble } from './membership.ts'
-import type { Clock, CommonEntry, Courier, Journal, RollCall } from './ports.ts'
+import type { Clock, CommandSender, EventLog, FleetEvent, FleetInventory } from './ports.ts'
 
 /** What asking takes: of whichever story. */
 export interface DeparturePorts {
-  readonly rollCall: RollCall
-  readonly courier?: Pick<Courier, 'results'>
+  readonly inventory: FleetInventory
+  readonly sender?: Pick<CommandSender, 'results'>
   readonly clock: Clock
-  readonly journal: Journal<CommonEntry>
+  readonly eventLog: EventLog<FleetEvent>
   readonly configuration: { readonly target: FleetTarget }
 }
 
@@ -25,24 +25,24 @@ export async function withDepartures(
   fleet: Fleet,
   { delivery, carried }: { readonly delivery?: Delivered; readonly carried: Measured },
 ): Promise<Fleet> {
-  const { courier, configuration } = ports
+  const { sender, configuration } = ports
   const { target } = configuration
-  if (courier === undefined || delivery === undefined) return fleet
+  if (sender === undefined || delivery === undefined) return fleet
   if (!fleet.known || target.minInstances !== undefined) return fleet
   if (fleetTrouble({ fleet, carried, target, now: ports.clock.now() }) === undefined) return fleet
   try {
     const present = new Set(fleet.members.map(({ id }) => id))
-    const gone = [...(await namedBy(courier, ports.clock, delivery, fleet))].filter((id) => !present.has(id))
-    const untagged = await ports.rollCall.countListed(gone)
+    const gone = [...(await namedBy(sender, ports.clock, delivery, fleet))].filter((id) => !present.has(id))
+    const untagged = await ports.inventory.countListed(gone)
     return { ...fleet, left: { untagged, ended: gone.length - untagged } }
   } catch (error) {
-    ports.journal.record({ kind: 'trouble', during: 'asking who left the fleet', detail: String(error) })
+    ports.eventLog.record({ kind: 'trouble', during: 'asking who left the fleet', detail: String(error) })
     return fleet
   }
 }
 
 async function namedBy(
-  courier: Pick<Courier, 'results'>,
+  sender: Pick<CommandSender, 'results'>,
   clock: Clock,
   { commands }: Delivered,
   fleet: Fleet,
@@ -53,7 +53,7 @@ async function namedBy(
     let next: string | undefined
     do {
       if (clock.remaining() < reserveFor(fleet, 2)) throw new RangeError('there is no time to ask')
-      const page = await courier.results(id, next)
+      const page = await sender.results(id, next)
       for (const invocation of page.invocations) named.add(invocation.id)
       next = following(page.next, seen)
     } while (next !== undefined)

@@ -1,15 +1,15 @@
 import { isRefusal } from '../kernel/errors.ts'
 import { later } from '../kernel/time.ts'
 import { type Delivered, MOST_COMMANDS, type SentCommand } from './delivery-state.ts'
-import type { Chance, Clock, CommonEntry, Courier, Journal, Progress } from './ports.ts'
+import type { Chance, Clock, CommandSender, EventLog, FleetEvent, Progress } from './ports.ts'
 import { type Address, timeoutOf } from './rollout.ts'
 
 /** What sending and waiting need: of whichever story. */
 export interface DispatchPorts<O extends Address> {
-  readonly courier: Courier<O>
+  readonly sender: CommandSender<O>
   readonly clock: Clock
   readonly chance: Chance
-  readonly journal: Journal<CommonEntry>
+  readonly eventLog: EventLog<FleetEvent>
   readonly configuration: {
     readonly timing: { readonly tick: number; readonly delivery: number; readonly execution: number }
   }
@@ -51,24 +51,24 @@ async function sendAll<O extends Address>(ports: DispatchPorts<O>, orders: reado
     return { ids }
   } catch (error) {
     const refusal = wordsOf(error)
-    ports.journal.record({ kind: 'trouble', during: 'sending a command', detail: refusal })
+    ports.eventLog.record({ kind: 'trouble', during: 'sending a command', detail: refusal })
     return { ids, refusal }
   }
 }
 
 /** One machine that Systems Manager does not take a command for makes it refuse all that were named: then the tag tells. */
 async function sendOne<O extends Address>(
-  { courier, configuration, journal }: DispatchPorts<O>,
+  { sender, configuration, eventLog }: DispatchPorts<O>,
   order: O,
   machines: number,
 ): Promise<{ ids: readonly string[]; toAll: boolean }> {
   try {
-    return { ids: await courier.send(order), toAll: order.to === 'all' }
+    return { ids: await sender.send(order), toAll: order.to === 'all' }
   } catch (error) {
     if (order.to === 'all' || !isRefusal(error, 'instance-invalid')) throw error
-    journal.record({ kind: 'trouble', during: 'naming machines to a command', detail: wordsOf(error) })
+    eventLog.record({ kind: 'trouble', during: 'naming machines to a command', detail: wordsOf(error) })
     const timeout = timeoutOf(machines, order.ramp, configuration.timing)
-    return { ids: await courier.send({ ...order, to: 'all', timeout }), toAll: true }
+    return { ids: await sender.send({ ...order, to: 'all', timeout }), toAll: true }
   }
 }
 
@@ -116,20 +116,20 @@ async function allEnded<O extends Address>(
 async function hasEnded<O extends Address>(ports: DispatchPorts<O>, command: SentCommand): Promise<boolean> {
   const progress = await progressOf(ports, command)
   const { state, targets, completed } = progress
-  ports.journal.record({ kind: 'progress', command: command.id, targets, completed })
+  ports.eventLog.record({ kind: 'progress', command: command.id, targets, completed })
   const patience = patienceWith(progress, ports.configuration.timing)
   return state === 'ended' || ports.clock.now() > later(command.sentAt, patience)
 }
 
 /** An answer that does not come is none: the next poll asks again. Who may not look learns nothing by waiting. */
 async function progressOf<O extends Address>(
-  { courier, journal }: DispatchPorts<O>,
+  { sender, eventLog }: DispatchPorts<O>,
   { id }: SentCommand,
 ): Promise<Progress> {
   try {
-    return await courier.progress(id)
+    return await sender.progress(id)
   } catch (error) {
-    journal.record({ kind: 'trouble', during: `polling the command ${id}`, detail: wordsOf(error) })
+    eventLog.record({ kind: 'trouble', during: `polling the command ${id}`, detail: wordsOf(error) })
     return { state: isRefusal(error, 'access-denied') ? 'ended' : 'running', targets: 0, completed: 0 }
   }
 }

@@ -1,11 +1,11 @@
 import { isRefusal } from '../kernel/errors.ts'
 import type { Fleet } from './membership.ts'
-import type { Clock, RollCall } from './ports.ts'
+import type { Clock, FleetInventory } from './ports.ts'
 
 /** @returns the fleet; where Systems Manager does not say, why: a revoke does not wait for it. Does not throw. */
-export async function callRoll({ rollCall, clock }: CallingPorts): Promise<Fleet> {
+export async function callRoll({ inventory, clock }: CallingPorts): Promise<Fleet> {
   try {
-    return { known: true, members: await rollCall.members(), at: clock.now() }
+    return { known: true, members: await inventory.members(), at: clock.now() }
   } catch (error) {
     return { known: false, refusal: isRefusal(error) ? error.came : String(error).slice(0, LONGEST_REFUSAL) }
   }
@@ -14,7 +14,7 @@ export async function callRoll({ rollCall, clock }: CallingPorts): Promise<Fleet
 const LONGEST_REFUSAL = 300
 
 interface CallingPorts {
-  readonly rollCall: RollCall
+  readonly inventory: FleetInventory
   readonly clock: Clock
 }
 

@@ -9,7 +9,7 @@ export interface Records {
 }
 
 /** Who belongs to the fleet. With several Regions: of all of them. */
-export interface RollCall {
+export interface FleetInventory {
   /** @throws TicketringError `access-denied`. */
   members(): Promise<readonly Member[]>
   /** How many of these Systems Manager lists, whatever their tags: one call for every 50. */
@@ -17,7 +17,7 @@ export interface RollCall {
 }
 
 /** Brings an order to the instances. */
-export interface Courier<O extends Address = Address> {
+export interface CommandSender<O extends Address = Address> {
   /**
    * @returns an opaque reference for each command sent: one for each Region that the fleet lives in.
    * @throws TicketringError `access-denied`, `document-unknown`, `instance-invalid`.
@@ -57,12 +57,12 @@ export interface Chance {
 }
 
 /** What is worth a line in the log. Never key material. */
-export interface Journal<E> {
+export interface EventLog<E> {
   record(entry: E): void
 }
 
 /** What every story may have to say. */
-export type CommonEntry =
+export type FleetEvent =
   | {
       /** Why somebody says to call, in their own words: on record even where the call fails. */
       readonly kind: 'asked'

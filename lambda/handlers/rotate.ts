@@ -6,9 +6,9 @@ import { look } from '../ring/look.ts'
 import { parseRotationRequest, requireLooking } from '../ring/request.ts'
 import { run } from '../ring/rotate.ts'
 import { runStep } from '../ring/secrets-manager-steps.ts'
+import { logRingEvents } from './event-log.ts'
 import { starting } from './failure.ts'
 import { CHANCE, clockOf, now, PATIENCE, writeLine } from './invocation.ts'
-import { logJournal } from './journal.ts'
 import { lookingPorts, rotationPorts } from './rotation-ports.ts'
 import { serving } from './serving.ts'
 
@@ -18,7 +18,7 @@ const clients = {
   systemsManager: new SSMClient(PATIENCE),
 }
 const scope = { ring: configuration.ring }
-const journal = logJournal(configuration.ring, now, writeLine)
+const eventLog = logRingEvents(configuration.ring, now, writeLine)
 
 /**
  * The rotation function: for EventBridge Scheduler, for Secrets Manager's rotation, and by hand.
@@ -27,7 +27,7 @@ const journal = logJournal(configuration.ring, now, writeLine)
  */
 export const handler = serving(scope, async (event, context): Promise<Answer | undefined> => {
   const request = parseRotationRequest(event)
-  const ports = rotationPorts(clients, configuration, { clock: clockOf(context), chance: CHANCE, journal })
+  const ports = rotationPorts(clients, configuration, { clock: clockOf(context), chance: CHANCE, eventLog })
   if (request.kind === 'action') return run(ports, request)
   await runStep(ports, request)
   return undefined
@@ -39,5 +39,5 @@ export const handler = serving(scope, async (event, context): Promise<Answer | u
  */
 export const status = serving(scope, async (event, context): Promise<Answer> => {
   const request = requireLooking(parseRotationRequest(event))
-  return look(lookingPorts(clients, configuration, { clock: clockOf(context), journal }), request)
+  return look(lookingPorts(clients, configuration, { clock: clockOf(context), eventLog }), request)
 })

@@ -2,7 +2,7 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { TaggedInstances } from '../aws/fleet-inventory.ts'
 import { ParameterRecord } from '../aws/parameter-store.ts'
-import { RunCommand } from '../aws/run-command.ts'
+import { RingCommandSender } from '../aws/run-command.ts'
 import { RingSecret } from '../aws/secrets-manager.ts'
 import type { RotationConfiguration } from '../ring/configuration.ts'
 import type { ObservationPorts, RotationPorts } from '../ring/observation.ts'
@@ -16,7 +16,7 @@ export interface RotationClients {
 export function rotationPorts(
   { secretsManager, systemsManager }: RotationClients,
   configuration: RotationConfiguration,
-  around: Pick<RotationPorts, 'clock' | 'chance' | 'journal'>,
+  around: Pick<RotationPorts, 'clock' | 'chance' | 'eventLog'>,
 ): RotationPorts {
   const secret = new RingSecret(secretsManager, configuration.secret)
   return {
@@ -26,8 +26,8 @@ export function rotationPorts(
     commits: secret,
     rotations: secret,
     records: new ParameterRecord(systemsManager, configuration.record),
-    rollCall: new TaggedInstances(systemsManager, configuration.target),
-    courier: new RunCommand(systemsManager, configuration),
+    inventory: new TaggedInstances(systemsManager, configuration.target),
+    sender: new RingCommandSender(systemsManager, configuration),
   }
 }
 
@@ -35,7 +35,7 @@ export function rotationPorts(
 export function lookingPorts(
   { secretsManager, systemsManager }: RotationClients,
   configuration: RotationConfiguration,
-  around: Pick<ObservationPorts, 'clock' | 'journal'>,
+  around: Pick<ObservationPorts, 'clock' | 'eventLog'>,
 ): ObservationPorts {
   const secret = new RingSecret(secretsManager, configuration.secret)
   return {
@@ -43,6 +43,6 @@ export function lookingPorts(
     configuration,
     versions: { labels: () => secret.labels() },
     records: new ParameterRecord(systemsManager, configuration.record),
-    rollCall: new TaggedInstances(systemsManager, configuration.target),
+    inventory: new TaggedInstances(systemsManager, configuration.target),
   }
 }

@@ -4,7 +4,7 @@ import { SSMClient } from '@aws-sdk/client-ssm'
 import { TaggedInstances } from '../aws/fleet-inventory.ts'
 import { HttpResponders } from '../aws/http/responder.ts'
 import { ParameterRecord } from '../aws/parameter-store.ts'
-import { StapleCommand } from '../aws/run-command.ts'
+import { StapleCommandSender } from '../aws/run-command.ts'
 import { AwsChains } from '../aws/staple-chains.ts'
 import { ParameterStaples } from '../aws/staple-store.ts'
 import type { StapleAnswer } from '../staples/answer.ts'
@@ -12,9 +12,9 @@ import { parseStapleConfiguration, STAPLES_VARIABLE } from '../staples/configura
 import type { Responders, StaplePorts } from '../staples/ports.ts'
 import { parseStapleRequest, requireLooking, type StapleRequest } from '../staples/request.ts'
 import { type ExplainAnswer, runStaples } from '../staples/run.ts'
+import { logStapleEvents } from './event-log.ts'
 import { starting } from './failure.ts'
 import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
-import { logStapleJournal } from './journal.ts'
 import { serving } from './serving.ts'
 
 const configuration = starting(() =>
@@ -60,10 +60,10 @@ function portsOf(context: InvocationContext, responders: Responders): StaplePort
     store: new ParameterStaples(systemsManager, configuration.store),
     responders,
     records: new ParameterRecord(systemsManager, configuration.record),
-    rollCall: new TaggedInstances(systemsManager, configuration.target),
-    courier: new StapleCommand(systemsManager, configuration),
+    inventory: new TaggedInstances(systemsManager, configuration.target),
+    sender: new StapleCommandSender(systemsManager, configuration),
     clock: clockOf(context),
     chance: CHANCE,
-    journal: logStapleJournal(configuration.set, now, writeLine),
+    eventLog: logStapleEvents(configuration.set, now, writeLine),
   }
 }

@@ -2,7 +2,7 @@
  * Does `work` for every item, at most `hands` at a time, in order of the list.
  * @returns results in that order. Throws what the first failing work threw, once nothing is under way any more.
  */
-export async function inParallel<T, R>(
+export async function mapConcurrently<T, R>(
   items: readonly T[],
   hands: number,
   work: (item: T) => Promise<R>,

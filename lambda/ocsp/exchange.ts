@@ -93,7 +93,7 @@ const PASSING_RULES: readonly Rule[] = ['V12', 'V14', 'V15']
 const PASSING_HTTP = [408, 425, 429]
 
 /** How soon to ask again (S3): a passing failure mends by itself, a status is awaited, a lasting one wants somebody. */
-export type FailureKind = 'passing' | 'awaited' | 'lasting'
+export type FailureKind = 'transient' | 'awaited' | 'permanent'
 
 /**
  * S3: a passing failure is tried again soon; a lasting one slowly.
@@ -102,7 +102,7 @@ export type FailureKind = 'passing' | 'awaited' | 'lasting'
  */
 export function kindOfFailure(failure: Failure, awaited = false): FailureKind {
   if (awaited && isUnheardOf(failure)) return 'awaited'
-  return isPassing(failure) ? 'passing' : 'lasting'
+  return isTransient(failure) ? 'transient' : 'permanent'
 }
 
 function isUnheardOf(failure: Failure): boolean {
@@ -111,7 +111,7 @@ function isUnheardOf(failure: Failure): boolean {
     : failure.at === 'responder' && failure.status === 'unauthorized'
 }
 
-function isPassing(failure: Failure): boolean {
+function isTransient(failure: Failure): boolean {
   switch (failure.at) {
     case 'network':
       return true

@@ -1,7 +1,7 @@
 import { excerpt } from '../kernel/excerpt.ts'
 import { type Extension, findExtension } from './extension.ts'
 import { BASIC, type OcspResponse } from './response.ts'
-import type { Hearing, Transport } from './validation-context.ts'
+import type { Transport, ValidationContext } from './validation-context.ts'
 import { type Finding, fails, notApplicable, passes } from './verdict.ts'
 
 /** Far above the 2.3 kB of the largest response seen, far below what would hurt. */
@@ -44,7 +44,7 @@ const UNDERSTOOD = [
 ]
 
 /** V9: a critical extension that we do not know refuses, for the response and for ours (RFC 9919 §2.2.1, RFC 5280 §4.2). */
-export function judgeExtensions({ basic, ours }: Hearing): Finding {
+export function judgeExtensions({ basic, ours }: ValidationContext): Finding {
   const unknown = ({ critical, oid }: Extension) => critical && !UNDERSTOOD.includes(oid)
   const ofResponse = basic.extensions.find(unknown)
   if (ofResponse !== undefined)
@@ -55,7 +55,7 @@ export function judgeExtensions({ basic, ours }: Hearing): Finding {
 }
 
 /** V10: none is sent; one that comes is a cache's answer to somebody else, and is left alone (RFC 9654 §2, RFC 9919 §2.1.1). */
-export function judgeNonce({ basic }: Hearing): Finding {
+export function judgeNonce({ basic }: ValidationContext): Finding {
   const came = findExtension(basic.extensions, NONCE) !== undefined
   return notApplicable(came ? 'no nonce was sent; the one that came is left alone' : 'no nonce was sent')
 }

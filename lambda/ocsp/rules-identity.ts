@@ -1,10 +1,10 @@
 import { differences } from './cert-id.ts'
 import { HASHES } from './signature.ts'
-import type { Hearing } from './validation-context.ts'
+import type { ValidationContext } from './validation-context.ts'
 import { type Finding, fails, notApplicable, passes } from './verdict.ts'
 
 /** V4: a status about our certificate, by all four fields of the CertID (RFC 6960 §3.2 item 1, §4.1.1). */
-export function judgeCertId({ basic, ours, subject }: Hearing): Finding {
+export function judgeCertId({ basic, ours, subject }: ValidationContext): Finding {
   const [single] = ours
   if (single !== undefined) return passes(`a ${HASHES[single.certId.hash]} CertID, all four fields equal`)
   const reasons = basic.singles.slice(0, 4).map(({ certId }) => {
@@ -17,7 +17,7 @@ export function judgeCertId({ basic, ours, subject }: Hearing): Finding {
 }
 
 /** V5: of several statuses about our certificate the worst counts: revoked, then unknown, then good. */
-export function judgeSeveral({ basic, ours, single }: Hearing): Finding {
+export function judgeSeveral({ basic, ours, single }: ValidationContext): Finding {
   if (single === undefined) return notApplicable('no status is about this certificate')
   const count = `${ours.length} of ${basic.singles.length}`
   const several = ours.length > 1 ? `, the worst of which is ${single.status.kind}` : ''
@@ -25,7 +25,7 @@ export function judgeSeveral({ basic, ours, single }: Hearing): Finding {
 }
 
 /** V15: the certificate is good (RFC 6960 §2.2). */
-export function judgeStatus({ single }: Hearing): Finding {
+export function judgeStatus({ single }: ValidationContext): Finding {
   if (single === undefined) return notApplicable('no status is about this certificate')
   const { status } = single
   if (status.kind !== 'revoked')
@@ -40,7 +40,7 @@ export function judgeCertificate({
   subject: { certificate, issuer, objection },
   now,
   skew,
-}: Pick<Hearing, 'subject' | 'now' | 'skew'>): Finding {
+}: Pick<ValidationContext, 'subject' | 'now' | 'skew'>): Finding {
   if (objection !== undefined) return fails(objection)
   for (const [what, { notBefore, notAfter }] of [
     ['certificate', certificate],

@@ -91,18 +91,18 @@ export function nextRetry(
 type Range = readonly [soonest: number, latest: number]
 
 const DELAYS: Readonly<Record<FailureKind, (count: number) => Range>> = {
-  passing: (count) => passingDelay(count, HOUR),
-  awaited: (count) => passingDelay(count, 600),
-  lasting: lastingDelay,
+  transient: (count) => transientDelay(count, HOUR),
+  awaited: (count) => transientDelay(count, 600),
+  permanent: permanentDelay,
 }
 
-function passingDelay(count: number, most: number): Range {
+function transientDelay(count: number, most: number): Range {
   if (count <= 2) return [CLOSEST, 2 * CLOSEST]
   const latest = Math.min(300 * 2 ** Math.min(count - 3, 4), most)
   return [latest * 0.75, latest]
 }
 
-function lastingDelay(count: number): Range {
+function permanentDelay(count: number): Range {
   const soonest = Math.min(HOUR * 2 ** Math.min(count - 1, 3), 6 * HOUR)
   return [soonest, soonest * 1.25]
 }

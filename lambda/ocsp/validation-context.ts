@@ -28,7 +28,7 @@ export interface Options {
 }
 
 /** Everything the rules look at, found once. */
-export interface Hearing {
+export interface ValidationContext {
   readonly subject: Subject
   readonly options: Options
   readonly now: Date
@@ -47,12 +47,12 @@ export interface Hearing {
 /** Seconds; OpenSSL, HAProxy, nginx, ATS and certbot all allow this. */
 export const USUAL_SKEW = 300
 
-export function openHearing(
+export function contextOf(
   response: OcspResponse,
   basic: BasicResponse,
   subject: Subject,
   options: Options,
-): Hearing {
+): ValidationContext {
   const ours = basic.singles.filter((single) => isAbout(single, subject))
   const { now, skew = USUAL_SKEW } = options
   const search = findSigner(basic, subject, { ...options, skew })

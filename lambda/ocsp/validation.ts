@@ -9,7 +9,7 @@ import { judgeNoCheck, judgeSignature, judgeSigner } from './rules-signer.ts'
 import { effectiveEnd, judgeDates, judgeEnd, judgeNextUpdate, judgeOrder } from './rules-time.ts'
 import { HASHES } from './signature.ts'
 import type { Subject } from './subject.ts'
-import { type Hearing, type Options, openHearing, USUAL_SKEW } from './validation-context.ts'
+import { contextOf, type Options, USUAL_SKEW, type ValidationContext } from './validation-context.ts'
 import {
   type Finding,
   fails,
@@ -24,7 +24,7 @@ import {
 export type { Options } from './validation-context.ts'
 
 /** Rules over a response that was read, each in its own function. */
-const HEARD: Readonly<Partial<Record<Rule, (hearing: Hearing) => Finding>>> = {
+const HEARD: Readonly<Partial<Record<Rule, (context: ValidationContext) => Finding>>> = {
   V4: judgeCertId,
   V5: judgeSeveral,
   V6: judgeSigner,
@@ -70,9 +70,9 @@ function judgeResponse(der: Uint8Array, subject: Subject, options: Options): Ver
   }
   if (response?.status !== 'successful' || response.basic === undefined)
     return unheard(findings, response, subject, options)
-  const hearing = openHearing(response, response.basic, subject, options)
-  for (const [rule, judge] of Object.entries(HEARD)) findings[rule as Rule] = judge(hearing)
-  return heard(hearing, outcomesOf(findings))
+  const context = contextOf(response, response.basic, subject, options)
+  for (const [rule, judge] of Object.entries(HEARD)) findings[rule as Rule] = judge(context)
+  return heard(context, outcomesOf(findings))
 }
 
 /** V2: strict DER at both levels, version 1, times in seconds with a "Z" (RFC 6960 §4.2.1, RFC 9919 §2.2.4). */
@@ -112,15 +112,15 @@ function unheard(
   }
 }
 
-function heard(hearing: Hearing, outcomes: readonly Outcome[]): Verdict {
-  const { basic, single, signer } = hearing
+function heard(context: ValidationContext, outcomes: readonly Outcome[]): Verdict {
+  const { basic, single, signer } = context
   const sound = single !== undefined && outcomes.every(({ ok, rule }) => ok !== false || rule === 'V15')
-  const end = effectiveEnd(hearing)
+  const end = effectiveEnd(context)
   const unread = basic.certificates.filter((der) => !isReadByOpenssl(der)).length
   return {
     verdict: sound ? single.status.kind : 'refused',
     outcomes,
-    warnings: warningsOf(hearing, unread),
+    warnings: warningsOf(context, unread),
     ...(unread === 0 ? {} : { unreadableCertificates: unread }),
     responderStatus: 'successful',
     producedAt: basic.producedAt,
@@ -144,7 +144,7 @@ function factsOf({
   nextUpdate,
   certId,
   status,
-}: NonNullable<Hearing['single']>): Partial<Verdict> {
+}: NonNullable<ValidationContext['single']>): Partial<Verdict> {
   const certIdHash = HASHES[certId.hash]
   return {
     thisUpdate,
@@ -156,7 +156,7 @@ function factsOf({
   }
 }
 
-function warningsOf({ signer, single, subject }: Hearing, unread: number): string[] {
+function warningsOf({ signer, single, subject }: ValidationContext, unread: number): string[] {
   const late = single?.nextUpdate !== undefined && single.nextUpdate > subject.certificate.notAfter
   return [
     ...(signer?.kind === 'delegate' && !signer.certificate.noCheck ? ['the delegate lacks nocheck'] : []),

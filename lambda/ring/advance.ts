@@ -37,14 +37,14 @@ const PATIENCE = 13
 
 /** Secrets Manager may rotate or not: where it does not, the compare-and-set is as good without it. */
 function isAskedInVain(
-  { configuration, clock, journal }: RotationPorts,
+  { configuration, clock, eventLog }: RotationPorts,
   { labels, carried }: Situation,
 ): boolean {
   const { asked } = carried
   if (asked?.version !== labels.current) return false
   const isOver = clock.now() >= later(asked.since, PATIENCE * configuration.timing.tick)
   const detail = `Secrets Manager was first asked at ${asked.since.toISOString()} and has not: committed without it`
-  if (isOver) journal.record({ kind: 'trouble', during: 'waiting for Secrets Manager to rotate', detail })
+  if (isOver) eventLog.record({ kind: 'trouble', during: 'waiting for Secrets Manager to rotate', detail })
   return isOver
 }
 

@@ -46,7 +46,7 @@ export interface Answer {
     readonly now?: { readonly members: number; readonly online: number }
   }
   /** Of `status`: what whoever stole the ring now could read. */
-  readonly exposure?: Told<Exposure>
+  readonly exposure?: Serialised<Exposure>
   /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
   readonly proof?: {
     readonly refused: number
@@ -56,7 +56,7 @@ export interface Answer {
 }
 
 /** A value with its times in ISO 8601. */
-export type Told<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
+export type Serialised<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
 
 /** Publishes how the ring stands. */
 export function measure(
@@ -67,7 +67,7 @@ export function measure(
 ): void {
   const gauges = gaugesOf(ports, situation)
   if (gauges === undefined) return
-  ports.journal.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
+  ports.eventLog.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
 }
 
 function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {
@@ -132,7 +132,7 @@ export function answer(
 function exposureIn(
   { delivery, carried, now }: Known,
   { timing }: Pick<RotationConfiguration, 'timing'>,
-): Told<Exposure> {
+): Serialised<Exposure> {
   const { readsFrom, readsTo, readsToAtMost, ...others } = exposureOf(delivery, carried, timing, now)
   return {
     ...others,

@@ -60,7 +60,7 @@ async function commitStaged(
     if (now.delivery && (await isAncestor(ports, now.delivery, version, rotatedAt))) return now
     throw error
   }
-  ports.journal.record({ kind: 'committed', version, generation, encryptsWith: current.name })
+  ports.eventLog.record({ kind: 'committed', version, generation, encryptsWith: current.name })
   return committed(ports, situation, staged, commission)
 }
 

@@ -1,4 +1,4 @@
-import { type Hearing, hearFleet, reserveFor } from '../fleet/collect-evidence.ts'
+import { type CollectedEvidence, collectEvidence, reserveFor } from '../fleet/collect-evidence.ts'
 import { stragglersOf, weigh } from '../fleet/convergence.ts'
 import { dispatch, pollUntilEnded } from '../fleet/dispatch.ts'
 import type { Evidence } from '../fleet/evidence.ts'
@@ -49,7 +49,7 @@ export async function judgeFleet(ports: RotationPorts, situation: Delivering): P
   const { ring, document } = ports.configuration
   const expectation = { ...delivery, ring, script: document.script }
   let changed = false
-  const hearing = await hearFleet<Verdict>(ports, delivery, fleet, {
+  const hearing = await collectEvidence<Verdict>(ports, delivery, fleet, {
     judge: (invocation) => judge(invocation, expectation),
     note(verdicts, holders) {
       changed ||= [...verdicts.values()].some((verdict) => verdict.confirmed && verdict.changed)
@@ -63,7 +63,7 @@ export async function judgeFleet(ports: RotationPorts, situation: Delivering): P
 async function record(
   ports: RotationPorts,
   situation: Delivering,
-  { evidence, commands, releases, reading }: Hearing,
+  { evidence, commands, releases, reading }: CollectedEvidence,
   changed: boolean,
 ): Promise<Situation> {
   const { timing, target } = ports.configuration
@@ -84,7 +84,7 @@ async function record(
 
 /** One line per instance and generation: who held which key from when. */
 function audit(
-  { journal, clock }: RotationPorts,
+  { eventLog, clock }: RotationPorts,
   delivery: Delivery,
   evidence: Evidence<Verdict>,
   holders: ReadonlySet<string> | undefined,
@@ -99,6 +99,6 @@ function audit(
     const { lineage } = delivery
     const since = (verdict.since ?? clock.now()).toISOString()
     const runs = serverVersion === undefined ? {} : { serverVersion }
-    journal.record({ kind: 'held-by', instance, lineage, generation, encryptsWith, since, ...runs })
+    eventLog.record({ kind: 'held-by', instance, lineage, generation, encryptsWith, since, ...runs })
   }
 }

@@ -36,10 +36,10 @@ export function afterServed(before: string | undefined, decision: Decision): Dec
 }
 
 export function noteReason(
-  { journal }: Pick<ObservationPorts, 'journal'>,
+  { eventLog }: Pick<ObservationPorts, 'eventLog'>,
   { action, reason, dryRun }: ActionRequest,
 ): void {
-  if (reason !== undefined) journal.record({ kind: 'asked', action, reason, dryRun })
+  if (reason !== undefined) eventLog.record({ kind: 'asked', action, reason, dryRun })
 }
 
 export function intentOf({ action, scheduledTime, token }: ActionRequest): Intent {

@@ -1,6 +1,6 @@
 import { withDepartures } from '../fleet/departures.ts'
 import { callRoll } from '../fleet/inventory.ts'
-import type { Chance, Clock, Courier, Journal, Records, RollCall } from '../fleet/ports.ts'
+import type { Chance, Clock, CommandSender, EventLog, FleetInventory, Records } from '../fleet/ports.ts'
 import { isRefusal, TicketringError } from '../kernel/errors.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import {
@@ -14,7 +14,7 @@ import {
   undelivered,
 } from './delivery-record.ts'
 import type { Labels } from './labels.ts'
-import type { JournalEntry, Order, RingCommits, RingVersions, Rotations } from './ports.ts'
+import type { Order, RingCommits, RingEvent, RingVersions, Rotations } from './ports.ts'
 import { parseRing, type Ring } from './ring.ts'
 import { isRevocation, type Situation } from './situation.ts'
 
@@ -25,20 +25,20 @@ export interface RotationPorts {
   readonly commits: RingCommits
   readonly rotations: Rotations
   readonly records: Records
-  readonly rollCall: RollCall
-  readonly courier: Courier<Order>
+  readonly inventory: FleetInventory
+  readonly sender: CommandSender<Order>
   readonly clock: Clock
   readonly chance: Chance
-  readonly journal: Journal<JournalEntry>
+  readonly eventLog: EventLog<RingEvent>
 }
 
 /** What looking takes. Without `read` no ring is ever read: then what the record does not know stays unread. */
 export interface ObservationPorts
-  extends Pick<RotationPorts, 'configuration' | 'rollCall' | 'clock' | 'journal'> {
+  extends Pick<RotationPorts, 'configuration' | 'inventory' | 'clock' | 'eventLog'> {
   readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
   readonly records: Pick<Records, 'read'>
   /** Without it nobody asks what became of machines that left. */
-  readonly courier?: Pick<Courier, 'results'>
+  readonly sender?: Pick<CommandSender, 'results'>
 }
 
 /** Looks before this gives up on labels and values that do not belong together. */
@@ -155,9 +155,9 @@ export async function readRing(
 export async function readRecord({
   records,
   configuration,
-  journal,
+  eventLog,
   clock,
-}: Pick<ObservationPorts, 'records' | 'configuration' | 'journal' | 'clock'>): Promise<
+}: Pick<ObservationPorts, 'records' | 'configuration' | 'eventLog' | 'clock'>): Promise<
   DeliveryRecord | undefined
 > {
   const text = await records.read()
@@ -168,7 +168,7 @@ export async function readRecord({
     return record.ring === configuration.ring ? record : undefined
   } catch (error) {
     if (!isRefusal(error, 'record-malformed')) throw error
-    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: error.message })
+    eventLog.record({ kind: 'trouble', during: 'reading the delivery record', detail: error.message })
     return undefined
   }
 }

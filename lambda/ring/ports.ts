@@ -1,4 +1,4 @@
-import type { CommonEntry } from '../fleet/ports.ts'
+import type { FleetEvent } from '../fleet/ports.ts'
 import type { Address } from '../fleet/rollout.ts'
 import type { Labels, REVOKING, Removable } from './labels.ts'
 
@@ -49,8 +49,8 @@ export interface Order extends Address {
   readonly generation: number
 }
 
-export type JournalEntry =
-  | CommonEntry
+export type RingEvent =
+  | FleetEvent
   | {
       readonly kind: 'committed'
       readonly version: string

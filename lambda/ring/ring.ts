@@ -31,7 +31,7 @@ export interface Making {
 }
 
 /** The secret's constant first value: no ring yet. A deploy must never write it again. */
-export const UNBORN = '{}'
+export const UNINITIALISED = '{}'
 
 /** Generation 1 of a new lineage. */
 export function genesis(ring: string, lineage: string, { parent, now, random }: Making): Ring {
@@ -92,11 +92,11 @@ const FIELDS = [
  * Reads the secret's value: flat JSON of strings.
  * @param text the SecretString.
  * @param name the ring's configured name.
- * @returns the ring, or `undefined` where the secret holds exactly {@link UNBORN}.
+ * @returns the ring, or `undefined` where the secret holds exactly {@link UNINITIALISED}.
  * @throws TicketringError `ring-malformed`, `ring-of-another-schema`, `ring-of-another-name`, `key-weak`, `key-repeated`.
  */
 export function parseRing(text: string, name: string): Ring | undefined {
-  if (text === UNBORN) return undefined
+  if (text === UNINITIALISED) return undefined
   const fields = Fields.ofJson(text, 'a ring', 'ring-malformed', FIELDS)
   refuseOtherSchema(fields)
   const ring = fields.string('ring')

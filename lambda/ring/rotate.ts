@@ -46,7 +46,7 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
   for (let step = 0; step < MOST_STEPS; step++) {
     const { situation, intent } = course
     const decision = decide({ ...situation, now: ports.clock.now() }, intent, ports.configuration)
-    ports.journal.record({ kind: 'decided', ...decision, page: decision.action === 'hold' && decision.page })
+    ports.eventLog.record({ kind: 'decided', ...decision, page: decision.action === 'hold' && decision.page })
     const next = await goOn(ports, request, course, decision)
     if ('answer' in next) return next.answer
     course = next
@@ -180,7 +180,7 @@ async function revoke(ports: RotationPorts, situation: Situation, intent: Intent
 
 /** A ring past maxKeyAge is replaced even where nothing can be delivered: the next one fails the invocation. */
 async function insisting(
-  { clock, journal, configuration }: RotationPorts,
+  { clock, eventLog, configuration }: RotationPorts,
   situation: Situation,
   attempt: () => Promise<Situation | Stopped>,
 ): Promise<Situation | Stopped> {
@@ -190,7 +190,7 @@ async function insisting(
     const { delivery } = situation
     const isYoung = delivery === undefined || ageOf(delivery, clock.now()) < configuration.timing.maxKeyAge
     if (isYoung || !(error instanceof Error) || situation.unreachable !== undefined) throw error
-    journal.record({ kind: 'trouble', during: 'bringing a ring past maxKeyAge', detail: error.message })
+    eventLog.record({ kind: 'trouble', during: 'bringing a ring past maxKeyAge', detail: error.message })
     return { ...situation, unreachable: error.message }
   }
 }

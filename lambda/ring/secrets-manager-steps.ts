@@ -34,10 +34,10 @@ export async function runStep(ports: RotationPorts, request: StepRequest): Promi
 }
 
 /** Secrets Manager is not refused for what a later release of it says beside what is needed. */
-function noteUnknown({ journal }: RotationPorts, { step, unknown }: StepRequest): void {
+function noteUnknown({ eventLog }: RotationPorts, { step, unknown }: StepRequest): void {
   if (unknown === undefined) return
   const names = unknown.map((name) => JSON.stringify(name)).join(', ')
-  journal.record({
+  eventLog.record({
     kind: 'trouble',
     during: `reading the event of ${step}`,
     detail: `not used: the field ${names}`,
@@ -88,7 +88,7 @@ async function finishSecret(ports: RotationPorts, { token }: StepRequest): Promi
     await startDelivery(ports, token, ring)
   } catch (error) {
     const during = 'sending the delivery after finishSecret'
-    ports.journal.record({ kind: 'trouble', during, detail: messageOf(error) })
+    ports.eventLog.record({ kind: 'trouble', during, detail: messageOf(error) })
   }
 }
 
@@ -106,7 +106,7 @@ async function startDelivery(ports: RotationPorts, version: string, ring: Ring):
   // Without a roll call of its own: where a machine was not online, the next tick names those that are.
   const isSendable = (record?.delivery?.offline ?? 0) === 0
   const { generation, encryptsWith } = delivery
-  ports.journal.record({ kind: 'committed', version, generation, encryptsWith })
+  ports.eventLog.record({ kind: 'committed', version, generation, encryptsWith })
   const situation: Situation & { delivery: Delivery } = {
     now: ports.clock.now(),
     labels: { current: version },

@@ -3,11 +3,11 @@ import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
 import { isRefusal } from '../kernel/errors.ts'
 import { decideStaple } from './decision.ts'
-import type { Brought, Course } from './deliver.ts'
-import { holdingOf } from './delivery-record.ts'
+import type { DeliveryProgress, DeliveryResult } from './deliver.ts'
+import { desiredOf } from './delivery-record.ts'
 import type { StapleEntry } from './entry.ts'
 import { STAPLE_REMEDIES } from './instance-remedies.ts'
-import type { Kept, StapleSituation } from './observation.ts'
+import type { CertificateState, StapleSituation } from './observation.ts'
 import type { StaplePorts } from './ports.ts'
 import type { Refreshed } from './refresh.ts'
 import { measureStaples, reportOn, type StapleReport } from './report.ts'
@@ -46,7 +46,7 @@ export function answer(
   { lost, kept: before }: StapleSituation,
   request: StapleRequest,
   done: Refreshed,
-  { course, decision, did }: Brought,
+  { progress, decision, did }: DeliveryResult,
 ): StapleAnswer {
   const until = decision.action === 'hold' ? decision.until : undefined
   const shown = done.kept.filter((kept, index) => isShown(kept, before[index], request))
@@ -64,33 +64,40 @@ export function answer(
       reason: decision.reason,
       ...(until === undefined ? {} : { until: until.toISOString() }),
     },
-    fleet: fleetOf(course),
+    fleet: fleetOf(progress),
     ...(done.held.length === 0
       ? {}
       : { held: done.held.map(({ name, reason }) => `${name}: ${reason ?? ''}`) }),
   }
 }
 
-function fleetOf(course: Course): StapleAnswer['fleet'] {
-  const { judgedAt, releases, stragglers } = course.delivery
+function fleetOf(progress: DeliveryProgress): StapleAnswer['fleet'] {
+  const { judgedAt, releases, stragglers } = progress.delivery
   return {
     ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
-    ...standingOf(course),
+    ...standingOf(progress),
     stragglers: stragglers.map((each) => withFix(STAPLE_REMEDIES, each)),
     ...(releases === undefined ? {} : { releases }),
-    ...(course.fleet.known ? { now: countOf(course.fleet.members) } : {}),
+    ...(progress.fleet.known ? { now: countOf(progress.fleet.members) } : {}),
   }
 }
 
 /** `status` shows all or the one that it is asked about, everything else what it was asked about or what needs an eye. */
-function isShown(kept: Kept, before: Kept | undefined, { action, certificate }: StapleRequest): boolean {
+function isShown(
+  kept: CertificateState,
+  before: CertificateState | undefined,
+  { action, certificate }: StapleRequest,
+): boolean {
   if (kept.setting.name === certificate) return true
   if (action === 'status') return certificate === undefined
   return kept.entry !== before?.entry || kept.entry.failures > 0
 }
 
 /** How many machines there are, and how many hold what they should. Nobody has confirmed what was never sent. */
-function standingOf({ delivery, fleet }: Course): { readonly members: number; readonly confirmed: number } {
+function standingOf({ delivery, fleet }: DeliveryProgress): {
+  readonly members: number
+  readonly confirmed: number
+} {
   const { attempts, confirmed } = delivery
   return { members: attempts === 0 && fleet.known ? fleet.members.length : delivery.members, confirmed }
 }
@@ -100,7 +107,7 @@ function reportLost({ setting, trouble }: StapleSituation['lost'][number]): Stap
 }
 
 /** What would be done about a certificate now, in a sentence. */
-export function reasonOf({ clock, configuration }: StaplePorts, kept: Kept): string {
+export function reasonOf({ clock, configuration }: StaplePorts, kept: CertificateState): string {
   const moment = { now: clock.now(), timing: configuration.timing, forced: false, mayAsk: true }
   return decideStaple(kept, moment).reason
 }
@@ -113,11 +120,11 @@ export function measure(
   ports: StaplePorts,
   { lost }: StapleSituation,
   done: Refreshed,
-  course: Course,
+  progress: DeliveryProgress,
 ): void {
-  const { journal, clock } = ports
+  const { eventLog, clock } = ports
   for (const { setting, trouble } of lost)
-    journal.record({
+    eventLog.record({
       kind: 'trouble',
       during: `reading the certificate ${setting.name}`,
       detail: trouble.message,
@@ -126,19 +133,19 @@ export function measure(
   if (held) {
     const names = done.held.slice(0, MOST_NAMES).map(({ name }) => name)
     const reason = `${done.held.length} staples would go at once, more than a fifth: all stay. ${names.join(', ')}`
-    journal.record({ kind: 'decided', action: 'hold-withdrawals', reason, page: true })
+    eventLog.record({ kind: 'decided', action: 'hold-withdrawals', reason, page: true })
   }
-  const { members, confirmed } = standingOf(course)
-  const undelivered = holdingFrom(done.kept).size === 0 ? 0 : Math.max(0, members - confirmed)
+  const { members, confirmed } = standingOf(progress)
+  const undelivered = desiredFrom(done.kept).size === 0 ? 0 : Math.max(0, members - confirmed)
   const seen = seenFrom(done)
   const metrics = measureStaples(seen, { now: clock.now(), lost: lost.length, undelivered, held })
-  journal.record({ kind: 'measured', metrics })
+  eventLog.record({ kind: 'measured', metrics })
   for (const [reason, certificates] of reasonsOf(done, lost.length))
-    journal.record({ kind: 'failing', reason, certificates })
+    eventLog.record({ kind: 'failing', reason, certificates })
 }
 
 /** The set as it is to be counted: with what is known, though it was held or the store refused it. */
-function seenFrom({ kept, held, unsaved }: Refreshed): readonly Kept[] {
+function seenFrom({ kept, held, unsaved }: Refreshed): readonly CertificateState[] {
   const refused = new Set(unsaved.map(({ entry }) => entry.id))
   const known = new Map([...held, ...unsaved.map(({ entry }) => entry)].map((entry) => [entry.id, entry]))
   return kept.map((each) => {
@@ -174,6 +181,6 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : 'unknown'
 }
 
-export function holdingFrom(all: readonly Kept[]) {
-  return holdingOf(all.map(({ entry }) => entry))
+export function desiredFrom(all: readonly CertificateState[]) {
+  return desiredOf(all.map(({ entry }) => entry))
 }

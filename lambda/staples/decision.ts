@@ -118,6 +118,6 @@ export function lifeOf(entry: StapleEntry | undefined): Life | undefined {
  * Whether so many staples would go at once that something else must be wrong: more than one, and more than a fifth.
  * @param held staples in place when the run began.
  */
-export function isLandslide(held: number, leaving: number): boolean {
+export function isMassWithdrawal(held: number, leaving: number): boolean {
   return leaving > 1 && leaving * 5 > held
 }

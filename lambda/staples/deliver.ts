@@ -1,4 +1,4 @@
-import { hearFleet, reserveFor } from '../fleet/collect-evidence.ts'
+import { collectEvidence, reserveFor } from '../fleet/collect-evidence.ts'
 import { stragglersOf, weigh } from '../fleet/convergence.ts'
 import { isConverged } from '../fleet/delivery-state.ts'
 import { dispatch, pollUntilEnded } from '../fleet/dispatch.ts'
@@ -13,8 +13,8 @@ import {
 } from './delivery-decision.ts'
 import {
   changesOf,
-  type Holding,
-  holdingMark,
+  type DesiredStaples,
+  desiredDigest,
   type StapleDelivery,
   serialiseStapleRecord,
   unsent,
@@ -23,22 +23,26 @@ import type { StapleSituation } from './observation.ts'
 import type { StaplePorts } from './ports.ts'
 
 /** How far a holding has got: everything that the next step is decided from. */
-export interface Course extends Pick<StapleSituation, 'fleet'> {
-  readonly holding: Holding
+export interface DeliveryProgress extends Pick<StapleSituation, 'fleet'> {
+  readonly holding: DesiredStaples
   readonly changed: readonly string[] | undefined
   readonly delivery: StapleDelivery
   readonly carried: StapleSituation['record']['carried']
 }
 
 /** Where the delivery stands once the fleet is to hold this. */
-export function courseTo({ record, fleet }: StapleSituation, before: Holding, holding: Holding): Course {
+export function progressTowards(
+  { record, fleet }: StapleSituation,
+  before: DesiredStaples,
+  holding: DesiredStaples,
+): DeliveryProgress {
   const { delivery, carried } = record
-  const mark = holdingMark(holding)
+  const mark = desiredDigest(holding)
   if (delivery?.holding === mark) return { fleet, carried, holding, delivery, changed: undefined }
   // Only where everybody is known to hold everything else may a command name no more than what changed.
   const complete =
     delivery !== undefined &&
-    delivery.holding === holdingMark(before) &&
+    delivery.holding === desiredDigest(before) &&
     isConverged(delivery) &&
     delivery.membership === rollCallOf(fleet)
   const changed = complete ? changesOf(before, holding) : undefined
@@ -46,8 +50,8 @@ export function courseTo({ record, fleet }: StapleSituation, before: Holding, ho
 }
 
 /** What bringing came to. */
-export interface Brought {
-  readonly course: Course
+export interface DeliveryResult {
+  readonly progress: DeliveryProgress
   readonly decision: DeliveryDecision
   readonly did: readonly string[]
 }
@@ -56,26 +60,30 @@ export interface Brought {
 const MOST_STEPS = 64
 
 /** Sends what has changed, waits for it and judges every machine, until there is nothing to do or something to wait for. */
-export async function bring(ports: StaplePorts, start: Course, forced: boolean): Promise<Brought> {
-  let course = start
+export async function deliverStaples(
+  ports: StaplePorts,
+  start: DeliveryProgress,
+  forced: boolean,
+): Promise<DeliveryResult> {
+  let progress = start
   let wanted = forced
   const did: string[] = []
   for (let step = 0; step < MOST_STEPS; step++) {
-    const decision = nextStep(ports, course, wanted)
+    const decision = nextStep(ports, progress, wanted)
     const page = decision.action === 'hold' && decision.page
-    ports.journal.record({
+    ports.eventLog.record({
       kind: 'decided',
       action: `deliver-${decision.action}`,
       reason: decision.reason,
       page,
     })
-    const after = await act(ports, course, decision)
-    if (after === undefined) return { course, decision, did }
+    const after = await act(ports, progress, decision)
+    if (after === undefined) return { progress, decision, did }
     if (decision.action === 'send') {
       wanted = false
       did.push(`delivered: ${decision.reason}`)
     }
-    course = after
+    progress = after
   }
   throw new RangeError(`no end after ${MOST_STEPS} steps: ${did.join('; ')}`)
 }
@@ -83,28 +91,28 @@ export async function bring(ports: StaplePorts, start: Course, forced: boolean):
 /** The step that is due now. */
 export function nextStep(
   { clock, configuration }: StaplePorts,
-  course: Course,
+  progress: DeliveryProgress,
   forced: boolean,
 ): DeliveryDecision {
-  return decideDelivery({ ...course, now: clock.now(), forced }, configuration)
+  return decideDelivery({ ...progress, now: clock.now(), forced }, configuration)
 }
 
 /** @returns `undefined` where there is nothing to do, or to go on with, in this run. */
 async function act(
   ports: StaplePorts,
-  course: Course,
+  progress: DeliveryProgress,
   decision: DeliveryDecision,
-): Promise<Course | undefined> {
+): Promise<DeliveryProgress | undefined> {
   switch (decision.action) {
     case 'send':
-      return send(ports, course, decision)
+      return send(ports, progress, decision)
     case 'await': {
-      const open = course.delivery.commands.filter(({ judged }) => !judged)
-      const ended = await pollUntilEnded(ports, open, { reserve: reserveFor(course.fleet, 2) })
-      return ended ? judgeFleet(ports, course) : undefined
+      const open = progress.delivery.commands.filter(({ judged }) => !judged)
+      const ended = await pollUntilEnded(ports, open, { reserve: reserveFor(progress.fleet, 2) })
+      return ended ? judgeFleet(ports, progress) : undefined
     }
     case 'judge':
-      return judgeFleet(ports, course)
+      return judgeFleet(ports, progress)
     case 'hold':
     case 'rest':
       return undefined
@@ -113,26 +121,29 @@ async function act(
 
 async function send(
   ports: StaplePorts,
-  course: Course,
-  { to, told }: Extract<DeliveryDecision, { action: 'send' }>,
-): Promise<Course> {
-  const { delivery, fleet } = course
+  progress: DeliveryProgress,
+  { to, message }: Extract<DeliveryDecision, { action: 'send' }>,
+): Promise<DeliveryProgress> {
+  const { delivery, fleet } = progress
   const machines = fleet.known ? fleet.members.length : delivery.members
-  const orders = to.map((address) => ({ ...address, told }))
-  const sent = { ...course, delivery: await dispatch(ports, delivery, orders, machines) }
-  await saveCourse(ports, sent)
+  const orders = to.map((address) => ({ ...address, message }))
+  const sent = { ...progress, delivery: await dispatch(ports, delivery, orders, machines) }
+  await saveProgress(ports, sent)
   return sent
 }
 
 /** @returns `undefined` where there was no time to hear all: what was heard is on record. */
-async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course | undefined> {
+async function judgeFleet(
+  ports: StaplePorts,
+  progress: DeliveryProgress,
+): Promise<DeliveryProgress | undefined> {
   const { configuration, clock } = ports
   const { set, document, target, timing } = configuration
   let changed = false
-  const { evidence, commands, releases, reading, whole } = await hearFleet<StapleVerdict>(
+  const { evidence, commands, releases, reading, whole } = await collectEvidence<StapleVerdict>(
     ports,
-    course.delivery,
-    course.fleet,
+    progress.delivery,
+    progress.fleet,
     {
       judge: (invocation) => judgeStaples(invocation, { set, script: document.script }),
       note: (verdicts) => {
@@ -140,29 +151,29 @@ async function judgeFleet(ports: StaplePorts, course: Course): Promise<Course | 
       },
     },
   )
-  const fleet = isComplete(course, evidence) ? course.fleet : await callRollAgain(ports, course.fleet)
-  const { reading: _, ...delivery } = course.delivery
+  const fleet = isComplete(progress, evidence) ? progress.fleet : await callRollAgain(ports, progress.fleet)
+  const { reading: _, ...delivery } = progress.delivery
   const judged = { ...delivery, commands, releases, ...(reading === undefined ? {} : { reading }) }
   const lanes = delivery.commands.filter((command) => !command.judged).length
   const scales = { target, tick: timing.tick, what: delivery.holding, lanes }
   const weighed = weigh(
-    { delivery: judged, carried: course.carried },
+    { delivery: judged, carried: progress.carried },
     { fleet, evidence, changed },
     scales,
     clock.now(),
   )
-  const after = { ...course, ...weighed, fleet }
-  await saveCourse(ports, after)
+  const after = { ...progress, ...weighed, fleet }
+  await saveProgress(ports, after)
   return whole ? after : undefined
 }
 
-function isComplete({ fleet }: Course, evidence: Evidence<Heard>): boolean {
+function isComplete({ fleet }: DeliveryProgress, evidence: Evidence<Heard>): boolean {
   return fleet.known && stragglersOf(fleet.members, evidence).length === 0
 }
 
-async function saveCourse(
+async function saveProgress(
   { records, configuration }: StaplePorts,
-  { delivery, carried }: Course,
+  { delivery, carried }: DeliveryProgress,
 ): Promise<void> {
   await records.write(serialiseStapleRecord({ set: configuration.set, delivery, carried }))
 }

@@ -8,8 +8,8 @@ import { type Address, addressees } from '../fleet/rollout.ts'
 import { allMachines } from '../kernel/count.ts'
 import { later } from '../kernel/time.ts'
 import type { StapleConfiguration } from './configuration.ts'
-import type { Holding, StapleDelivery, StapleRecord } from './delivery-record.ts'
-import { MOST_CERTIFICATES, type Told } from './message.ts'
+import type { DesiredStaples, StapleDelivery, StapleRecord } from './delivery-record.ts'
+import { MOST_CERTIFICATES, type StapleMessage } from './message.ts'
 import { parseStapleLine, type StapleLine } from './result-line.ts'
 
 /** What a delivery is decided from. */
@@ -18,14 +18,14 @@ export interface DeliveryQuestion {
   readonly fleet: Fleet
   readonly delivery: StapleDelivery
   readonly carried: StapleRecord['carried']
-  readonly holding: Holding
+  readonly holding: DesiredStaples
   /** What has changed since everybody was known to hold everything; `undefined` where that is not known. */
   readonly changed: readonly string[] | undefined
   readonly forced: boolean
 }
 
 export type DeliveryDecision = { readonly reason: string } & (
-  | { readonly action: 'send'; readonly to: readonly Address[]; readonly told: Told }
+  | { readonly action: 'send'; readonly to: readonly Address[]; readonly message: StapleMessage }
   | { readonly action: 'await' | 'judge' | 'rest' }
   | { readonly action: 'hold'; readonly until?: Date; readonly page: boolean }
 )
@@ -62,20 +62,20 @@ function firstSend(question: DeliveryQuestion, channel: Channel): DeliveryDecisi
     const reason = `${changed?.length || 'unknown'} changes: every machine looks at the store`
     return sendTo(question, channel, 'all', reason)
   }
-  const told = changed.map((id) => [id, holding.get(id) ?? 'withdrawn'] as const)
-  return sendTo(question, channel, told, `${told.length} changed`)
+  const message = changed.map((id) => [id, holding.get(id) ?? 'withdrawn'] as const)
+  return sendTo(question, channel, message, `${message.length} changed`)
 }
 
 /** Sends to those that lack something and are online; the others are reached when they come back. */
 function sendTo(
   { fleet, delivery }: DeliveryQuestion,
   { target, timing }: Channel,
-  told: Told,
+  message: StapleMessage,
   reason: string,
 ): DeliveryDecision {
   const holders = holdersOf(delivery, fleet) ?? new Set<string>()
   const to = addressees({ fleet, delivery, holders, ramp: true, target, timing })
-  if (to.length > 0) return { action: 'send', to, told, reason }
+  if (to.length > 0) return { action: 'send', to, message, reason }
   return { action: 'hold', page: delivery.attempts > PATIENCE, reason }
 }
 
@@ -83,7 +83,7 @@ function sendTo(
 function byHand({ fleet, delivery }: DeliveryQuestion, { target, timing }: Channel): DeliveryDecision {
   const afresh = { ...delivery, attempts: 0, stragglers: [] }
   const to = addressees({ fleet, delivery: afresh, holders: new Set(), ramp: false, target, timing })
-  if (to.length > 0) return { action: 'send', to, told: 'all', reason: 'asked for by hand' }
+  if (to.length > 0) return { action: 'send', to, message: 'all', reason: 'asked for by hand' }
   return { action: 'hold', page: false, reason: 'no machine is online to deliver to' }
 }
 

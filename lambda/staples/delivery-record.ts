@@ -11,11 +11,11 @@ import { Fields } from '../kernel/fields.ts'
 import { digestOf, type StapleEntry } from './entry.ts'
 
 /** What each machine is to hold of the certificates it has: id to digest of the response, or `withdrawn`. */
-export type Holding = ReadonlyMap<string, string>
+export type DesiredStaples = ReadonlyMap<string, string>
 
 /** How far a holding has got in the fleet. */
 export interface StapleDelivery extends Delivered {
-  /** {@link holdingMark} of it. */
+  /** {@link desiredDigest} of it. */
   readonly holding: string
 }
 
@@ -29,27 +29,27 @@ export interface StapleRecord {
 const MALFORMED = 'record-malformed'
 
 /** What machines are told of these certificates. Nothing is told of one that never had a staple. */
-export function holdingOf(entries: readonly StapleEntry[]): Holding {
+export function desiredOf(entries: readonly StapleEntry[]): DesiredStaples {
   return new Map(
     entries
       .filter(({ state }) => state !== 'none')
-      .map((entry) => [entry.id, toldOf(entry)] as const)
+      .map((entry) => [entry.id, desiredFor(entry)] as const)
       .sort(([one], [other]) => (one < other ? -1 : 1)),
   )
 }
 
-function toldOf({ state, response }: StapleEntry): string {
+function desiredFor({ state, response }: StapleEntry): string {
   return state === 'staple' && response !== undefined ? digestOf(response.der) : 'withdrawn'
 }
 
 /** Identifies a holding: 32 hex digits. */
-export function holdingMark(holding: Holding): string {
-  const text = [...holding].map(([id, told]) => `${id}=${told}`).join('\n')
+export function desiredDigest(holding: DesiredStaples): string {
+  const text = [...holding].map(([id, desired]) => `${id}=${desired}`).join('\n')
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
 /** Certificates of which two holdings say different things. */
-export function changesOf(before: Holding, after: Holding): readonly string[] {
+export function changesOf(before: DesiredStaples, after: DesiredStaples): readonly string[] {
   return [...after.keys()].filter((id) => before.get(id) !== after.get(id))
 }
 

@@ -7,7 +7,7 @@ import type { TryFailure } from './failure.ts'
 export type Identity = Pick<StapleEntry, 'name' | 'id' | 'mustStaple'>
 
 /** The entry of a certificate that was never asked about. */
-export function unborn(identity: Identity): StapleEntry {
+export function initialEntry(identity: Identity): StapleEntry {
   return { ...identity, state: 'none', failures: 0 }
 }
 

@@ -51,7 +51,7 @@ export function failureOnTheWay(error: unknown): TryFailure {
 /** What nobody has foreseen about one certificate is its failure, and keeps none of the others waiting. */
 function failureOfFault(error: unknown): TryFailure {
   const detail = excerpt(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
-  return { code: 'internal-error', detail, kind: 'passing', remedy: 'none' }
+  return { code: 'internal-error', detail, kind: 'transient', remedy: 'none' }
 }
 
 /** Why a URL did not give the issuer. */
@@ -64,7 +64,7 @@ export interface IssuerFailure {
 export const STRANGERS: TryFailure = {
   code: 'issuer-missing',
   detail: 'none there issued it',
-  kind: 'lasting',
+  kind: 'permanent',
   remedy: 'none',
 }
 
@@ -79,7 +79,7 @@ export function failureOfIssuers(failures: readonly IssuerFailure[], unread: num
   const came = reasons || `${chain}, and no caIssuers URL in the certificate`
   const detail = `wanted the issuer, by name and signature; got ${came}`
   const [first] = failures
-  if (first === undefined || failures.some(({ failure }) => failure.kind === 'lasting'))
+  if (first === undefined || failures.some(({ failure }) => failure.kind === 'permanent'))
     return { ...STRANGERS, detail }
   const { rule: _, ...failure } = first.failure
   return { ...failure, detail, remedy: 'none' }
@@ -121,7 +121,7 @@ export function failureOfHttp(
   const kind = kindOfFailure({ at: 'http', status })
   const back = comingBack(retryAfter, now)
   // A front may know one method alone, and fail at the other. One that is busy is not asked again at once by any.
-  const helps = status >= 500 || (kind === 'lasting' && status >= 400)
+  const helps = status >= 500 || (kind === 'permanent' && status >= 400)
   const remedy = helps && back.retryAfter === undefined ? 'post' : 'none'
   return { code: 'responder-http-error', rule: 'V1', detail: `HTTP status ${status}`, kind, remedy, ...back }
 }
@@ -181,7 +181,7 @@ function remedyOf(rule: Rule): TryFailure['remedy'] {
 
 /** A sound response that would end before it is worth its delivery (S5): a cache's, perhaps. */
 export function failureOfShort(detail: string): TryFailure {
-  return { code: 'response-short', rule: 'V12', detail, kind: 'passing', remedy: 'fresh' }
+  return { code: 'response-short', rule: 'V12', detail, kind: 'transient', remedy: 'fresh' }
 }
 
 /** The next way to ask the same responder after a failure (S7); `undefined` where none would help. */
@@ -199,7 +199,7 @@ export function nextApproach(
 
 /** Of the failures of several responders, the one to act on: one that asking soon may mend, if there is any. */
 export function mostHopeful(failures: readonly TryFailure[]): TryFailure | undefined {
-  return failures.find(({ kind }) => kind !== 'lasting') ?? failures[0]
+  return failures.find(({ kind }) => kind !== 'permanent') ?? failures[0]
 }
 
 /**
@@ -208,7 +208,7 @@ export function mostHopeful(failures: readonly TryFailure[]): TryFailure | undef
  */
 export function mostTelling(failures: readonly TryFailure[]): TryFailure | undefined {
   return (
-    failures.findLast(({ kind }) => kind !== 'lasting') ??
+    failures.findLast(({ kind }) => kind !== 'permanent') ??
     failures.findLast(({ rule }) => rule !== 'V1') ??
     failures[0]
   )

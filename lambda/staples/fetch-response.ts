@@ -18,7 +18,7 @@ import {
   type TryFailure,
 } from './failure.ts'
 import { findSubject } from './issuer.ts'
-import type { Kept } from './observation.ts'
+import type { CertificateState } from './observation.ts'
 import type { HttpAnswer, HttpQuestion, StaplePorts } from './ports.ts'
 import { MOST_URLS, mayStillAsk, type RunMemory } from './run-memory.ts'
 
@@ -32,7 +32,11 @@ export type Asked =
 type Sound = Extract<Asked, { kind: 'response' }>
 
 /** Asks the responders of a certificate in turn (S6), each by every approach that may help (S7). Never throws for what came. */
-export async function askAbout(ports: StaplePorts, kept: Kept, memory: RunMemory): Promise<Asked> {
+export async function askAbout(
+  ports: StaplePorts,
+  kept: CertificateState,
+  memory: RunMemory,
+): Promise<Asked> {
   const open = turnsOf(kept).filter((url) => !memory.isDown(url))
   if (open.length === 0) return { kind: 'deferred' }
   try {
@@ -45,13 +49,13 @@ export async function askAbout(ports: StaplePorts, kept: Kept, memory: RunMemory
 }
 
 /** S6: the next responder first after each failure. */
-function turnsOf({ urls, entry }: Kept): readonly string[] {
+function turnsOf({ urls, entry }: CertificateState): readonly string[] {
   return urls.map((_, turn) => urlAt(urls, entry.failures + turn) ?? '').slice(0, MOST_URLS)
 }
 
 async function askInTurn(
   ports: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   subject: Subject,
   urls: readonly string[],
   memory: RunMemory,
@@ -78,7 +82,12 @@ interface Reply {
   readonly failure?: TryFailure
 }
 
-async function askOne(ports: StaplePorts, kept: Kept, subject: Subject, url: string): Promise<Reply> {
+async function askOne(
+  ports: StaplePorts,
+  kept: CertificateState,
+  subject: Subject,
+  url: string,
+): Promise<Reply> {
   const request = serialiseRequest(subject, kept.setting.hash)
   const approaches = approachesTo(url, request)
   const failures: TryFailure[] = []
@@ -104,7 +113,7 @@ async function askOne(ports: StaplePorts, kept: Kept, subject: Subject, url: str
 
 async function exchange(
   ports: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   subject: Subject,
   source: string,
   question: HttpQuestion,
@@ -120,7 +129,7 @@ async function exchange(
 
 function judgeAnswer(
   { clock, configuration: { haproxy, timing } }: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   subject: Subject,
   source: string,
   answer: HttpAnswer,
@@ -143,7 +152,7 @@ function judgeAnswer(
 }
 
 /** How this certificate's responses are judged. */
-export function optionsOf({ setting, entry }: Kept, now: Date): Options {
+export function optionsOf({ setting, entry }: CertificateState, now: Date): Options {
   return {
     now,
     ...(setting.allowSha1 === undefined ? {} : { allowSha1: setting.allowSha1 }),
@@ -173,7 +182,11 @@ function longer(one: Sound | undefined, other: Sound | undefined): Sound | undef
   return other.response.end > one.response.end ? other : one
 }
 
-function isWorthwhile({ response }: Sound, { entry }: Kept, { clock, configuration }: StaplePorts): boolean {
+function isWorthwhile(
+  { response }: Sound,
+  { entry }: CertificateState,
+  { clock, configuration }: StaplePorts,
+): boolean {
   const needed = leadOf(configuration.timing) * 1000
   const left = response.end.getTime() - clock.now().getTime()
   const held = entry.state === 'staple' ? entry.response?.end : undefined

@@ -10,7 +10,7 @@ import {
   STRANGERS,
   type TryFailure,
 } from './failure.ts'
-import type { Kept } from './observation.ts'
+import type { CertificateState } from './observation.ts'
 import type { StaplePorts } from './ports.ts'
 import { type Fetched, MOST_URLS, mayStillAsk, type RunMemory } from './run-memory.ts'
 
@@ -21,7 +21,11 @@ export type Found = { readonly subject: Subject } | { readonly failure: TryFailu
  * Finds the issuer in the chain or, where that lacks it or has it no longer within its dates, through the certificate's
  * caIssuers URLs: a CA may have been renewed with the same key.
  */
-export async function findSubject(ports: StaplePorts, kept: Kept, memory: RunMemory): Promise<Found> {
+export async function findSubject(
+  ports: StaplePorts,
+  kept: CertificateState,
+  memory: RunMemory,
+): Promise<Found> {
   const { certificate } = kept
   const now = ports.clock.now()
   const { certificates, troubles } = readCertificates(kept.others, memory.parse)
@@ -34,7 +38,11 @@ export async function findSubject(ports: StaplePorts, kept: Kept, memory: RunMem
 }
 
 /** As {@link findSubject}. @throws TicketringError `issuer-missing`, or what keeps the issuer from being fetched. */
-export async function subjectOf(ports: StaplePorts, kept: Kept, memory: RunMemory): Promise<Subject> {
+export async function subjectOf(
+  ports: StaplePorts,
+  kept: CertificateState,
+  memory: RunMemory,
+): Promise<Subject> {
   const found = await findSubject(ports, kept, memory)
   if ('subject' in found) return found.subject
   throw new TicketringError(found.failure.code, {
@@ -50,7 +58,7 @@ interface Issuers {
 }
 
 /** Asks in turn until one within its dates is found. */
-async function fetchIssuers(ports: StaplePorts, kept: Kept, memory: RunMemory): Promise<Issuers> {
+async function fetchIssuers(ports: StaplePorts, kept: CertificateState, memory: RunMemory): Promise<Issuers> {
   const { certificate } = kept
   const issuers: Certificate[] = []
   const failures: IssuerFailure[] = []

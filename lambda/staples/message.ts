@@ -2,9 +2,9 @@
 export const MOST_CERTIFICATES = 25
 
 /** What a command says: `all` makes each machine take whatever the store holds for its own certificates. */
-export type Told = 'all' | readonly (readonly [id: string, told: string])[]
+export type StapleMessage = 'all' | readonly (readonly [id: string, message: string])[]
 
 /** The `Staples` parameter of a command. */
-export function messageOf(told: Told): string {
-  return told === 'all' ? 'all' : told.map(([id, what]) => `${id}=${what}`).join(',')
+export function messageOf(message: StapleMessage): string {
+  return message === 'all' ? 'all' : message.map(([id, what]) => `${id}=${what}`).join(',')
 }

@@ -10,11 +10,11 @@ import type { CertificateSetting } from './configuration.ts'
 import type { Candidate } from './decision.ts'
 import { parseStapleRecord, type StapleRecord } from './delivery-record.ts'
 import { certificateIdOf, parseEntry, type StapleEntry } from './entry.ts'
-import { unborn } from './entry-change.ts'
+import { initialEntry } from './entry-change.ts'
 import type { StaplePorts, Stored } from './ports.ts'
 
 /** One certificate of the set, with what the store holds of it. */
-export interface Kept extends Candidate {
+export interface CertificateState extends Candidate {
   readonly certificate: Certificate
   /** The rest of its chain file, in DER. */
   readonly others: readonly Uint8Array[]
@@ -24,15 +24,15 @@ export interface Kept extends Candidate {
 }
 
 /** A certificate that cannot be looked after, and why. */
-export interface Lost {
+export interface UnreadableCertificate {
   readonly setting: CertificateSetting
   readonly trouble: TicketringError
 }
 
 /** What is, when a run begins. */
 export interface StapleSituation {
-  readonly kept: readonly Kept[]
-  readonly lost: readonly Lost[]
+  readonly kept: readonly CertificateState[]
+  readonly lost: readonly UnreadableCertificate[]
   readonly record: StapleRecord
   readonly fleet: Fleet
 }
@@ -53,7 +53,7 @@ export async function observeStaples(ports: StaplePorts): Promise<StapleSituatio
     callRoll(ports),
   ])
   const stored = await ports.store.read(read.map(({ id }) => id))
-  const kept: Kept[] = []
+  const kept: CertificateState[] = []
   for (const each of read) {
     const entry = stored.get(each.id)
     if (entry instanceof TicketringError) lost.push({ setting: each.setting, trouble: entry })
@@ -67,7 +67,7 @@ function keep(
   ports: StaplePorts,
   { setting, certificate, others, id }: Read,
   found: Stored | undefined,
-): Kept {
+): CertificateState {
   const identity = { name: setting.name, id, mustStaple: certificate.mustStaple }
   const entry = found === undefined ? undefined : readEntry(ports, found.text, id)
   return {
@@ -77,7 +77,7 @@ function keep(
     urls: setting.url === undefined ? certificate.ocspUrls : [setting.url],
     notAfter: certificate.notAfter,
     mustStaple: certificate.mustStaple,
-    entry: entry === undefined ? unborn(identity) : { ...entry, ...identity },
+    entry: entry === undefined ? initialEntry(identity) : { ...entry, ...identity },
     version: found?.version ?? 0,
   }
 }
@@ -85,7 +85,7 @@ function keep(
 async function readInventory({ chains, configuration }: StaplePorts) {
   const texts = await chains.read(configuration.certificates.map(({ chain }) => chain))
   const read = new Map<string, Read>()
-  const lost: Lost[] = []
+  const lost: UnreadableCertificate[] = []
   for (const [index, setting] of configuration.certificates.entries()) {
     const found = identify(setting, texts[index])
     const twin = found instanceof TicketringError ? undefined : read.get(found.id)
@@ -135,12 +135,12 @@ function repeated({ name }: CertificateSetting, twin: CertificateSetting): Ticke
 }
 
 /** A garbled entry is as good as none: the responder is asked again. */
-function readEntry({ journal }: StaplePorts, text: string, id: string): StapleEntry | undefined {
+function readEntry({ eventLog }: StaplePorts, text: string, id: string): StapleEntry | undefined {
   try {
     const entry = parseEntry(text)
     return entry.id === id ? entry : undefined
   } catch (error) {
-    journal.record({ kind: 'trouble', during: `reading the staple ${id}`, detail: messageOf(error) })
+    eventLog.record({ kind: 'trouble', during: `reading the staple ${id}`, detail: messageOf(error) })
     return undefined
   }
 }
@@ -148,7 +148,7 @@ function readEntry({ journal }: StaplePorts, text: string, id: string): StapleEn
 async function readStapleRecord({
   records,
   configuration,
-  journal,
+  eventLog,
 }: StaplePorts): Promise<StapleRecord | undefined> {
   const text = await records.read()
   if (text === undefined) return undefined
@@ -156,7 +156,7 @@ async function readStapleRecord({
     const record = parseStapleRecord(text)
     return record.set === configuration.set ? record : undefined
   } catch (error) {
-    journal.record({ kind: 'trouble', during: 'reading the delivery record', detail: messageOf(error) })
+    eventLog.record({ kind: 'trouble', during: 'reading the delivery record', detail: messageOf(error) })
     return undefined
   }
 }

@@ -1,7 +1,7 @@
 import { isRefusal, messageOf, TicketringError } from '../kernel/errors.ts'
 import { parseEntry, type StapleEntry, serialiseEntry } from './entry.ts'
 import { supersedes } from './entry-change.ts'
-import type { Kept } from './observation.ts'
+import type { CertificateState } from './observation.ts'
 import type { StaplePorts } from './ports.ts'
 
 /** Whoever loses this often in a row meets something that no repetition mends. */
@@ -13,7 +13,11 @@ const MOST_TRIES = 8
  * @returns the certificate with the entry that the store holds now.
  * @throws TicketringError `staple-too-large`, `staple-contended`.
  */
-export async function saveEntry(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Kept> {
+export async function saveEntry(
+  ports: StaplePorts,
+  kept: CertificateState,
+  entry: StapleEntry,
+): Promise<CertificateState> {
   let wanted = entry
   let { version } = kept
   for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -40,17 +44,21 @@ export interface Unsaved {
 
 /** A certificate after its entry was to be stored. */
 export interface Saved {
-  readonly kept: Kept
+  readonly kept: CertificateState
   readonly unsaved?: Unsaved
 }
 
 /** As {@link saveEntry}, but what the store refuses of one certificate is said, and keeps none of the others waiting. */
-export async function trySaving(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Saved> {
+export async function trySaving(
+  ports: StaplePorts,
+  kept: CertificateState,
+  entry: StapleEntry,
+): Promise<Saved> {
   try {
     return { kept: await saveEntry(ports, kept, entry) }
   } catch (error) {
     const during = `storing the staple of ${entry.name}`
-    ports.journal.record({ kind: 'trouble', during, detail: messageOf(error) })
+    ports.eventLog.record({ kind: 'trouble', during, detail: messageOf(error) })
     return { kept, unsaved: { entry, error } }
   }
 }

@@ -1,8 +1,16 @@
-import type { Chance, Clock, CommonEntry, Courier, Journal, Records, RollCall } from '../fleet/ports.ts'
+import type {
+  Chance,
+  Clock,
+  CommandSender,
+  EventLog,
+  FleetEvent,
+  FleetInventory,
+  Records,
+} from '../fleet/ports.ts'
 import type { Address } from '../fleet/rollout.ts'
 import type { TicketringError } from '../kernel/errors.ts'
 import type { ChainSource, StapleConfiguration } from './configuration.ts'
-import type { Told } from './message.ts'
+import type { StapleMessage } from './message.ts'
 import type { StapleMetrics } from './report.ts'
 
 /** All that the staple story reaches outside by. */
@@ -12,11 +20,11 @@ export interface StaplePorts {
   readonly store: StapleStore
   readonly responders: Responders
   readonly records: Records
-  readonly rollCall: RollCall
-  readonly courier: Courier<StapleOrder>
+  readonly inventory: FleetInventory
+  readonly sender: CommandSender<StapleOrder>
   readonly clock: Clock
   readonly chance: Chance
-  readonly journal: Journal<StapleJournalEntry>
+  readonly eventLog: EventLog<StapleEvent>
 }
 
 /** Where the certificates are. */
@@ -88,11 +96,11 @@ export interface Responders {
 
 /** What is to reach the fleet. */
 export interface StapleOrder extends Address {
-  readonly told: Told
+  readonly message: StapleMessage
 }
 
-export type StapleJournalEntry =
-  | CommonEntry
+export type StapleEvent =
+  | FleetEvent
   | {
       readonly kind: 'fetched'
       readonly certificate: string

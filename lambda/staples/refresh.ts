@@ -1,13 +1,13 @@
 import { isRefusal } from '../kernel/errors.ts'
-import { inParallel } from '../kernel/map-concurrently.ts'
+import { mapConcurrently } from '../kernel/map-concurrently.ts'
 import type { Pace } from '../ocsp/schedule.ts'
 import type { StapleTiming } from './configuration.ts'
-import { decideStaple, isLandslide, type StapleDecision } from './decision.ts'
+import { decideStaple, isMassWithdrawal, type StapleDecision } from './decision.ts'
 import type { StapleEntry, StoredResponse } from './entry.ts'
 import { withdrawn, withFailure, withResponse } from './entry-change.ts'
 import { failureOnTheWay, type TryFailure } from './failure.ts'
 import { type Asked, askAbout } from './fetch-response.ts'
-import type { Kept } from './observation.ts'
+import type { CertificateState } from './observation.ts'
 import { type Saved, trySaving, type Unsaved } from './persist.ts'
 import type { StaplePorts } from './ports.ts'
 import { mayStillAsk, RunMemory } from './run-memory.ts'
@@ -20,12 +20,12 @@ export interface Wish {
   readonly forced: boolean
   /** Past the guard against a landslide. */
   readonly releaseHeld: boolean
-  readonly concerns: (kept: Kept) => boolean
+  readonly concerns: (kept: CertificateState) => boolean
 }
 
 /** What refreshing came to. */
 export interface Refreshed {
-  readonly kept: readonly Kept[]
+  readonly kept: readonly CertificateState[]
   readonly did: readonly string[]
   /** Entries as they would be, had their withdrawal not been held back. */
   readonly held: readonly StapleEntry[]
@@ -41,9 +41,13 @@ interface Turn extends Saved {
 }
 
 /** Asks about whatever is due, stores what came, and withdraws what is at its end. */
-export async function refresh(ports: StaplePorts, all: readonly Kept[], wish: Wish): Promise<Refreshed> {
+export async function refresh(
+  ports: StaplePorts,
+  all: readonly CertificateState[],
+  wish: Wish,
+): Promise<Refreshed> {
   const memory = new RunMemory()
-  const turns = await inParallel(nearestEndFirst(all), HANDS, (kept) =>
+  const turns = await mapConcurrently(nearestEndFirst(all), HANDS, (kept) =>
     wish.concerns(kept) ? takeTurnAlone(ports, kept, wish.forced, memory) : leftAlone(kept),
   )
   const withdrawals = await withdrawAll(ports, turns, wish.releaseHeld)
@@ -56,20 +60,21 @@ export async function refresh(ports: StaplePorts, all: readonly Kept[], wish: Wi
   }
 }
 
-async function leftAlone(kept: Kept): Promise<Turn> {
+async function leftAlone(kept: CertificateState): Promise<Turn> {
   return { kept }
 }
 
 /** Where time is short, it goes to those who need it most. */
-function nearestEndFirst(all: readonly Kept[]): readonly Kept[] {
-  const endOf = ({ entry }: Kept) => (entry.state === 'staple' ? (entry.response?.end.getTime() ?? 0) : 0)
+function nearestEndFirst(all: readonly CertificateState[]): readonly CertificateState[] {
+  const endOf = ({ entry }: CertificateState) =>
+    entry.state === 'staple' ? (entry.response?.end.getTime() ?? 0) : 0
   return all.toSorted((one, other) => endOf(one) - endOf(other))
 }
 
 /** Whatever happens to one certificate is its failure: the others are refreshed, delivered and withdrawn. */
 async function takeTurnAlone(
   ports: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   forced: boolean,
   memory: RunMemory,
 ): Promise<Turn> {
@@ -80,7 +85,12 @@ async function takeTurnAlone(
   }
 }
 
-async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory: RunMemory): Promise<Turn> {
+async function takeTurn(
+  ports: StaplePorts,
+  kept: CertificateState,
+  forced: boolean,
+  memory: RunMemory,
+): Promise<Turn> {
   const decision = decide(ports, kept, forced, mayStillAsk(ports))
   if (decision.action !== 'fetch') return leaving(kept, decision)
   const asked = await askAbout(ports, kept, memory)
@@ -91,7 +101,7 @@ async function takeTurn(ports: StaplePorts, kept: Kept, forced: boolean, memory:
 
 async function answered(
   ports: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   { response, freshUntil }: Extract<Asked, { kind: 'response' }>,
 ): Promise<Turn> {
   const entry = entryAfter(ports, kept, response, freshUntil)
@@ -99,7 +109,7 @@ async function answered(
   const { name, mustStaple } = entry
   const { status, source } = response
   const end = (entry.response ?? response).end.toISOString()
-  ports.journal.record({ kind: 'fetched', certificate: name, status, end, source, changed, mustStaple })
+  ports.eventLog.record({ kind: 'fetched', certificate: name, status, end, source, changed, mustStaple })
   if (entry.state === 'withdrawn' && kept.entry.state === 'staple') return { kept, leaving: entry }
   const saved = await save(ports, kept, entry)
   if (saved.unsaved !== undefined) return { ...saved, ...leaving(kept, decide(ports, kept, false, false)) }
@@ -109,7 +119,7 @@ async function answered(
 /** A revocation is stored however soon its response ends, but not stapled where it would end on the machines. */
 function entryAfter(
   ports: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   response: StoredResponse,
   freshUntil: Date | undefined,
 ): StapleEntry {
@@ -119,40 +129,40 @@ function entryAfter(
   return action === 'withdraw' ? withdrawn(entry, reason, false) : entry
 }
 
-async function failed(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Turn> {
+async function failed(ports: StaplePorts, kept: CertificateState, failure: TryFailure): Promise<Turn> {
   const saved = await saveFailure(ports, kept, failure)
   const turn = leaving(saved.kept, decide(ports, saved.kept, false, false))
   return { ...saved, ...turn, did: `${kept.entry.name}: ${failure.code}: ${failure.detail}` }
 }
 
-async function saveFailure(ports: StaplePorts, kept: Kept, failure: TryFailure): Promise<Saved> {
+async function saveFailure(ports: StaplePorts, kept: CertificateState, failure: TryFailure): Promise<Saved> {
   const { code, rule, detail } = failure
   const entry = withFailure(kept.entry, failure, ports.clock.now())
   const { name, mustStaple, failures } = entry
   const facts = { code, detail, failures, mustStaple, ...(rule === undefined ? {} : { rule }) }
-  ports.journal.record({ kind: 'refused', certificate: name, ...facts })
+  ports.eventLog.record({ kind: 'refused', certificate: name, ...facts })
   return trySaving(ports, kept, entry)
 }
 
 /** A response that no parameter can hold is a failure like any other: what is stored stays. */
-async function save(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Saved> {
+async function save(ports: StaplePorts, kept: CertificateState, entry: StapleEntry): Promise<Saved> {
   const saved = await trySaving(ports, kept, entry)
   const { error } = saved.unsaved ?? {}
   if (!isRefusal(error, 'staple-too-large')) return saved
   const { code, came: detail } = error
-  return saveFailure(ports, kept, { code, detail, kind: 'lasting', remedy: 'none' })
+  return saveFailure(ports, kept, { code, detail, kind: 'permanent', remedy: 'none' })
 }
 
 function decide(
   { clock, configuration }: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   forced: boolean,
   mayAsk: boolean,
 ): StapleDecision {
   return decideStaple(kept, { now: clock.now(), timing: configuration.timing, forced, mayAsk })
 }
 
-function leaving(kept: Kept, { action, reason }: StapleDecision): Turn {
+function leaving(kept: CertificateState, { action, reason }: StapleDecision): Turn {
   return action === 'withdraw' ? { kept, leaving: withdrawn(kept.entry, reason, false) } : { kept }
 }
 
@@ -173,11 +183,11 @@ async function withdrawAll(
 ): Promise<Withdrawals> {
   const leavers = turns.flatMap(({ kept, leaving: entry }) => (entry === undefined ? [] : [{ kept, entry }]))
   const inPlace = turns.filter(({ kept }) => kept.entry.state === 'staple').length
-  if (!release && isLandslide(inPlace, leavers.length)) {
+  if (!release && isMassWithdrawal(inPlace, leavers.length)) {
     const held = leavers.map(({ entry }) => entry)
     return { kept: turns.map(({ kept }) => kept), did: [], held, goers: [] }
   }
-  const goers = await inParallel(leavers, HANDS, ({ kept, entry }) => withdraw(ports, kept, entry))
+  const goers = await mapConcurrently(leavers, HANDS, ({ kept, entry }) => withdraw(ports, kept, entry))
   const after = new Map(goers.map(({ kept }) => [kept.entry.id, kept]))
   return {
     kept: turns.map(({ kept }) => after.get(kept.entry.id) ?? kept),
@@ -187,10 +197,10 @@ async function withdrawAll(
   }
 }
 
-async function withdraw(ports: StaplePorts, kept: Kept, entry: StapleEntry): Promise<Turn> {
+async function withdraw(ports: StaplePorts, kept: CertificateState, entry: StapleEntry): Promise<Turn> {
   const saved = await trySaving(ports, kept, entry)
   if (saved.unsaved !== undefined) return saved
   const { name, mustStaple, reason = 'at its end' } = entry
-  ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple })
+  ports.eventLog.record({ kind: 'withdrawn', certificate: name, reason, mustStaple })
   return { ...saved, did: `${name}: withdrawn: ${reason}` }
 }

@@ -1,13 +1,19 @@
 import { TicketringError } from '../kernel/errors.ts'
 import { validateResponse } from '../ocsp/validation.ts'
-import { answer, holdingFrom, measure, reasonOf, type StapleAnswer } from './answer.ts'
-import { type Brought, bring, type Course, courseTo, nextStep } from './deliver.ts'
+import { answer, desiredFrom, measure, reasonOf, type StapleAnswer } from './answer.ts'
+import {
+  type DeliveryProgress,
+  type DeliveryResult,
+  deliverStaples,
+  nextStep,
+  progressTowards,
+} from './deliver.ts'
 import type { StapleEntry } from './entry.ts'
 import { withdrawn } from './entry-change.ts'
 import { type Explanation, explanationOf } from './explanation.ts'
 import { optionsOf } from './fetch-response.ts'
 import { subjectOf } from './issuer.ts'
-import { type Kept, observeStaples, type StapleSituation } from './observation.ts'
+import { type CertificateState, observeStaples, type StapleSituation } from './observation.ts'
 import { saveEntry } from './persist.ts'
 import type { StaplePorts } from './ports.ts'
 import { type Refreshed, refresh } from './refresh.ts'
@@ -31,7 +37,7 @@ export async function runStaples(
   request: StapleRequest,
 ): Promise<StapleAnswer | ExplainAnswer> {
   const { action, reason } = request
-  if (reason !== undefined) ports.journal.record({ kind: 'asked', action, reason })
+  if (reason !== undefined) ports.eventLog.record({ kind: 'asked', action, reason })
   const situation = accepted(await observeStaples(ports), request, ports.clock.now())
   if (request.certificate !== undefined) refuseUnknown(situation, request.certificate)
   switch (request.action) {
@@ -60,9 +66,9 @@ async function work(
   request: StapleRequest,
 ): Promise<StapleAnswer> {
   const done = await change(ports, situation, request)
-  const course = courseTo(situation, holdingFrom(situation.kept), holdingFrom(done.kept))
-  const brought = await bringOrMeasure(ports, situation, done, course, request.action === 'deliver')
-  measure(ports, situation, done, brought.course)
+  const progress = progressTowards(situation, desiredFrom(situation.kept), desiredFrom(done.kept))
+  const brought = await bringOrMeasure(ports, situation, done, progress, request.action === 'deliver')
+  measure(ports, situation, done, brought.progress)
   // Everything else has been looked after; what the store refused still fails the invocation.
   const [refused] = done.unsaved
   if (refused !== undefined) throw refused.error
@@ -74,13 +80,13 @@ async function bringOrMeasure(
   ports: StaplePorts,
   situation: StapleSituation,
   done: Refreshed,
-  course: Course,
+  progress: DeliveryProgress,
   forced: boolean,
-): Promise<Brought> {
+): Promise<DeliveryResult> {
   try {
-    return await bring(ports, course, forced)
+    return await deliverStaples(ports, progress, forced)
   } catch (error) {
-    measure(ports, situation, done, course)
+    measure(ports, situation, done, progress)
     throw error
   }
 }
@@ -110,7 +116,7 @@ async function withdrawByHand(
   const kept = named(situation, name)
   const reason = 'withdrawn by hand'
   const after = await saveEntry(ports, kept, withdrawn(kept.entry, reason, true))
-  ports.journal.record({ kind: 'withdrawn', certificate: name, reason, mustStaple: kept.mustStaple })
+  ports.eventLog.record({ kind: 'withdrawn', certificate: name, reason, mustStaple: kept.mustStaple })
   return {
     kept: situation.kept.map((each) => (each === kept ? after : each)),
     did: [`${name}: ${reason}`],
@@ -121,7 +127,7 @@ async function withdrawByHand(
 
 async function explain(
   ports: StaplePorts,
-  kept: Kept,
+  kept: CertificateState,
   given: Uint8Array | undefined,
 ): Promise<ExplainAnswer> {
   const { name, id, state, response, lastFailure } = kept.entry
@@ -142,9 +148,9 @@ async function explain(
 }
 
 function status(ports: StaplePorts, situation: StapleSituation, request: StapleRequest): StapleAnswer {
-  const holding = holdingFrom(situation.kept)
-  const course = courseTo(situation, holding, holding)
-  const brought = { course, decision: nextStep(ports, course, false), did: [] }
+  const holding = desiredFrom(situation.kept)
+  const progress = progressTowards(situation, holding, holding)
+  const brought = { progress, decision: nextStep(ports, progress, false), did: [] }
   const looked = { kept: situation.kept, did: [], held: [], unsaved: [] }
   return answer(ports, situation, request, looked, brought)
 }
@@ -161,7 +167,7 @@ function refuseUnknown({ kept, lost }: StapleSituation, name: string): void {
   })
 }
 
-function named({ kept }: StapleSituation, name: string): Kept {
+function named({ kept }: StapleSituation, name: string): CertificateState {
   const found = kept.find(({ setting }) => setting.name === name)
   if (found === undefined) throw new RangeError(`${name} was known a moment ago`)
   return found

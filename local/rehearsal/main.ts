@@ -4,14 +4,14 @@ import { dirname } from 'node:path'
 import { setImmediate as pause } from 'node:timers/promises'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { listenForInterruption } from '../interruption.ts'
-import type { Result } from './judge.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
-import { SHOW } from './pace.ts'
 import { progressOn } from './progress.ts'
 import { rehearse } from './rehearsal.ts'
+import { RehearsalError } from './rehearsal-error.ts'
+import type { Result } from './report/judge.ts'
+import { summaryOf } from './report/summary.ts'
 import { requireAnnounceable } from './running.ts'
-import { Setback } from './setback.ts'
-import { summaryOf } from './summary.ts'
+import { SHOW } from './timing.ts'
 
 const interruption = listenForInterruption()
 
@@ -37,7 +37,7 @@ function requireWritable(file: string): void {
   } catch (cause) {
     const { username } = userInfo()
     const next = `Name a file that the user ${username} may write, in a folder that exists`
-    throw new Setback(`The report cannot be written to ${file}`, next, cause)
+    throw new RehearsalError(`The report cannot be written to ${file}`, next, cause)
   }
 }
 
@@ -49,7 +49,7 @@ function present(result: Result, { report }: Options): void {
 /** What a user reads of what went wrong. */
 function told(error: unknown): string {
   if (interruption.signal.aborted) return 'Interrupted: nothing is left behind'
-  if (error instanceof Setback) return `${error.message}\n${error.next}`
+  if (error instanceof RehearsalError) return `${error.message}\n${error.next}`
   if (error instanceof TicketringError) return error.message
   throw error
 }

@@ -1,26 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { allMachines } from '../../lambda/kernel/count.ts'
-import { Clients } from './clients.ts'
-import { judge, type Result } from './judge.ts'
-import { hostOf, type Machine } from './machine.ts'
+import { Clients } from './clients/clients.ts'
+import { totalOf } from './clients/tally.ts'
+import { type RingView, SETTLING } from './clients/ticket-validity.ts'
+import type { Faults } from './faults.ts'
+import { hostOf, type Machine } from './machines/machine.ts'
 import type { Options } from './options.ts'
-import { type Pace, SHOW } from './pace.ts'
 import type { Progress } from './progress.ts'
-import { type RingView, SETTLING } from './promise.ts'
+import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
+import { judge, type Result } from './report/judge.ts'
 import { announce, withdraw } from './running.ts'
-import type { Seed } from './seed.ts'
-import { Setback, stopIfAsked } from './setback.ts'
-import { Stage } from './stage.ts'
-import { StapleShow } from './staple-show.ts'
-import { totalOf } from './tally.ts'
+import { StapleScenario } from './staples/scenario.ts'
+import { Testbed } from './testbed.ts'
+import { SHOW, type Timing } from './timing.ts'
 
 export interface Rehearsing extends Options {
   readonly progress: Progress
   /** Ctrl-C. */
   readonly signal: AbortSignal
-  readonly pace?: Pace
-  readonly seed?: Seed
+  readonly pace?: Timing
+  readonly faults?: Faults
   /** Clients that act at the same time. */
   readonly lanes?: number
   /** Told the result as soon as there is one: with `keep` the rehearsal goes on. */
@@ -37,31 +37,31 @@ const STALLED = 10
  * @throws Setback when it cannot go on; every process is ended and every folder but the logs' removed.
  */
 export async function rehearse(options: Rehearsing): Promise<Result> {
-  const { progress, fleet, pace = SHOW, seed = {} } = options
+  const { progress, fleet, pace = SHOW, faults = {} } = options
   progress.say('synthesising the stack from cdk.json, some seconds')
-  const stage = await Stage.build(fleet, pace, seed, options.signal)
+  const testbed = await Testbed.build(fleet, pace, faults, options.signal)
   const clients = new Clients()
-  stage.scope.defer(() => clients.stop())
+  testbed.scope.defer(() => clients.stop())
   let ok = false
   try {
-    const result = await new Rehearsal(stage, clients, options).run()
+    const result = await new Rehearsal(testbed, clients, options).run()
     ok = result.report.ok
     options.onResult?.(result)
-    if (options.keep) await stayUp(stage, options)
+    if (options.keep) await stayUp(testbed, options)
     return result
   } catch (error) {
-    if (error instanceof Setback && !options.signal.aborted) throw error.at(stage.workspace.disk)
+    if (error instanceof RehearsalError && !options.signal.aborted) throw error.at(testbed.workspace.disk)
     throw error
   } finally {
-    await stage.strike(!ok && !options.signal.aborted)
+    await testbed.strike(!ok && !options.signal.aborted)
   }
 }
 
-async function stayUp(stage: Stage, { signal, progress }: Rehearsing): Promise<void> {
-  stage.tickOn()
-  const isFirst = announce(stage.describe())
+async function stayUp(testbed: Testbed, { signal, progress }: Rehearsing): Promise<void> {
+  testbed.tickOn()
+  const isFirst = announce(testbed.describe())
   try {
-    const { plainPort, pki } = stage.machines[0] as Machine
+    const { plainPort, pki } = testbed.machines[0] as Machine
     const asking = `openssl s_client -status -CAfile ${pki.root} -connect 127.0.0.1:${plainPort}`
     progress.say(`a staple: ${asking} -servername ${pki.serverName} </dev/null`)
     const which = isFirst ? '' : `--rehearsal ${process.pid} `
@@ -74,19 +74,19 @@ async function stayUp(stage: Stage, { signal, progress }: Rehearsing): Promise<v
 
 /** One run over a stage. */
 class Rehearsal {
-  readonly #stage: Stage
+  readonly #testbed: Testbed
   readonly #clients: Clients
   readonly #options: Rehearsing
   readonly #startedAt = Date.now()
   #view: RingView | undefined
   #committedAt = Date.now()
   #announced = 0
-  #show: StapleShow | undefined
+  #show: StapleScenario | undefined
   /** Ends the show early. */
   readonly #curtain = new AbortController()
 
-  constructor(stage: Stage, clients: Clients, options: Rehearsing) {
-    this.#stage = stage
+  constructor(testbed: Testbed, clients: Clients, options: Rehearsing) {
+    this.#testbed = testbed
     this.#clients = clients
     this.#options = options
   }
@@ -100,13 +100,13 @@ class Rehearsal {
   }
 
   async #play(): Promise<Result> {
-    const { progress, rotations, seed } = this.#options
-    progress.say(`the stack runs on a loopback AWS at ${this.#stage.aws.endpoint}`)
-    await this.#stage.tickOnce()
-    const hasRing = () => this.#stage.watch.current !== undefined
+    const { progress, rotations, faults } = this.#options
+    progress.say(`the stack runs on a loopback AWS at ${this.#testbed.aws.endpoint}`)
+    await this.#testbed.tickOnce()
+    const hasRing = () => this.#testbed.watch.current !== undefined
     await this.#until('waiting for the first tick to make generation 1', 60, hasRing)
     await this.#raiseFleet()
-    await seed?.onStart?.(this.#stage)
+    await faults?.onStart?.(this.#testbed)
     this.#letClientsIn()
     this.#raiseCurtain()
     await this.#rotate(rotations)
@@ -115,31 +115,31 @@ class Rehearsal {
     const tally = await this.#clients.finish()
     const { said = [], trouble } = this.#show ?? {}
     const seen = { tally, clients: this.#clients, startedAt: this.#startedAt, said, trouble }
-    const result = await judge(this.#stage, { ...this.#options, ...seen })
+    const result = await judge(this.#testbed, { ...this.#options, ...seen })
     progress.end()
     return result
   }
 
   async #raiseFleet(): Promise<void> {
     const { progress } = this.#options
-    for (const machine of this.#stage.machines) {
+    for (const machine of this.#testbed.machines) {
       stopIfAsked(this.#options.signal)
       progress.state(`booting ${machine.server} on ${machine.id}`)
-      await this.#stage.bringUp(machine)
+      await this.#testbed.bringUp(machine)
       const behind = machine.proxyProtocol ? ', behind PROXY protocol' : ''
       progress.say(
         `${machine.id} up: ${machine.server} on port ${machine.publicPort}${behind}, ${machine.agent} agent`,
       )
     }
-    this.#stage.runSchedules()
+    this.#testbed.runSchedules()
     await this.#until('waiting for the fleet to confirm generation 1', 60, () =>
-      this.#stage.watch.isConverged(this.#stage.ids),
+      this.#testbed.watch.isConverged(this.#testbed.ids),
     )
   }
 
   #letClientsIn(): void {
     const { pace = SHOW, lanes } = this.#options
-    const { machines, pki } = this.#stage
+    const { machines, pki } = this.#testbed
     this.#clients.start({
       hosts: machines.map(hostOf),
       authority: pki.authority,
@@ -155,16 +155,16 @@ class Rehearsal {
 
   /** What happens to the staples happens beside the rotations. */
   #raiseCurtain(): void {
-    const { progress, seed } = this.#options
-    if (seed?.withoutShow === true) return
+    const { progress, faults } = this.#options
+    if (faults?.withoutShow === true) return
     const { signal } = this.#curtain
-    this.#show = new StapleShow({ stage: this.#stage, clients: this.#clients, progress, signal })
+    this.#show = new StapleScenario({ testbed: this.#testbed, clients: this.#clients, progress, signal })
     void this.#show.play()
   }
 
   async #rotate(rotations: number): Promise<void> {
     const { pace = SHOW } = this.#options
-    const generation = () => this.#stage.watch.current?.generation ?? 0
+    const generation = () => this.#testbed.watch.current?.generation ?? 0
     const target = rotations + 1
     const isStalled = () => Date.now() - this.#committedAt > STALLED * pace.every * 1000
     while (generation() < target && !isStalled() && !this.#isEnough()) {
@@ -175,18 +175,18 @@ class Rehearsal {
   }
 
   #isEnough(): boolean {
-    return this.#options.seed?.isEnough?.(this.#clients) === true
+    return this.#options.faults?.isEnough?.(this.#clients) === true
   }
 
   /** The functions get their configured intervals back, the last generation its convergence, and what runs its end. */
   async #comeToRest(): Promise<void> {
-    const { watch, ids } = this.#stage
-    this.#stage.comeToRest()
+    const { watch, ids } = this.#testbed
+    this.#testbed.comeToRest()
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
     await this.#while(isMoving, 'waiting for the last confirmation')
     await this.#while(() => this.#show?.isOver === false, 'waiting for the last staples', Infinity)
     let isStill = false
-    void this.#stage.standStill().then(() => {
+    void this.#testbed.standStill().then(() => {
       isStill = true
     })
     await this.#while(() => !isStill, 'letting what was begun come to its end')
@@ -203,7 +203,7 @@ class Rehearsal {
   /** One look at what is, told to the clients and to whoever watches. */
   async #step(state: () => string): Promise<void> {
     stopIfAsked(this.#options.signal)
-    const view = this.#stage.watch.look(this.#stage.ids)
+    const view = this.#testbed.watch.look(this.#testbed.ids)
     if (JSON.stringify(view) !== JSON.stringify(this.#view)) {
       if (view.committed !== this.#view?.committed) this.#committedAt = Date.now()
       this.#view = view
@@ -218,13 +218,13 @@ class Rehearsal {
   async #noteConvergence({ committed, confirmed }: RingView): Promise<void> {
     if (confirmed < committed || confirmed <= this.#announced) return
     this.#announced = confirmed
-    const name = this.#stage.watch.current?.current.name.slice(0, 8)
+    const name = this.#testbed.watch.current?.current.name.slice(0, 8)
     const took = ((Date.now() - this.#committedAt) / 1000).toFixed(1)
-    const members = this.#stage.machines.length
+    const members = this.#testbed.machines.length
     this.#options.progress.say(
       `generation ${confirmed}: ${allMachines(members, 'encrypt')} with ${name}… after ${took} s; ${this.#score()}`,
     )
-    await this.#options.seed?.onConverged?.(this.#stage, confirmed)
+    await this.#options.faults?.onConverged?.(this.#testbed, confirmed)
   }
 
   #score(): string {
@@ -239,14 +239,14 @@ class Rehearsal {
     const deadline = Date.now() + seconds * 1000
     while (!isSo()) {
       if (Date.now() > deadline)
-        throw new Setback(`${what}: still so after ${seconds} s. ${this.#lastWords()}`)
+        throw new RehearsalError(`${what}: still so after ${seconds} s. ${this.#lastWords()}`)
       await this.#step(() => what)
     }
   }
 
   /** What the functions and the instances said last, to explain a stall. */
   #lastWords(): string {
-    const { logs, commands } = this.#stage.aws.history
+    const { logs, commands } = this.#testbed.aws.history
     const said = logs.slice(-3).map(({ text }) => text.trim())
     const results = (commands.at(-1)?.invocations ?? []).map(({ instance, stdout, stderr }) => {
       return `${instance}: ${stdout.trim() || stderr.trim()}`

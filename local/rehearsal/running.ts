@@ -11,9 +11,9 @@ import {
 } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { RUNNING } from './layout.ts'
 import type { Kind } from './options.ts'
-import { Setback } from './setback.ts'
+import { RUNNING } from './project.ts'
+import { RehearsalError } from './rehearsal-error.ts'
 
 /** How to reach a rehearsal that stays up. Its credentials open nothing but the loopback AWS. */
 export interface Running {
@@ -49,7 +49,7 @@ export function requireAnnounceable(): void {
     accessSync(FOLDER, constants.W_OK)
   } catch (cause) {
     const { username } = userInfo()
-    throw new Setback(
+    throw new RehearsalError(
       `A rehearsal that stays up writes to ${FOLDER}, which the user ${username} may not`,
       'Remove that folder, have its owner run it, or leave out --keep',
       cause,

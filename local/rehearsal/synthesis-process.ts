@@ -1,6 +1,6 @@
 import { isRefusal } from '../../lambda/kernel/errors.ts'
 import type { Options } from './options.ts'
-import { Setback } from './setback.ts'
+import { RehearsalError } from './rehearsal-error.ts'
 import type { SynthesisMessage } from './synthesis.ts'
 import { synthesiseFor } from './synthesise.ts'
 
@@ -13,7 +13,7 @@ function answer(fleet: Options['fleet'], outdir: string): SynthesisMessage {
   try {
     return { synthesis: synthesiseFor(fleet, outdir) }
   } catch (error) {
-    if (error instanceof Setback) return { refused: error.message, next: error.next }
+    if (error instanceof RehearsalError) return { refused: error.message, next: error.next }
     if (isRefusal(error)) return { refused: error.message, next: 'Mend cdk.json, then run it again' }
     throw error
   }

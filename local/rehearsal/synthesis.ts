@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Synthesis } from '../../infra/build-app.ts'
 import { endWithUs, killGroup } from '../process-group.ts'
-import { TSX } from './layout.ts'
 import type { Options } from './options.ts'
-import { Setback, stopIfAsked } from './setback.ts'
+import { TSX } from './project.ts'
+import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
 
 /** What comes of a synthesis: the stack, or why there is none. */
 export type SynthesisMessage =
@@ -41,7 +41,7 @@ export async function synthesiseApart(
 
 function read(message: SynthesisMessage | number | null): Synthesis {
   if (typeof message !== 'object' || message === null)
-    throw new Setback('The stack could not be synthesised', 'The reason is above')
-  if ('refused' in message) throw new Setback(message.refused, message.next)
+    throw new RehearsalError('The stack could not be synthesised', 'The reason is above')
+  if ('refused' in message) throw new RehearsalError(message.refused, message.next)
   return message.synthesis
 }

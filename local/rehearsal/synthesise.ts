@@ -1,8 +1,8 @@
 import { readContext, type Synthesis, synthesise } from '../../infra/build-app.ts'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import type { Options } from './options.ts'
-import { Setback } from './setback.ts'
-import { stapled } from './staple-set.ts'
+import { RehearsalError } from './rehearsal-error.ts'
+import { stapled } from './staples/staple-set.ts'
 
 /** What cdk.json configures, with the show's certificates; a smaller fleet lowers its minInstances. */
 export function synthesiseFor({ haproxy, nginx }: Options['fleet'], outdir: string): Synthesis {
@@ -12,7 +12,7 @@ export function synthesiseFor({ haproxy, nginx }: Options['fleet'], outdir: stri
     targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, haproxy + nginx) },
   }))
   const [ring] = lowered
-  if (ring === undefined) throw new Setback('cdk.json configures no ring', 'Put one into its context')
+  if (ring === undefined) throw new RehearsalError('cdk.json configures no ring', 'Put one into its context')
   const configuration = { ...rest, rings: lowered, stapling: [stapled(ring, stapling[0])] }
   return synthesise({ ...configuration, ...(regions.length > 0 ? { regions } : {}) }, outdir)
 }

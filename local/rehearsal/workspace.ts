@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Setback } from './setback.ts'
+import { RehearsalError } from './rehearsal-error.ts'
 
 /** Linux's magic number of tmpfs, statfs(2). */
 const TMPFS = 0x01021994
@@ -21,7 +21,7 @@ export interface Workspace {
  */
 export function openWorkspace(): Workspace {
   if (statfsSync(SHARED_MEMORY, { bigint: false }).type !== TMPFS) {
-    throw new Setback(
+    throw new RehearsalError(
       `${SHARED_MEMORY} is no tmpfs, so keys would touch a disk`,
       `Mount a tmpfs at ${SHARED_MEMORY}`,
     )

@@ -41,7 +41,7 @@ describe('a delivery record that', () => {
     const world = await converged()
     const before = world.delivery()
     world.record.text = text
-    world.journal.entries.length = 0
+    world.eventLog.entries.length = 0
     world.clock.advance(TIMING.tick)
     expect(await world.reconcile()).toMatchObject({
       decision: { action: 'rest' },
@@ -51,6 +51,6 @@ describe('a delivery record that', () => {
     expect(world.delivery()).toMatchObject({ version: before?.version, generation: 1, confirmed: 3 })
     expect(world.ring().generation).toBe(1)
     const trouble = { kind: 'trouble', during: 'reading the delivery record' }
-    expect(world.journal.of('trouble')).toEqual([expect.objectContaining(trouble)])
+    expect(world.eventLog.of('trouble')).toEqual([expect.objectContaining(trouble)])
   })
 })

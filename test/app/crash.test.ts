@@ -24,15 +24,15 @@ function failingAt(ports: RotationPorts, k: number, when: 'before' | 'after') {
         }
       },
     })
-  const { versions, commits, rotations, records, rollCall, courier } = ports
+  const { versions, commits, rotations, records, inventory, sender } = ports
   const failing = {
     ...ports,
     versions: guard(versions),
     commits: guard(commits),
     rotations: guard(rotations),
     records: guard(records),
-    rollCall: guard(rollCall),
-    courier: guard(courier),
+    inventory: guard(inventory),
+    sender: guard(sender),
   }
   return { failing, count: () => calls }
 }

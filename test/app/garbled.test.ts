@@ -59,7 +59,7 @@ describe('a delivery record', () => {
       world.record.text = text
       await world.rotate()
       expect(world.delivery()).toMatchObject({ generation: 1, confirmed: 3 })
-      expect(world.journal.of('trouble')).toMatchObject([{ during: 'reading the delivery record' }])
+      expect(world.eventLog.of('trouble')).toMatchObject([{ during: 'reading the delivery record' }])
     },
   )
 
@@ -164,7 +164,7 @@ describe('{} under AWSCURRENT after generation N', () => {
         reason: expect.stringContaining('generation 1 of lineage'),
       })
     }
-    expect(world.journal.of('measured').at(-1)?.metrics).toMatchObject({
+    expect(world.eventLog.of('measured').at(-1)?.metrics).toMatchObject({
       RotationHeld: 1,
       KeyAge: TIMING.every,
     })

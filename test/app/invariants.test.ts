@@ -168,14 +168,14 @@ class Drill {
           }
         },
       })
-    const { versions, commits, records, rollCall, courier } = ports
+    const { versions, commits, records, inventory, sender } = ports
     const failing = {
       ...ports,
       versions: guard(versions),
       commits: guard(commits),
       records: guard(records),
-      rollCall: guard(rollCall),
-      courier: guard(courier),
+      inventory: guard(inventory),
+      sender: guard(sender),
     }
     const event = action === 'revoke' ? { ...REVOKE, token: this.#newToken() } : { action }
     await world.invoke(event, failing).catch(() => {})
@@ -186,7 +186,7 @@ class Drill {
   }
 
   #noteCommits(since: number): void {
-    const { secret, clock, journal } = this.world
+    const { secret, clock, eventLog } = this.world
     for (const version of secret.history.slice(since)) {
       const ring = parseRing(secret.values.get(version) ?? '', 'edge')
       if (ring === undefined) continue
@@ -196,9 +196,9 @@ class Drill {
       this.#committed.set(name, keys)
       if (version.startsWith('revoke-')) this.#noteRevocation(ring)
     }
-    const forced = journal.of('decided').some(({ reason }) => reason.includes('past maxKeyAge'))
+    const forced = eventLog.of('decided').some(({ reason }) => reason.includes('past maxKeyAge'))
     if (forced) this.#disturbed = true
-    journal.entries.length = 0
+    eventLog.entries.length = 0
     if (this.#disturbed) this.#excusedUntil = clock.now().getTime()
     if (this.#isConverged()) this.#disturbed = false
   }

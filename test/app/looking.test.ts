@@ -9,14 +9,14 @@ import {
 import { converged, stepOf, TIMING, World } from '../fakes/world.ts'
 
 /** What the status function has: no value of the secret, nothing that writes. */
-function lookingPorts({ secret, record, fleet, clock, journal, configuration }: World): ObservationPorts {
+function lookingPorts({ secret, record, fleet, clock, eventLog, configuration }: World): ObservationPorts {
   return {
     configuration,
     versions: { labels: () => secret.labels() },
     records: { read: () => record.read() },
-    rollCall: fleet,
+    inventory: fleet,
     clock,
-    journal,
+    eventLog,
   }
 }
 
@@ -39,11 +39,11 @@ describe('a function that only looks', () => {
 
   it('publishes no metrics, nor does the one that acts when it is asked to look', async () => {
     const world = await converged()
-    world.journal.entries.length = 0
+    world.eventLog.entries.length = 0
     await ask(world, { action: 'status' })
     await world.invoke({ action: 'status' })
     await world.invoke({ action: 'rotate', dryRun: true })
-    expect(world.journal.entries).toEqual([])
+    expect(world.eventLog.entries).toEqual([])
   })
 
   it('says so where the record does not know the version yet, for it reads no ring', async () => {

@@ -12,15 +12,15 @@ const killed = () => Promise.reject(KILLED)
 const denied = () =>
   Promise.reject(new TicketringError('access-denied', { wanted: 'to be let in', came: 'AccessDenied' }))
 
-const withCourier = (ports: RotationPorts, changes: Partial<RotationPorts['courier']>): RotationPorts => {
-  const { courier } = ports
+const withSender = (ports: RotationPorts, changes: Partial<RotationPorts['sender']>): RotationPorts => {
+  const { sender } = ports
   return {
     ...ports,
-    courier: {
-      send: courier.send.bind(courier),
-      progress: courier.progress.bind(courier),
-      results: courier.results.bind(courier),
-      resultOf: courier.resultOf.bind(courier),
+    sender: {
+      send: sender.send.bind(sender),
+      progress: sender.progress.bind(sender),
+      results: sender.results.bind(sender),
+      resultOf: sender.resultOf.bind(sender),
       ...changes,
     },
   }
@@ -28,12 +28,12 @@ const withCourier = (ports: RotationPorts, changes: Partial<RotationPorts['couri
 
 /** The process ends while it sends: nothing that it would do after that happens. */
 const withoutSending = (ports: RotationPorts): RotationPorts => ({
-  ...withCourier(ports, { send: killed }),
+  ...withSender(ports, { send: killed }),
   records: { read: ports.records.read.bind(ports.records), write: killed },
 })
 
 /** A roll call that answers, or refuses, like this. */
-const rollCallOf = (members: RotationPorts['rollCall']['members']) => ({
+const rollCallOf = (members: RotationPorts['inventory']['members']) => ({
   members,
   countListed: async () => 0,
 })
@@ -62,21 +62,21 @@ describe('after a silence longer than maxKeyAge', () => {
     if (gone) gone.present = false
     world.clock.advance(TIMING.maxKeyAge + HOUR)
     await world.reconcile()
-    expect(world.journal.of('measured').at(-1)?.metrics.RotationForced).toBe(0)
+    expect(world.eventLog.of('measured').at(-1)?.metrics.RotationForced).toBe(0)
     expect(world.ring().generation).toBe(2)
   })
 
   it('a fleet that cannot be reached does not keep the ring from being replaced', async () => {
     const world = await converged()
     world.clock.advance(TIMING.every)
-    const unreachable = () => withCourier(world.ports(), { send: denied })
+    const unreachable = () => withSender(world.ports(), { send: denied })
     const refused = {
       action: 'hold',
       reason: expect.stringContaining('was not sent: access-denied: AccessDenied'),
     }
     expect((await world.invoke({ action: 'rotate' }, unreachable())).decision).toMatchObject(refused)
     expect(world.ring().generation).toBe(2)
-    expect(world.journal.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
+    expect(world.eventLog.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
     world.clock.advance(TIMING.maxKeyAge)
     expect((await world.invoke({ action: 'reconcile' }, unreachable())).decision).toMatchObject(refused)
     expect(world.ring().generation).toBe(3)
@@ -108,7 +108,7 @@ describe('a roll call that is throttled', () => {
     if (failing) failing.conduct = 'fail'
     let calls = 0
     const members = () => (++calls === 1 ? world.fleet.members() : throttled())
-    await world.invoke({ action: 'deliver' }, { ...world.ports(), rollCall: rollCallOf(members) })
+    await world.invoke({ action: 'deliver' }, { ...world.ports(), inventory: rollCallOf(members) })
     expect(calls).toBe(2)
     expect((await world.rotate()).decision).toMatchObject({
       action: 'hold',
@@ -126,7 +126,7 @@ describe('a roll call that is throttled', () => {
     const unsent = withoutSending(world.ports())
     await expect(world.invoke({ action: 'rotate' }, unsent)).rejects.toBe(KILLED)
     world.clock.advance(TIMING.maxKeyAge + HOUR)
-    await world.invoke({ action: 'reconcile' }, { ...world.ports(), rollCall: rollCallOf(throttled) })
+    await world.invoke({ action: 'reconcile' }, { ...world.ports(), inventory: rollCallOf(throttled) })
     expect(generationsSent(world)).toEqual([1, 2, 3])
   })
 })
@@ -182,7 +182,7 @@ describe('a revoke', () => {
     async (code) => {
       const world = await converged()
       const refuse = () => Promise.reject(new TicketringError(code, { wanted: 'the roll call', came: code }))
-      const ports = { ...world.ports(), rollCall: rollCallOf(refuse) }
+      const ports = { ...world.ports(), inventory: rollCallOf(refuse) }
       const { decision } = await world.invoke(REVOKE, ports)
       expect(isRevocation(world.secret.holders.get('AWSCURRENT') ?? '')).toBe(true)
       expect(world.fleet.orders.at(-1)).toMatchObject({ generation: 2, to: 'all', ramp: false })
@@ -234,7 +234,7 @@ describe('a command', () => {
     const began = world.clock.now().getTime()
     await world.invoke(
       { action: 'reconcile' },
-      withCourier(world.ports(), { progress: denied, results: denied }),
+      withSender(world.ports(), { progress: denied, results: denied }),
     )
     expect(world.clock.now().getTime() - began).toBeLessThan(10_000)
     expect(world.delivery()).toMatchObject({ confirmed: 0, commands: [{ judged: false }] })
@@ -250,7 +250,7 @@ describe('a command', () => {
     const world = new World()
     const sentAt = world.clock.now().getTime()
     let judgedAfter: number | undefined
-    const ports = withCourier(world.ports(), {
+    const ports = withSender(world.ports(), {
       progress: async () => ({ state, targets: 3, completed: 0 }),
       results: async () => {
         judgedAfter ??= (world.clock.now().getTime() - sentAt) / 1000

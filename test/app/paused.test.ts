@@ -42,7 +42,7 @@ describe('a ring that starts paused', () => {
   it('pages nobody: its age is measured as none', async () => {
     const world = paused()
     await world.reconcile()
-    expect(world.journal.of('measured')).toMatchObject([
+    expect(world.eventLog.of('measured')).toMatchObject([
       { metrics: { KeyAge: 0, Members: 3, Stragglers: 0, RotationHeld: 0 } },
     ])
   })

@@ -23,6 +23,6 @@ describe('of four machines', () => {
         'only 1 of 4 machines still answer to the tag ticketring=edge; 3 that Systems Manager still lists do not',
     })
     expect(world.ring().generation).toBe(1)
-    expect(world.journal.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
+    expect(world.eventLog.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
   })
 })

@@ -9,12 +9,12 @@ import { converged, HOUR, TIMING, World } from '../fakes/world.ts'
 const idsOf = (count: number) =>
   Array.from({ length: count }, (_, n) => `i-${String(n + 1).padStart(3, '0')}`)
 const sentTo = ({ fleet }: World) => fleet.orders.map(({ to }) => (to === 'all' ? to : to.length))
-type Courier = ReturnType<World['ports']>['courier']
-const withCourier = (courier: Courier, changes: Partial<Courier>): Courier => ({
-  send: courier.send.bind(courier),
-  progress: courier.progress.bind(courier),
-  results: courier.results.bind(courier),
-  resultOf: courier.resultOf.bind(courier),
+type CommandSender = ReturnType<World['ports']>['sender']
+const withSender = (sender: CommandSender, changes: Partial<CommandSender>): CommandSender => ({
+  send: sender.send.bind(sender),
+  progress: sender.progress.bind(sender),
+  results: sender.results.bind(sender),
+  resultOf: sender.resultOf.bind(sender),
   ...changes,
 })
 const due = async (count: number) => {
@@ -74,7 +74,7 @@ describe('a share that fails', () => {
     for (const instance of world.fleet.instances) instance.conduct = 'fail'
     const { decision } = await world.rotate()
     expect(decision).toMatchObject({ action: 'hold', reason: expect.stringContaining('0 of') })
-    expect(world.journal.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
+    expect(world.eventLog.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
     const tried = [...world.fleet.commands.values()]
       .slice(1)
       .flatMap(({ invocations }) => [...invocations.values()])
@@ -120,23 +120,23 @@ describe('a command that is refused', () => {
     const world = await due(3)
     const dead = world.fleet.instances.at(-1)
     if (dead) dead.online = false
-    const { courier, ...ports } = world.ports()
-    const refusing = withCourier(courier, {
-      send: (order: Parameters<typeof courier.send>[0]) =>
-        order.to === 'all' ? courier.send(order) : Promise.reject(invalid),
+    const { sender, ...ports } = world.ports()
+    const refusing = withSender(sender, {
+      send: (order: Parameters<typeof sender.send>[0]) =>
+        order.to === 'all' ? sender.send(order) : Promise.reject(invalid),
     })
-    await world.invoke({ action: 'rotate' }, { ...ports, courier: refusing })
+    await world.invoke({ action: 'rotate' }, { ...ports, sender: refusing })
     expect(sentTo(world)).toEqual(['all', 'all'])
-    expect(world.journal.of('trouble').map(({ detail }) => detail)).toContain(
+    expect(world.eventLog.of('trouble').map(({ detail }) => detail)).toContain(
       'instance-invalid: InvalidInstanceId: i-002',
     )
   })
 
   it('is a reason on record, and is tried again by the next tick', async () => {
     const world = await due(3)
-    const { courier, ...ports } = world.ports()
-    const refusing = withCourier(courier, { send: () => Promise.reject(new Error('boom')) })
-    const { decision } = await world.invoke({ action: 'rotate' }, { ...ports, courier: refusing })
+    const { sender, ...ports } = world.ports()
+    const refusing = withSender(sender, { send: () => Promise.reject(new Error('boom')) })
+    const { decision } = await world.invoke({ action: 'rotate' }, { ...ports, sender: refusing })
     expect(decision).toMatchObject({
       action: 'hold',
       reason: expect.stringContaining('not sent: Error: boom'),
@@ -222,19 +222,19 @@ describe('pages', () => {
         return { InstanceInformationList: calls === 3 ? null : [row], NextToken: 'same' }
       },
     }
-    const rollCall = new TaggedInstances(client as never, { tag: 'ring', values: ['edge'] })
-    expect(await rollCall.members()).toEqual([{ id: 'i-1', online: true }])
+    const inventory = new TaggedInstances(client as never, { tag: 'ring', values: ['edge'] })
+    expect(await inventory.members()).toEqual([{ id: 'i-1', online: true }])
     expect(calls).toBe(2)
   })
 
   it('of results that cannot be read stop nothing: what was read counts, and the rest is read later', async () => {
     const world = new World(idsOf(120))
-    const { courier, ...ports } = world.ports()
-    const broken = withCourier(courier, {
+    const { sender, ...ports } = world.ports()
+    const broken = withSender(sender, {
       results: (id: string, page?: string) =>
-        page === '50' ? Promise.reject(new Error('InternalServerError')) : courier.results(id, page),
+        page === '50' ? Promise.reject(new Error('InternalServerError')) : sender.results(id, page),
     })
-    await world.invoke({ action: 'reconcile' }, { ...ports, courier: broken })
+    await world.invoke({ action: 'reconcile' }, { ...ports, sender: broken })
     expect(world.delivery()).toMatchObject({ confirmed: 50, reading: { next: '50' } })
     await world.reconcile()
     expect(world.delivery()).toMatchObject({ confirmed: 120 })
@@ -245,9 +245,9 @@ describe('pages', () => {
 describe('a ring past maxKeyAge', () => {
   it('is replaced in the invocation that sees it, though its command is still under way', async () => {
     const world = await due(3)
-    const { courier, ...ports } = world.ports()
+    const { sender, ...ports } = world.ports()
     const progress = async () => ({ state: 'running', targets: 3, completed: 1 }) as const
-    const slow = { ...ports, courier: withCourier(courier, { progress }) }
+    const slow = { ...ports, sender: withSender(sender, { progress }) }
     world.clock.advance(TIMING.maxKeyAge - TIMING.every - 60)
     const { rotatedAt } = world.ring()
     await world.invoke({ action: 'deliver' }, slow)
@@ -264,15 +264,15 @@ describe('a redelivery', () => {
     if (failing) failing.conduct = 'fail'
     await world.rotate()
     const read: string[] = []
-    const { courier, ...ports } = world.ports()
-    const watched = withCourier(courier, {
+    const { sender, ...ports } = world.ports()
+    const watched = withSender(sender, {
       results: (id: string, page?: string) => {
         read.push(id)
-        return courier.results(id, page)
+        return sender.results(id, page)
       },
     })
     world.clock.advance(TIMING.tick)
-    await world.invoke({ action: 'reconcile' }, { ...ports, courier: watched })
+    await world.invoke({ action: 'reconcile' }, { ...ports, sender: watched })
     expect(new Set(read).size).toBe(1)
     expect(world.delivery()).toMatchObject({ confirmed: 119, failed: 1 })
   })

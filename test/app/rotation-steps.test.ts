@@ -91,10 +91,10 @@ describe("Secrets Manager's rotation", () => {
     await world.pass(TIMING.maxKeyAge - 2 * TIMING.tick)
     world.secret.onRotate = async () => {}
     await world.secret.start(TOKEN)
-    world.journal.entries.length = 0
+    world.eventLog.entries.length = 0
     await world.pass(4 * TIMING.tick)
     expect(world.ring().generation).toBe(2)
-    expect(world.journal.of('measured').some(({ metrics }) => metrics.RotationForced === 1)).toBe(true)
+    expect(world.eventLog.of('measured').some(({ metrics }) => metrics.RotationForced === 1)).toBe(true)
     await expect(step(world, 'createSecret')).rejects.toMatchObject({ code: 'token-unknown' })
     await expect(step(world, 'finishSecret')).rejects.toMatchObject({ code: 'token-unknown' })
     expect(world.ring().generation).toBe(2)
@@ -122,7 +122,7 @@ describe("Secrets Manager's rotation", () => {
     }
     world.clock.advance(TIMING.every + TIMING.window)
     const without = () =>
-      world.journal.of('trouble').filter(({ detail }) => detail.includes('committed without it'))
+      world.eventLog.of('trouble').filter(({ detail }) => detail.includes('committed without it'))
     for (let n = 0; n < 12; n++) await tick()
     expect(world.ring().generation).toBe(1)
     for (let n = 0; n < 8; n++) await tick()
@@ -143,10 +143,10 @@ describe("Secrets Manager's rotation", () => {
       await runStep(world.ports(), request)
     }
     expect(world.ring().generation).toBe(2)
-    const [first] = world.journal.of('trouble')
+    const [first] = world.eventLog.of('trouble')
     expect(first).toMatchObject({ during: 'reading the event of createSecret' })
     expect(first?.detail).toContain('"NewToken", "Other"')
-    expect(JSON.stringify(world.journal.entries)).not.toContain('unknown and secret')
+    expect(JSON.stringify(world.eventLog.entries)).not.toContain('unknown and secret')
   })
 
   it('stays one advance when every step is repeated', async () => {
@@ -267,10 +267,10 @@ describe("Secrets Manager's rotation", () => {
   it('never fails after the commit, whatever the delivery says', async () => {
     const world = await begun()
     await step(world, 'createSecret')
-    const courier = { ...world.ports().courier, send: () => Promise.reject(new Error('throttled')) }
-    await runStep({ ...world.ports(), courier }, stepOf('finishSecret'))
+    const sender = { ...world.ports().sender, send: () => Promise.reject(new Error('throttled')) }
+    await runStep({ ...world.ports(), sender }, stepOf('finishSecret'))
     expect(world.secret.holders.get('AWSCURRENT')).toBe(TOKEN)
-    expect(world.journal.of('trouble')).toHaveLength(1)
+    expect(world.eventLog.of('trouble')).toHaveLength(1)
     world.clock.advance(TIMING.tick)
     expect(await world.reconcile()).toMatchObject({ generation: 2, fleet: { confirmed: 3 } })
   })

@@ -165,10 +165,10 @@ describe('a machine that has not confirmed', () => {
     await world.reconcile()
     await world.pass(TIMING.maxKeyAge - TIMING.tick * 2)
     expect(world.ring().generation).toBe(1)
-    expect(world.journal.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
+    expect(world.eventLog.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
     await world.pass(TIMING.tick * 3)
     expect(world.ring().generation).toBe(2)
-    expect(world.journal.of('measured').some(({ metrics }) => metrics.RotationForced === 1)).toBe(true)
+    expect(world.eventLog.of('measured').some(({ metrics }) => metrics.RotationForced === 1)).toBe(true)
   })
 
   it.each([
@@ -246,7 +246,7 @@ describe('the roll call', () => {
     const { decision } = await world.scheduled()
     expect(decision).toMatchObject({ action: 'hold', reason: expect.stringContaining(reason) })
     expect(world.ring().generation).toBe(1)
-    expect(world.journal.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
+    expect(world.eventLog.of('measured').at(-1)?.metrics.RotationHeld).toBe(1)
   })
 
   it('takes a shrunken fleet as it is once an operator delivers with a reason', async () => {
@@ -352,9 +352,9 @@ describe('a revoke', () => {
       const rest = { encryptsWith: '', verified: 'none', ms: 9, script: '0123456789ab', error: 'auth-bypass' }
       odd.conduct = { say: JSON.stringify({ ...line, ...rest, detail: 'by the way' }), status: 'Failed' }
     }
-    expect(world.journal.of('measured').at(-1)?.metrics).not.toHaveProperty('AuthBypass')
+    expect(world.eventLog.of('measured').at(-1)?.metrics).not.toHaveProperty('AuthBypass')
     await world.invoke(REVOKE)
-    expect(world.journal.of('measured').at(-1)?.metrics).toMatchObject({ Stragglers: 1, AuthBypass: 1 })
+    expect(world.eventLog.of('measured').at(-1)?.metrics).toMatchObject({ Stragglers: 1, AuthBypass: 1 })
     const { fleet } = await world.invoke({ action: 'status' })
     expect(fleet).toMatchObject({ confirmed: 2, authBypass: ['i-3'] })
     expect(fleet?.stragglers).toMatchObject([{ id: 'i-3', reason: 'auth-bypass: by the way' }])
@@ -483,7 +483,7 @@ describe('the audit', () => {
     world.clock.advance(TIMING.every)
     await world.scheduled()
     await world.invoke({ action: 'deliver' })
-    const lines = world.journal.of('held-by').map(({ instance, generation }) => `${instance}/${generation}`)
+    const lines = world.eventLog.of('held-by').map(({ instance, generation }) => `${instance}/${generation}`)
     expect(lines.sort()).toEqual(['i-1/1', 'i-1/2', 'i-2/1', 'i-2/2', 'i-3/1', 'i-3/2'])
   })
 
@@ -497,8 +497,8 @@ describe('the audit', () => {
     const [machine] = world.fleet.instances
     if (machine) machine.conduct = { say: `${line}\n` }
     await world.invoke({ action: 'deliver' })
-    const told = world.journal.of('held-by').slice(-1)
+    const told = world.eventLog.of('held-by').slice(-1)
     expect(told).toMatchObject([{ instance: 'i-1', generation: 1, serverVersion: '2.6.12-1+deb12u1' }])
-    expect(world.journal.of('held-by')[0]).not.toHaveProperty('serverVersion')
+    expect(world.eventLog.of('held-by')[0]).not.toHaveProperty('serverVersion')
   })
 })

@@ -72,9 +72,9 @@ async function expectRefusal(code: ErrorCode, rule?: Rule): Promise<void> {
   expect(digestOf(entry?.response?.der ?? new Uint8Array())).toBe(good)
   for (const { held } of world.fleet.machines) expect(held.get(world.id('www'))).toBe(good)
   expect(world.fleet.orders).toHaveLength(orders)
-  expect(world.journal.of('refused').at(-1)).toMatchObject({ certificate: 'www', code })
+  expect(world.eventLog.of('refused').at(-1)).toMatchObject({ certificate: 'www', code })
   expect(world.metrics()?.StapleFailures).toBe(1)
-  expect(world.journal.of('failing')).toEqual([{ kind: 'failing', reason: rule ?? code, certificates: 1 }])
+  expect(world.eventLog.of('failing')).toEqual([{ kind: 'failing', reason: rule ?? code, certificates: 1 }])
 }
 
 describe('on the way', () => {

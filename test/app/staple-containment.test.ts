@@ -40,11 +40,11 @@ async function expectContained(reason: string, ports: StaplePorts = world.ports(
     expect(digest(name), name).not.toBe(before.get(name))
     for (const machine of [0, 1]) expect(heldBy(machine, name), name).toBe(digest(name))
   }
-  expect(world.journal.of('withdrawn')).toMatchObject([{ certificate: 'api' }])
+  expect(world.eventLog.of('withdrawn')).toMatchObject([{ certificate: 'api' }])
   expect(heldBy(0, 'api')).toBeUndefined()
   expect(heldBy(0, 'www')).toBeDefined()
   expect(world.metrics()).toMatchObject({ StapleFailures: 1, StaplesUndelivered: 0 })
-  expect(world.journal.of('failing')).toEqual([{ kind: 'failing', reason, certificates: 1 }])
+  expect(world.eventLog.of('failing')).toEqual([{ kind: 'failing', reason, certificates: 1 }])
 }
 
 function emptySubject(): Buffer {
@@ -92,14 +92,14 @@ describe('one certificate whose responder', () => {
 })
 
 it('one certificate that fails after its response was judged is contained as well', async () => {
-  const { journal, ...ports } = world.ports()
+  const { eventLog, ...ports } = world.ports()
   const failing = {
-    record: (entry: Parameters<typeof journal.record>[0]) => {
+    record: (entry: Parameters<typeof eventLog.record>[0]) => {
       if (entry.kind === 'fetched' && entry.certificate === 'www') throw new TypeError('no such field')
-      journal.record(entry)
+      eventLog.record(entry)
     },
   }
-  await expectContained('internal-error', { ...ports, journal: failing })
+  await expectContained('internal-error', { ...ports, eventLog: failing })
 })
 
 describe('one certificate of which the store', () => {
@@ -134,7 +134,7 @@ describe('one certificate of which the store', () => {
       await world.refresh()
       expect(digest('c')).not.toBe(before)
       expect(world.entry('www')).toMatchObject({ state: 'staple', failures: 0 })
-      for (const { detail } of world.journal.of('trouble')) expect(detail.length).toBeLessThan(500)
+      for (const { detail } of world.eventLog.of('trouble')) expect(detail.length).toBeLessThan(500)
     },
   )
 
@@ -217,6 +217,6 @@ it('a line of the log stays short, whatever text comes with a response', async (
   world.authority.manners.set('c', () => ({ status: 200, contentType: 'x'.repeat(9000), body: Buffer.of(1) }))
   const answer = await world.refresh()
   expect(world.entry('www')?.lastFailure?.code).toBe('response-critical-extension')
-  for (const entry of world.journal.entries) expect(JSON.stringify(entry).length).toBeLessThan(1000)
+  for (const entry of world.eventLog.entries) expect(JSON.stringify(entry).length).toBeLessThan(1000)
   expect(JSON.stringify(answer).length).toBeLessThan(20_000)
 })

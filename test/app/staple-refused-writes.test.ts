@@ -55,8 +55,8 @@ describe('a store that refuses one certificate', () => {
         expect(heldBy(machine, 'api')).toBe(digest('api'))
       }
       expect(world.metrics()).toMatchObject({ StapleFailures: 1, StaplesUndelivered: 0 })
-      expect(world.journal.of('failing')).toEqual([{ kind: 'failing', reason, certificates: 1 }])
-      const [trouble] = world.journal.of('trouble')
+      expect(world.eventLog.of('failing')).toEqual([{ kind: 'failing', reason, certificates: 1 }])
+      const [trouble] = world.eventLog.of('trouble')
       expect(trouble?.during).toBe('storing the staple of www')
       expect(trouble?.detail.length).toBeLessThan(500)
     },
@@ -79,7 +79,7 @@ describe('a store that refuses one certificate', () => {
       await run(refusing('www', ERRORS[1]?.[1] as Error)).catch(() => undefined)
     }
     expect(world.entry('www')?.state).toBe('staple')
-    expect(world.journal.of('withdrawn').map(({ certificate }) => certificate)).toEqual(['api'])
+    expect(world.eventLog.of('withdrawn').map(({ certificate }) => certificate)).toEqual(['api'])
     expect(heldBy(0, 'api')).toBeUndefined()
   })
 

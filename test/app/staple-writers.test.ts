@@ -108,6 +108,6 @@ describe('a garbled entry', () => {
     await world.store.write(world.id('www'), '{"v":1,"name":', 0)
     await world.refresh()
     expect(world.entry('www')?.state).toBe('staple')
-    expect(world.journal.of('trouble')[0]?.detail).toMatch(/staple-malformed/)
+    expect(world.eventLog.of('trouble')[0]?.detail).toMatch(/staple-malformed/)
   })
 })

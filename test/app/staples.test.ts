@@ -55,7 +55,7 @@ describe('a certificate with a responder', () => {
     await world.pass(1.1 * DAY)
     expect(digest('www')).not.toBe(first)
     expect(heldBy(1, 'www')).toBe(digest('www'))
-    const named = world.fleet.orders.flatMap(({ told }) => (told === 'all' ? [] : told))
+    const named = world.fleet.orders.flatMap(({ message }) => (message === 'all' ? [] : message))
     expect(named).toContainEqual([world.id('www'), digest('www')])
   })
 
@@ -251,7 +251,7 @@ describe('a responder that is down', () => {
     expect(gone).toBeLessThan(end)
     expect(gone).toBeGreaterThan(end - 2 * HOUR * 1000)
     expect([heldBy(0, 'www'), heldBy(1, 'www')]).toEqual([undefined, undefined])
-    expect(world.journal.of('withdrawn')).toMatchObject([{ certificate: 'www', mustStaple: false }])
+    expect(world.eventLog.of('withdrawn')).toMatchObject([{ certificate: 'www', mustStaple: false }])
     expect(world.metrics()).toMatchObject({ StaplesWithdrawn: 1, StapleLifeLeft: 0 })
     const lastTry = world.entry('www')?.lastFailure?.at.getTime() ?? 0
     expect(gone - lastTry).toBeLessThan(900_000)
@@ -295,8 +295,8 @@ describe('a must-staple certificate', () => {
     const end = world.entry('late')?.response?.end.getTime() ?? 0
     while (world.entry('early')?.state === 'staple') await world.pass(900)
     expect(world.entry('late')?.state).toBe('staple')
-    expect(world.journal.of('withdrawn')[0]?.mustStaple).toBe(true)
-    expect(world.journal.of('withdrawn')[0]?.reason).toContain('must-staple')
+    expect(world.eventLog.of('withdrawn')[0]?.mustStaple).toBe(true)
+    expect(world.eventLog.of('withdrawn')[0]?.reason).toContain('must-staple')
     const longer = world.clock.now().getTime()
     while (world.entry('late')?.state === 'staple') await world.pass(900)
     const gone = world.clock.now().getTime()
@@ -399,13 +399,13 @@ describe('many withdrawals at once', () => {
     await world.refresh()
     world.authority.manner = 'down'
     await world.pass(3.999 * DAY)
-    expect(world.journal.of('withdrawn')).toEqual([])
+    expect(world.eventLog.of('withdrawn')).toEqual([])
     expect(world.metrics()?.WithdrawalHeld).toBe(1)
-    expect(world.journal.of('decided').find(({ action }) => action === 'hold-withdrawals')?.page).toBe(true)
+    expect(world.eventLog.of('decided').find(({ action }) => action === 'hold-withdrawals')?.page).toBe(true)
     expect(heldBy(0, 'c0')).toBe(digest('c0'))
     const released = await world.invoke({ action: 'withdraw', force: true })
     expect(released.held).toBeUndefined()
-    expect(world.journal.of('withdrawn')).toHaveLength(5)
+    expect(world.eventLog.of('withdrawn')).toHaveLength(5)
     expect(heldBy(0, 'c0')).toBeUndefined()
   })
 
@@ -427,7 +427,7 @@ describe('many withdrawals at once', () => {
     for (const name of ['c0', 'c1']) world.authority.manners.set(name, 'down')
     await world.pass(4 * DAY)
     expect(
-      world.journal
+      world.eventLog
         .of('withdrawn')
         .map(({ certificate }) => certificate)
         .sort(),
@@ -466,7 +466,7 @@ describe('delivery', () => {
     expect(answer.delivery.action).toBe('hold')
     expect(world.metrics()?.StaplesUndelivered).toBe(1)
     await world.pass(1800)
-    expect(world.fleet.orders.at(-1)).toMatchObject({ to: ['i-2'], told: 'all' })
+    expect(world.fleet.orders.at(-1)).toMatchObject({ to: ['i-2'], message: 'all' })
     expect(world.fleet.orders.length).toBeLessThan(4)
     if (lost) lost.conduct = 'apply'
     await world.pass(4 * HOUR)
@@ -480,25 +480,25 @@ describe('delivery', () => {
     await world.refresh()
     const { did } = await world.invoke({ action: 'deliver', certificate: 'www' })
     expect(did).toEqual(['delivered: asked for by hand'])
-    expect(world.fleet.orders.at(-1)).toMatchObject({ to: 'all', told: 'all' })
+    expect(world.fleet.orders.at(-1)).toMatchObject({ to: 'all', message: 'all' })
   })
 
   it('is not repeated within one run, however long its commands take', async () => {
     world.add('www')
     const [machine] = world.fleet.machines
     if (machine) machine.conduct = { fail: 'reload-failed' }
-    const { courier, ...ports } = world.ports()
+    const { sender, ...ports } = world.ports()
     const slow = {
-      send: courier.send.bind(courier),
-      results: courier.results.bind(courier),
-      resultOf: courier.resultOf.bind(courier),
+      send: sender.send.bind(sender),
+      results: sender.results.bind(sender),
+      resultOf: sender.resultOf.bind(sender),
       async progress(id: string) {
         // Past every back-off: by then the next delivery is due.
         world.clock.advance(HOUR * 3)
-        return courier.progress(id)
+        return sender.progress(id)
       },
     }
-    const { delivery, did } = await world.invoke({ action: 'refresh' }, { ...ports, courier: slow })
+    const { delivery, did } = await world.invoke({ action: 'refresh' }, { ...ports, sender: slow })
     // The second goes to the machine that the first had not reached when the other one failed.
     expect(world.fleet.orders.map(({ to }) => to)).toEqual(['all', ['i-2']])
     expect(did.filter((what) => what.startsWith('delivered'))).toHaveLength(2)
@@ -541,7 +541,7 @@ describe('delivery', () => {
     world.clock.advance(7 * 60)
     if (lost) lost.conduct = 'apply'
     await world.refresh({ certificate: 'api', force: true })
-    expect(world.fleet.orders.at(-1)?.told).toBe('all')
+    expect(world.fleet.orders.at(-1)?.message).toBe('all')
     expect(heldBy(1, 'www')).toBe(digest('www'))
   })
 
@@ -550,7 +550,7 @@ describe('delivery', () => {
     for (let n = 0; n < 30; n++) world.add(`c${n}`)
     await world.refresh()
     await world.pass(1.2 * DAY)
-    for (const { told } of world.fleet.orders) expect(told === 'all' || told.length <= 25).toBe(true)
+    for (const { message } of world.fleet.orders) expect(message === 'all' || message.length <= 25).toBe(true)
     expect(heldBy(0, 'c29')).toBe(digest('c29'))
   })
 
@@ -577,7 +577,7 @@ describe('delivery', () => {
     for (const machine of world.fleet.machines) machine.tagged = false
     const answer = await world.refresh()
     expect(answer.delivery).toMatchObject({ action: 'hold' })
-    expect(world.journal.of('decided').at(-1)).toMatchObject({ page: true })
+    expect(world.eventLog.of('decided').at(-1)).toMatchObject({ page: true })
   })
 
   it('takes a fleet that has shrunk as it is where an operator says why, and not without a reason', async () => {
@@ -590,7 +590,7 @@ describe('delivery', () => {
     expect((await world.invoke({ action: 'deliver' })).delivery).toMatchObject(shrunk)
     const taken = await world.invoke({ action: 'deliver', reason: 'scaled in' })
     const asked = { kind: 'asked', action: 'deliver', reason: 'scaled in' }
-    expect(world.journal.entries.filter(({ kind }) => kind === 'asked')).toEqual([asked])
+    expect(world.eventLog.entries.filter(({ kind }) => kind === 'asked')).toEqual([asked])
     expect(taken.did).toEqual(['delivered: asked for by hand'])
     expect(taken.delivery.action).toBe('rest')
     expect((await world.refresh()).delivery.action).toBe('rest')
@@ -603,15 +603,15 @@ describe('delivery', () => {
       const ports = world.ports()
       const dies = async () => Promise.reject(new Error('killed'))
       const broken = {
-        send: ports.courier.send,
-        progress: ports.courier.progress,
-        results: ports.courier.results,
+        send: ports.sender.send,
+        progress: ports.sender.progress,
+        results: ports.sender.results,
       }
-      const courier = Object.fromEntries(
+      const sender = Object.fromEntries(
         Object.entries(broken).map(([name, call]) => [name, name === victim ? dies : call.bind(world.fleet)]),
-      ) as unknown as typeof ports.courier
+      ) as unknown as typeof ports.sender
       const records = { read: ports.records.read.bind(ports.records), write: dies }
-      const dying = { ...ports, courier, records }
+      const dying = { ...ports, sender, records }
       await expect(world.invoke({ action: 'refresh' }, dying)).rejects.toThrow('killed')
       await world.refresh()
       expect(heldBy(0, 'www')).toBe(digest('www'))
@@ -659,9 +659,9 @@ describe('status', () => {
 
   it('counts the machines of the roll call while nothing was sent to them', async () => {
     world.add('www')
-    const { courier, ...ports } = world.ports()
-    const cut = { ...courier, send: () => Promise.reject(new Error('refused')) }
-    const refreshed = await world.invoke({ action: 'refresh' }, { ...ports, courier: cut })
+    const { sender, ...ports } = world.ports()
+    const cut = { ...sender, send: () => Promise.reject(new Error('refused')) }
+    const refreshed = await world.invoke({ action: 'refresh' }, { ...ports, sender: cut })
     const { fleet, delivery } = await world.invoke({ action: 'status' })
     expect(delivery).toEqual(refreshed.delivery)
     expect(delivery).toMatchObject({

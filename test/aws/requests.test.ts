@@ -3,9 +3,9 @@ import { inspect } from 'node:util'
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RunCommand } from '../../lambda/aws/run-command.ts'
+import { RingCommandSender } from '../../lambda/aws/run-command.ts'
 import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
-import { logJournal } from '../../lambda/handlers/journal.ts'
+import { logRingEvents } from '../../lambda/handlers/event-log.ts'
 import { parseRotationRequest } from '../../lambda/ring/request.ts'
 import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
@@ -52,12 +52,12 @@ describe('the token of a rotation by Secrets Manager', () => {
     if (request.kind !== 'step') throw new Error('not a step')
     const secret = new RingSecret(secrets, arn)
     const world = new World([], { secret: arn, trigger: 'secrets-manager' })
-    const journal = logJournal(
+    const eventLog = logRingEvents(
       'edge',
       () => world.clock.now(),
       (line) => lines.push(line),
     )
-    await runStep({ ...world.ports(), versions: secret, commits: secret, journal }, request)
+    await runStep({ ...world.ports(), versions: secret, commits: secret, eventLog }, request)
   }
 
   it('goes with the staged value, and nowhere else', async () => {
@@ -101,8 +101,8 @@ describe('a command', () => {
     joinMachine(aws, { id: machineId(3) })
     const { ssm } = clients(aws)
     const sent = tap(ssm)
-    const courier = new RunCommand(ssm, configuration)
-    const [command = ''] = await courier.send({ generation: 7, to: 'all', ramp: true, timeout: 47 })
+    const sender = new RingCommandSender(ssm, configuration)
+    const [command = ''] = await sender.send({ generation: 7, to: 'all', ramp: true, timeout: 47 })
     await aws.idle()
     expect(sent[0]?.input).toEqual({
       ...common,
@@ -110,22 +110,22 @@ describe('a command', () => {
       MaxConcurrency: '25%',
       MaxErrors: '5%',
     })
-    const { invocations } = await courier.results(command)
+    const { invocations } = await sender.results(command)
     expect(invocations.map(({ id, status }) => `${id} ${status}`)).toEqual([
       `${machineId(1)} Failed`,
       `${machineId(2)} Terminated`,
       `${machineId(3)} Terminated`,
     ])
     expect(invocations[0]?.output).toContain('generation 7 by variable')
-    expect(await courier.resultOf(command, machineId(1))).toEqual(invocations[0])
-    expect(await courier.resultOf(command, machineId(9))).toBeUndefined()
+    expect(await sender.resultOf(command, machineId(1))).toEqual(invocations[0])
+    expect(await sender.resultOf(command, machineId(9))).toBeUndefined()
   })
 
   it('that is not ramped goes to all it names at once, whoever fails', async () => {
     const { ssm } = clients(aws)
     const sent = tap(ssm)
     const order = { generation: 7, to: [machineId(1), machineId(3)], ramp: false, timeout: 47 }
-    await new RunCommand(ssm, configuration).send(order)
+    await new RingCommandSender(ssm, configuration).send(order)
     await aws.idle()
     expect(sent.map(({ input }) => input)).toEqual([
       {
@@ -138,8 +138,8 @@ describe('a command', () => {
   })
 
   it('that names a machine which Systems Manager does not know is refused as such', async () => {
-    const courier = new RunCommand(clients(aws).ssm, configuration)
+    const sender = new RingCommandSender(clients(aws).ssm, configuration)
     const order = { generation: 7, to: [machineId(1), machineId(9)], ramp: false, timeout: 47 }
-    await expect(courier.send(order)).rejects.toMatchObject({ code: 'instance-invalid' })
+    await expect(sender.send(order)).rejects.toMatchObject({ code: 'instance-invalid' })
   })
 })

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TaggedInstances } from '../../lambda/aws/fleet-inventory.ts'
 import { ParameterRecord } from '../../lambda/aws/parameter-store.ts'
-import { RunCommand } from '../../lambda/aws/run-command.ts'
+import { RingCommandSender } from '../../lambda/aws/run-command.ts'
 import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
-import type { Courier, Records, RollCall } from '../../lambda/fleet/ports.ts'
+import type { CommandSender, FleetInventory, Records } from '../../lambda/fleet/ports.ts'
 import type { Order, RingCommits, RingVersions, Rotations } from '../../lambda/ring/ports.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
 import { SimulatedFleet } from '../fakes/fleet.ts'
@@ -17,10 +17,10 @@ import { template } from '../local/aws/template.ts'
 interface Outside {
   readonly secret: RingVersions & RingCommits & Rotations
   readonly records: Records
-  readonly rollCall: RollCall
+  readonly inventory: FleetInventory
   /** The same, of somebody who is allowed nothing. */
-  readonly forbidden: RollCall
-  readonly courier: Courier<Order>
+  readonly forbidden: FleetInventory
+  readonly sender: CommandSender<Order>
   join(id: string): { lose(): void; leave(): void }
 }
 
@@ -34,9 +34,9 @@ function inMemory(): Outside {
   return {
     secret,
     records: new MemoryRecord(),
-    rollCall: fleet,
+    inventory: fleet,
     forbidden,
-    courier: fleet,
+    sender: fleet,
     join(id) {
       const instance = fleet.join(id)
       return {
@@ -62,9 +62,9 @@ function onLoopback(aws: LoopbackAws): Outside {
   return {
     secret: new RingSecret(secrets, aws.resources.secrets[0]?.arn ?? ''),
     records: new ParameterRecord(ssm, '/ticketring/edge/delivery'),
-    rollCall: new TaggedInstances(ssm, configuration.target),
+    inventory: new TaggedInstances(ssm, configuration.target),
     forbidden: new TaggedInstances(clients(aws, stranger.credentials()).ssm, configuration.target),
-    courier: new RunCommand(ssm, configuration),
+    sender: new RingCommandSender(ssm, configuration),
     join: (id) => joinMachine(aws, { id }),
   }
 }
@@ -163,11 +163,11 @@ describe.each([
   })
 
   it('call the roll of who is there, lost ones included, gone ones not', async () => {
-    expect(await outside.rollCall.members()).toEqual([])
+    expect(await outside.inventory.members()).toEqual([])
     outside.join('i-0000000000000000a')
     outside.join('i-0000000000000000b').lose()
     outside.join('i-0000000000000000c').leave()
-    const members = [...(await outside.rollCall.members())].sort((one, other) =>
+    const members = [...(await outside.inventory.members())].sort((one, other) =>
       one.id.localeCompare(other.id),
     )
     expect(members).toEqual([
@@ -178,14 +178,14 @@ describe.each([
 
   it('count those that Systems Manager lists, whatever became of the others', async () => {
     const ids = ['a', 'b', 'c', 'd'].map((letter) => `i-0000000000000000${letter}`)
-    expect(await outside.rollCall.countListed(ids)).toBe(2)
-    expect(await outside.rollCall.countListed([])).toBe(0)
+    expect(await outside.inventory.countListed(ids)).toBe(2)
+    expect(await outside.inventory.countListed([])).toBe(0)
   })
 
   it('refuse a command that names a machine which is gone, by a code of its own', async () => {
     const to = ['i-0000000000000000a', 'i-0000000000000000c']
     const order = { generation: 7, to, ramp: false, timeout: 30 }
-    await expect(outside.courier.send(order)).rejects.toMatchObject({ code: 'instance-invalid' })
+    await expect(outside.sender.send(order)).rejects.toMatchObject({ code: 'instance-invalid' })
   })
 
   it('call no roll for somebody who may not, and name the permission that is missing', async () => {
@@ -196,33 +196,33 @@ describe.each([
   })
 
   it('bring a command to those it names, to its end, and give each one’s own output', async () => {
-    const [command = ''] = await outside.courier.send({
+    const [command = ''] = await outside.sender.send({
       generation: 7,
       to: ['i-0000000000000000a'],
       ramp: true,
       timeout: 30,
     })
     await expect
-      .poll(async () => (await outside.courier.progress(command)).state, { timeout: 5000 })
+      .poll(async () => (await outside.sender.progress(command)).state, { timeout: 5000 })
       .toBe('ended')
-    const { invocations, next } = await outside.courier.results(command)
+    const { invocations, next } = await outside.sender.results(command)
     expect(invocations.map(({ id }) => id)).toEqual(['i-0000000000000000a'])
     expect(invocations[0]?.status).toMatch(/Success|Failed/)
     expect(next).toBeUndefined()
-    expect(await outside.courier.resultOf(command, 'i-0000000000000000a')).toEqual(invocations[0])
-    expect(await outside.courier.resultOf(command, 'i-0000000000000000b')).toBeUndefined()
+    expect(await outside.sender.resultOf(command, 'i-0000000000000000a')).toEqual(invocations[0])
+    expect(await outside.sender.resultOf(command, 'i-0000000000000000b')).toBeUndefined()
   })
 
   it('bring a command to everybody with the tag, and say so while somebody has not answered', async () => {
-    const [command = ''] = await outside.courier.send({ generation: 7, to: 'all', ramp: false, timeout: 30 })
-    const targets = async () => (await outside.courier.results(command)).invocations.length
+    const [command = ''] = await outside.sender.send({ generation: 7, to: 'all', ramp: false, timeout: 30 })
+    const targets = async () => (await outside.sender.results(command)).invocations.length
     await expect.poll(targets, { timeout: 5000 }).toBe(2)
-    expect((await outside.courier.progress(command)).targets).toBe(2)
+    expect((await outside.sender.progress(command)).targets).toBe(2)
   })
 
   it('know nothing of a command that was never sent', async () => {
     const unknown = '00000000-0000-0000-0000-000000000000'
-    expect((await outside.courier.progress(unknown)).state).toBe('unknown')
-    expect(await outside.courier.results(unknown)).toEqual({ invocations: [] })
+    expect((await outside.sender.progress(unknown)).state).toBe('unknown')
+    expect(await outside.sender.results(unknown)).toEqual({ invocations: [] })
   })
 })

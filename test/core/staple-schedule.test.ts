@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decideStaple, isLandslide, leadOf } from '../../lambda/staples/decision.ts'
+import { decideStaple, isMassWithdrawal, leadOf } from '../../lambda/staples/decision.ts'
 import type { StapleEntry } from '../../lambda/staples/entry.ts'
-import { unborn, withdrawn, withFailure, withResponse } from '../../lambda/staples/entry-change.ts'
+import { initialEntry, withdrawn, withFailure, withResponse } from '../../lambda/staples/entry-change.ts'
 import { STAPLE_TIMING, settingOf } from '../fakes/staple-world.ts'
 
 const START = Date.UTC(2026, 10, 21)
@@ -23,7 +23,7 @@ interface Run {
  * @param life seconds that a response lives; a new one is signed at each tenth of that.
  */
 function simulate(id: string, life: number, seconds: number, isUp: (time: number) => boolean): Run {
-  let entry = unborn({ name: 'www', id, mustStaple: false })
+  let entry = initialEntry({ name: 'www', id, mustStaple: false })
   const asked: number[] = []
   const entries: StapleEntry[] = []
   const late: number[] = []
@@ -51,7 +51,11 @@ function succeed(entry: StapleEntry, life: number, time: number): StapleEntry {
 }
 
 function fail(entry: StapleEntry, now: Date): StapleEntry {
-  return withFailure(entry, { code: 'responder-timeout', detail: 'x', kind: 'passing', remedy: 'none' }, now)
+  return withFailure(
+    entry,
+    { code: 'responder-timeout', detail: 'x', kind: 'transient', remedy: 'none' },
+    now,
+  )
 }
 
 const ids = fc.stringMatching(/^[0-9a-f]{32}$/)
@@ -108,7 +112,7 @@ describe('the schedule, tick by tick', () => {
 })
 
 describe('a staple at its end', () => {
-  const held = succeed(unborn({ name: 'www', id: 'a'.repeat(32), mustStaple: false }), 4 * DAY, 0)
+  const held = succeed(initialEntry({ name: 'www', id: 'a'.repeat(32), mustStaple: false }), 4 * DAY, 0)
   const late = 4 * DAY - 600
   const decideAt = (entry: StapleEntry, time: number, mayAsk = true, urls = ['http://ocsp.example/']) =>
     decideStaple(
@@ -143,6 +147,6 @@ describe('a landslide', () => {
     [1000, 200, false],
     [1000, 201, true],
   ])('of %i staples, %i leaving: %s', (held, leaving, is) => {
-    expect(isLandslide(held, leaving)).toBe(is)
+    expect(isMassWithdrawal(held, leaving)).toBe(is)
   })
 })

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { RotationPorts } from '../../lambda/ring/observation.ts'
 import { seededChance } from '../fakes/chance.ts'
-import { ListedJournal } from '../fakes/record.ts'
+import { ListedEvents } from '../fakes/record.ts'
 import type { World } from '../fakes/world.ts'
 
 /** What an invocation does with the ports that it is given. */
@@ -26,7 +26,7 @@ const ACTS = /^(stage|promote|unlabel|start|write|send|sleep)$/
 /** One invocation, held at every call of a port until the explorer lets that call through. */
 export class Process {
   readonly name: string
-  readonly journal = new ListedJournal()
+  readonly eventLog = new ListedEvents()
   killed = false
   outcome: { readonly answer: Answer | undefined } | { readonly error: unknown } | undefined
   /** Versions that AWSCURRENT has named since this process last acted or waited: what its answer may say is current. */
@@ -89,20 +89,20 @@ export class Process {
   }
 
   #ports(): RotationPorts {
-    const { versions, commits, rotations, records, rollCall, courier, configuration } = this.#world.ports()
+    const { versions, commits, rotations, records, inventory, sender, configuration } = this.#world.ports()
     const { clock } = this.#world
     const deadline = clock.now().getTime() + INVOCATION
     const remaining = () => Math.max(0, deadline - clock.now().getTime())
     return {
       configuration,
-      journal: this.journal,
+      eventLog: this.eventLog,
       chance: seededChance(this.name),
       versions: this.#gate(versions),
       commits: this.#gate(commits),
       rotations: this.#gate(rotations),
       records: this.#gate(records),
-      rollCall: this.#gate(rollCall),
-      courier: this.#gate(courier),
+      inventory: this.#gate(inventory),
+      sender: this.#gate(sender),
       clock: {
         now: () => clock.now(),
         remaining,

@@ -41,11 +41,11 @@ async function due(): Promise<World> {
 async function killedAt(world: World, event: object, call: 'promote' | 'send' | 'unlabel'): Promise<World> {
   const ports = world.ports()
   const fail = () => Promise.reject(KILLED)
-  const { courier } = ports
+  const { sender } = ports
   const broken = {
     ...ports,
     commits: call === 'send' ? ports.commits : { ...methods(ports.commits), [call]: fail },
-    ...(call === 'send' ? { courier: { ...courierOf(courier), send: fail }, records: unwritten(ports) } : {}),
+    ...(call === 'send' ? { sender: { ...senderOf(sender), send: fail }, records: unwritten(ports) } : {}),
   }
   await world.invoke(event, broken).catch((error: unknown) => {
     if (error !== KILLED) throw error
@@ -53,12 +53,12 @@ async function killedAt(world: World, event: object, call: 'promote' | 'send' | 
   return world
 }
 
-function courierOf(courier: World['fleet'] | ReturnType<World['ports']>['courier']) {
+function senderOf(sender: World['fleet'] | ReturnType<World['ports']>['sender']) {
   return {
-    send: courier.send.bind(courier),
-    progress: courier.progress.bind(courier),
-    results: courier.results.bind(courier),
-    resultOf: courier.resultOf.bind(courier),
+    send: sender.send.bind(sender),
+    progress: sender.progress.bind(sender),
+    results: sender.results.bind(sender),
+    resultOf: sender.resultOf.bind(sender),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Invocation } from '../../lambda/fleet/evidence.ts'
 import type { Member } from '../../lambda/fleet/membership.ts'
-import type { Clock, Courier, Progress, ResultPage, RollCall } from '../../lambda/fleet/ports.ts'
+import type { Clock, CommandSender, FleetInventory, Progress, ResultPage } from '../../lambda/fleet/ports.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import type { Order } from '../../lambda/ring/ports.ts'
 import { type InstanceError, serialiseResultLine } from '../../lambda/ring/result-line.ts'
@@ -94,7 +94,7 @@ interface SimulatedCommand {
 }
 
 /** Systems Manager and its instances in memory. */
-export class SimulatedFleet implements RollCall, Courier<Order> {
+export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
   readonly instances: SimulatedInstance[] = []
   readonly commands = new Map<string, SimulatedCommand>()
   readonly orders: Order[] = []

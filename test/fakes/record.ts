@@ -1,5 +1,5 @@
-import type { Journal, Records } from '../../lambda/fleet/ports.ts'
-import type { JournalEntry } from '../../lambda/ring/ports.ts'
+import type { EventLog, Records } from '../../lambda/fleet/ports.ts'
+import type { RingEvent } from '../../lambda/ring/ports.ts'
 
 /** A parameter in memory: as Parameter Store does, it takes no value with a reference to another. */
 export class MemoryRecord implements Records {
@@ -16,14 +16,14 @@ export class MemoryRecord implements Records {
 }
 
 /** Keeps what was recorded. */
-export class ListedJournal implements Journal<JournalEntry> {
-  readonly entries: JournalEntry[] = []
+export class ListedEvents implements EventLog<RingEvent> {
+  readonly entries: RingEvent[] = []
 
-  record(entry: JournalEntry): void {
+  record(entry: RingEvent): void {
     this.entries.push(entry)
   }
 
-  of<K extends JournalEntry['kind']>(kind: K): Extract<JournalEntry, { kind: K }>[] {
-    return this.entries.filter((entry): entry is Extract<JournalEntry, { kind: K }> => entry.kind === kind)
+  of<K extends RingEvent['kind']>(kind: K): Extract<RingEvent, { kind: K }>[] {
+    return this.entries.filter((entry): entry is Extract<RingEvent, { kind: K }> => entry.kind === kind)
   }
 }

@@ -1,6 +1,6 @@
 import type { Invocation } from '../../lambda/fleet/evidence.ts'
 import type { Member } from '../../lambda/fleet/membership.ts'
-import type { Courier, Progress, ResultPage, RollCall } from '../../lambda/fleet/ports.ts'
+import type { CommandSender, FleetInventory, Progress, ResultPage } from '../../lambda/fleet/ports.ts'
 import { digestOf, parseEntry } from '../../lambda/staples/entry.ts'
 import type { StapleOrder } from '../../lambda/staples/ports.ts'
 import { type StapleError, serialiseStapleLine } from '../../lambda/staples/result-line.ts'
@@ -31,13 +31,14 @@ export class StapleMachine {
     this.#has = has
   }
 
-  run(told: StapleOrder['told']): Invocation {
+  run(message: StapleOrder['message']): Invocation {
     const { id, conduct } = this
     if (!this.online || conduct === 'lose') return { id, status: 'Delivery Timed Out', output: '' }
     if (conduct !== 'apply' && 'say' in conduct) return { id, status: 'Success', output: conduct.say }
     if (conduct !== 'apply') return this.#answer('failed', 0, 0, conduct.fail)
-    const named = told === 'all' ? [...this.#store.versions.keys()] : told.map(([certificate]) => certificate)
-    const wanted = new Map(told === 'all' ? [] : told)
+    const named =
+      message === 'all' ? [...this.#store.versions.keys()] : message.map(([certificate]) => certificate)
+    const wanted = new Map(message === 'all' ? [] : message)
     let [installed, withdrawn] = [0, 0]
     for (const certificate of named.filter(this.#has)) {
       const stored = this.#stored(certificate)
@@ -81,7 +82,7 @@ export class StapleMachine {
 }
 
 /** Systems Manager and its machines in memory. */
-export class StapleFleet implements RollCall, Courier<StapleOrder> {
+export class StapleFleet implements FleetInventory, CommandSender<StapleOrder> {
   readonly machines: StapleMachine[] = []
   readonly orders: StapleOrder[] = []
   readonly #results: (readonly Invocation[])[] = []
@@ -105,7 +106,7 @@ export class StapleFleet implements RollCall, Courier<StapleOrder> {
   async send(order: StapleOrder): Promise<readonly string[]> {
     const targets = targetsOf(order.to === 'all' ? this.#members() : this.#present(), order)
     this.orders.push(order)
-    const invocations = runQueue(targets, order, (machine) => machine.run(order.told))
+    const invocations = runQueue(targets, order, (machine) => machine.run(order.message))
     this.#results.push([...invocations.values()])
     return [`command-${this.#results.length}`]
   }

@@ -1,4 +1,4 @@
-import type { Journal } from '../../lambda/fleet/ports.ts'
+import type { EventLog } from '../../lambda/fleet/ports.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import type { StapleAnswer } from '../../lambda/staples/answer.ts'
 import type {
@@ -7,7 +7,7 @@ import type {
   StapleConfiguration,
 } from '../../lambda/staples/configuration.ts'
 import { certificateIdOf, parseEntry, type StapleEntry } from '../../lambda/staples/entry.ts'
-import type { Responders, StapleJournalEntry, StaplePorts } from '../../lambda/staples/ports.ts'
+import type { Responders, StapleEvent, StaplePorts } from '../../lambda/staples/ports.ts'
 import { parseStapleRequest } from '../../lambda/staples/request.ts'
 import { type ExplainAnswer, runStaples } from '../../lambda/staples/run.ts'
 import { seededChance } from './chance.ts'
@@ -46,17 +46,15 @@ export function stapleConfigurationOf(changes: Partial<StapleConfiguration> = {}
 }
 
 /** Keeps what was recorded. */
-export class StapleLog implements Journal<StapleJournalEntry> {
-  readonly entries: StapleJournalEntry[] = []
+export class StapleLog implements EventLog<StapleEvent> {
+  readonly entries: StapleEvent[] = []
 
-  record(entry: StapleJournalEntry): void {
+  record(entry: StapleEvent): void {
     this.entries.push(entry)
   }
 
-  of<K extends StapleJournalEntry['kind']>(kind: K): Extract<StapleJournalEntry, { kind: K }>[] {
-    return this.entries.filter(
-      (entry): entry is Extract<StapleJournalEntry, { kind: K }> => entry.kind === kind,
-    )
+  of<K extends StapleEvent['kind']>(kind: K): Extract<StapleEvent, { kind: K }>[] {
+    return this.entries.filter((entry): entry is Extract<StapleEvent, { kind: K }> => entry.kind === kind)
   }
 }
 
@@ -68,7 +66,7 @@ export class StapleWorld {
   readonly store = new MemoryStaples()
   readonly record = new MemoryRecord()
   readonly fleet = new StapleFleet()
-  readonly journal = new StapleLog()
+  readonly eventLog = new StapleLog()
   readonly chance = seededChance('staples')
   configuration = stapleConfigurationOf()
   responders: Responders = this.authority
@@ -94,20 +92,20 @@ export class StapleWorld {
   }
 
   ports(): StaplePorts {
-    const { configuration, store, responders, clock, chance, journal } = this
+    const { configuration, store, responders, clock, chance, eventLog } = this
     const read = async (sources: readonly ChainSource[]) => sources.map((source) => this.#chain(source))
-    const [records, rollCall, courier] = [this.record, this.fleet, this.fleet]
+    const [records, inventory, sender] = [this.record, this.fleet, this.fleet]
     return {
       configuration,
       chains: { read },
       store,
       responders,
       records,
-      rollCall,
-      courier,
+      inventory,
+      sender,
       clock,
       chance,
-      journal,
+      eventLog,
     }
   }
 
@@ -148,7 +146,7 @@ export class StapleWorld {
   }
 
   metrics() {
-    return this.journal.of('measured').at(-1)?.metrics
+    return this.eventLog.of('measured').at(-1)?.metrics
   }
 
   #chain(source: ChainSource): string | TicketringError {

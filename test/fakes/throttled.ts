@@ -14,25 +14,25 @@ export function throttledPorts(world: World, callsPerSecond: number): RotationPo
       return call(...args)
     }
   }
-  const { courier, rollCall, records } = ports
+  const { sender, inventory, records } = ports
   return {
     ...ports,
-    rollCall: {
+    inventory: {
       async members() {
-        const members = await rollCall.members()
+        const members = await inventory.members()
         spend(Math.ceil(members.length / PAGE))
         return members
       },
       async countListed(ids) {
         spend(Math.ceil(ids.length / PAGE))
-        return rollCall.countListed(ids)
+        return inventory.countListed(ids)
       },
     },
-    courier: {
-      send: slow(courier.send.bind(courier)),
-      progress: slow(courier.progress.bind(courier)),
-      results: slow(courier.results.bind(courier)),
-      resultOf: slow(courier.resultOf.bind(courier)),
+    sender: {
+      send: slow(sender.send.bind(sender)),
+      progress: slow(sender.progress.bind(sender)),
+      results: slow(sender.results.bind(sender)),
+      resultOf: slow(sender.resultOf.bind(sender)),
     },
     records: { read: slow(records.read.bind(records)), write: slow(records.write.bind(records)) },
   }

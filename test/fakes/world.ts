@@ -10,7 +10,7 @@ import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
 import { seededChance } from './chance.ts'
 import { ManualClock } from './clock.ts'
 import { SCRIPT, SimulatedFleet } from './fleet.ts'
-import { ListedJournal, MemoryRecord } from './record.ts'
+import { ListedEvents, MemoryRecord } from './record.ts'
 import { MemorySecret } from './secret.ts'
 
 export const HOUR = 3600
@@ -47,7 +47,7 @@ export class World {
   readonly secret: MemorySecret
   readonly fleet: SimulatedFleet
   readonly record = new MemoryRecord()
-  readonly journal = new ListedJournal()
+  readonly eventLog = new ListedEvents()
   readonly chance = seededChance('world')
   configuration: RotationConfiguration
 
@@ -63,18 +63,18 @@ export class World {
   }
 
   ports(): RotationPorts {
-    const { secret, fleet, record, clock, chance, journal, configuration } = this
+    const { secret, fleet, record, clock, chance, eventLog, configuration } = this
     return {
       configuration,
       versions: secret,
       commits: secret,
       rotations: secret,
       records: record,
-      rollCall: fleet,
-      courier: fleet,
+      inventory: fleet,
+      sender: fleet,
       clock,
       chance,
-      journal,
+      eventLog,
     }
   }
 

@@ -2,7 +2,7 @@
 import { chownSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { freePorts } from '../../local/rehearsal/ports.ts'
+import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import { SERVER_NAME } from './identity.ts'
 import { ask, type Instance, ringOf, takeTicket } from './instance.ts'
 import { failed, startMachine, startOneBehind } from './machine.ts'

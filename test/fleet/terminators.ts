@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePorts, takesConnections } from '../../local/rehearsal/ports.ts'
+import { freePorts, takesConnections } from '../../local/rehearsal/machines/ports.ts'
 import { type Identity, makeCertificate, SERVER_NAME } from './identity.ts'
 
 /** What a listener does beyond plain TLS with our keys. */

@@ -7,8 +7,8 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseRing, type Ring, sharesNoKey } from '../../lambda/ring/ring.ts'
 import type { Fault } from '../../local/aws/loopback.ts'
-import { Stage } from '../../local/rehearsal/stage.ts'
 import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
+import { Testbed } from '../../local/rehearsal/testbed.ts'
 import { forgetDisk } from '../../local/rehearsal/workspace.ts'
 
 const FLEET = { haproxy: 1, nginx: 0 }
@@ -16,28 +16,28 @@ const FLEET = { haproxy: 1, nginx: 0 }
 const PACE = { every: 600, ticketLifetime: 1, tick: 1, association: 600 }
 
 let directory: string
-let stage: Stage
+let testbed: Testbed
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'ticketring-handler-'))
   const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
-  stage = await Stage.build(FLEET, PACE, { synthesis })
-  await stage.tickOnce()
-  await stage.aws.idle()
-  for (const machine of stage.machines) await stage.bringUp(machine)
+  testbed = await Testbed.build(FLEET, PACE, { synthesis })
+  await testbed.tickOnce()
+  await testbed.aws.idle()
+  for (const machine of testbed.machines) await testbed.bringUp(machine)
 })
 afterAll(async () => {
-  await stage?.strike(true)
-  forgetDisk(stage.workspace)
+  await testbed?.strike(true)
+  forgetDisk(testbed.workspace)
   rmSync(directory, { recursive: true, force: true })
 })
 beforeEach(async () => {
-  stage.aws.faults.clear()
+  testbed.aws.faults.clear()
   await converge()
 })
 
 async function invoke(event: object) {
-  return stage.aws.invoke(stage.ring.functionName, event)
+  return testbed.aws.invoke(testbed.ring.functionName, event)
 }
 
 /** Ticks until the fleet has confirmed and its tickets have lived: the gate is open. */
@@ -49,10 +49,10 @@ async function converge(): Promise<void> {
 }
 
 function ring(): Ring {
-  const current = stage.aws
-    .secretVersions(stage.secret.arn)
+  const current = testbed.aws
+    .secretVersions(testbed.secret.arn)
     .find(({ labels }) => labels.includes('AWSCURRENT'))
-  const found = parseRing(current?.value ?? '', stage.ring.name)
+  const found = parseRing(current?.value ?? '', testbed.ring.name)
   if (found === undefined) throw new Error('no ring')
   return found
 }
@@ -65,7 +65,7 @@ describe.runIf(installed('aws'))('a revoke by the AWS CLI', () => {
 
   /** @returns how often it asked, and what it says in the end. */
   async function revoke(timeout: string, variables: Readonly<Record<string, string>> = {}) {
-    const { endpoint, region, operator } = stage.aws
+    const { endpoint, region, operator } = testbed.aws
     const payload = join(directory, 'revoke.json')
     writeFileSync(payload, event)
     const keys = { AWS_ACCESS_KEY_ID: operator.accessKeyId, AWS_SECRET_ACCESS_KEY: operator.secretAccessKey }
@@ -75,11 +75,11 @@ describe.runIf(installed('aws'))('a revoke by the AWS CLI', () => {
       'lambda',
       'invoke',
       '--function-name',
-      stage.ring.functionName,
+      testbed.ring.functionName,
       '--payload',
       `file://${payload}`,
     ]
-    const asked = () => stage.aws.history.calls.filter(({ operation }) => operation === 'Invoke').length
+    const asked = () => testbed.aws.history.calls.filter(({ operation }) => operation === 'Invoke').length
     const before = asked()
     const out = join(directory, 'answer.json')
     const failed = await promisify(execFile)('aws', [...words, '--cli-read-timeout', timeout, out], {
@@ -88,7 +88,7 @@ describe.runIf(installed('aws'))('a revoke by the AWS CLI', () => {
       () => false,
       () => true,
     )
-    await stage.aws.idle()
+    await testbed.aws.idle()
     return { failed, asked: asked() - before, answer: failed ? undefined : readFileSync(out, 'utf8') }
   }
 
@@ -137,7 +137,11 @@ describe('the rotation function, as deployed, in a process of its own', () => {
 
   it('has an audit line for each invocation that says who called, as far as Lambda tells', async () => {
     const clientContext = { custom: { caller: 'arn:aws:sts::123456789012:assumed-role/ops/alice' } }
-    const { logs } = await stage.aws.invoke(stage.ring.functionName, { action: 'status' }, { clientContext })
+    const { logs } = await testbed.aws.invoke(
+      testbed.ring.functionName,
+      { action: 'status' },
+      { clientContext },
+    )
     const [line] = logs.split('\n')
     expect(JSON.parse(line ?? '')).toMatchObject({
       kind: 'invoked',
@@ -151,7 +155,7 @@ describe('the rotation function, as deployed, in a process of its own', () => {
 
   it('keeps the rotation token of Secrets Manager out of its log, also where the step is refused', async () => {
     const RotationToken = `rotation-token-${process.pid}-${'x'.repeat(20)}`
-    const event = { SecretId: stage.secret.arn, ClientRequestToken: 'f'.repeat(36), RotationToken }
+    const event = { SecretId: testbed.secret.arn, ClientRequestToken: 'f'.repeat(36), RotationToken }
     const { functionError, payload, logs } = await invoke({ Step: 'createSecret', ...event })
     expect(functionError).toBe('Unhandled')
     expect(JSON.stringify(payload)).toContain('rotation-not-enabled')
@@ -160,11 +164,11 @@ describe('the rotation function, as deployed, in a process of its own', () => {
 
   it('has one beside it that only looks: the same answer, no call for a value, and no action', async () => {
     const { payload: acting } = await invoke({ action: 'status' })
-    const calls = stage.aws.history.calls.length
-    const looking = await stage.aws.invoke(stage.ring.statusName, { action: 'status' })
+    const calls = testbed.aws.history.calls.length
+    const looking = await testbed.aws.invoke(testbed.ring.statusName, { action: 'status' })
     expect(looking.payload).toEqual({ ...(acting as object), asOf: expect.any(String) })
     const before = ring()
-    const refused = await stage.aws.invoke(stage.ring.statusName, {
+    const refused = await testbed.aws.invoke(testbed.ring.statusName, {
       action: 'revoke',
       ring: 'edge',
       reason: 'a leak',
@@ -172,7 +176,7 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     expect(refused.functionError).toBe('Unhandled')
     expect(JSON.stringify(refused.payload)).toContain('read-only')
     expect(ring()).toEqual(before)
-    const made = stage.aws.history.calls.slice(calls).map(({ operation }) => operation)
+    const made = testbed.aws.history.calls.slice(calls).map(({ operation }) => operation)
     expect([...new Set(made)].sort()).toEqual([
       'DescribeInstanceInformation',
       'DescribeSecret',
@@ -183,19 +187,19 @@ describe('the rotation function, as deployed, in a process of its own', () => {
   })
 
   it('waits out a throttled SendCommand', async () => {
-    const sent = stage.aws.history.commands.length
-    stage.aws.faults.add({ operation: 'SendCommand', when: 'before', effect: 'throttle', times: 2 })
+    const sent = testbed.aws.history.commands.length
+    testbed.aws.faults.add({ operation: 'SendCommand', when: 'before', effect: 'throttle', times: 2 })
     const { functionError, payload } = await invoke({ action: 'deliver' })
     expect({ functionError, payload }).toMatchObject({
       functionError: undefined,
       payload: { did: ['deliver: asked for by hand', expect.stringMatching(/^await: /)] },
     })
     expect(
-      stage.aws.history.calls.filter(
+      testbed.aws.history.calls.filter(
         ({ operation, error }) => operation === 'SendCommand' && error === 'ThrottlingException',
       ),
     ).toHaveLength(2)
-    expect(stage.aws.history.commands.length).toBe(sent + 1)
+    expect(testbed.aws.history.commands.length).toBe(sent + 1)
   })
 
   it('advances once for ten rotations and five ticks at once', async () => {
@@ -212,15 +216,15 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     const { payload } = await invoke({ action: 'revoke', ring: 'edge', reason: 'drill', token: 'drill-1' })
     expect(payload).toMatchObject({ proof: { refused: 1, stillAccepting: [], unproven: 0 } })
     expect(sharesNoKey(ring(), before)).toBe(true)
-    const notes = stage.aws.history.commands.at(-1)?.invocations[0]?.stderr
+    const notes = testbed.aws.history.commands.at(-1)?.invocations[0]?.stderr
     expect(notes).toContain(`keeping a ticket under ${before.current.name}`)
   })
 
   it('takes no more AWS calls for a rotation than the design allows', async () => {
-    const count = () => Object.values(stage.aws.apiCalls()).reduce((sum, n) => sum + n, 0)
-    const before = { all: count(), ...stage.aws.apiCalls() }
+    const count = () => Object.values(testbed.aws.apiCalls()).reduce((sum, n) => sum + n, 0)
+    const before = { all: count(), ...testbed.aws.apiCalls() }
     await invoke({ action: 'rotate' })
-    const calls = stage.aws.apiCalls()
+    const calls = testbed.aws.apiCalls()
     const pages = ['ListCommands', 'ListCommandInvocations', 'DescribeInstanceInformation']
     const paged = pages.reduce((sum, name) => sum + (calls[name] ?? 0) - (before[name as 'all'] ?? 0), 0)
     expect(count() - before.all - paged).toBeLessThanOrEqual(12)
@@ -241,15 +245,15 @@ describe.each([
       const before = ring()
       const spelt = action === 'revoke' ? { ring: 'edge', reason: 'drill' } : {}
       const event = { action, ...spelt, token: `${action}-${before.generation}` }
-      stage.aws.faults.add(fault)
+      testbed.aws.faults.add(fault)
       const { functionError } = await invoke(event)
-      stage.aws.faults.clear()
+      testbed.aws.faults.clear()
       // A client that got no answer asks again with its token.
       if (functionError !== undefined) await invoke(event)
       await converge()
       expect(ring().generation).toBe(before.generation + 1)
       expect(sharesNoKey(ring(), before)).toBe(action === 'revoke')
-      const labels = stage.aws.secretVersions(stage.secret.arn).flatMap((version) => version.labels)
+      const labels = testbed.aws.secretVersions(testbed.secret.arn).flatMap((version) => version.labels)
       expect(labels).toEqual(['AWSCURRENT'])
     },
   )

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { logJournal, logStapleJournal } from '../../lambda/handlers/journal.ts'
+import { logRingEvents, logStapleEvents } from '../../lambda/handlers/event-log.ts'
 import type { Metrics } from '../../lambda/ring/ports.ts'
 import type { StapleMetrics } from '../../lambda/staples/report.ts'
 import { exampleRing, exampleSet, NGINX } from './example.ts'
@@ -64,7 +64,7 @@ function lineOf<M>(log: LogOf<M>, metrics: M) {
   return JSON.parse(lines.join('\n'))
 }
 type Measured<M> = { readonly kind: 'measured'; readonly metrics: M }
-type LogOf<M> = (...words: Parameters<typeof logJournal>) => { record(entry: Measured<M>): void }
+type LogOf<M> = (...words: Parameters<typeof logRingEvents>) => { record(entry: Measured<M>): void }
 
 const hasDimension = (name: string) => (alarm: { readonly Dimensions?: readonly object[] }) =>
   isDeepStrictEqual(alarm.Dimensions, [{ Name: name, Value: 'edge' }])
@@ -233,9 +233,9 @@ describe('what each alarm watches', () => {
 
   it.each([
     // How many there are wakes nobody; too few of them hold the rotation, which is watched.
-    ['the ring', 'Ring', lineOf(logJournal, RING_METRICS), ['Members']],
+    ['the ring', 'Ring', lineOf(logRingEvents, RING_METRICS), ['Members']],
     // What is withdrawn at its end has no life left either.
-    ['the staples', 'Set', lineOf(logStapleJournal, STAPLE_METRICS), ['StaplesWithdrawn']],
+    ['the staples', 'Set', lineOf(logStapleEvents, STAPLE_METRICS), ['StaplesWithdrawn']],
   ])('every metric of %s but those of information is watched, as the function writes it', (...row) => {
     const [, dimension, line, information] = row
     const watched = new Set(alarms.filter(hasDimension(dimension)).map(({ MetricName }) => MetricName))

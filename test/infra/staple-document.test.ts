@@ -118,7 +118,7 @@ it.each([
       name: 'ticketring-x',
       description: 'x',
       step: 'x',
-      parameter: { name: 'Told', description: 'x', default: 'a', allowedPattern },
+      parameter: { name: 'StapleMessage', description: 'x', default: 'a', allowedPattern },
       subject: ['TICKETRING_SET', 'x'] as const,
       settings: {},
     }

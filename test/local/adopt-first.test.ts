@@ -7,33 +7,36 @@ import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { toLayout } from '../../lambda/ring/layouts.ts'
 import { TicketKey } from '../../lambda/ring/ticket-key.ts'
-import { environmentOf, startServer, terminatorOf } from '../../local/rehearsal/fleet.ts'
-import { hostOf, type Machine } from '../../local/rehearsal/machine.ts'
-import { Stage } from '../../local/rehearsal/stage.ts'
+import { keyNameOf } from '../../local/rehearsal/clients/ticket.ts'
+import { visit } from '../../local/rehearsal/clients/tls-client.ts'
+import { environmentOf, startServer, terminatorOf } from '../../local/rehearsal/machines/fleet.ts'
+import { hostOf, type Machine } from '../../local/rehearsal/machines/machine.ts'
 import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
-import { keyNameOf } from '../../local/rehearsal/ticket.ts'
-import { visit } from '../../local/rehearsal/tls-client.ts'
+import { Testbed } from '../../local/rehearsal/testbed.ts'
 
 const FLEET = { haproxy: 1, nginx: 0 }
 const PACE = { every: 600, ticketLifetime: 1, tick: 1, association: 600 }
 
 let directory: string
-let stage: Stage
+let testbed: Testbed
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'ticketring-adopt-'))
   const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
-  stage = await Stage.build(FLEET, PACE, { synthesis, durations: (same) => ({ ...same, start: 'paused' }) })
+  testbed = await Testbed.build(FLEET, PACE, {
+    synthesis,
+    durations: (same) => ({ ...same, start: 'paused' }),
+  })
 })
 afterAll(async () => {
-  await stage?.strike(false)
+  await testbed?.strike(false)
   rmSync(directory, { recursive: true, force: true })
 })
 
 /** As bringing a machine up, but that it runs already, on keys of its own. */
 function enlist(machine: Machine): void {
-  const { targets, fleetRoles } = stage.ring
-  const instance = stage.aws.join({
+  const { targets, fleetRoles } = testbed.ring
+  const instance = testbed.aws.join({
     id: machine.id,
     tags: { [targets.tag]: targets.values[0] as string },
     role: fleetRoles[0] as string,
@@ -41,11 +44,11 @@ function enlist(machine: Machine): void {
     environment: environmentOf(machine),
     workdir: `${machine.directory}/orchestration`,
   })
-  stage.instances.push(instance)
+  testbed.instances.push(instance)
 }
 
 it('a fleet that ran on keys of its own keeps its sessions: paused, adopted, delivered by the next tick', async () => {
-  const [machine] = stage.machines as [Machine]
+  const [machine] = testbed.machines as [Machine]
   const [previous, current, next] = [1, 2, 3].map(() => TicketKey.draw(randomBytes)) as [
     TicketKey,
     TicketKey,
@@ -54,24 +57,24 @@ it('a fleet that ran on keys of its own keeps its sessions: paused, adopted, del
   const [file] = terminatorOf(machine).keyFiles(machine) as [string]
   const lines = [previous, current, next].map((key) => `${toLayout(key, 'haproxy-80').toString('base64')}\n`)
   writeFileSync(file, lines.join(''), { mode: 0o400 })
-  stage.servers.push(await startServer(machine, stage.trace))
+  testbed.servers.push(await startServer(machine, testbed.trace))
   const client = { authority: machine.pki.authority, version: 'TLSv1.3' } as const
   const before = await visit(hostOf(machine), client)
 
-  await stage.tickOnce()
-  await stage.tickOnce()
-  expect(stage.watch.current, 'no tick has made a ring').toBeUndefined()
+  await testbed.tickOnce()
+  await testbed.tickOnce()
+  expect(testbed.watch.current, 'no tick has made a ring').toBeUndefined()
 
   const words = ['--import', 'tsx', 'local/adopt.ts', '--ring', 'edge', '--layout', 'haproxy-80', file]
   const SecretString = execFileSync(process.execPath, words, { encoding: 'utf8' })
-  const { endpoint, region, operator } = stage.aws
+  const { endpoint, region, operator } = testbed.aws
   const owner = new SecretsManagerClient({ endpoint, region, credentials: operator })
   await owner.send(new PutSecretValueCommand({ SecretId: 'ticketring/edge', SecretString }))
   enlist(machine)
   // The roll call knows a new machine a moment later.
   const tick = async () => {
-    await stage.tickOnce()
-    return (await stage.aws.invoke(stage.ring.functionName, { action: 'status' })).payload
+    await testbed.tickOnce()
+    return (await testbed.aws.invoke(testbed.ring.functionName, { action: 'status' })).payload
   }
   const held = { generation: 1, encryptsWith: current.name, fleet: { members: 1, confirmed: 1 } }
   await expect.poll(tick, { timeout: 80_000 }).toMatchObject(held)

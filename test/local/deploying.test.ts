@@ -9,7 +9,7 @@ import {
   RolledBack,
   startLoopbackAws,
 } from '../../local/aws/loopback.ts'
-import { Override } from '../../local/rehearsal/pace.ts'
+import { Override } from '../../local/rehearsal/timing.ts'
 import { joinMachine, machineId, removeFolders } from './aws/fixture.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-deploying-'))

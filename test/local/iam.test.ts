@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readContext, type Synthesis, synthesise } from '../../infra/build-app.ts'
 import { parseConfiguration } from '../../infra/configuration.ts'
 import { type LoopbackAws, startLoopbackAws } from '../../local/aws/loopback.ts'
-import { Override } from '../../local/rehearsal/pace.ts'
+import { Override } from '../../local/rehearsal/timing.ts'
 import { clients, joinMachine, removeFolders } from './aws/fixture.ts'
 import { isSilenced, loseAnEvent, outcomeWithout, statementsOf } from './statements.ts'
 
@@ -102,7 +102,7 @@ async function badDay(aws: LoopbackAws): Promise<Record<string, unknown>> {
   const read = (which: object) => outcomeOf(secrets.send(new GetSecretValueCommand({ SecretId, ...which })))
   const moved = { SecretId, VersionStage: 'MINE', MoveToVersionId: version?.id }
   const pry = {
-    stage: await read({ VersionStage: 'AWSPREVIOUS' }),
+    testbed: await read({ VersionStage: 'AWSPREVIOUS' }),
     version: await read({ VersionId: version?.id }),
     current: await read({ VersionStage: 'AWSCURRENT' }),
     label: await outcomeOf(secrets.send(new UpdateSecretVersionStageCommand(moved))),
@@ -154,7 +154,7 @@ describe.each(stacks)(
         machine: ['server-not-running'],
         silenced: false,
         pry: {
-          stage: 'AccessDeniedException',
+          testbed: 'AccessDeniedException',
           version: 'AccessDeniedException',
           current: 'allowed',
           label: 'AccessDeniedException',

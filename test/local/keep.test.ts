@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RUNNING } from '../../local/rehearsal/layout.ts'
+import { askForStaple, visit } from '../../local/rehearsal/clients/tls-client.ts'
+import { RUNNING } from '../../local/rehearsal/project.ts'
 import { announce, findRunning, type Running, withdraw } from '../../local/rehearsal/running.ts'
-import { askForStaple, visit } from '../../local/rehearsal/tls-client.ts'
 
 const tsx = ['--import', 'tsx']
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { advance, genesis } from '../../lambda/ring/ring.ts'
-import { KeySearch } from '../../local/rehearsal/key-search.ts'
+import { KeySearch } from '../../local/rehearsal/secrecy/key-search.ts'
 
 const making = { parent: 'p', now: new Date(0), random: randomBytes }
 const first = genesis('edge', '00000000-0000-4000-8000-000000000000', making)

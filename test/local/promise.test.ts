@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { Host } from '../../local/rehearsal/client-messages.ts'
-import { isPromised, isRetired, type RingView, SETTLING } from '../../local/rehearsal/promise.ts'
-import { type Ticket, TicketPool } from '../../local/rehearsal/ticket-pool.ts'
+import type { Host } from '../../local/rehearsal/clients/messages.ts'
+import { type Ticket, TicketPool } from '../../local/rehearsal/clients/ticket-pool.ts'
+import {
+  isPromised,
+  isRetired,
+  type RingView,
+  SETTLING,
+} from '../../local/rehearsal/clients/ticket-validity.ts'
 
 const LIFETIME = 3_000
 const view: RingView = { committed: 5, confirmed: 5, confirmedAt: 0, delivering: false, encryptsIn: {} }

@@ -3,11 +3,11 @@ import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RotationConfiguration } from '../../lambda/ring/configuration.ts'
-import type { Machine } from '../../local/rehearsal/machine.ts'
-import { nginx } from '../../local/rehearsal/nginx.ts'
-import type { Seed } from '../../local/rehearsal/seed.ts'
-import type { Stage } from '../../local/rehearsal/stage.ts'
-import { type Tally, totalOf } from '../../local/rehearsal/tally.ts'
+import { type Tally, totalOf } from '../../local/rehearsal/clients/tally.ts'
+import type { Faults } from '../../local/rehearsal/faults.ts'
+import type { Machine } from '../../local/rehearsal/machines/machine.ts'
+import { nginx } from '../../local/rehearsal/machines/nginx.ts'
+import type { Testbed } from '../../local/rehearsal/testbed.ts'
 import { withProgram } from './altered-program.ts'
 import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
@@ -26,32 +26,35 @@ const timed =
   })
 
 /** A rehearsal that ends as soon as something was lost. */
-const spoil = (seed: Seed, rotations: number, { pace = QUICK, fleet = FLEET } = {}) =>
+const spoil = (faults: Faults, rotations: number, { pace = QUICK, fleet = FLEET } = {}) =>
   rehearseWith(
-    { synthesis: stack.synthesis, isEnough: withSome, withoutShow: true, ...seed },
+    { synthesis: stack.synthesis, isEnough: withSome, withoutShow: true, ...faults },
     rotations,
     pace,
     fleet,
   )
 
 /** Once the fleet is up: other durations for the function, and one machine that does not do as it should. */
-function fromStartOn(timing: Partial<RotationConfiguration['timing']>, hamper: (stage: Stage) => void): Seed {
+function fromStartOn(
+  timing: Partial<RotationConfiguration['timing']>,
+  hamper: (testbed: Testbed) => void,
+): Faults {
   let started = false
   return {
     durations: (configuration) => (started ? timed(timing)(configuration) : configuration),
-    onStart: (stage) => {
+    onStart: (testbed) => {
       started = true
-      stage.aws.retime()
-      hamper(stage)
+      testbed.aws.retime()
+      hamper(testbed)
     },
   }
 }
 
 /** One machine gets each command late. The last one: nobody else's confirmation is waited for after its own. */
-const delayed = (milliseconds: number) => (stage: Stage) => stage.instances.at(-1)?.delay(milliseconds)
+const delayed = (milliseconds: number) => (testbed: Testbed) => testbed.instances.at(-1)?.delay(milliseconds)
 
 /** One machine refuses every command, and goes on with the keys that it has. */
-function breakSettings({ machines, ring }: Stage): void {
+function breakSettings({ machines, ring }: Testbed): void {
   const machine = machines.at(-1) as Machine
   appendFileSync(join(machine.directory, 'etc', `${ring.name}.conf`), 'NO_SUCH_SETTING=1\n')
 }
@@ -60,7 +63,7 @@ function breakSettings({ machines, ring }: Stage): void {
  * What an unguarded repetition of a delivery does: the ring shifts once more, and its oldest key is gone. By a careless
  * hand: the key is an argument of a process.
  */
-function pushAgain({ machines, watch, trace }: Stage): void {
+function pushAgain({ machines, watch, trace }: Testbed): void {
   const machine = machines[0]
   const file = `${machine?.memory}/haproxy.keys`
   const command = `set ssl tls-key ${file} ${watch.current?.next.serialise()}`
@@ -78,7 +81,7 @@ const swapHalves = (template: unknown) =>
   })
 
 /** Somebody meddles with what was delivered to nginx: it takes whatever parses, and does without what is not there. */
-function meddleWithStaples({ machines }: Stage): void {
+function meddleWithStaples({ machines }: Testbed): void {
   const machine = machines.find(({ server }) => server === 'nginx') as Machine
   const file = (name: string) => join(machine.directory, 'staples', name)
   const response = readFileSync(file('www.ocsp'))
@@ -99,28 +102,28 @@ const skipWithdrawal = (template: unknown) =>
 
 describe('a rehearsal turns red when', () => {
   it('the gate is skipped: the ring advances though a machine lags', async () => {
-    const seed = fromStartOn({ every: 2, ticketLifetime: 1, maxKeyAge: 3 }, breakSettings)
-    const { report, problems } = await spoil(seed, 9, { fleet: { haproxy: 2, nginx: 0 } })
+    const faults = fromStartOn({ every: 2, ticketLifetime: 1, maxKeyAge: 3 }, breakSettings)
+    const { report, problems } = await spoil(faults, 9, { fleet: { haproxy: 2, nginx: 0 } })
     expect(report.ok).toBe(false)
     expect(problems.join('\n')).toMatch(/resumptions? lost/)
   }, 240_000)
 
   it('L is ignored: the ring advances before the tickets of its last straggler have lived their lives', async () => {
-    const seed = fromStartOn({ every: 4, ticketLifetime: 1, maxKeyAge: 60 }, delayed(4_000))
+    const faults = fromStartOn({ every: 4, ticketLifetime: 1, maxKeyAge: 60 }, delayed(4_000))
     const pace = { ...QUICK, every: 40, ticketLifetime: 20 }
-    const { report, problems } = await spoil(seed, 3, { pace, fleet: { haproxy: 0, nginx: 2 } })
+    const { report, problems } = await spoil(faults, 3, { pace, fleet: { haproxy: 0, nginx: 2 } })
     expect(report.ok).toBe(false)
     expect(problems.join('\n')).toMatch(/resumptions? lost/)
   }, 240_000)
 
   it('the layouts are swapped, though every machine shows the right key name and resumes its kind; HAProxy is pushed twice; a key is an argument of some process', async () => {
-    const onConverged = (stage: Stage, generation: number) => generation === 2 && pushAgain(stage)
+    const onConverged = (testbed: Testbed, generation: number) => generation === 2 && pushAgain(testbed)
     const fleet = { haproxy: 2, nginx: 1 }
-    const { report, problems, incidents, stage } = await spoil({ template: swapHalves, onConverged }, 3, {
+    const { report, problems, incidents, testbed } = await spoil({ template: swapHalves, onConverged }, 3, {
       fleet,
     })
     expect(report).toMatchObject({ ok: false, keyBytesFound: 1 })
-    const [swapped] = stage.machines.filter(({ server }) => server === 'nginx').map(({ id }) => id)
+    const [swapped] = testbed.machines.filter(({ server }) => server === 'nginx').map(({ id }) => id)
     expect(problems.join('\n')).toContain(`${swapped} reads the key in another byte order`)
     expect(problems.join('\n')).toMatch(/resumptions? lost/)
     expect(problems).toContain('key bytes in a process argument or environment: a careless push')

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { PARTS } from '../../local/rehearsal/staple-show.ts'
-import { stapleTotalOf } from '../../local/rehearsal/staple-tally.ts'
-import { deliveryShare, totalOf } from '../../local/rehearsal/tally.ts'
+import { deliveryShare, totalOf } from '../../local/rehearsal/clients/tally.ts'
+import { PARTS } from '../../local/rehearsal/staples/scenario.ts'
+import { stapleTotalOf } from '../../local/rehearsal/staples/tally.ts'
 import { FLEET, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
 let stack: ReturnType<typeof synthesiseOnce>
@@ -12,13 +12,13 @@ beforeAll(() => {
 afterAll(() => stack.forget())
 
 it('two rotations over two HAProxy and two nginx, one of them slow, lose nothing and retire every old ticket', async () => {
-  const seed = {
+  const faults = {
     synthesis: stack.synthesis,
     // Its commands arrive late: the gate has to wait for it, and for the tickets it issued meanwhile.
     onStart: ({ instances }: { instances: readonly { delay(ms: number): void }[] }) =>
       instances[1]?.delay(800),
   }
-  const { report, problems, tally, staples, incidents, execs, stage } = await rehearseWith(seed, 2)
+  const { report, problems, tally, staples, incidents, execs, testbed } = await rehearseWith(faults, 2)
 
   expect(problems).toEqual([])
   expect(incidents).toEqual([])
@@ -44,7 +44,7 @@ it('two rotations over two HAProxy and two nginx, one of them slow, lose nothing
     'staples',
   ])
 
-  expect(Object.keys(report.staples)).toEqual(stage.ids)
+  expect(Object.keys(report.staples)).toEqual(testbed.ids)
   for (const counts of Object.values(report.staples)) {
     expect(Object.keys(counts)).toEqual(['asked', 'good', 'missing', 'expired', 'revoked'])
     expect(counts).toMatchObject({ expired: 0, good: expect.any(Number) })
@@ -59,6 +59,6 @@ it('two rotations over two HAProxy and two nginx, one of them slow, lose nothing
   for (const { certificates } of Object.values(staples.phases)) expect(certificates.www?.missing).toBe(0)
 
   // Nothing is left behind: no key on tmpfs, no process.
-  expect(existsSync(stage.workspace.memory)).toBe(false)
-  for (const { process } of stage.servers) expect(process.exitCode ?? process.signalCode).not.toBeNull()
+  expect(existsSync(testbed.workspace.memory)).toBe(false)
+  for (const { process } of testbed.servers) expect(process.exitCode ?? process.signalCode).not.toBeNull()
 }, 240_000)

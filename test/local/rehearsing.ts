@@ -2,17 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Synthesis } from '../../infra/build-app.ts'
-import type { Result } from '../../local/rehearsal/judge.ts'
-import type { Pace } from '../../local/rehearsal/pace.ts'
+import type { Faults } from '../../local/rehearsal/faults.ts'
 import { SILENT } from '../../local/rehearsal/progress.ts'
 import { rehearse } from '../../local/rehearsal/rehearsal.ts'
-import type { Seed } from '../../local/rehearsal/seed.ts'
+import type { Result } from '../../local/rehearsal/report/judge.ts'
 import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
+import type { Timing } from '../../local/rehearsal/timing.ts'
 import { forgetDisk } from '../../local/rehearsal/workspace.ts'
 
 export const FLEET = { haproxy: 2, nginx: 2 }
 /** As short as whole seconds and the gate allow. */
-export const QUICK: Pace = { every: 5, ticketLifetime: 2, tick: 2, association: 60 }
+export const QUICK: Timing = { every: 5, ticketLifetime: 2, tick: 2, association: 60 }
 
 /** The stack once for all rehearsals of a test file. */
 export function synthesiseOnce(): { readonly synthesis: Synthesis; readonly forget: () => void } {
@@ -26,7 +26,7 @@ const CLIENTS = 1
 
 /** A rehearsal as the command runs it, with something broken or not; its folder is removed either way. */
 export async function rehearseWith(
-  seed: Seed,
+  faults: Faults,
   rotations: number,
   pace = QUICK,
   fleet = FLEET,
@@ -39,9 +39,9 @@ export async function rehearseWith(
     progress: SILENT,
     signal,
     pace,
-    seed,
+    faults,
     lanes: CLIENTS,
   })
-  forgetDisk(result.stage.workspace)
+  forgetDisk(result.testbed.workspace)
   return result
 }

@@ -7,21 +7,26 @@ import { serialiseRequest } from '../../lambda/ocsp/request.ts'
 import { toLayout } from '../../lambda/ring/layouts.ts'
 import { genesis, keysOf, type Ring } from '../../lambda/ring/ring.ts'
 import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
+import { isUnderKey, keyNameOf } from '../../local/rehearsal/clients/ticket.ts'
+import {
+  askForStaple,
+  TLS_VERSIONS,
+  type TlsVersion,
+  visit,
+} from '../../local/rehearsal/clients/tls-client.ts'
 import {
   planFleet,
   type RunningServer,
   startServer,
   stopServer,
   terminatorOf,
-} from '../../local/rehearsal/fleet.ts'
-import { certificatesOf, type Machine } from '../../local/rehearsal/machine.ts'
-import { makePki, type Pki } from '../../local/rehearsal/pki.ts'
-import { freePorts } from '../../local/rehearsal/ports.ts'
-import { Responder } from '../../local/rehearsal/responder.ts'
-import { judgeSighting, subjectOfChain } from '../../local/rehearsal/staple-sighting.ts'
-import { isUnderKey, keyNameOf } from '../../local/rehearsal/ticket.ts'
-import { askForStaple, TLS_VERSIONS, type TlsVersion, visit } from '../../local/rehearsal/tls-client.ts'
-import { ExecTrace } from '../../local/rehearsal/trace.ts'
+} from '../../local/rehearsal/machines/fleet.ts'
+import { certificatesOf, type Machine } from '../../local/rehearsal/machines/machine.ts'
+import { makePki, type Pki } from '../../local/rehearsal/machines/pki.ts'
+import { freePorts } from '../../local/rehearsal/machines/ports.ts'
+import { ExecTrace } from '../../local/rehearsal/secrecy/trace.ts'
+import { judgeSighting, subjectOfChain } from '../../local/rehearsal/staples/observed-staple.ts'
+import { Responder } from '../../local/rehearsal/staples/responder.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../../local/rehearsal/workspace.ts'
 
 const workspace = openWorkspace()

@@ -6,11 +6,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { serialiseRequest } from '../../lambda/ocsp/request.ts'
 import { parseResponse } from '../../lambda/ocsp/response.ts'
-import { makePki, type Pki } from '../../local/rehearsal/pki.ts'
-import { freePorts } from '../../local/rehearsal/ports.ts'
-import { Responder, urlOfResponder } from '../../local/rehearsal/responder.ts'
-import { judgeSighting, type StapleOutcome, subjectOfChain } from '../../local/rehearsal/staple-sighting.ts'
-import { objectionTo } from '../../local/rehearsal/staple-tally.ts'
+import { makePki, type Pki } from '../../local/rehearsal/machines/pki.ts'
+import { freePorts } from '../../local/rehearsal/machines/ports.ts'
+import {
+  judgeSighting,
+  type StapleOutcome,
+  subjectOfChain,
+} from '../../local/rehearsal/staples/observed-staple.ts'
+import { Responder, urlOfResponder } from '../../local/rehearsal/staples/responder.ts'
+import { objectionTo } from '../../local/rehearsal/staples/tally.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-staples-'))
 const MINUTES = 15

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { emptyStapleTally } from '../../local/rehearsal/staple-tally.ts'
-import { numbersOf } from '../../local/rehearsal/summary.ts'
-import { emptyTally } from '../../local/rehearsal/tally.ts'
+import { emptyTally } from '../../local/rehearsal/clients/tally.ts'
+import { numbersOf } from '../../local/rehearsal/report/summary.ts'
+import { emptyStapleTally } from '../../local/rehearsal/staples/tally.ts'
 
 describe("the summary's last line", () => {
   it('holds the numbers', () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
-import { ExecTrace, isFinished, stringsOf } from '../../local/rehearsal/trace.ts'
+import { ExecTrace, isFinished, stringsOf } from '../../local/rehearsal/secrecy/trace.ts'
 
 const directories: string[] = []
 afterAll(() => {

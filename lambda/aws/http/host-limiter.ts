@@ -1,5 +1,5 @@
 /** Lets so many at a time work with each host; the others wait for their turn, first come, first served. */
-export class Turns {
+export class HostLimiter {
   readonly #most: number
   readonly #busy = new Map<string, number>()
   readonly #waiting = new Map<string, (() => void)[]>()

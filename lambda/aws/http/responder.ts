@@ -7,7 +7,7 @@ import { isRefusal, TicketringError } from '../../kernel/errors.ts'
 import type { HttpAnswer, HttpQuestion, Responders } from '../../staples/ports.ts'
 import { AddressRules, type Resolved } from './address.ts'
 import { answerOf, refusalOf } from './answer.ts'
-import { Turns } from './host-limiter.ts'
+import { HostLimiter } from './host-limiter.ts'
 import { codeOf } from './node-error.ts'
 import { openTunnel } from './tunnel.ts'
 import { bare, endless, hostOf, MOST_REDIRECTS, parseUrl, redirected, refusing } from './url.ts'
@@ -43,7 +43,7 @@ export class HttpResponders implements Responders {
   readonly #rules: AddressRules
   readonly #resolve: Resolve
   readonly #deadline: number
-  readonly #turns: Turns
+  readonly #turns: HostLimiter
   readonly #trusted: Agents
   readonly #guarded: Agents
 
@@ -58,7 +58,7 @@ export class HttpResponders implements Responders {
     this.#rules = new AddressRules(allow)
     this.#resolve = resolve
     this.#deadline = deadline
-    this.#turns = new Turns(perHost)
+    this.#turns = new HostLimiter(perHost)
     const ca = authorities === undefined ? {} : { ca: [...authorities] }
     // Two pools: a connection to an address that only the owner's word allows must not serve a certificate's URL.
     this.#trusted = agentsFor(perHost, this.#lookup(false), ca, connect)

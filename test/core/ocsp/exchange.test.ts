@@ -96,29 +96,37 @@ describe('what HTTP says of freshness', () => {
 
 describe('failures that pass are tried again soon, those that last slowly', () => {
   test.each(['internalError', 'tryLater'] as const)('%s passes', (status) => {
-    expect(kindOfFailure({ at: 'responder', status })).toBe('passing')
+    expect(kindOfFailure({ at: 'responder', status })).toBe('transient')
   })
   test.each(['malformedRequest', 'sigRequired', 'unauthorized'] as const)('%s lasts', (status) => {
-    expect(kindOfFailure({ at: 'responder', status })).toBe('lasting')
+    expect(kindOfFailure({ at: 'responder', status })).toBe('permanent')
   })
   test('unauthorized and unknown are awaited where the responder may have yet to hear of the certificate', () => {
     expect(kindOfFailure({ at: 'responder', status: 'unauthorized' }, true)).toBe('awaited')
     expect(kindOfFailure({ at: 'rule', rule: 'V15' }, true)).toBe('awaited')
-    expect(kindOfFailure({ at: 'responder', status: 'malformedRequest' }, true)).toBe('lasting')
-    expect(kindOfFailure({ at: 'rule', rule: 'V8' }, true)).toBe('lasting')
-    expect(kindOfFailure({ at: 'http', status: 403 }, true)).toBe('lasting')
-    expect(kindOfFailure({ at: 'network', reason: 'reset' }, true)).toBe('passing')
+    expect(kindOfFailure({ at: 'responder', status: 'malformedRequest' }, true)).toBe('permanent')
+    expect(kindOfFailure({ at: 'rule', rule: 'V8' }, true)).toBe('permanent')
+    expect(kindOfFailure({ at: 'http', status: 403 }, true)).toBe('permanent')
+    expect(kindOfFailure({ at: 'network', reason: 'reset' }, true)).toBe('transient')
   })
   test('HTTP: 5xx and throttling pass, other errors last', () => {
     const kinds = [500, 503, 429, 408, 400, 403, 404].map((status) => kindOfFailure({ at: 'http', status }))
-    expect(kinds).toEqual(['passing', 'passing', 'passing', 'passing', 'lasting', 'lasting', 'lasting'])
+    expect(kinds).toEqual([
+      'transient',
+      'transient',
+      'transient',
+      'transient',
+      'permanent',
+      'permanent',
+      'permanent',
+    ])
   })
   test('a network fault passes, a certificate without a URL lasts', () => {
-    expect(kindOfFailure({ at: 'network', reason: 'reset' })).toBe('passing')
-    expect(kindOfFailure({ at: 'setup', reason: 'no URL' })).toBe('lasting')
+    expect(kindOfFailure({ at: 'network', reason: 'reset' })).toBe('transient')
+    expect(kindOfFailure({ at: 'setup', reason: 'no URL' })).toBe('permanent')
   })
   test('of the rules only dates, order and status can mend themselves', () => {
-    expect(RULES.filter((rule) => kindOfFailure({ at: 'rule', rule }) === 'passing')).toEqual([
+    expect(RULES.filter((rule) => kindOfFailure({ at: 'rule', rule }) === 'transient')).toEqual([
       'V12',
       'V14',
       'V15',

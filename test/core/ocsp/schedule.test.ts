@@ -57,7 +57,7 @@ describe('the next try', () => {
     seconds(nextRetry('a certificate', failures, START, left === undefined ? undefined : later(left)))
 
   test('after passing failures: one to two minutes twice, then doubling to an hour', () => {
-    const delays = [1, 2, 3, 4, 5, 6, 7, 8, 50].map((count) => delay({ count, kind: 'passing' }))
+    const delays = [1, 2, 3, 4, 5, 6, 7, 8, 50].map((count) => delay({ count, kind: 'transient' }))
     const bounds = [
       [60, 120],
       [60, 120],
@@ -84,21 +84,21 @@ describe('the next try', () => {
 
   test('after lasting failures: an hour or more', () => {
     for (const count of [1, 2, 3, 4, 50])
-      expect(delay({ count, kind: 'lasting' })).toBeGreaterThanOrEqual(HOUR)
-    expect(delay({ count: 50, kind: 'lasting' })).toBeLessThanOrEqual(7.5 * HOUR)
+      expect(delay({ count, kind: 'permanent' })).toBeGreaterThanOrEqual(HOUR)
+    expect(delay({ count: 50, kind: 'permanent' })).toBeLessThanOrEqual(7.5 * HOUR)
   })
 
   test('tightens to an eighth of what is left, but never below a minute', () => {
-    expect(delay({ count: 20, kind: 'passing' }, 4 * HOUR)).toBe(HOUR / 2)
-    expect(delay({ count: 20, kind: 'lasting' }, 4 * HOUR)).toBe(HOUR / 2)
-    expect(delay({ count: 20, kind: 'passing' }, 120)).toBe(60)
+    expect(delay({ count: 20, kind: 'transient' }, 4 * HOUR)).toBe(HOUR / 2)
+    expect(delay({ count: 20, kind: 'permanent' }, 4 * HOUR)).toBe(HOUR / 2)
+    expect(delay({ count: 20, kind: 'transient' }, 120)).toBe(60)
   })
 
   test('honours Retry-After, but for half of what is left at most', () => {
     const retryAfter = later(2 * HOUR)
-    expect(delay({ count: 1, kind: 'passing', retryAfter }, 10 * HOUR)).toBe(2 * HOUR)
-    expect(delay({ count: 1, kind: 'passing', retryAfter }, 2 * HOUR)).toBe(HOUR)
-    expect(delay({ count: 1, kind: 'passing', retryAfter: later(99 * DAY) })).toBe(DAY)
+    expect(delay({ count: 1, kind: 'transient', retryAfter }, 10 * HOUR)).toBe(2 * HOUR)
+    expect(delay({ count: 1, kind: 'transient', retryAfter }, 2 * HOUR)).toBe(HOUR)
+    expect(delay({ count: 1, kind: 'transient', retryAfter: later(99 * DAY) })).toBe(DAY)
   })
 })
 
@@ -115,7 +115,7 @@ interface Outage {
 const outages = record<Outage>({
   length: integer({ min: 2 * HOUR, max: 12 * DAY }),
   certificate: string({ maxLength: 20 }),
-  kind: constantFrom<Failures['kind'][]>('passing', 'awaited', 'lasting'),
+  kind: constantFrom<Failures['kind'][]>('transient', 'awaited', 'permanent'),
   tick: constantFrom(1, 60, 300),
   pace: record({ least: integer({ min: 60, max: DAY }), most: integer({ min: HOUR, max: 3 * DAY }) }),
   retryAfter: option(integer({ min: 1, max: 3 * DAY })),
@@ -182,7 +182,7 @@ describe('always', () => {
   test('a responder that never answers is asked fewer than 300 times in ten days', () => {
     const outage = {
       certificate: 'a',
-      kind: 'passing',
+      kind: 'transient',
       tick: 1,
       pace: USUAL_PACE,
       retryAfter: null,

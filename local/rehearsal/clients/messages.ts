@@ -1,0 +1,48 @@
+import type { Kind } from '../options.ts'
+import type { StaplePhase, StapleTally } from '../staples/tally.ts'
+import type { Tally } from './tally.ts'
+import type { RingView } from './ticket-validity.ts'
+import type { Target, TlsVersion } from './tls-client.ts'
+
+/** A machine as the clients know it. */
+export interface Host extends Target {
+  readonly id: string
+  readonly server: Kind
+}
+
+/** A certificate whose staple the clients ask for. */
+export interface StapledCertificate {
+  readonly name: string
+  readonly serverName: string
+  /** Kinds of machine that have it. */
+  readonly servers: readonly Kind[]
+  /** PEM: the certificate, then its issuer. */
+  readonly chain: string
+}
+
+/** What the rehearsal tells the clients' process. */
+export type ToClients =
+  | {
+      readonly type: 'start'
+      readonly hosts: readonly Host[]
+      readonly authority: string
+      /** L in ms. */
+      readonly lifetime: number
+      /** Whose staples they are to ask for. */
+      readonly certificates: readonly StapledCertificate[]
+      /** Clients that act at the same time. */
+      readonly lanes: number
+    }
+  /** What may be stapled from now on; the first one lets in the clients that ask for it. */
+  | { readonly type: 'staples'; readonly phase: StaplePhase }
+  | { readonly type: 'ring'; readonly view: RingView }
+  /** Stop taking tickets, try those that are retired by now, then answer `done`. */
+  | { readonly type: 'finish' }
+
+/** What the clients' process tells the rehearsal. */
+export type FromClients =
+  | { readonly type: 'tally'; readonly tally: Tally; readonly staples: StapleTally }
+  /** A ticket as issued, base64: the first of each machine, version and key. */
+  | { readonly type: 'sample'; readonly host: string; readonly version: TlsVersion; readonly ticket: string }
+  | { readonly type: 'incident'; readonly text: string }
+  | { readonly type: 'done'; readonly tally: Tally; readonly staples: StapleTally }

@@ -1,0 +1,232 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { FromClients, Host } from './messages.ts'
+import { deliveryShare, emptyTally, type Moment, type Tally } from './tally.ts'
+import { keyNameOf } from './ticket.ts'
+import { type Ticket, TicketPool } from './ticket-pool.ts'
+import { isPromised, type RingView } from './ticket-validity.ts'
+import { TLS_VERSIONS, type TlsVersion, type Visit, visit } from './tls-client.ts'
+
+/**
+ * ms that a client waits between two tries. Shorter while a delivery runs, since that is when tickets are in danger, but
+ * never none: the machines' scripts share the same processors, and real clients do not slow a real fleet down.
+ */
+const BUSY = 20
+const CALM = 30
+const WATCHFUL = 150
+/** Tries during deliveries are to be this part of all; below it, the clients hold back in between. */
+const DELIVERY_SHARE = 0.42
+/** Below this they do not come at all until the next delivery: what else is shown must not dilute it. */
+const LEAST_SHARE = 0.34
+/** After a resumption failed, how long until what the secret held at that time is known for sure (ms). */
+const HINDSIGHT = 1_000
+
+type Outcome = 'reused' | 'refused' | 'failed'
+
+export interface LoadOptions {
+  readonly hosts: readonly Host[]
+  readonly authority: string
+  /** L in ms. */
+  readonly lifetime: number
+  /** Clients that act at the same time. */
+  readonly lanes: number
+  readonly tell: (message: FromClients) => void
+}
+
+/** TLS clients that keep coming back to the fleet with the tickets they were given. */
+export class ResumptionLoad {
+  readonly tally: Tally = emptyTally()
+  readonly #options: LoadOptions
+  readonly #pool = new TicketPool()
+  readonly #sampled = new Set<string>()
+  #view: RingView = { committed: 0, confirmed: 0, confirmedAt: 0, delivering: false, encryptsIn: {} }
+  #turn = 0
+  #ended = false
+  #lanes: Promise<unknown> = Promise.resolve()
+
+  constructor(options: LoadOptions) {
+    this.#options = options
+  }
+
+  see(view: RingView): void {
+    this.#view = view
+  }
+
+  start(): void {
+    this.#lanes = Promise.all(Array.from({ length: this.#options.lanes }, () => this.#act()))
+  }
+
+  /** Ends the visits, then tries what is retired by now. */
+  async finish(): Promise<Tally> {
+    this.#ended = true
+    await this.#lanes
+    await this.#tryRetired()
+    return this.tally
+  }
+
+  async #act(): Promise<void> {
+    while (!this.#ended) {
+      await this.#tryRetired()
+      if (this.#isHoldingBack()) {
+        await pause(WATCHFUL)
+        continue
+      }
+      // Taken before the visit: lanes that counted after it would all read the same turn, and stay in step.
+      const turn = this.#turn++
+      // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
+      if (turn % 4 === 0) await this.#arrive(turn / 4)
+      else await this.#comeBack(turn)
+      await pause(this.#restingTime())
+    }
+  }
+
+  #isHoldingBack(): boolean {
+    const hasSeenOne = this.tally.moments['during a delivery'] > 0
+    return hasSeenOne && !this.#view.delivering && deliveryShare(this.tally) < LEAST_SHARE
+  }
+
+  #restingTime(): number {
+    if (this.#view.delivering) return BUSY
+    return deliveryShare(this.tally) < DELIVERY_SHARE ? WATCHFUL : CALM
+  }
+
+  async #arrive(turn: number): Promise<void> {
+    const { hosts } = this.#options
+    const from = hosts[turn % hosts.length] as Host
+    const version = TLS_VERSIONS[Math.floor(turn / hosts.length) % TLS_VERSIONS.length] as TlsVersion
+    const ticket = await this.#take(from, version)
+    if (ticket === undefined) return
+    this.#pool.add(ticket)
+    const peers = hosts.filter(({ server }) => server === from.server)
+    for (const to of peers) await this.#resume(ticket, to, 'at once')
+    const strangers = hosts.filter(({ server }) => server !== from.server)
+    const stranger = strangers[turn % strangers.length]
+    if (stranger !== undefined) await this.#resumeElsewhere(ticket, stranger)
+  }
+
+  async #comeBack(turn: number): Promise<void> {
+    const ticket = this.#pool.draw(this.#view, Date.now(), this.#options.lifetime, Math.random)
+    if (ticket === undefined) return this.#arrive(turn)
+    const peers = this.#options.hosts.filter((host) => host.server === ticket.from.server)
+    await this.#resume(ticket, peers[Math.floor(Math.random() * peers.length)] as Host, 'in between')
+  }
+
+  async #take(from: Host, version: TlsVersion): Promise<Ticket | undefined> {
+    const { authority } = this.#options
+    const given = await this.#twice(() => visit(from, { authority, version }))
+    if (given === undefined) {
+      this.tally.resumption[version].failed += 1
+      return undefined
+    }
+    if (given.session === undefined || given.ticket === undefined) {
+      this.tally.tickets.missing += 1
+      return undefined
+    }
+    this.tally.tickets.taken += 1
+    const name = keyNameOf(given.ticket)
+    this.#sample(from, version, name, given.ticket)
+    const generation = this.#view.encryptsIn[name]
+    return { from, version, session: given.session, generation, issuedAt: Date.now(), proven: false }
+  }
+
+  #sample(from: Host, version: TlsVersion, name: string, ticket: Buffer): void {
+    const key = `${from.id} ${version} ${name}`
+    if (this.#sampled.has(key)) return
+    this.#sampled.add(key)
+    this.#options.tell({ type: 'sample', host: from.id, version, ticket: ticket.toString('base64') })
+  }
+
+  async #resume(ticket: Ticket, to: Host, when: Moment): Promise<void> {
+    if (!this.#isPromised(ticket)) return
+    const moment = this.#momentOf(ticket, when)
+    const outcome = await this.#attempt(ticket, to, 'reused')
+    const failedAt = Date.now()
+    if (outcome === 'refused') {
+      const young = failedAt - ticket.issuedAt <= this.#options.lifetime
+      // Its promise may have ended with a commit that we had not heard of yet.
+      if (!young) await pause(HINDSIGHT)
+      if (!young && !this.#isPromised(ticket)) return
+    }
+    this.#count(ticket, to, moment, outcome)
+  }
+
+  #count(ticket: Ticket, to: Host, moment: Moment, outcome: Outcome): void {
+    const counts = this.tally.resumption[ticket.version]
+    const pair = `${ticket.from.id} ${to.id} ${ticket.version}`
+    this.tally.pairs[pair] = (this.tally.pairs[pair] ?? 0) + 1
+    this.tally.moments[moment] += 1
+    counts.tried += 1
+    if (outcome === 'reused') {
+      counts.reused += 1
+      ticket.proven = true
+      return
+    }
+    if (outcome === 'refused') counts.lost += 1
+    else counts.failed += 1
+    const age = ((Date.now() - ticket.issuedAt) / 1000).toFixed(1)
+    const what = outcome === 'refused' ? 'lost a resumption' : 'failed'
+    this.#incident(
+      `${what}: ${ticket.version}, ticket of ${ticket.from.id} under generation ${ticket.generation ?? 'unknown'}, ` +
+        `${age} s old, at ${to.id}, ${moment}, generation ${this.#view.committed} committed`,
+    )
+  }
+
+  async #resumeElsewhere(ticket: Ticket, to: Host): Promise<void> {
+    const outcome = await this.#attempt(ticket, to, 'refused')
+    this.tally.crossKind.tried += 1
+    if (outcome === 'reused') this.tally.crossKind.reused += 1
+  }
+
+  async #tryRetired(): Promise<void> {
+    for (const ticket of this.#pool.takeRetired(this.#view, Date.now())) {
+      for (const to of this.#options.hosts.filter((host) => host.server === ticket.from.server)) {
+        // Once: a single acceptance is one too many, so there is no second try that could hide it.
+        const outcome = await this.#attempt(ticket, to, 'refused')
+        this.tally.retired.tried += 1
+        if (outcome !== 'reused') continue
+        this.tally.retired.accepted += 1
+        this.#incident(
+          `${to.id} accepted a ticket of ${ticket.from.id} under the retired generation ${ticket.generation}`,
+        )
+      }
+    }
+  }
+
+  /** One try, and a second one where the first did not end as `hoped`. */
+  async #attempt({ version, session }: Ticket, to: Host, hoped: Outcome): Promise<Outcome> {
+    const { authority } = this.#options
+    const once = () => visit(to, { authority, version, session })
+    const first = await this.#twice(once)
+    if (first === undefined) return 'failed'
+    if (first.reused || hoped === 'refused') return first.reused ? 'reused' : 'refused'
+    const second = await this.#twice(once)
+    if (second === undefined) return 'failed'
+    return second.reused ? 'reused' : 'refused'
+  }
+
+  /** A visit, and another where the connection failed; undefined where both did. */
+  async #twice(visiting: () => Promise<Visit>): Promise<Visit | undefined> {
+    try {
+      return await visiting()
+    } catch {
+      return await visiting().catch((error: unknown) => {
+        this.#incident(`a connection failed twice: ${error instanceof Error ? error.message : String(error)}`)
+        return undefined
+      })
+    }
+  }
+
+  #momentOf(ticket: Ticket, when: Moment): Moment {
+    if (this.#view.delivering) return 'during a delivery'
+    if (ticket.generation !== undefined && ticket.generation < this.#view.committed)
+      return 'after the next advance'
+    return when
+  }
+
+  #isPromised(ticket: Ticket): boolean {
+    return isPromised(ticket, this.#view, Date.now(), this.#options.lifetime)
+  }
+
+  #incident(text: string): void {
+    this.#options.tell({ type: 'incident', text })
+  }
+}

@@ -1,0 +1,69 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EXAMPLES } from '../project.ts'
+import { certificatesOf, fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
+
+const keys = (machine: Machine) => join(machine.memory, 'haproxy.keys')
+const socket = (machine: Machine) => join(machine.directory, 'admin.sock')
+/** Its own copies: HAProxy reads a staple from beside the certificate. */
+const certificates = (machine: Machine) =>
+  certificatesOf(machine).map(({ name }) => join(machine.directory, 'certificates', `${name}.pem`))
+const configuration = (machine: Machine) => join(machine.directory, 'haproxy.cfg')
+const masterPid = (machine: Machine) => join(machine.directory, 'haproxy.pid')
+const reload = (machine: Machine) => join(machine.directory, 'reload')
+const proof = (machine: Machine) => join(machine.directory, 'edge.sock')
+
+export const haproxy: Terminator = {
+  server: 'haproxy',
+  configure(machine) {
+    placeCertificates(machine)
+    // What systemctl reload haproxy comes to.
+    writeFileSync(reload(machine), `kill -USR2 "$(cat ${masterPid(machine)})"\n`)
+    const example = readFileSync(join(EXAMPLES, 'haproxy.cfg'), 'utf8')
+    writeFileSync(configuration(machine), fillIn(example, replacements(machine)))
+  },
+  // Under a master process, as systemd runs it: that alone can reload.
+  command: (machine) => ['haproxy', '-W', '-p', masterPid(machine), '-f', configuration(machine)],
+  settings: (machine) => ({
+    HAPROXY_KEYS: keys(machine),
+    HAPROXY_KEY_SIZE: '80',
+    HAPROXY_SOCKET: socket(machine),
+    HAPROXY_OWNER: machine.owner,
+    HAPROXY_VERIFY: `unix:${proof(machine)}=${machine.pki.serverName}`,
+  }),
+  stapleSettings: (machine) => ({
+    HAPROXY_CERTS: certificates(machine).join(' '),
+    HAPROXY_SOCKET: socket(machine),
+    HAPROXY_OWNER: machine.owner,
+    HAPROXY_RELOAD: `sh ${reload(machine)}`,
+    HAPROXY_VERIFY: stapleListeners(machine, `unix:${proof(machine)}`),
+  }),
+  keyFiles: (machine) => [keys(machine)],
+  stop: (process) => void process.kill('SIGTERM'),
+}
+
+function placeCertificates(machine: Machine): void {
+  mkdirSync(join(machine.directory, 'certificates'), { mode: 0o700 })
+  const files = certificates(machine)
+  for (const [at, { bundle }] of certificatesOf(machine).entries()) copyFileSync(bundle, files[at] as string)
+}
+
+function replacements(machine: Machine): readonly (readonly [string, string])[] {
+  return [
+    ['    # Here your own lines follow, such as default_backend.\n', ownLines(machine)],
+    ...(machine.proxyProtocol ? [] : [[' accept-proxy', ''] as const]),
+    ['bind *:443', `bind 127.0.0.1:${machine.publicPort}`],
+    ['unix@/run/haproxy/edge.sock', `unix@${proof(machine)}`],
+    ['/run/haproxy/admin.sock', socket(machine)],
+    ['crt /etc/haproxy/edge.pem', `crt ${certificates(machine).join(' crt ')}`],
+    ['/run/ticketring/edge/haproxy.keys', keys(machine)],
+  ]
+}
+
+/** An answer, and where only PROXY protocol is spoken a listener for clients of the rehearsal that do not. */
+function ownLines(machine: Machine): string {
+  const answer = '    http-request return status 200 content-type text/plain string "ticketring\\n"\n'
+  if (!machine.proxyProtocol) return answer
+  const files = 'ssl crt /etc/haproxy/edge.pem tls-ticket-keys /run/ticketring/edge/haproxy.keys'
+  return `    bind 127.0.0.1:${machine.plainPort} ${files}\n${answer}`
+}

@@ -1,0 +1,167 @@
+import { keysOf } from '../../../lambda/ring/ring.ts'
+import type { Clients, Sample } from '../clients/clients.ts'
+import type { Tally } from '../clients/tally.ts'
+import { isUnderKey, keyNameOf } from '../clients/ticket.ts'
+import { TLS_VERSIONS, type TlsVersion, visit } from '../clients/tls-client.ts'
+import { hostOf, type Machine } from '../machines/machine.ts'
+import type { Options } from '../options.ts'
+import type { Progress } from '../progress.ts'
+import { HOME } from '../project.ts'
+import { type Finding, KeySearch } from '../secrecy/key-search.ts'
+import { placesOf } from '../secrecy/places.ts'
+import { PARTS, type Said } from '../staples/scenario.ts'
+import { noCounts, type StapleTally } from '../staples/tally.ts'
+import type { Testbed } from '../testbed.ts'
+import { type Evidence, problemsOf } from './problems.ts'
+import type { HostReport, Report } from './report.ts'
+
+export interface Result {
+  readonly report: Report
+  /** Why the rehearsal is no success; empty where it is one. */
+  readonly problems: readonly string[]
+  /** What went wrong at the clients, one by one. */
+  readonly incidents: readonly string[]
+  readonly tally: Tally
+  readonly findings: readonly Finding[]
+  readonly staples: StapleTally
+  /** What the staple function said in the show. */
+  readonly said: readonly Said[]
+  /** Execs whose arguments and environment were looked at. */
+  readonly execs: number
+  readonly testbed: Testbed
+}
+
+/** What the run left to judge by. */
+export interface Judging extends Pick<Options, 'rotations' | 'fleet'> {
+  readonly tally: Tally
+  readonly clients: Pick<Clients, 'samples' | 'incidents' | 'staples'>
+  readonly said: readonly Said[]
+  /** Why the show of the staples came to no end. */
+  readonly trouble: string | undefined
+  /** When the run began (ms): older files cannot hold its keys. */
+  readonly startedAt: number
+  readonly progress: Progress
+}
+
+/** Looks at every machine, asks the function, searches for key bytes, and says what all of it amounts to. */
+export async function judge(testbed: Testbed, judging: Judging): Promise<Result> {
+  const { tally, clients, said } = judging
+  const evidence = await gather(testbed, judging)
+  const { rotations, generation, hosts, findings, execs } = evidence
+  const problems = problemsOf(evidence)
+  const report: Report = {
+    ok: problems.length === 0,
+    rotations,
+    generation,
+    hosts,
+    resumption: tally.resumption,
+    retired: tally.retired,
+    apiCalls: testbed.aws.apiCalls(testbed.ring.functionName),
+    keyBytesFound: findings.length,
+    staples: stapleReport(testbed, clients.staples),
+  }
+  const { incidents, staples } = clients
+  return { report, problems, incidents, tally, staples, said, findings, execs, testbed }
+}
+
+function stapleReport({ ids }: Testbed, { hosts }: StapleTally): Report['staples'] {
+  const counts = ids.map((id) => {
+    const { refused: _, ...rest } = hosts[id] ?? noCounts()
+    return [id, rest] as const
+  })
+  return Object.fromEntries(counts)
+}
+
+async function gather(
+  testbed: Testbed,
+  { rotations, fleet, tally, clients, trouble, startedAt, progress }: Judging,
+): Promise<Evidence> {
+  const generation = testbed.watch.current?.generation ?? 0
+  progress.state('looking at each machine')
+  const hosts = await lookAtHosts(testbed)
+  const status = await askStatus(testbed, testbed.ring)
+  const stapleStatus = await askStatus(testbed, testbed.set)
+  progress.state('searching for key bytes')
+  return {
+    wanted: { rotations, members: fleet.haproxy + fleet.nginx },
+    rotations: generation - 1,
+    generation,
+    hosts,
+    tally,
+    pairs: pairsOf(testbed.machines),
+    misread: misreadersOf(testbed, clients.samples),
+    proved: clients.samples.length,
+    status,
+    staples: clients.staples,
+    stapleParts: PARTS,
+    stapleStatus,
+    findings: searchForKeys(testbed, startedAt),
+    execs: testbed.trace.execs,
+    failures: [...failuresOf(testbed.aws), ...(trouble === undefined ? [] : [trouble])],
+  }
+}
+
+async function lookAtHosts({ machines, watch, ids }: Testbed): Promise<readonly HostReport[]> {
+  const generations = watch.look(ids).encryptsIn
+  return Promise.all(
+    machines.map(async (machine) => {
+      const names = await Promise.all(TLS_VERSIONS.map((version) => keyNameAt(machine, version)))
+      const [encryptsWith = ''] = names
+      const generation = new Set(names).size === 1 ? (generations[encryptsWith] ?? 0) : 0
+      const { id, server, plainPort } = machine
+      return { id, server, address: `127.0.0.1:${plainPort}`, generation, encryptsWith }
+    }),
+  )
+}
+
+/** Empty where the machine gives no ticket. */
+async function keyNameAt(machine: Machine, version: TlsVersion): Promise<string> {
+  const target = { ...hostOf(machine), port: machine.plainPort, proxyProtocol: false }
+  const nothing = { ticket: undefined }
+  const { ticket } = await visit(target, { authority: machine.pki.authority, version }).catch(() => nothing)
+  return ticket === undefined ? '' : keyNameOf(ticket)
+}
+
+async function askStatus(
+  { aws }: Testbed,
+  { functionName }: { readonly functionName: string },
+): Promise<Evidence['status']> {
+  const { payload, functionError } = await aws.invoke(functionName, { action: 'status' })
+  if (functionError !== undefined) return undefined
+  return (payload as { fleet?: { members: number; confirmed: number } }).fleet
+}
+
+/** Traces are read to their ends here, those of processes that still run too. */
+function searchForKeys({ aws, trace, workspace, watch }: Testbed, startedAt: number): readonly Finding[] {
+  const folders = [workspace.disk, ...new Set([HOME, process.cwd()])]
+  return new KeySearch(watch.rings.values()).findings(placesOf(aws, trace.collect(true), folders, startedAt))
+}
+
+/** Machines with a ticket whose MAC does not verify under the key of that name in the secret. */
+function misreadersOf({ watch }: Testbed, samples: readonly Sample[]): readonly string[] {
+  const keys = new Map([...watch.rings.values()].flatMap(keysOf).map((key) => [key.name, key]))
+  const misread = samples.filter(({ ticket }) => {
+    const key = keys.get(keyNameOf(ticket))
+    return key === undefined || !isUnderKey(ticket, key)
+  })
+  return [...new Set(misread.map(({ host }) => host))]
+}
+
+/** Every ordered pair of machines of one kind, each with itself too, as the tally names them. */
+function pairsOf(machines: readonly Machine[]): readonly string[] {
+  return machines.flatMap((from) =>
+    machines
+      .filter((to) => to.server === from.server)
+      .flatMap((to) => TLS_VERSIONS.map((version) => `${from.id} ${to.id} ${version}`)),
+  )
+}
+
+function failuresOf({ history }: Testbed['aws']): readonly string[] {
+  const denied = history.calls
+    .filter(
+      ({ kind, error }) => (kind === 'function' || kind === 'instance') && error === 'AccessDeniedException',
+    )
+    .map(({ operation, principal }) => `${principal} was denied ${operation}`)
+  const given = history.failedEvents.map(({ source }) => `an event of ${source} failed and was given up`)
+  return [...new Set([...denied, ...given])]
+}

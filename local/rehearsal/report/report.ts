@@ -1,0 +1,31 @@
+import type { Resumption } from '../clients/tally.ts'
+import type { TlsVersion } from '../clients/tls-client.ts'
+import type { Kind } from '../options.ts'
+import type { StapleCounts } from '../staples/tally.ts'
+
+/** What a machine was seen to run, by real handshakes at the end. */
+export interface HostReport {
+  readonly id: string
+  readonly server: Kind
+  /** A listener that takes plain TLS. */
+  readonly address: string
+  /** 0 where the key is in no ring of the run. */
+  readonly generation: number
+  /** Key name, 32 hex digits. */
+  readonly encryptsWith: string
+}
+
+/** The result of a rehearsal: what `--report` writes, field by field. */
+export interface Report {
+  readonly ok: boolean
+  readonly rotations: number
+  readonly generation: number
+  readonly hosts: readonly HostReport[]
+  readonly resumption: Readonly<Record<TlsVersion, Resumption>>
+  readonly retired: { readonly tried: number; readonly accepted: number }
+  /** AWS calls that the rotation function made, by operation. */
+  readonly apiCalls: Readonly<Record<string, number>>
+  readonly keyBytesFound: number
+  /** What clients that asked for staples were given, by instance id. */
+  readonly staples: Readonly<Record<string, Readonly<Omit<StapleCounts, 'refused'>>>>
+}

@@ -1,0 +1,135 @@
+import { counted } from '../../../lambda/kernel/count.ts'
+import { deliveryShare, totalOf } from '../clients/tally.ts'
+import { TLS_VERSIONS } from '../clients/tls-client.ts'
+import { STAPLE_OUTCOMES } from '../staples/observed-staple.ts'
+import { ALLOWED } from '../staples/staple-set.ts'
+import { type StapleCounts, stapleTotalOf } from '../staples/tally.ts'
+import { paceInWords, staplePaceInWords, type Timing } from '../timing.ts'
+import type { Result } from './judge.ts'
+import { percent } from './problems.ts'
+
+/** The last lines: what was tried, what came of it, and what it was tried under. */
+export function summaryOf(result: Result, pace: Timing): string {
+  const { report } = result
+  return [
+    '',
+    ...headline(result),
+    ...hostLines(result),
+    ...resumptionLines(result),
+    ...proofLines(result),
+    ...stapleLines(result),
+    `AWS calls by the rotation function: ${callsInWords(report.apiCalls)}`,
+    `AWS calls by the staple function: ${callsInWords(result.testbed.aws.apiCalls(result.testbed.set.functionName))}`,
+    `Durations shortened for the show, by one override: ${paceInWords(pace, configuredOf(result))}; staples: ${staplePaceOf(result)}`,
+    '',
+    ...(report.ok ? [] : failureLines(result)),
+    `${report.ok ? 'OK' : 'NOT OK'}: ${numbersOf(result)}`,
+  ].join('\n')
+}
+
+function headline({ report }: Result): readonly string[] {
+  const { rotations, generation, hosts } = report
+  return [`${counted(rotations, 'rotation')}, generation ${generation}, ${counted(hosts.length, 'machine')}:`]
+}
+
+function hostLines({ report, testbed }: Result): readonly string[] {
+  return report.hosts.map(({ id, server, address, generation, encryptsWith }) => {
+    const machine = testbed.machines.find((each) => each.id === id)
+    const behind = machine?.proxyProtocol
+      ? `behind PROXY protocol at ${machine.publicPort}, proved at `
+      : 'at '
+    return `  ${id} ${server.padEnd(7)} generation ${generation}, encrypts with ${encryptsWith || 'no known key'}, ${behind}${address}`
+  })
+}
+
+function resumptionLines({ report, tally }: Result): readonly string[] {
+  const rows = TLS_VERSIONS.map((version) => {
+    const { tried, reused, lost, failed } = report.resumption[version]
+    return `  ${version}  tried ${tried}, reused ${reused}, lost ${lost}, connections failed ${failed}`
+  })
+  const moments = Object.entries(tally.moments).map(([moment, count]) => `${count} ${moment}`)
+  const { crossKind, retired } = tally
+  return [
+    `Resumptions over ${Object.keys(tally.pairs).length} pairs of machine, machine and TLS version:`,
+    ...rows,
+    `  when: ${moments.join(', ')} (${percent(deliveryShare(tally))} during a delivery)`,
+    `Retired tickets: ${retired.tried} tried, ${retired.accepted} accepted`,
+    `Between HAProxy and nginx: ${crossKind.tried} tried, ${crossKind.reused} reused (not expected: each puts another session-id context into its tickets)`,
+  ]
+}
+
+/** What the clients were given in each part of the show, and what the function said of it. */
+function stapleLines({ staples, said, testbed }: Result): readonly string[] {
+  const { certificates } = testbed.pki
+  const total = stapleTotalOf(staples)
+  const choices = certificates.slice(1).map(({ name, revoked }) => `${name} to ${revoked}`)
+  const parts = Object.entries(staples.phases).flatMap(([part, { certificates: seen }]) => [
+    `  ${part}: ${certificates
+      .flatMap(({ name }) => (seen[name] === undefined ? [] : `${name} ${countsInWords(seen[name])}`))
+      .join('; ')}`,
+    ...said
+      .filter(({ when }) => when === part)
+      .map(({ words }) => `    the function, asked by hand: ${words.join('; ')}`),
+  ])
+  return [
+    `OCSP staples: ${total.asked} asked for, ${total.good} good, ${total.missing} missing, ${total.expired} expired, ${total.revoked} revoked`,
+    ...parts,
+    `  The responder is openssl's, at ${testbed.responder.url}; the set's "allow" lists ${ALLOWED.join(', ')} for that.`,
+    `  Once revoked, the owner wants ${choices.join(' and ')}: what is missing was withheld. lab is on nginx alone, since HAProxy forgets a staple only at a reload.`,
+  ]
+}
+
+function countsInWords(counts: StapleCounts): string {
+  return STAPLE_OUTCOMES.filter((outcome) => counts[outcome] > 0)
+    .map((outcome) => `${counts[outcome]} ${outcome}`)
+    .join(', ')
+}
+
+function staplePaceOf({ testbed }: Result): string {
+  return staplePaceInWords(testbed.override.configuredStaples.get(testbed.set.functionName)?.timing)
+}
+
+function proofLines({ findings, execs }: Result): readonly string[] {
+  return [
+    `Key bytes: ${counted(findings.length, 'place')} (command history, outputs, logs, function environments, ${execs} traced execs, files)`,
+  ]
+}
+
+function callsInWords(calls: Readonly<Record<string, number>>): string {
+  return Object.entries(calls)
+    .map(([operation, count]) => `${operation} ${count}`)
+    .join(', ')
+}
+
+function configuredOf({ testbed }: Result) {
+  return testbed.override.configured.get(testbed.ring.functionName)
+}
+
+/** The last line: what was tried and what came of it, in numbers. */
+export function numbersOf({
+  tally,
+  staples,
+  findings,
+}: Pick<Result, 'tally' | 'staples' | 'findings'>): string {
+  const { tried, lost, failed } = totalOf(tally)
+  const { retired } = tally
+  const unexpected = Object.values(staples.phases).reduce((sum, phase) => sum + phase.unexpected, 0)
+  return [
+    `${counted(tried, 'resumption')}, ${lost} lost${failed === 0 ? '' : `, ${counted(failed, 'connection')} failed`}`,
+    `${retired.accepted} of ${counted(retired.tried, 'retired ticket')} accepted`,
+    `key bytes in ${counted(findings.length, 'place')}`,
+    `${unexpected} of ${counted(stapleTotalOf(staples).asked, 'staple')} not as expected`,
+  ].join(', ')
+}
+
+function failureLines({ incidents, problems, testbed }: Result): readonly string[] {
+  const shown = incidents.slice(0, 5).map((incident) => `  ${incident}`)
+  const more = incidents.length > 5 ? [`  and ${incidents.length - 5} more like these`] : []
+  return [
+    'What is wrong:',
+    ...problems.map((problem) => `  ${problem}`),
+    ...(shown.length === 0 ? [] : ['What the clients saw:', ...shown, ...more]),
+    `Logs, configurations and script outputs: ${testbed.workspace.disk}`,
+    "Look at the machine's orchestration folder and server log there first, then run it again.",
+  ]
+}

@@ -1,0 +1,281 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { SynthesisedRing, SynthesisedSet } from '../../infra/summary.ts'
+import { type Instance, type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
+import { Scope } from '../scope.ts'
+import type { Faults } from './faults.ts'
+import {
+  boot,
+  environmentOf,
+  planFleet,
+  type RunningServer,
+  startServer,
+  stopServer,
+  terminatorOf,
+} from './machines/fleet.ts'
+import type { Machine } from './machines/machine.ts'
+import { makePki, type Pki } from './machines/pki.ts'
+import { freePorts } from './machines/ports.ts'
+import type { Options } from './options.ts'
+import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
+import { RingWatch } from './ring/ring-watch.ts'
+import type { Running } from './running.ts'
+import { ExecTrace } from './secrecy/trace.ts'
+import { Responder, urlOfResponder } from './staples/responder.ts'
+import { publishChains } from './staples/staple-set.ts'
+import { synthesiseApart } from './synthesis.ts'
+import { isOfStaples, Override, RESPONSE_MINUTES, type Timing } from './timing.ts'
+import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
+
+/** Milliseconds within which a machine has to be served by its associations, on a busy processor too. */
+const FIRST_CONTACT = 60_000
+
+/** What a rehearsal plays on: the deployed stack, and the machines with their servers. */
+export class Testbed {
+  readonly workspace: Workspace
+  /** Closes what is open. */
+  readonly scope: Scope
+  readonly pki: Pki
+  readonly ring: SynthesisedRing
+  readonly set: SynthesisedSet
+  readonly responder: Responder
+  readonly aws: LoopbackAws
+  readonly override: Override
+  readonly pace: Timing
+  readonly trace: ExecTrace
+  readonly watch: RingWatch
+  readonly machines: readonly Machine[]
+  readonly instances: Instance[] = []
+  readonly servers: RunningServer[]
+
+  private constructor(parts: Pick<Testbed, (typeof PARTS)[number]>) {
+    this.workspace = parts.workspace
+    this.scope = parts.scope
+    this.pki = parts.pki
+    this.ring = parts.ring
+    this.set = parts.set
+    this.responder = parts.responder
+    this.aws = parts.aws
+    this.override = parts.override
+    this.pace = parts.pace
+    this.trace = parts.trace
+    this.machines = parts.machines
+    this.servers = parts.servers
+    const { name, document } = this.ring
+    const watched = { ring: name, secret: this.secret.arn, document: document.name }
+    this.watch = new RingWatch(this.aws, watched, Date.now)
+  }
+
+  /**
+   * Synthesises the stack and starts the loopback AWS from it; no machine runs yet.
+   * @throws Setback once `signal` is aborted; nothing is left of what was begun.
+   */
+  static async build(
+    fleet: Options['fleet'],
+    pace: Timing,
+    faults: Faults,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Testbed> {
+    const workspace = openWorkspace()
+    const scope = new Scope()
+    const abandon = () => forgetDisk(workspace)
+    process.once('exit', abandon)
+    scope.defer(() => process.off('exit', abandon))
+    scope.defer(() => forgetMemory(workspace))
+    try {
+      return await Testbed.#furnish({ workspace, scope, fleet, pace, faults, signal })
+    } catch (error) {
+      await scope.close()
+      forgetDisk(workspace)
+      throw error
+    }
+  }
+
+  static async #furnish({ workspace, scope, fleet, pace, faults, signal }: Furnishing): Promise<Testbed> {
+    const outdir = `${workspace.disk}/cdk.out`
+    const { template, assembly, rings, stapling } =
+      faults.synthesis ?? (await synthesiseApart(fleet, outdir, signal))
+    const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
+    const { pki, responder } = await openResponder(workspace, scope)
+    stopIfAsked(signal)
+    const ofRing = { name: ring.name, ...ring.rotation }
+    const ofSet = { name: set.name, store: set.storePath }
+    const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
+    const trace = new ExecTrace(workspace.traces)
+    const override = new Override(pace, faults.durations)
+    const servers: RunningServer[] = []
+    scope.defer(() => Promise.all(servers.map(stopServer)))
+    const aws = await startLoopbackAws({
+      template: faults.template?.(template) ?? template,
+      assembly,
+      timing: override,
+      roles: [...rings, ...stapling].flatMap(({ fleetRoles }) => fleetRoles),
+      // Nothing rotates before there is a fleet.
+      schedules: 'paused',
+      wrapFunction: (argv, name) => trace.wrap(argv, `function ${name}`),
+    })
+    scope.defer(() => aws.close())
+    await publishChains(aws, pki)
+    stopIfAsked(signal)
+    const world = { workspace, scope, pki, ring, set, responder, aws }
+    return new Testbed({ ...world, override, pace, trace, machines, servers })
+  }
+
+  get secret(): { readonly arn: string } {
+    return named(this.aws.resources.secrets, this.ring.secretName)
+  }
+
+  get ids(): readonly string[] {
+    return this.machines.map(({ id }) => id)
+  }
+
+  /** The first ticks after a deploy: they make generation 1, and fetch the first staples. */
+  async tickOnce(): Promise<void> {
+    for (const schedule of this.#schedules('tick')) await schedule.fire()
+  }
+
+  runSchedules(): void {
+    for (const schedule of this.aws.schedules) schedule.resume()
+  }
+
+  /** From now on what is there changes only when somebody asks: functions have their configured intervals, ticks go on. */
+  comeToRest(): void {
+    for (const schedule of this.#schedules('rotation')) schedule.pause()
+    this.override.settle()
+    this.aws.retime()
+  }
+
+  /** Nothing begins any more, and what was begun comes to its end: what is looked at then is not half done. */
+  async standStill(): Promise<void> {
+    for (const schedule of this.aws.schedules) schedule.pause()
+    await this.aws.idle()
+  }
+
+  /** After {@link standStill}, as after {@link comeToRest}. */
+  tickOn(): void {
+    const rotations = this.#schedules('rotation')
+    for (const schedule of this.aws.schedules) if (!rotations.includes(schedule)) schedule.resume()
+  }
+
+  #schedules(kind: 'tick' | 'rotation') {
+    const isTick = ({ period, name }: { readonly period: number; readonly name: string }) =>
+      period === this.pace.tick || isOfStaples(name)
+    return this.aws.schedules.filter((each) => each.kind === 'schedule' && isTick(each) === (kind === 'tick'))
+  }
+
+  /**
+   * Brings one machine up as in the real world: its associations install the program and put the files in place, it
+   * restarts, its boot units do that again, its terminator starts, and only then is its agent online.
+   */
+  async bringUp(machine: Machine): Promise<void> {
+    const { targets, fleetRoles, name } = this.ring
+    const units = [
+      ['ring', name],
+      ['staples', this.set.name],
+    ] as const
+    const instance = this.aws.join({
+      id: machine.id,
+      tags: { [targets.tag]: targets.values[0] as string },
+      role: fleetRoles[0] as string,
+      agent: machine.agent,
+      environment: environmentOf(machine),
+      workdir: `${machine.directory}/orchestration`,
+      wrap: (argv) => this.trace.wrap(argv, `program on ${machine.id}`),
+    })
+    this.instances.push(instance)
+    await this.#firstContact(machine)
+    instance.lose()
+    for (const unit of units) await boot(machine, unit, instance.environment, this.trace)
+    this.servers.push(await startServer(machine, this.trace))
+    instance.restore()
+  }
+
+  /** A machine that registers is served by its associations at once, though nothing serves there yet. */
+  async #firstContact(machine: Machine): Promise<void> {
+    const { associations } = this.aws.history
+    for (let waited = 0; waited < FIRST_CONTACT; waited += 50) {
+      const ended = associations.filter((each) => each.instance === machine.id && each.endedAt !== undefined)
+      if (ended.length >= 2) return
+      await pause(50)
+    }
+    const said = associations
+      .filter((each) => each.instance === machine.id)
+      .map(({ stdout }) => stdout.trim())
+    throw new RehearsalError(
+      `${machine.id} was not served by its associations within ${FIRST_CONTACT / 1000} s: ${said.join(' ')}`,
+      `What they printed is below ${machine.directory}`,
+    )
+  }
+
+  /** How to reach all this from outside. */
+  describe(): Running {
+    const { endpoint, region, operator } = this.aws
+    return {
+      pid: process.pid,
+      aws: { endpoint, region, ...operator },
+      functions: {
+        rotate: this.ring.functionName,
+        staple: this.set.functionName,
+        status: this.ring.statusName,
+        'staple-status': this.set.statusName,
+      },
+      secret: this.secret.arn,
+      instances: this.machines.map((machine) => ({
+        id: machine.id,
+        server: machine.server,
+        address: `127.0.0.1:${machine.plainPort}`,
+        serverName: machine.pki.serverName,
+        keyFiles: terminatorOf(machine).keyFiles(machine),
+      })),
+    }
+  }
+
+  /** Ends every process and forgets what was in memory; the folder on disk stays where `keepDisk` says so. */
+  async strike(keepDisk: boolean): Promise<void> {
+    await this.scope.close()
+    if (!keepDisk) forgetDisk(this.workspace)
+  }
+}
+
+interface Furnishing {
+  readonly workspace: Workspace
+  readonly scope: Scope
+  readonly fleet: Options['fleet']
+  readonly pace: Timing
+  readonly faults: Faults
+  readonly signal: AbortSignal
+}
+
+/** The throwaway certificates, and the responder that answers for them. */
+async function openResponder(
+  workspace: Workspace,
+  scope: Scope,
+): Promise<{ readonly pki: Pki; readonly responder: Responder }> {
+  const [port] = (await freePorts(1)) as [number]
+  const pki = makePki(workspace.disk, urlOfResponder(port))
+  const log = `${workspace.disk}/responder.log`
+  const responder = new Responder({ files: pki.responder, port, minutes: RESPONSE_MINUTES, log })
+  scope.defer(() => responder.stop())
+  await responder.start()
+  return { pki, responder }
+}
+
+const PARTS = [
+  'workspace',
+  'scope',
+  'pki',
+  'ring',
+  'set',
+  'responder',
+  'aws',
+  'override',
+  'pace',
+  'trace',
+  'machines',
+  'servers',
+] as const
+
+function named<T extends { readonly name: string }>(resources: readonly T[], name: string): T {
+  const found = resources.find((resource) => resource.name === name)
+  if (found === undefined) throw new Error(`The template has no resource ${name}`)
+  return found
+}

@@ -1,0 +1,135 @@
+import {
+  parseRotationConfiguration,
+  ROTATION_VARIABLE,
+  type RotationConfiguration,
+  serialiseRotationConfiguration,
+} from '../../lambda/ring/configuration.ts'
+import {
+  parseStapleConfiguration,
+  STAPLES_VARIABLE,
+  type StapleConfiguration,
+  type StapleTiming,
+  serialiseStapleConfiguration,
+} from '../../lambda/staples/configuration.ts'
+import type { DurationOverride, Timed } from '../aws/contract.ts'
+
+/** The durations of the show, in seconds: the one thing that differs from what is deployed. */
+export interface Timing {
+  /** T */
+  readonly every: number
+  /** L */
+  readonly ticketLifetime: number
+  readonly tick: number
+  /** From one run of State Manager's association to the next. */
+  readonly association: number
+}
+
+export const SHOW: Timing = { every: 8, ticketLifetime: 3, tick: 2, association: 30 }
+
+/** Durations of the staples in the show, in seconds: a responder is asked as often as the function ever asks one. */
+const STAPLES = { tick: 6, least: 60, most: 240 } as const
+/**
+ * Minutes that the responder's answers live: the function leaves five of them to HAProxy, which drops a staple that long
+ * before its end.
+ */
+export const RESPONSE_MINUTES = 15
+
+/** Shortens durations for the show; {@link Override.settle} gives the functions their own intervals back. */
+export class Override implements DurationOverride {
+  /** What the template configures, by function name. */
+  readonly configured = new Map<string, RotationConfiguration>()
+  /** What the template configures of staples, by function name. */
+  readonly configuredStaples = new Map<string, StapleConfiguration>()
+  readonly #pace: Timing
+  readonly #bend: (configuration: RotationConfiguration) => RotationConfiguration
+  #settled = false
+
+  /** @param bend what a test does to a function's durations beyond that. */
+  constructor(
+    pace: Timing,
+    bend: (configuration: RotationConfiguration) => RotationConfiguration = (same) => same,
+  ) {
+    this.#pace = pace
+    this.#bend = bend
+  }
+
+  /** From now on functions rotate and refresh as seldom as configured: what is due by hand alone happens. */
+  settle(): void {
+    this.#settled = true
+  }
+
+  period(seconds: number, { kind, name }: Pick<Timed, 'kind' | 'name'>): number {
+    if (kind === 'association') return this.#pace.association
+    if (isOfStaples(name)) return STAPLES.tick
+    // The reconcile tick is the schedule that fires more often than any ring may rotate.
+    return seconds < LEAST_INTERVAL ? this.#pace.tick : this.#pace.every
+  }
+
+  environment(
+    variables: Readonly<Record<string, string>>,
+    { name }: { readonly name: string },
+  ): Readonly<Record<string, string>> {
+    const rotation = variables[ROTATION_VARIABLE]
+    if (rotation !== undefined) return { ...variables, [ROTATION_VARIABLE]: this.#shorten(rotation, name) }
+    const staples = variables[STAPLES_VARIABLE]
+    if (staples !== undefined) return { ...variables, [STAPLES_VARIABLE]: this.#hasten(staples, name) }
+    return variables
+  }
+
+  #shorten(text: string, name: string): string {
+    const configuration = parseRotationConfiguration(text)
+    if (!this.configured.has(name)) this.configured.set(name, configuration)
+    const timing = { ...configuration.timing, ...this.#timing() }
+    return serialiseRotationConfiguration(this.#bend({ ...configuration, timing }))
+  }
+
+  #hasten(text: string, name: string): string {
+    const configuration = parseStapleConfiguration(text)
+    if (!this.configuredStaples.has(name)) this.configuredStaples.set(name, configuration)
+    const timing = { ...configuration.timing, ...(this.#settled ? { tick: STAPLES.tick } : STAPLES) }
+    return serialiseStapleConfiguration({ ...configuration, timing })
+  }
+
+  #timing(): Partial<RotationConfiguration['timing']> {
+    const { every, ticketLifetime, tick } = this.#pace
+    if (this.#settled) return { ticketLifetime, tick }
+    return { every, ticketLifetime, tick, maxKeyAge: PATIENT * every, window: 0 }
+  }
+}
+
+/** Whether a schedule looks after staples: a set's schedules are named after its function. */
+export function isOfStaples(name: string): boolean {
+  return /^ticketring-.+-staples-/.test(name)
+}
+
+/** maxKeyAge in intervals: a processor that has too much to do must not pass for a machine that is gone. */
+const PATIENT = 15
+
+/** The shortest interval that a ring may have (design: 30 minutes), in seconds. */
+const LEAST_INTERVAL = 1800
+
+/** The override in a sentence, for the summary. */
+export function paceInWords(pace: Timing, configured: RotationConfiguration | undefined): string {
+  const was = (seconds: number | undefined) =>
+    seconds === undefined ? '' : ` (configured: ${inWords(seconds)})`
+  const timing = configured?.timing
+  return (
+    `T ${pace.every} s${was(timing?.every)}, L ${pace.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
+    `tick ${pace.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * pace.every} s${was(timing?.maxKeyAge)}, associations every ${pace.association} s`
+  )
+}
+
+/** The override of the staples' durations in a sentence, for the summary. */
+export function staplePaceInWords(timing: StapleTiming | undefined): string {
+  const was = (seconds: number | undefined) =>
+    seconds === undefined ? '' : ` (configured: ${inWords(seconds)})`
+  return (
+    `a look every ${STAPLES.tick} s${was(timing?.tick)}, a refresh after ${STAPLES.least} s${was(timing?.least)} ` +
+    `to ${STAPLES.most} s${was(timing?.most)}; the responder's answers live ${RESPONSE_MINUTES} min`
+  )
+}
+
+function inWords(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`
+}
