@@ -20,6 +20,8 @@ export default defineConfig({
     // Real servers and real processes take seconds; a machine that others use as well takes several times as long.
     testTimeout: 120_000,
     hookTimeout: 240_000,
+    // As patient as that: what is waited for is there at once, or on a busy processor a while later.
+    expect: { poll: { timeout: 60_000, interval: 25 } },
     // Loading the CDK or the SDK takes longer than most tests: they touch nothing global and share a few processes.
     isolate: false,
     // Real servers answer late on a processor that has more to do than that.

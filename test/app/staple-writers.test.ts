@@ -4,6 +4,17 @@ import type { StaplePorts } from '../../lambda/staples/ports.ts'
 import { ago } from '../fakes/staple-authority.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
 
+/** A promise, and what fulfils it. */
+function gate(): [Promise<void>, () => void] {
+  let open = () => {}
+  return [
+    new Promise<void>((resolve) => {
+      open = resolve
+    }),
+    () => open(),
+  ]
+}
+
 /** A world whose certificate `www` is asked about by two runs at once, each with a response of its own. */
 async function race(
   first: (world: StapleWorld) => Buffer,
@@ -14,8 +25,8 @@ async function race(
   world.add('www')
   if (known) await world.refresh()
   world.clock.advance(60)
-  const open: (() => void)[] = []
-  const held = new Promise<void>((resolve) => open.push(resolve))
+  const [held, free] = gate()
+  const [arrived, arrive] = gate()
   // The slow run has read the store and its response, but writes only once the quick one is through.
   const slow: StaplePorts = {
     ...world.ports(),
@@ -23,6 +34,7 @@ async function race(
       read: (ids) => world.store.read(ids),
       earlier: (id, version) => world.store.earlier(id, version),
       write: async (id, text, after) => {
+        arrive()
         await held
         return world.store.write(id, text, after)
       },
@@ -31,9 +43,9 @@ async function race(
   const responses = [first(world), second(world)]
   world.authority.manner = () => responses.shift() ?? Buffer.alloc(0)
   const late = world.invoke({ action: 'refresh', force: true }, slow)
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await arrived
   await world.refresh({ force: true })
-  open[0]?.()
+  free()
   await late
   return world
 }

@@ -31,7 +31,7 @@ async function serve(listener: Manners, secure?: { key: string; cert: string }):
 }
 
 function responders(options: Partial<ResponderOptions> = {}): HttpResponders {
-  const made = new HttpResponders({ allow: LOOPBACK, deadline: 2000, ...options })
+  const made = new HttpResponders({ allow: LOOPBACK, deadline: 60_000, ...options })
   closing.push(() => made.close())
   return made
 }
@@ -110,12 +110,16 @@ describe('a responder that is there', () => {
   })
 
   it('has at most so many exchanges at a time, while another host is not held up', async () => {
-    const server = await serve((_, response) => void setTimeout(() => answering(response), 20))
+    const waiting: ServerResponse[] = []
+    let isOpen = false
+    const server = await serve((_, response) => (isOpen ? answering(response) : waiting.push(response)))
     const other = await serve(good)
     const asking = responders({ perHost: 4 })
     const all = Promise.all(Array.from({ length: 40 }, () => asking.ask(get(server.url()))))
     await asking.ask(get(other.url()))
-    expect(server.requests.length).toBeLessThan(40)
+    await expect.poll(() => waiting.length).toBe(4)
+    isOpen = true
+    for (const response of waiting) answering(response)
     await all
     expect(server.busiest).toBe(4)
   })
@@ -144,11 +148,9 @@ describe('what goes wrong on the way', () => {
       const drip = setInterval(() => response.write('x'), 20)
       response.on('close', () => clearInterval(drip))
     })
-    const started = Date.now()
     await expect(responders({ deadline: 300 }).ask(get(server.url()))).rejects.toEqual(
       refused('responder-timeout'),
     )
-    expect(Date.now() - started).toBeLessThan(1500)
   })
 
   it('does not wait for one that says nothing, or for a name that nobody resolves', async () => {

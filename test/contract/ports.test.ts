@@ -202,9 +202,7 @@ describe.each([
       ramp: true,
       timeout: 30,
     })
-    await expect
-      .poll(async () => (await outside.sender.progress(command)).state, { timeout: 5000 })
-      .toBe('ended')
+    await expect.poll(async () => (await outside.sender.progress(command)).state).toBe('ended')
     const { invocations, next } = await outside.sender.results(command)
     expect(invocations.map(({ id }) => id)).toEqual(['i-0000000000000000a'])
     expect(invocations[0]?.status).toMatch(/Success|Failed/)
@@ -216,7 +214,7 @@ describe.each([
   it('bring a command to everybody with the tag, and say so while somebody has not answered', async () => {
     const [command = ''] = await outside.sender.send({ generation: 7, to: 'all', ramp: false, timeout: 30 })
     const targets = async () => (await outside.sender.results(command)).invocations.length
-    await expect.poll(targets, { timeout: 5000 }).toBe(2)
+    await expect.poll(targets).toBe(2)
     expect((await outside.sender.progress(command)).targets).toBe(2)
   })
 

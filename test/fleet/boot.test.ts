@@ -71,7 +71,7 @@ describe('a metadata service that is late', () => {
     const seconds = (Date.now() - began) / 1000
     expect(seconds).toBeGreaterThan(10)
     expect(seconds).toBeLessThan(60)
-  }, 60_000)
+  })
 
   test('a machine without a role has its region all the same', async () => {
     const machine = await oneBehind()

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process'
 import { chownSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { refusal } from './endpoint.ts'
 import { SERVER_NAME } from './identity.ts'
-import { advanced, type Instance, ringOf } from './instance.ts'
+import { advanced, type Instance, NO_WAIT, ringOf } from './instance.ts'
 import { failed, refused, startMachine, startOneBehind } from './machine.ts'
 import { restartAsUser, USER } from './other-user.ts'
 import type { ServerProcess } from './terminators.ts'
@@ -122,6 +122,7 @@ describe('nginx', () => {
       ;[machine] = await startOneBehind('nginx')
       server = await restartAsUser(machine.terminator)
       machine.set(`NGINX_OWNER=${USER}`)
+      machine.set(NO_WAIT)
       const before = machine.files()
       chownSync(machine.terminator.identity.key, 0, -1)
       const { line } = await failed(machine, 'reload-not-taken')
@@ -155,6 +156,7 @@ describe('nginx', () => {
     )
     execFileSync('nginx', ['-s', 'reload', '-c', join(machine.terminator.directory, 'nginx.conf')])
     machine.publish(advanced(ring))
+    machine.set(NO_WAIT)
     await failed(machine, 'verify-wrong-key')
     const already = reloads()
     expect(already).toBeGreaterThan(0)
@@ -168,10 +170,11 @@ describe('nginx', () => {
     await failed(machine, 'verify-wrong-key')
     expect(reloads()).toBeGreaterThan(already)
 
+    machine.set('VERIFY_WAIT=30')
     configure(() => right)
     execFileSync('nginx', ['-s', 'reload', '-c', join(machine.terminator.directory, 'nginx.conf')])
     // Old workers answer for a moment yet.
-    await vi.waitFor(async () => expect(await machine.encryptsWith()).toBe(ring.current.name), 10_000)
+    await expect.poll(() => machine.encryptsWith()).toBe(ring.current.name)
     expect((await machine.run()).line).toMatchObject({ result: 'applied', generation: 2 })
   })
 })

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { advanced, Instance, type RunOptions, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
@@ -42,15 +42,20 @@ describe('two runs at once', () => {
   test('a run that waits longer than LOCK_WAIT is busy', async () => {
     await oneBehind('haproxy')
     instance.set('LOCK_WAIT=1')
+    let goOn = () => {}
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
     const fetched = new Promise<void>((resolve) => {
-      instance.endpoint.onFetch = async () => {
+      instance.endpoint.onFetch = () => {
         resolve()
-        await sleep(2_000)
+        return held
       }
     })
     const first = instance.begin()
     await fetched
     expect((await instance.run()).line).toMatchObject({ result: 'failed', error: 'busy' })
+    goOn()
     expect((await first.ended).line.result).toBe('applied')
   })
 })
@@ -113,9 +118,8 @@ describe('told to end', () => {
       const relay = await SocketRelay.start(join(directory, 'relay.sock'), join(directory, 'admin.sock'))
       instance.set(`HAPROXY_SOCKET=${relay.path}`)
       const run = instance.begin()
-      relay.answer = (line) => {
+      relay.after = (line) => {
         if (line.startsWith('set')) process.kill(run.pid, signal)
-        return undefined
       }
       const { code, line } = await run.ended
       expect({ code, ...line }).toMatchObject({ code: 1, result: 'failed', error: 'interrupted' })
@@ -133,7 +137,7 @@ describe('told to end', () => {
       const prefix = ['strace', '-qq', '-o', '/dev/null', '-e', `inject=renameat:signal=TERM:when=${count}`]
       const { line } = await instance.run({ prefix })
       expect(line).toMatchObject({ result: 'failed', error: 'interrupted' })
-      await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 3_000 })
+      await expect.poll(() => instance.condition()).toEqual(before)
     },
   )
 })

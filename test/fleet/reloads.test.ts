@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
@@ -66,17 +66,17 @@ test('a worker that takes over with a revoked ring within a second of the proof 
 
 test('workers that take over with the old file again and again end in a failure that leaves the old ring', async () => {
   const before = await instance.condition()
-  let looks = 0
+  // After the proof of each load: the first one's look, and that which follows the second one's pushes.
+  const seen: number[] = []
   relay.before = async (line) => {
-    if (!isLookAfterPush(line)) return
-    looks += 1
-    // The second look is that before the second push; the others follow a proof.
-    if (looks === 1 || looks === 3) await takeOverWithOldFile()
+    if (seen.length === 2 || !isLookAfterPush(line) || relay.pushes === seen[0]) return
+    seen.push(relay.pushes)
+    await takeOverWithOldFile()
   }
   const { code, line } = await instance.run()
   expect({ code, ...line }).toMatchObject({ code: 1, error: 'socket-unexpected', verified: 'none' })
   expect(line.detail).toContain('again and again')
-  await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 3_000 })
+  await expect.poll(() => instance.condition()).toEqual(before)
 })
 
 /** Does something before the first line of commands for which this holds; tells how often it did. */
@@ -105,7 +105,7 @@ const workerOf = (information: string) => /^Pid: (\d+)$/m.exec(information)?.[1]
 async function reload(): Promise<void> {
   const old = workerOf(await ask(adminSocket(), 'show info'))
   process.kill(instance.terminator.pid(), 'SIGUSR2')
-  await vi.waitFor(async () => expect(workerOf(await ask(adminSocket(), 'show info'))).not.toBe(old), 4_000)
+  await expect.poll(async () => workerOf(await ask(adminSocket(), 'show info'))).not.toBe(old)
 }
 
 /** What a reload does that began before the new file was in place and ends now. */

@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { InstanceError } from '../../lambda/ring/result-line.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import { Door } from './door.ts'
 import { SERVER_NAME } from './identity.ts'
-import { advanced, Instance, rendered, ringOf } from './instance.ts'
+import { advanced, Instance, NO_WAIT, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
 import { type ListenerKind, proofListener } from './terminators.ts'
 
@@ -43,7 +43,7 @@ async function throughRelay(): Promise<SocketRelay> {
 /** Leaves a Unix socket behind whose server was killed. */
 async function abandonSocket(path: string): Promise<void> {
   const server = spawn('socat', [`UNIX-LISTEN:${path}`, '-'], { stdio: ['pipe', 'ignore', 'ignore'] })
-  await vi.waitFor(() => expect(existsSync(path)).toBe(true), { timeout: 3_000 })
+  await expect.poll(() => existsSync(path)).toBe(true)
   server.kill('SIGKILL')
   await once(server, 'exit')
 }
@@ -53,7 +53,7 @@ async function refused(error: InstanceError): Promise<string> {
   const before = await instance.condition()
   const { code, line } = await instance.run()
   expect({ code, ...line }).toMatchObject({ code: 1, result: 'failed', error, verified: 'none' })
-  await vi.waitFor(async () => expect(await instance.condition()).toEqual(before), { timeout: 3_000 })
+  await expect.poll(() => instance.condition()).toEqual(before)
   return line.detail ?? ''
 }
 
@@ -105,6 +105,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s listeners', (server) => {
   ])('one of kind %s is %s and is named', async (kind, error) => {
     await oneBehind(server)
     instance.verifyOn('plain', kind)
+    instance.set(NO_WAIT)
     expect(await refused(error)).toContain(`127.0.0.1:${instance.terminator.ports[kind]}=${SERVER_NAME}`)
   })
 
@@ -237,6 +238,7 @@ describe('nginx', () => {
 
   test('a reload that does nothing is reload-not-taken', async () => {
     const next = await oneBehind('nginx')
+    instance.set(NO_WAIT)
     instance.set('NGINX_RELOAD=true')
     expect(await refused('reload-not-taken')).toContain(next.current.name)
   })
@@ -279,7 +281,7 @@ describe('a revocation', () => {
         return { code, ...line }
       }
       const failure = { code: 1, error: 'old-ticket-accepted', generation: 2 }
-      await expect.poll(planted, { timeout: 30_000 }).toMatchObject(failure)
+      await expect.poll(planted).toMatchObject(failure)
       expect(await instance.encryptsWith()).toBe(ring.current.name)
       expect(instance.leftTickets()).toHaveLength(1)
     },

@@ -9,6 +9,8 @@ export class SocketRelay {
   answer: (line: string) => string | undefined = () => undefined
   /** Called on a line of commands before HAProxy has it: to hold the script at this point. */
   before: (line: string) => void | Promise<void> = () => {}
+  /** Called once HAProxy has answered a line of commands, before the script has the answer. */
+  after: (line: string) => void = () => {}
   readonly #server: Server
 
   private constructor(path: string, server: Server) {
@@ -42,12 +44,13 @@ export class SocketRelay {
       await this.before(line)
       const own = this.answer(line)
       if (own !== undefined) client.end(own)
-      else forward(line, target, client)
+      else forward(line, target, client, this.after)
     })
   }
 }
 
-function forward(line: string, target: string, client: Socket): void {
+function forward(line: string, target: string, client: Socket, after: (line: string) => void): void {
   const server = connect(target, () => server.write(line))
+  server.once('data', () => after(line))
   server.pipe(client)
 }

@@ -44,7 +44,7 @@ export class StapleInstance {
       haproxy: `HAPROXY_CERTS=${identity.site}`,
       nginx: `NGINX_STAPLES=${identity.certificate}=${this.file}`,
     }
-    const times = ['VERIFY_WAIT=2', 'LOCK_WAIT=10', `RUN_DIR=${join(directory, 'run.staples')}`]
+    const times = ['VERIFY_WAIT=30', 'LOCK_WAIT=30', `RUN_DIR=${join(directory, 'run.staples')}`]
     for (const line of [...shared, places[server], ...times]) this.set(line)
     this.verifyOn('plain')
   }

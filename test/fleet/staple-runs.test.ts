@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { NO_CREDENTIALS } from './endpoint.ts'
 import { advanced, ringOf } from './instance.ts'
 import { StapleInstance } from './staple-instance.ts'
@@ -14,7 +14,7 @@ afterEach(() => instance?.stop())
 async function behind(server: 'haproxy' | 'nginx'): Promise<[Buffer, Buffer]> {
   instance = await StapleInstance.start(server)
   const older = instance.publish({ from: -9 })
-  await instance.run()
+  expect((await instance.run()).line.result).toBe('applied')
   return [older, instance.publish()]
 }
 
@@ -56,29 +56,37 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
   })
 })
 
+/** The files that a process has open. */
+function opened(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch {
+      // It was closed meanwhile.
+      return []
+    }
+  })
+}
+
 describe('nginx, for a ring and its staples', () => {
   test('a reload that began after the files of both were in place serves both', async () => {
     await behind('nginx')
     const { machine } = instance
+    const { directory } = machine.terminator
     await machine.run()
     machine.publish(advanced(ringOf(1)))
     const reloads = instance.reloads()
-    const lock =
-      readdirSync(machine.terminator.directory).find((name) => /^nginx\.[0-9a-f]+\.reload$/.test(name)) ?? ''
-    const holder = spawn('flock', [join(machine.terminator.directory, lock), 'sleep', '30'], {
-      detached: true,
-    })
-    const [keyFile = ''] = machine.terminator.keyFiles
-    const [key, staple] = [readFileSync(keyFile), instance.installed()]
-    await sleep(100)
-    const runs = Promise.all([machine.run(), instance.run()])
-    await vi.waitFor(() => {
-      expect(readFileSync(keyFile)).not.toEqual(key)
-      expect(instance.installed()).not.toEqual(staple)
-    }, 15_000)
-    await sleep(300)
-    process.kill(-(holder.pid ?? 0))
-    const [ring, staples] = await runs
+    const lock = join(
+      directory,
+      readdirSync(directory).find((name) => /^nginx\..+\.reload$/.test(name)) ?? '',
+    )
+    const holder = spawn('flock', ['--no-fork', lock, 'sleep', '600'], { stdio: 'ignore' })
+    await expect.poll(() => spawnSync('flock', ['-n', lock, 'true']).status).toBe(1)
+    const [first, second] = [machine.begin(), instance.begin()]
+    // What opens the lock has its files in place.
+    for (const { pid } of [first, second]) await expect.poll(() => opened(pid)).toContain(lock)
+    holder.kill()
+    const [ring, staples] = await Promise.all([first.ended, second.ended])
     expect(ring.line).toMatchObject({ result: 'applied', verified: 'handshake' })
     expect(staples.line).toMatchObject({ result: 'applied', verified: 'handshake' })
     expect(instance.reloads() - reloads).toBe(1)

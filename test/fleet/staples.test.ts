@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { refusal } from './endpoint.ts'
+import { NO_WAIT } from './instance.ts'
 import { opensslStatus, type Span, StapleInstance } from './staple-instance.ts'
 
 let instance: StapleInstance
@@ -204,6 +205,7 @@ describe('nginx', () => {
     instance = await StapleInstance.start('nginx')
     instance.publish()
     instance.set('NGINX_RELOAD=true')
+    instance.set(NO_WAIT)
     expect((await instance.run()).line).toMatchObject({ error: 'reload-not-taken', installed: 0 })
     expect(instance.installed()).toBeNull()
   })

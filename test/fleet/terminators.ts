@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from 'node:tls'
 import { freePorts, takesConnections } from '../../local/rehearsal/machines/ports.ts'
 import { type Identity, makeCertificate, SERVER_NAME } from './identity.ts'
 
@@ -211,13 +212,10 @@ export class ServerProcess {
   async start(): Promise<void> {
     const child = spawn(this.#command, this.#words, { stdio: 'ignore' })
     this.#process = child
-    for (let tries = 0; tries < 200; tries += 1) {
-      const listening = await takesConnections(this.#port)
+    while (!(await answersTls(this.#port))) {
       if (child.exitCode !== null) throw new Error(`${this.#command} ended with status ${child.exitCode}`)
-      if (listening) return
       await sleep(20)
     }
-    throw new Error(`${this.#command} does not listen on port ${this.#port}`)
   }
 
   get pid(): number {
@@ -231,8 +229,18 @@ export class ServerProcess {
     child.kill('SIGTERM')
     await ended
     // A worker of HAProxy's outlives its master by a moment: a start right after it would be answered by the old one.
-    for (let tries = 0; tries < 200 && (await takesConnections(this.#port)); tries += 1) await sleep(20)
+    while (await takesConnections(this.#port)) await sleep(20)
   }
+}
+
+/** Whether a worker answers: by then all listeners, sockets and the file of its process id are there. */
+function answersTls(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', servername: SERVER_NAME, rejectUnauthorized: false })
+    socket.once('secureConnect', () => socket.destroy()).once('secureConnect', () => resolve(true))
+    // An alert is an answer too.
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code?.startsWith('ERR_SSL') === true))
+  })
 }
 
 function lifeOf(

@@ -43,7 +43,7 @@ async function invoke(event: object) {
 /** Ticks until the fleet has confirmed and its tickets have lived: the gate is open. */
 async function converge(): Promise<void> {
   await expect
-    .poll(async () => (await invoke({ action: 'reconcile' })).payload, { timeout: 20_000, interval: 100 })
+    .poll(async () => (await invoke({ action: 'reconcile' })).payload)
     .toMatchObject({ decision: { action: 'rest' }, fleet: { members: 1, confirmed: 1 } })
   await pause(PACE.ticketLifetime * 1000 + 50)
 }

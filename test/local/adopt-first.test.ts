@@ -77,7 +77,7 @@ it('a fleet that ran on keys of its own keeps its sessions: paused, adopted, del
     return (await testbed.aws.invoke(testbed.ring.functionName, { action: 'status' })).payload
   }
   const held = { generation: 1, encryptsWith: current.name, fleet: { members: 1, confirmed: 1 } }
-  await expect.poll(tick, { timeout: 80_000 }).toMatchObject(held)
+  await expect.poll(tick).toMatchObject(held)
   const after = await visit(hostOf(machine), { ...client, session: before.session as Buffer })
   expect(after.reused).toBe(true)
   expect(keyNameOf((await visit(hostOf(machine), client)).ticket as Buffer)).toBe(current.name)

@@ -90,7 +90,7 @@ const main = (...words: string[]) => [
 async function expectNothingLeft(begun: Begun): Promise<void> {
   expect(begun.memory).toHaveLength(1)
   // A process that was killed is gone only when the kernel has come to it.
-  await expect.poll(() => begun.left(), { timeout: 10_000 }).toEqual(NOTHING)
+  await expect.poll(() => begun.left()).toEqual(NOTHING)
 }
 
 describe('a rehearsal that ends early leaves no process and no file', () => {
@@ -144,7 +144,7 @@ describe('a rehearsal that ends early leaves no process and no file', () => {
       await begun.until('up: nginx')
       begun.child.kill('SIGKILL')
       await once(begun.child, 'exit')
-      await expect.poll(() => begun.left().processes, { timeout: 10_000 }).toEqual([])
+      await expect.poll(() => begun.left().processes).toEqual([])
       // Any other rehearsal of this user may remove them before that.
       expect(begun.memory).toHaveLength(1)
       const next = new Begun(main(...SMALL))

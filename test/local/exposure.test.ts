@@ -58,9 +58,7 @@ async function reload(ring: Ring): Promise<void> {
   place(ring)
   const [command = '', ...words] = (terminatorOf(nginx).settings(nginx).NGINX_RELOAD ?? '').split(' ')
   execFileSync(command, words, { stdio: 'ignore' })
-  await expect
-    .poll(async () => keyNameOf((await come('TLSv1.3')).ticket), { timeout: 30_000 })
-    .toBe(ring.current.name)
+  await expect.poll(async () => keyNameOf((await come('TLSv1.3')).ticket)).toBe(ring.current.name)
 }
 
 /** One connection, with its session as it is once the answer is there: a resumed one may have got another ticket. */

@@ -62,14 +62,14 @@ beforeAll(async () => {
     if (rehearsal.exitCode !== null) throw new Error(`the rehearsal ended: ${said}`)
     await pause(200)
   }
-}, 240_000)
+})
 
 afterAll(async () => {
   if (rehearsal.exitCode !== null) return
   const exit = once(rehearsal, 'exit')
   rehearsal.kill('SIGINT')
   await exit
-}, 30_000)
+})
 
 describe('a rehearsal that stays up', () => {
   it('says where its AWS, function, secret and machines are', async () => {
@@ -100,7 +100,7 @@ describe('a rehearsal that stays up', () => {
       expect(code).toBe(0)
       expect(JSON.parse(stdout)).toMatchObject({ action: 'status', ring: 'edge', generation: 2 })
     }
-  }, 60_000)
+  })
 
   it('has functions that only look, and refuse to act', async () => {
     const look = async (name: string, event: object) => invoke(name, JSON.stringify(event))
@@ -120,7 +120,7 @@ describe('a rehearsal that stays up', () => {
       expect(refused.code).toBe(1)
       expect(JSON.parse(refused.stdout).errorMessage).toContain('read-only')
     }
-  }, 60_000)
+  })
 
   it('explains a staple, rule by rule, and calls the one that was revoked so', async () => {
     const explain = async (certificate: string) => {
@@ -130,7 +130,7 @@ describe('a rehearsal that stays up', () => {
     expect(await explain('www')).toMatchObject({ certificate: 'www', verdict: 'good', state: 'staple' })
     expect(await explain('shop')).toMatchObject({ verdict: 'revoked', state: 'staple' })
     expect(await explain('lab')).toMatchObject({ verdict: 'revoked', state: 'withdrawn' })
-  }, 60_000)
+  })
 
   it('staples on every machine a good response that openssl ocsp verifies', async () => {
     const root = / -CAfile (\S+) /.exec(said)?.[1] as string
@@ -149,13 +149,13 @@ describe('a rehearsal that stays up', () => {
       const staple = await askForStaple(target, { authority, version: 'TLSv1.3' })
       expect(verifiedByOpenssl(stdout, staple as Buffer, root)).toContain('leaf.pem: good')
     }
-  }, 60_000)
+  })
 
   it('rotates when it is asked to and not by itself', async () => {
     await pause(3_000)
     expect(await ask({ action: 'status' })).toMatchObject({ generation: 2 })
     expect(await ask({ action: 'rotate', reason: 'a test' })).toMatchObject({ generation: 3 })
-  }, 60_000)
+  })
 
   it('that came second is reached by its number, and takes neither the name nor the end of the first', async () => {
     const first = findRunning() as Running
@@ -171,7 +171,7 @@ describe('a rehearsal that stays up', () => {
       code: 1,
       stderr: expect.stringContaining(`There is --rehearsal ${rehearsal.pid}`),
     })
-  }, 60_000)
+  })
 
   it('answers quietly where nobody reads', async () => {
     const child = spawn(process.execPath, [...tsx, 'local/invoke.ts', 'rotate', '{"action":"status"}'])
@@ -182,7 +182,7 @@ describe('a rehearsal that stays up', () => {
     })
     const [code] = await once(child, 'close')
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  }, 60_000)
+  })
 
   it.each([
     [['rotate'], 'Two arguments are wanted'],
@@ -210,5 +210,5 @@ describe('a rehearsal that stays up', () => {
     expect(code, said).toBe(0)
     expect(existsSync(RUNNING)).toBe(false)
     expect(memoryOf(rehearsal.pid)).toEqual([])
-  }, 30_000)
+  })
 })

@@ -1,19 +1,28 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { setTimeout as pause } from 'node:timers/promises'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ExecTrace, isFinished, stringsOf } from '../../local/rehearsal/secrecy/trace.ts'
 
-const directories: string[] = []
+const directories = new Map<ExecTrace, string>()
 afterAll(() => {
-  for (const directory of directories) rmSync(directory, { recursive: true })
+  for (const directory of directories.values()) rmSync(directory, { recursive: true })
 })
 
 function newTrace(): ExecTrace {
   const directory = mkdtempSync('/dev/shm/ticketring-test-')
-  directories.push(directory)
-  return new ExecTrace(directory)
+  const trace = new ExecTrace(directory)
+  directories.set(trace, directory)
+  return trace
+}
+
+/** What the tracer has written so far. */
+function traceOf(trace: ExecTrace): string {
+  const directory = directories.get(trace) ?? ''
+  return readdirSync(directory)
+    .map((file) => readFileSync(join(directory, file), 'latin1'))
+    .join('')
 }
 
 async function run(trace: ExecTrace, argv: readonly string[], env: Record<string, string> = {}) {
@@ -21,7 +30,7 @@ async function run(trace: ExecTrace, argv: readonly string[], env: Record<string
   const child = spawn(command, words, { env: { PATH: process.env.PATH, ...env }, stdio: 'ignore' })
   const [code] = await once(child, 'exit')
   // The tracer writes its last line after the process has gone.
-  await pause(100)
+  await expect.poll(() => traceOf(trace)).toSatisfy(isFinished)
   return { code, pid: child.pid }
 }
 
@@ -45,7 +54,7 @@ describe('a traced process', () => {
     const trace = newTrace()
     const [command, ...words] = trace.wrap(['sleep', '5.125'], 'sleeper') as [string, ...string[]]
     const child = spawn(command, words, { stdio: 'ignore' })
-    await pause(300)
+    await expect.poll(() => traceOf(trace)).toContain('5.125')
     expect(trace.collect()).toEqual([])
     expect(trace.collect(true).map(({ text }) => text.toString())).toContain('5.125')
     child.kill('SIGKILL')

@@ -205,7 +205,7 @@ function serverEnvironment(machine: Machine): Record<string, string> {
 }
 
 async function listening(port: number, server: ChildProcess, log: string): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 60_000
   while (!(await takesConnections(port))) {
     if (server.exitCode === null && Date.now() < deadline) {
       await pause(25)

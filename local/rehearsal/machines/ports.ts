@@ -1,27 +1,38 @@
 import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { createConnection, createServer } from 'node:net'
 
 /** Below the range that outgoing connections draw from. */
 const [LOWEST, HIGHEST] = [20_000, 32_000]
-/** Each process draws from a share of its own: a port whose server has ended is taken by nobody who runs beside it. */
-const SHARE = 100
-const own = LOWEST + (process.pid % ((HIGHEST - LOWEST) / SHARE)) * SHARE
-
-const taken = new Set<number>()
 
 /**
- * Free loopback ports, each given out once. HAProxy's SO_REUSEPORT would share a port that somebody else took in between
- * without a word.
+ * Free loopback ports, which no other rehearsal or test on this machine is given while this process runs: HAProxy's
+ * SO_REUSEPORT would share a port without a word.
  */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const ports: number[] = []
-  for (let tries = 0; ports.length < count; tries++) {
-    const port = tries < SHARE ? randomInt(own, own + SHARE) : randomInt(LOWEST, HIGHEST)
-    if (taken.has(port) || !(await isFree(port))) continue
-    taken.add(port)
-    ports.push(port)
+  while (ports.length < count) {
+    const port = randomInt(LOWEST, HIGHEST)
+    if (await lease(port)) ports.push(port)
   }
   return ports
+}
+
+/**
+ * Takes a port for this process, if it is free and no other has it. The lease is the UDP port of the same number, which
+ * the kernel gives to one process at a time, also while the server on the TCP port is down.
+ */
+export async function lease(port: number): Promise<boolean> {
+  const held = createSocket('udp4')
+  held.bind({ port, address: '127.0.0.1', exclusive: true })
+  const isOurs = await once(held, 'listening').then(
+    () => isFree(port),
+    () => false,
+  )
+  if (isOurs) held.unref()
+  else held.close()
+  return isOurs
 }
 
 function isFree(port: number): Promise<boolean> {

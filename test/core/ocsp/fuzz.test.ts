@@ -66,7 +66,6 @@ describe('whatever becomes of a response on its way', () => {
     'a %s one never throws, and is good only if what was signed is what was signed good',
     (seed) => {
       const signed = seed === 'good' ? signedPart(SEEDS.good) : undefined
-      const started = performance.now()
       assert(
         property(array(mutation, { minLength: 1, maxLength: 4 }), (mutations) => {
           const bytes = mutations.reduce(mutate, SEEDS[seed])
@@ -77,7 +76,6 @@ describe('whatever becomes of a response on its way', () => {
         }),
         { numRuns: 1500 },
       )
-      expect(performance.now() - started).toBeLessThan(20_000)
     },
   )
 

@@ -55,7 +55,7 @@ async function run(runCommand: readonly string[], trial: Trial = {}): Promise<Ag
   const ended = agent.run({ id, kind }, parseDocument('Document', 'd', content), { Generation: '7' })
   if (trial.reboot) {
     const stdout = join(folder, id, 'apply', '0.awsrunShellScript', 'stdout')
-    await expect.poll(() => readFileSync(stdout, 'utf8'), { timeout: 60_000 }).not.toBe('')
+    await expect.poll(() => readFileSync(stdout, 'utf8')).not.toBe('')
     agent.reboot()
   }
   return ended

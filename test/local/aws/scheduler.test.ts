@@ -37,7 +37,7 @@ function printed(): string[] {
 test('a rate fires at once and then every period, with its scheduled time in the input', async () => {
   aws = await startAccount({ template: printing(), schedules: 'running', timing: { period: () => 1 } })
   expect(tick().period).toBe(1)
-  await expect.poll(() => printed().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(3)
+  await expect.poll(() => printed().length).toBeGreaterThanOrEqual(3)
   const times = printed().map((text) => Date.parse(text))
   expect(printed()[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
   expect((times[2] ?? 0) - (times[0] ?? 0)).toBe(2000)
@@ -48,7 +48,7 @@ test('a rate waits for its last event where the function ends before its configu
   target(sleeping).Input = '{"do":"sleep","milliseconds":2500}'
   const timing = { period: () => 1 }
   aws = await startAccount({ template: sleeping, schedules: 'running', timing })
-  await expect.poll(() => handedOver().length, { timeout: 20_000 }).toBe(2)
+  await expect.poll(() => handedOver().length).toBeGreaterThanOrEqual(2)
   const [first, second] = handedOver().map(({ at }) => at)
   expect(Number(second) - Number(first)).toBeGreaterThan(2400)
 })
