@@ -49,6 +49,14 @@ function verifiedByOpenssl(seen: string, staple: Buffer, root: string): string {
   return stdout
 }
 
+const rootFile = () => / -CAfile (\S+) /.exec(said)?.[1] as string
+
+/** What `openssl s_client -status` prints of a machine. */
+function statusOf({ address, serverName }: Running['instances'][number]): string {
+  const words = ['s_client', '-status', '-showcerts', '-CAfile', rootFile(), '-connect', address]
+  return spawnSync('openssl', [...words, '-servername', serverName], { encoding: 'utf8', input: '' }).stdout
+}
+
 let rehearsal: ChildProcess
 let said = ''
 
@@ -133,14 +141,11 @@ describe('a rehearsal that stays up', () => {
   })
 
   it('staples on every machine a good response that openssl ocsp verifies', async () => {
-    const root = / -CAfile (\S+) /.exec(said)?.[1] as string
+    const root = rootFile()
     const { instances } = findRunning() as Running
-    for (const { address, serverName } of instances) {
-      const words = ['s_client', '-status', '-showcerts', '-CAfile', root, '-connect', address]
-      const { stdout } = spawnSync('openssl', [...words, '-servername', serverName], {
-        encoding: 'utf8',
-        input: '',
-      })
+    for (const instance of instances) {
+      const { address, serverName } = instance
+      const stdout = statusOf(instance)
       expect(stdout).toContain('OCSP Response Status: successful')
       expect(stdout).toContain('Cert Status: good')
       expect(stdout).toContain('Verify return code: 0 (ok)')
@@ -150,6 +155,24 @@ describe('a rehearsal that stays up', () => {
       expect(verifiedByOpenssl(stdout, staple as Buffer, root)).toContain('leaf.pem: good')
     }
   })
+
+  it('withdraws a staple from HAProxy as from nginx when it is asked to, and puts it back', async () => {
+    const { instances } = findRunning() as Running
+    const seenEverywhere = async (what: string) => {
+      // A worker process from before a reload may answer once more.
+      for (const instance of instances)
+        await expect.poll(() => statusOf(instance), { timeout: 60_000, interval: 200 }).toContain(what)
+    }
+    const act = async (event: object) => JSON.parse((await invoke('staple', JSON.stringify(event))).stdout)
+    const everywhere = { members: instances.length, confirmed: instances.length, stragglers: [] }
+    await seenEverywhere('OCSP Response Status: successful')
+    const withdrawn = await act({ action: 'withdraw', certificate: 'www' })
+    expect(withdrawn).toMatchObject({ certificates: [{ state: 'withdrawn' }], fleet: everywhere })
+    await seenEverywhere('OCSP response: no response sent')
+    const back = await act({ action: 'refresh', certificate: 'www', force: true })
+    expect(back).toMatchObject({ certificates: [{ state: 'staple', status: 'good' }], fleet: everywhere })
+    await seenEverywhere('OCSP Response Status: successful')
+  }, 240_000)
 
   it('rotates when it is asked to and not by itself', async () => {
     await pause(3_000)

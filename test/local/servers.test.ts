@@ -21,7 +21,7 @@ import {
   stopServer,
   terminatorOf,
 } from '../../local/rehearsal/machines/fleet.ts'
-import { certificatesOf, type Machine } from '../../local/rehearsal/machines/machine.ts'
+import type { Machine } from '../../local/rehearsal/machines/machine.ts'
 import { makePki, type Pki } from '../../local/rehearsal/machines/pki.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import { ExecTrace } from '../../local/rehearsal/secrecy/trace.ts'
@@ -128,7 +128,7 @@ describe.each(TLS_VERSIONS)('a client in %s', (version) => {
 
   it('is given by every machine the staple of the certificate it names, and none where there is no file', async () => {
     for (const machine of machines) {
-      for (const certificate of certificatesOf(machine)) {
+      for (const certificate of machine.pki.certificates) {
         const { name, serverName } = certificate
         const asked = { authority: pki.authority, version }
         const staple = await askForStaple({ ...target(machine), serverName }, asked)

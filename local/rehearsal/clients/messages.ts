@@ -14,8 +14,6 @@ export interface Host extends Target {
 export interface StapledCertificate {
   readonly name: string
   readonly serverName: string
-  /** Kinds of machine that have it. */
-  readonly servers: readonly Kind[]
   /** PEM: the certificate, then its issuer. */
   readonly chain: string
 }

@@ -1,13 +1,13 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXAMPLES } from '../project.ts'
-import { certificatesOf, fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
+import { fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
 
 const keys = (machine: Machine) => join(machine.memory, 'haproxy.keys')
 const socket = (machine: Machine) => join(machine.directory, 'admin.sock')
 /** Its own copies: HAProxy reads a staple from beside the certificate. */
 const certificates = (machine: Machine) =>
-  certificatesOf(machine).map(({ name }) => join(machine.directory, 'certificates', `${name}.pem`))
+  machine.pki.certificates.map(({ name }) => join(machine.directory, 'certificates', `${name}.pem`))
 const configuration = (machine: Machine) => join(machine.directory, 'haproxy.cfg')
 const masterPid = (machine: Machine) => join(machine.directory, 'haproxy.pid')
 const reload = (machine: Machine) => join(machine.directory, 'reload')
@@ -45,7 +45,7 @@ export const haproxy: Terminator = {
 function placeCertificates(machine: Machine): void {
   mkdirSync(join(machine.directory, 'certificates'), { mode: 0o700 })
   const files = certificates(machine)
-  for (const [at, { bundle }] of certificatesOf(machine).entries()) copyFileSync(bundle, files[at] as string)
+  for (const [at, { bundle }] of machine.pki.certificates.entries()) copyFileSync(bundle, files[at] as string)
 }
 
 function replacements(machine: Machine): readonly (readonly [string, string])[] {

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from '../clients/messages.ts'
 import type { Kind } from '../options.ts'
-import type { Pki, ServerCertificate } from './pki.ts'
+import type { Pki } from './pki.ts'
 
 /** One terminator of the fleet: where its files are and where clients find it. */
 export interface Machine {
@@ -29,16 +29,9 @@ export function hostOf({ id, server, publicPort, proxyProtocol, pki }: Machine):
   return { id, server, port: publicPort, proxyProtocol, serverName: pki.serverName }
 }
 
-/** The certificates that this kind of machine presents. */
-export function certificatesOf({ pki, server }: Machine): readonly ServerCertificate[] {
-  return pki.certificates.filter(({ servers }) => servers.includes(server))
-}
-
 /** One listener, once for each certificate: what proves a staple, as a setting names it. */
 export function stapleListeners(machine: Machine, address: string): string {
-  return certificatesOf(machine)
-    .map(({ serverName }) => `${address}=${serverName}`)
-    .join(' ')
+  return machine.pki.certificates.map(({ serverName }) => `${address}=${serverName}`).join(' ')
 }
 
 /** How one kind of terminator is configured and run. */

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXAMPLES } from '../project.ts'
-import { certificatesOf, fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
+import { fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
 import type { ServerCertificate } from './pki.ts'
 
 const keys = (machine: Machine) => join(machine.memory, 'keys')
@@ -28,7 +28,7 @@ export const nginx: Terminator = {
     NGINX_VERIFY: `127.0.0.1:${machine.plainPort}=${machine.pki.serverName}`,
   }),
   stapleSettings: (machine) => ({
-    NGINX_STAPLES: certificatesOf(machine)
+    NGINX_STAPLES: machine.pki.certificates
       .map((each) => `${each.certificate}=${staple(machine, each)}`)
       .join(' '),
     NGINX_TEST: [...words(machine), '-t'].join(' '),
@@ -43,7 +43,7 @@ export const nginx: Terminator = {
 
 function surroundings(machine: Machine): string {
   const { directory } = machine
-  const [, ...others] = certificatesOf(machine)
+  const [, ...others] = machine.pki.certificates
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `  ${kind}_temp_path ${join(directory, `${kind}_temp`)};`,
   )

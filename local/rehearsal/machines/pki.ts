@@ -1,14 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { KINDS, type Kind } from '../options.ts'
 
 /** A certificate of the fleet, as its owner knows it. */
 export interface CertificatePlan {
   readonly name: string
   readonly serverName: string
-  /** Terminators that have it. */
-  readonly servers: readonly Kind[]
   /** What the owner wants once it is revoked. */
   readonly revoked: 'staple' | 'withhold'
 }
@@ -17,12 +14,12 @@ export const SERVER_NAME = 'www.example.com'
 
 /**
  * The first is the one that ring clients ask for. The others are revoked in the show, one for each choice that an owner
- * has; HAProxy cannot forget a staple without a reload, so withholding is shown where it is possible at once.
+ * has. Every machine presents all of them.
  */
 export const PLANS: readonly CertificatePlan[] = [
-  { name: 'www', serverName: SERVER_NAME, servers: KINDS, revoked: 'staple' },
-  { name: 'shop', serverName: 'shop.example.com', servers: KINDS, revoked: 'staple' },
-  { name: 'lab', serverName: 'lab.example.com', servers: ['nginx'], revoked: 'withhold' },
+  { name: 'www', serverName: SERVER_NAME, revoked: 'staple' },
+  { name: 'shop', serverName: 'shop.example.com', revoked: 'staple' },
+  { name: 'lab', serverName: 'lab.example.com', revoked: 'withhold' },
 ]
 
 export interface ServerCertificate extends CertificatePlan {

@@ -37,16 +37,14 @@ export class StapleRound {
     this.#options = options
     const subjects = new Map(options.certificates.map(({ name, chain }) => [name, subjectOfChain(chain)]))
     this.#questions = options.hosts.flatMap((host) =>
-      options.certificates
-        .filter(({ servers }) => servers.includes(host.server))
-        .flatMap(({ name, serverName }) =>
-          TLS_VERSIONS.map((version) => ({
-            host: { ...host, serverName },
-            certificate: name,
-            subject: subjects.get(name) as Subject,
-            version,
-          })),
-        ),
+      options.certificates.flatMap(({ name, serverName }) =>
+        TLS_VERSIONS.map((version) => ({
+          host: { ...host, serverName },
+          certificate: name,
+          subject: subjects.get(name) as Subject,
+          version,
+        })),
+      ),
     )
   }
 
