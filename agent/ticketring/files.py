@@ -268,6 +268,8 @@ class Replacement:
         for file in self._files:
             if not file.directory.keep_as(file.name, file.neighbour("old")):
                 self._absent.add(file.path)
+                # A run that is killed from here on is found out by it.
+                file.directory.write_new(file.neighbour("old"), b"", 0o600)
         self.placed = True
         for file in self._files:
             if file.data is None:

@@ -25,7 +25,8 @@ _HASHES = {
     bytes.fromhex("608648016503040203"): "sha512",
 }
 _STATUSES = {0x80: "good", 0xA1: "revoked", 0x82: "unknown"}
-_PEM = re.compile(rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----(.*?)-----END \1-----", re.DOTALL)
+# The servers take OpenSSL's own form too, in which what the certificate is trusted for follows it.
+_PEM = re.compile(rb"-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----(.*?)-----END \1-----", re.DOTALL)
 
 
 class Element(NamedTuple):
@@ -135,11 +136,11 @@ class Certificate:
 
 def read_pem(pem: bytes) -> list[Certificate]:
     """Its certificates, of which the first must be readable."""
-    blocks = [match[2] for match in _PEM.finditer(pem)]
     found: list[Certificate] = []
-    for block in blocks:
+    for kind, block in _PEM.findall(pem):
         try:
-            found.append(Certificate(base64.b64decode(b"".join(block.split()), validate=True)))
+            der = base64.b64decode(b"".join(block.split()), validate=True)
+            found.append(Certificate(Elements(der).take(_SEQUENCE).der if kind.startswith(b"TRUSTED") else der))
         except ValueError:
             if not found:
                 raise

@@ -82,7 +82,7 @@ class StapleRun:
         self._ended: set[str] = set()
         self._files: list[File] = []
         self._changed: list[Place] = []
-        self._killed = False
+        self._untold: list[File] = []
         self._told = dict(word.split("=") for word in request.staples.split(",")) if request.staples != "all" else None
 
     def fields(self) -> dict[str, object]:
@@ -171,7 +171,7 @@ class StapleRun:
                 self._object(failure.code, f"{certificate}: {failure.detail}")
                 continue
             place = Place(certificate, leaf, issuer, directories[folder], name)
-            if all((other.leaf.id, other.certificate) != (leaf.id, certificate) for other in self._places):
+            if all(other.path != place.path for other in self._places):
                 self._places.append(place)
 
     def _told_of(self, certificate: str) -> str:
@@ -272,13 +272,13 @@ class StapleRun:
     # ---- What is in place
 
     def _read_installed(self, place: Place) -> Installed | None:
-        """None too for the file of a certificate that was renewed since, which is of another serial number."""
+        """None too for what is not of this certificate, such as the file of one that was renewed since."""
         data = place.directory.read(place.name) or b""
         try:
             singles = Response(data).singles
         except ValueError:
             return None
-        single = next((each for each in singles if each.serial == place.leaf.serial), None)
+        single = next((each for each in singles if each.names(place.leaf, place.issuer)), None)
         if single is None:
             return None
         digest = hashlib.sha256(data).hexdigest()
@@ -290,8 +290,9 @@ class StapleRun:
         """What is to be put in place or to go. Never an older response for a newer one."""
         for file in self._server.files(place, b""):
             # A run that was killed left it: its server may not have been told.
-            self._killed = self._killed or file.directory.stat(file.neighbour("old")) is not None
-            file.forget("new", "old")
+            if file.directory.stat(file.neighbour("old")) is not None:
+                self._untold.append(file)
+            file.forget("new")
         installed = self._read_installed(place)
         wish = self._wishes.get(place.leaf.id, _KEEP)
         trouble = self._find_objection(place, wish, installed) if wish.state == "staple" else None
@@ -302,13 +303,20 @@ class StapleRun:
             self._change(place, wish.entry.der)
             self._held += 1
             self._installed += installed is None or installed.digest != wish.entry.digest
-        elif wish.state == "absent" or installed is not None and installed.overdue:
+        elif wish.state == "absent" or self._must_go(place, installed):
             if wish.state == "keep":
-                note(f"{place.path} has come to its end")
+                note(f"{place.path} has come to its end, or is not of this certificate")
                 self._wishes[place.leaf.id] = Wish("absent")
             self._withdrawn += self._change(place, None)
         elif installed is not None:
             self._held += 1
+
+    def _must_go(self, place: Place, installed: Installed | None) -> bool:
+        """What has ended; where the server staples whatever is there, what is not of this certificate either."""
+        if installed is not None:
+            return installed.overdue
+        files = self._server.files(place, b"")
+        return self._server.heedless and any(file.directory.stat(file.name) is not None for file in files)
 
     def _set_keep(self, place: Place, code: str, detail: str) -> None:
         self._object(code, detail)
@@ -351,8 +359,10 @@ class StapleRun:
                 absence = server.absence(problem)
                 raise NotRunning(absence) if absence else Failure(*problem)
             changed = False
-            if self._files or missing or problem is not None or self._killed:
+            if self._files or missing or problem is not None or self._untold:
                 changed = self._load(missing, problem)
+                for file in self._untold:
+                    file.forget("old")
         except NotRunning as absence:
             raise self._not_running(str(absence)) from None
         self._verified = True
@@ -433,10 +443,10 @@ class StapleRun:
     def _drop_if_overdue(self, place: Place, code: str) -> bool:
         installed = self._read_installed(place)
         # Not by a clock that AWS itself calls wrong.
-        if installed is None or not installed.overdue or code == "clock-skew":
+        if not self._must_go(place, installed) or installed is not None and code == "clock-skew":
             self._held += installed is not None
             return False
-        note(f"{place.path} has come to its end")
+        note(f"{place.path} has come to its end, or is not of this certificate")
         for file in self._server.files(place, None):
             file.directory.remove(file.name)
         self._withdrawn += 1
@@ -468,6 +478,11 @@ class StapleRun:
         if seen.leaf == b"" or not (seen.finished or seen.asked):
             return silence(seen, f"{listener.text}: wanted a certificate")
         place = next((place for place in self._places if place.leaf.der == seen.leaf and self._is_named(place)), None)
+        owners = [staple.place for staple in self._staples(self._places) if staple.der == seen.staple]
+        if owners and all(owner.leaf.der != seen.leaf for owner in owners):
+            # A client refuses it: nginx gives the one response of a server with each of its certificates.
+            shown = f"{listener.text}: wanted the response for {owners[0].certificate} with that certificate alone"
+            return Problem("verify-wrong-staple", f"{shown}, got it with another")
         if place is None:
             return None
         self._seen.add(place.leaf.id)

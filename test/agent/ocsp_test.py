@@ -31,6 +31,11 @@ class CertificateTest(unittest.TestCase):
             with self.assertRaises(ValueError):
                 read_pem(text)
 
+    def test_openssls_trusted_form_counts_without_what_follows_the_certificate(self):
+        first, second = (base64.b64decode(case["der"]) for case in CASES["certificates"][:2])
+        trusted = pem_of(first + bytes.fromhex("3000")).replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE")
+        self.assertEqual([each.der for each in read_pem(trusted + pem_of(second))], [first, second])
+
     def test_one_of_a_chain_that_cannot_be_read_is_left_out(self):
         first, second = (base64.b64decode(case["der"]) for case in CASES["certificates"][:2])
         self.assertEqual(len(read_pem(pem_of(first, second[:-1]))), 1)

@@ -93,7 +93,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s, killed half-way', (server) => 
       const [ring, next] = await oneBehind(server)
       const log = join(instance.terminator.directory, 'calls')
       const killed = await instance.run({ prefix: killing(...point, log) })
-      expect(readFileSync(log, 'utf8')).toContain('killed by SIGKILL')
+      expect(readFileSync(log, 'utf8')).toContain('killed by SIGUSR1')
       expect(killed.stdout).toBe('')
       expect([ring.current.name, next.current.name]).toContain(await instance.encryptsWith())
       const { line } = await instance.run()

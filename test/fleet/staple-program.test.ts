@@ -54,7 +54,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
       const { directory } = instance.machine.terminator
       const log = join(directory, 'calls')
       const killed = await run({ prefix: killing('fork,vfork,clone,clone3', call, when, log) })
-      expect(readFileSync(log, 'utf8')).toContain('killed by SIGKILL')
+      expect(readFileSync(log, 'utf8')).toContain('killed by SIGUSR1')
       expect(killed.stdout).toBe('')
       expect([older, newer]).toContainEqual(await instance.stapled())
       expect((await run()).line).toMatchObject({ held: 1, verified: 'handshake' })

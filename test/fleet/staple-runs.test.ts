@@ -46,7 +46,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     const [older, newer] = await behind(server)
     const log = join(instance.machine.terminator.directory, 'calls')
     const killed = await instance.run('all', { prefix: killing(...point, log) })
-    expect(readFileSync(log, 'utf8')).toContain('killed by SIGKILL')
+    expect(readFileSync(log, 'utf8')).toContain('killed by SIGUSR1')
     expect(killed.stdout).toBe('')
     expect([older, newer]).toContainEqual(await instance.stapled())
     expect((await instance.run()).line).toMatchObject({ held: 1, verified: 'handshake' })

@@ -30,7 +30,8 @@ export function killing(
   when: 'before' | 'after',
   log: string,
 ): readonly string[] {
-  const fault = when === 'before' ? 'error=EIO:signal=KILL' : 'signal=KILL'
+  // Not by SIGKILL: the kernel leaves the call itself out for it.
+  const fault = when === 'before' ? 'error=EIO:signal=USR1' : 'signal=USR1'
   return ['strace', '-qq', '-e', `trace=${call}`, '-e', `inject=${call}:${fault}:when=${count}`, '-o', log]
 }
 

@@ -244,6 +244,7 @@ class HaproxyStaples(Haproxy):
 
     needs: ClassVar[str] = "HAPROXY_CERTS"
     least: ClassVar[int] = 300
+    heedless: ClassVar[bool] = False
     loaded = False
 
     def __init__(self, machine: Machine) -> None:

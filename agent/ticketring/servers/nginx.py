@@ -152,6 +152,7 @@ class NginxStaples(Nginx):
 
     needs: ClassVar[str] = "NGINX_STAPLES"
     least: ClassVar[int] = 0
+    heedless: ClassVar[bool] = True
     loaded = False
 
     def __init__(self, machine: Machine) -> None:

@@ -86,6 +86,8 @@ if TYPE_CHECKING:
 
         least: ClassVar[int]
         """Seconds that a response must have left, for the server to take it."""
+        heedless: ClassVar[bool]
+        """It staples what a file holds, of whatever certificate, and does not start with what is no response."""
         loaded: bool
         """Whether something was brought to its processes."""
 
