@@ -1,7 +1,7 @@
 import { following } from '../kernel/paging.ts'
 import { later } from '../kernel/time.ts'
 import { holdersOf } from './convergence.ts'
-import type { Delivered, Reading, SentCommand } from './delivery-state.ts'
+import type { DeliveryState, Reading, SentCommand } from './delivery-state.ts'
 import { type Evidence, type Heard, type Invocation, withOlder } from './evidence.ts'
 import type { Fleet } from './membership.ts'
 import type { Clock, CommandSender, EventLog, FleetEvent } from './ports.ts'
@@ -17,7 +17,7 @@ export interface EvidencePorts {
 /** How a machine's answer is judged, and what is made of what a command that ended only now brought. */
 export interface Judge<V extends Heard> {
   judge(invocation: Invocation): V
-  note(verdicts: Evidence<V>, holders: ReadonlySet<string> | undefined): void
+  note?(verdicts: Evidence<V>, holders: ReadonlySet<string> | undefined): void
 }
 
 /** What was heard. */
@@ -53,7 +53,7 @@ const UNREADABLE = 3600
  */
 export async function collectEvidence<V extends Heard>(
   ports: EvidencePorts,
-  delivered: Delivered,
+  delivered: DeliveryState,
   fleet: Fleet,
   { judge, note }: Judge<V>,
 ): Promise<CollectedEvidence> {
@@ -70,7 +70,7 @@ export async function collectEvidence<V extends Heard>(
     }
     const read = await readCommand(ports, { command, missing, delivered, fleet })
     const verdicts = new Map(read.invocations.map((each) => [each.id, judge(each)]))
-    if (!command.judged) note(verdicts, holders)
+    if (!command.judged) note?.(verdicts, holders)
     evidence = withOlder(evidence, verdicts)
     commands.unshift({ ...command, judged: read.whole })
     ;[reading, whole] = [read.reading, read.whole]
@@ -86,7 +86,7 @@ function missingFrom(fleet: Fleet, evidence: Evidence<Heard>): readonly string[]
 }
 
 /** What the record says of the machines: who holds it, and of some who do not, why. */
-function before(delivered: Delivered, holders: ReadonlySet<string> | undefined): Evidence<Heard> {
+function before(delivered: DeliveryState, holders: ReadonlySet<string> | undefined): Evidence<Heard> {
   if (holders === undefined) return new Map()
   const missing = delivered.stragglers.map(({ id, reason, ran = false }) => {
     const verdict: Heard = { confirmed: false, reason, ran, spoke: ran }
@@ -98,7 +98,7 @@ function before(delivered: Delivered, holders: ReadonlySet<string> | undefined):
 interface Question {
   readonly command: SentCommand
   readonly missing: readonly string[]
-  readonly delivered: Delivered
+  readonly delivered: DeliveryState
   readonly fleet: Fleet
 }
 

@@ -1,12 +1,12 @@
 import { followed, isNews, type Measured } from './baseline.ts'
 import type { FleetTarget } from './configuration.ts'
-import type { Delivered, Straggler } from './delivery-state.ts'
+import type { DeliveryState, Straggler } from './delivery-state.ts'
 import { type Evidence, type Heard, UNHEARD } from './evidence.ts'
 import { packHolders, unpackHolders } from './holders.ts'
 import { type Fleet, type FleetQuestion, fleetTrouble, type Member, membershipOf } from './membership.ts'
 import { nextDelivery } from './redelivery.ts'
 
-export interface Judgement<D extends Delivered, C extends Measured> {
+export interface Judgement<D extends DeliveryState, C extends Measured> {
   readonly delivery: D
   readonly carried: C
 }
@@ -39,7 +39,7 @@ export function stragglersOf(members: readonly Member[], evidence: Evidence<Hear
  * where the record had no room for it.
  */
 export function holdersOf(
-  { attempts, members, confirmed, membership, holders }: Delivered,
+  { attempts, members, confirmed, membership, holders }: DeliveryState,
   fleet: Fleet,
 ): ReadonlySet<string> | undefined {
   if (!fleet.known || attempts === 0) return undefined
@@ -54,7 +54,7 @@ export function holdersOf(
  * @param changed whether any instance had to change its keys since the fleet was last judged: tickets that it
  * issued before have to live their life from now on.
  */
-export function weigh<D extends Delivered, C extends Measured>(
+export function weigh<D extends DeliveryState, C extends Measured>(
   { delivery, carried }: Judgement<D, C>,
   { fleet, evidence, changed }: { fleet: Fleet; evidence: Evidence<Heard>; changed: boolean },
   scales: Scales,
@@ -81,7 +81,7 @@ export function weigh<D extends Delivered, C extends Measured>(
   }
 }
 
-function standing<D extends Delivered>(
+function standing<D extends DeliveryState>(
   delivery: D,
   members: readonly Member[],
   stragglers: readonly Straggler[],
@@ -104,13 +104,13 @@ function standing<D extends Delivered>(
   }
 }
 
-function unweighed<D extends Delivered>(delivery: D): D {
+function unweighed<D extends DeliveryState>(delivery: D): D {
   const { membership: _, ...rest } = unsettled(delivery)
   return rest as D
 }
 
 /** Whoever changed its keys just now may be the last to have done so: the fleet has yet to converge after it. */
-function unsettled<D extends Delivered>(delivery: D): D {
+function unsettled<D extends DeliveryState>(delivery: D): D {
   const { convergedAt: _, ...rest } = delivery
   return rest as D
 }

@@ -20,7 +20,7 @@ export interface Straggler {
 }
 
 /** How far something has got in the fleet. */
-export interface Delivered {
+export interface DeliveryState {
   /** The latest commands that brought it, newest last. */
   readonly commands: readonly SentCommand[]
   /** How many commands were ever sent for it. */
@@ -58,8 +58,31 @@ export interface Reading {
 }
 
 /** True if every member of the last roll call has confirmed. */
-export function isConverged({ convergedAt, members, confirmed }: Delivered): boolean {
+export function isConverged({ convergedAt, members, confirmed }: DeliveryState): boolean {
   return convergedAt !== undefined && confirmed >= members
+}
+
+/** True while a command has yet to be judged. */
+export function isUnderWay({ commands }: Pick<DeliveryState, 'commands'>): boolean {
+  return commands.at(-1)?.judged === false
+}
+
+/** Stragglers that a sentence names. */
+const MOST_NAMED = 3
+
+/** How many have what, who is missing, and why nothing was sent last, in words. @param held as `hold generation 7`. */
+export function standingOf(delivery: DeliveryState, held: string): string {
+  const { members, confirmed, stragglers } = delivery
+  const named = stragglers.slice(0, MOST_NAMED).map(({ id, reason }) => `${id} (${reason})`)
+  const missing = members - confirmed
+  const others = missing > MOST_NAMED ? ` and ${missing - MOST_NAMED} more` : ''
+  const who = named.length === 0 ? '' : `: ${named.join(', ')}${others}`
+  return `${confirmed} of ${members} machines ${held}${who}${unsentOf(delivery)}`
+}
+
+/** Why the last command was not sent, to be put behind a sentence. */
+export function unsentOf({ unsent }: Pick<DeliveryState, 'unsent'>): string {
+  return unsent === undefined ? '' : `; the last command was not sent: ${unsent}`
 }
 
 export const MOST_STRAGGLERS = 20
@@ -74,7 +97,10 @@ const MALFORMED = 'record-malformed'
  * Leaves out reasons' ends, then stragglers, then releases, then what can be asked again, until what `write` makes of it
  * fits a standard parameter.
  */
-export function fitDelivered<D extends Delivered>(delivered: D, write: (fitting: D) => string): string {
+export function fitDeliveryState<D extends DeliveryState>(
+  delivered: D,
+  write: (fitting: D) => string,
+): string {
   const { releases: _, ...fewer } = delivered
   const { holders: __, reading: ___, ...asked } = fewer
   for (const kept of [delivered, fewer as D, asked as D]) {
@@ -91,8 +117,8 @@ function shorten(straggler: Straggler): Straggler {
   return { ...straggler, reason: excerpt(straggler.reason, LONGEST_REASON) }
 }
 
-/** Fields of {@link Delivered}, for whoever names them as allowed. */
-export const DELIVERED_FIELDS = [
+/** Fields of {@link DeliveryState}, for whoever names them as allowed. */
+export const DELIVERY_STATE_FIELDS = [
   'commands',
   'attempts',
   'members',
@@ -110,7 +136,7 @@ export const DELIVERED_FIELDS = [
   'convergedAt',
 ] as const
 
-export function parseDelivered(fields: Fields): Delivered {
+export function parseDeliveryState(fields: Fields): DeliveryState {
   return {
     commands: fields.list('commands', parseCommand),
     attempts: fields.integer('attempts', 0),

@@ -2,7 +2,7 @@ import { following } from '../kernel/paging.ts'
 import type { Measured } from './baseline.ts'
 import { reserveFor } from './collect-evidence.ts'
 import type { FleetTarget } from './configuration.ts'
-import type { Delivered } from './delivery-state.ts'
+import type { DeliveryState } from './delivery-state.ts'
 import { type Fleet, fleetTrouble } from './membership.ts'
 import type { Clock, CommandSender, EventLog, FleetEvent, FleetInventory } from './ports.ts'
 
@@ -23,7 +23,7 @@ export interface DeparturePorts {
 export async function withDepartures(
   ports: DeparturePorts,
   fleet: Fleet,
-  { delivery, carried }: { readonly delivery?: Delivered; readonly carried: Measured },
+  { delivery, carried }: { readonly delivery?: DeliveryState; readonly carried: Measured },
 ): Promise<Fleet> {
   const { sender, configuration } = ports
   const { target } = configuration
@@ -44,7 +44,7 @@ export async function withDepartures(
 async function namedBy(
   sender: Pick<CommandSender, 'results'>,
   clock: Clock,
-  { commands }: Delivered,
+  { commands }: DeliveryState,
   fleet: Fleet,
 ): Promise<ReadonlySet<string>> {
   const named = new Set<string>()

@@ -1,6 +1,6 @@
 import { isRefusal } from '../kernel/errors.ts'
 import { later } from '../kernel/time.ts'
-import { type Delivered, MOST_COMMANDS, type SentCommand } from './delivery-state.ts'
+import { type DeliveryState, MOST_COMMANDS, type SentCommand } from './delivery-state.ts'
 import type { Chance, Clock, CommandSender, EventLog, FleetEvent, Progress } from './ports.ts'
 import { type Address, timeoutOf } from './rollout.ts'
 
@@ -21,7 +21,7 @@ const LONGEST_REFUSAL = 200
  * Sends these orders. Does not throw: what could not be sent, and why, is on record, and is tried again by a later run.
  * @param machines how many have the tag.
  */
-export async function dispatch<O extends Address, D extends Delivered>(
+export async function dispatch<O extends Address, D extends DeliveryState>(
   ports: DispatchPorts<O>,
   delivery: D,
   orders: readonly O[],

@@ -78,7 +78,13 @@ const SILENT: ReadonlyMap<string, string> = new Map([
 export type Evidence<V extends Heard> = ReadonlyMap<string, V>
 
 /** The least that every verdict on an instance says. */
-export type Heard = ({ readonly confirmed: true } & Serving) | Unconfirmed
+export type Heard =
+  | ({
+      readonly confirmed: true
+      /** True if the instance had to change what it held. */
+      readonly changed?: boolean
+    } & Serving)
+  | Unconfirmed
 
 /** Adds older evidence: the last time an instance spoke counts, and silence takes nothing back. */
 export function withOlder<V extends Heard>(newer: Evidence<V>, older: Evidence<V>): Evidence<V> {

@@ -13,7 +13,7 @@ export async function callRoll({ inventory, clock }: CallingPorts): Promise<Flee
 
 const LONGEST_REFUSAL = 300
 
-interface CallingPorts {
+export interface CallingPorts {
   readonly inventory: FleetInventory
   readonly clock: Clock
 }

@@ -1,7 +1,7 @@
 import { later } from '../kernel/time.ts'
 import { type FleetTarget, maxFailuresOf } from './configuration.ts'
 import type { Scales } from './convergence.ts'
-import type { Delivered } from './delivery-state.ts'
+import type { DeliveryState } from './delivery-state.ts'
 import { UNHEARD } from './evidence.ts'
 import { type Member, membershipOf } from './membership.ts'
 
@@ -19,7 +19,7 @@ export function backOff(attempts: number, what: string, tick: number): number {
 }
 
 /** One machine that fails stops nothing; more than the share that may fail stop the delivery until it is tried again. */
-export function isStopped({ members, failed = 0 }: Delivered, target: FleetTarget): boolean {
+export function isStopped({ members, failed = 0 }: DeliveryState, target: FleetTarget): boolean {
   return failed > Math.max(1, Math.floor((members * maxFailuresOf(target)) / 100))
 }
 
@@ -27,7 +27,7 @@ export function isStopped({ members, failed = 0 }: Delivered, target: FleetTarge
 const MOST_HELD_UP = 3
 
 /** More machines were not reached than commands were sent: they share one, and who stands still in it holds up the others. */
-function wereHeldUp({ attempts }: Delivered, unreached: number, lanes: number): boolean {
+function wereHeldUp({ attempts }: DeliveryState, unreached: number, lanes: number): boolean {
   return attempts <= MOST_HELD_UP && unreached > lanes
 }
 
@@ -36,8 +36,8 @@ function wereHeldUp({ attempts }: Delivered, unreached: number, lanes: number): 
  * comes back; after a back-off to those that failed.
  */
 export function nextDelivery(
-  before: Delivered,
-  after: Delivered,
+  before: DeliveryState,
+  after: DeliveryState,
   members: readonly Member[],
   { target, tick, what, lanes }: Scales,
   now: Date,

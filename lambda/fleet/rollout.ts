@@ -1,5 +1,5 @@
 import { type FleetTarget, maxFailuresOf } from './configuration.ts'
-import type { Delivered } from './delivery-state.ts'
+import type { DeliveryState } from './delivery-state.ts'
 import type { Fleet } from './membership.ts'
 
 /** Whom one command is for. */
@@ -21,7 +21,7 @@ export const RAMP = 25
 
 interface Rollout {
   readonly fleet: Fleet
-  readonly delivery: Delivered
+  readonly delivery: DeliveryState
   /** Instances that are known to hold what is delivered. */
   readonly holders: ReadonlySet<string>
   readonly ramp: boolean
@@ -66,13 +66,13 @@ function wentWell({ delivery, target }: Rollout): boolean {
   return delivery.confirmed > 0 && (delivery.failed ?? 0) <= Math.floor((tried * maxFailuresOf(target)) / 100)
 }
 
-function triedOf({ confirmed, failed = 0 }: Delivered): number {
+function triedOf({ confirmed, failed = 0 }: DeliveryState): number {
   return confirmed + failed
 }
 
 function inLanes(
   missing: readonly string[],
-  { attempts }: Delivered,
+  { attempts }: DeliveryState,
   address: Addressing,
 ): readonly Address[] {
   // A large fleet's second command: where that one stands still as well, its machines are named, some at a time.

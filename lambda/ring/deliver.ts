@@ -1,85 +1,46 @@
-import { type CollectedEvidence, collectEvidence, reserveFor } from '../fleet/collect-evidence.ts'
-import { stragglersOf, weigh } from '../fleet/convergence.ts'
-import { dispatch, pollUntilEnded } from '../fleet/dispatch.ts'
+import { type Awaited, awaitCommands, type Capability, judgeFleet, send } from '../fleet/deliver.ts'
 import type { Evidence } from '../fleet/evidence.ts'
-import { callRollAgain } from '../fleet/inventory.ts'
 import type { Address } from '../fleet/rollout.ts'
 import { judge, type Verdict } from './confirmation.ts'
 import type { Delivery } from './delivery-record.ts'
 import { lastChanceUntil } from './gate.ts'
 import { type RotationPorts, saveRecord } from './observation.ts'
-import type { Situation } from './situation.ts'
+import type { Order } from './ports.ts'
+import type { Known } from './situation.ts'
 
-type Delivering = Situation & { readonly delivery: Delivery }
-
-/** Sends the generation that AWSCURRENT names; instances fetch it themselves. Does not throw where nothing can be sent. */
-export async function deliver(
-  ports: RotationPorts,
-  situation: Delivering,
-  to: readonly Address[],
-): Promise<Situation> {
-  const { delivery, fleet } = situation
-  const { generation } = delivery
-  const machines = fleet.known ? fleet.members.length : delivery.members
-  const orders = to.map((address) => ({ ...address, generation }))
-  const sent = { ...situation, delivery: await dispatch(ports, delivery, orders, machines) }
-  await saveRecord(ports, sent)
-  return sent
-}
-
-/** Where waiting has led: `ended` is false where time ran out, and the next tick goes on. */
-export interface Awaited {
-  readonly situation: Situation
-  readonly ended: boolean
-}
-
-/** Waits for the commands under way, as long as this invocation may, and judges what they brought. */
-export async function awaitCommands(ports: RotationPorts, situation: Delivering): Promise<Awaited> {
-  const { delivery, fleet } = situation
-  const open = delivery.commands.filter(({ judged }) => !judged)
-  const until = lastChanceUntil(delivery, ports.configuration.timing, ports.clock.now())
-  const patience = { reserve: reserveFor(fleet, 2), ...(until === undefined ? {} : { until }) }
-  const ended = await pollUntilEnded(ports, open, patience)
-  return ended ? judgeFleet(ports, situation) : { situation, ended }
-}
-
-/** Judges every member of the roll call by what it said. */
-export async function judgeFleet(ports: RotationPorts, situation: Delivering): Promise<Awaited> {
-  const { delivery, fleet } = situation
+/** A ring's message names a generation: instances fetch it themselves. */
+function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
   const { ring, document } = ports.configuration
-  const expectation = { ...delivery, ring, script: document.script }
-  let changed = false
-  const hearing = await collectEvidence<Verdict>(ports, delivery, fleet, {
-    judge: (invocation) => judge(invocation, expectation),
-    note(verdicts, holders) {
-      changed ||= [...verdicts.values()].some((verdict) => verdict.confirmed && verdict.changed)
-      audit(ports, delivery, verdicts, holders)
-    },
-  })
-  return { situation: await record(ports, situation, hearing, changed), ended: hearing.whole }
+  return {
+    message: (to, { delivery }) => ({ ...to, generation: delivery.generation }),
+    judge: ({ delivery }) => ({
+      judge: (invocation) => judge(invocation, { ...delivery, ring, script: document.script }),
+      note: (verdicts, holders) => audit(ports, delivery, verdicts, holders),
+    }),
+    subject: ({ delivery }) => delivery.version,
+    save: (situation) => saveRecord(ports, situation),
+  }
 }
 
-/** While machines are missing the roll is called again: they may have gone. */
-async function record(
+/** Sends the generation that AWSCURRENT names. Does not throw where nothing can be sent. */
+export function deliver(ports: RotationPorts, situation: Known, to: readonly Address[]): Promise<Known> {
+  return send(ports, ringDelivery(ports), situation, to)
+}
+
+/** Waits for the commands under way, or not, and judges every member of the roll call by what it said. */
+export async function hearFleet(
   ports: RotationPorts,
-  situation: Delivering,
-  { evidence, commands, releases, reading }: CollectedEvidence,
-  changed: boolean,
-): Promise<Situation> {
-  const { timing, target } = ports.configuration
-  const { known } = situation.fleet
-  const isComplete = known && stragglersOf(situation.fleet.members, evidence).length === 0
-  const fleet = isComplete ? situation.fleet : await callRollAgain(ports, situation.fleet)
-  const now = ports.clock.now()
-  const { reading: _, ...delivery } = situation.delivery
-  const judged = { ...delivery, commands, releases, ...(reading === undefined ? {} : { reading }) }
-  const lanes = delivery.commands.filter((command) => !command.judged).length
-  const scales = { target, tick: timing.tick, what: delivery.version, lanes }
-  const heard = { fleet, evidence, changed }
-  const weighed = weigh({ delivery: judged, carried: situation.carried }, heard, scales, now)
-  const after = { ...situation, ...weighed, fleet, now }
-  await saveRecord(ports, after)
-  return after
+  situation: Known,
+  action: 'await' | 'judge',
+): Promise<Awaited<Known>> {
+  const { timing } = ports.configuration
+  const capability = ringDelivery(ports)
+  const until = lastChanceUntil(situation.delivery, timing, ports.clock.now())
+  const { state, ended } =
+    action === 'judge'
+      ? await judgeFleet(ports, capability, situation)
+      : await awaitCommands(ports, capability, situation, until)
+  return { state: ended || state !== situation ? { ...state, now: ports.clock.now() } : state, ended }
 }
 
 /** One line per instance and generation: who held which key from when. */

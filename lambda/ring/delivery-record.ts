@@ -1,10 +1,10 @@
 import type { Baseline } from '../fleet/baseline.ts'
 import {
-  DELIVERED_FIELDS,
-  type Delivered,
-  fitDelivered,
+  DELIVERY_STATE_FIELDS,
+  type DeliveryState,
+  fitDeliveryState,
   parseBaseline,
-  parseDelivered,
+  parseDeliveryState,
 } from '../fleet/delivery-state.ts'
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields } from '../kernel/fields.ts'
@@ -24,7 +24,7 @@ export interface RingFacts {
 }
 
 /** How far one version of the ring has got in the fleet. */
-export interface Delivery extends RingFacts, Delivered {}
+export interface Delivery extends RingFacts, DeliveryState {}
 
 /** What outlives a version. */
 export interface Carried {
@@ -176,7 +176,7 @@ function parseGeneration(fields: Fields): number {
 export function serialiseRecord(record: DeliveryRecord): string {
   const { delivery } = record
   if (delivery === undefined) return JSON.stringify({ v: 1, ...record })
-  return fitDelivered(delivery, (fitting) => JSON.stringify({ v: 1, ...record, delivery: fitting }))
+  return fitDeliveryState(delivery, (fitting) => JSON.stringify({ v: 1, ...record, delivery: fitting }))
 }
 
 const MALFORMED = 'record-malformed'
@@ -189,7 +189,7 @@ function parseDelivery(value: unknown): Delivery {
     'parent',
     'encryptsWith',
     'rotatedAt',
-    ...DELIVERED_FIELDS,
+    ...DELIVERY_STATE_FIELDS,
   ])
   return {
     version: fields.string('version'),
@@ -198,7 +198,7 @@ function parseDelivery(value: unknown): Delivery {
     parent: fields.string('parent'),
     encryptsWith: fields.string('encryptsWith', /^[0-9a-f]{32}$/, '32 hex digits'),
     rotatedAt: fields.time('rotatedAt'),
-    ...parseDelivered(fields),
+    ...parseDeliveryState(fields),
   }
 }
 

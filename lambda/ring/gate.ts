@@ -1,5 +1,5 @@
 import type { FleetTarget } from '../fleet/configuration.ts'
-import { isConverged } from '../fleet/delivery-state.ts'
+import { isConverged, standingOf, unsentOf } from '../fleet/delivery-state.ts'
 import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'
 import { allMachines } from '../kernel/count.ts'
 import { formatSeconds, later } from '../kernel/time.ts'
@@ -99,14 +99,8 @@ function openReason({ delivery, now }: GateQuestion): string {
 
 /** Who is missing, in words. */
 export function missingOf(delivery: Delivery): string {
-  const missing = delivery.members - delivery.confirmed
-  const unsent = delivery.unsent === undefined ? '' : `; the last command was not sent: ${delivery.unsent}`
-  if (delivery.attempts === 0) return `generation ${delivery.generation} has not been delivered yet${unsent}`
-  const named = delivery.stragglers
-    .slice(0, 3)
-    .map(({ id, reason }) => `${id} (${reason})`)
-    .join(', ')
-  const others = missing > 3 ? ` and ${missing - 3} more` : ''
-  const who = named === '' ? '' : `: ${named}${others}`
-  return `${delivery.confirmed} of ${delivery.members} machines have confirmed generation ${delivery.generation}${who}${unsent}`
+  const { attempts, generation } = delivery
+  return attempts === 0
+    ? `generation ${generation} has not been delivered yet${unsentOf(delivery)}`
+    : standingOf(delivery, `have confirmed generation ${generation}`)
 }

@@ -4,7 +4,7 @@ import { advance, type Stopped, yielding } from './advance.ts'
 import { type Answer, answer, measure } from './answer.ts'
 import { commit, commitRevoke } from './commit.ts'
 import { decide } from './decision.ts'
-import { awaitCommands, deliver, judgeFleet } from './deliver.ts'
+import { deliver, hearFleet } from './deliver.ts'
 import { ageOf } from './gate.ts'
 import { afterServed, intentOf, look, noteReason, settle } from './look.ts'
 import { observe, type RotationPorts, saveRecord } from './observation.ts'
@@ -210,8 +210,7 @@ async function bring(
       return { stopped: `${decision.reason}; the next tick goes on` }
     return deliver(ports, accepted(known, request), decision.to)
   }
-  const heard = decision.action === 'judge' ? judgeFleet : awaitCommands
-  const { situation: after, ended } = await heard(ports, known)
+  const { state: after, ended } = await hearFleet(ports, known, decision.action)
   if (ended) return after
   const running = 'a command is still under way: the next tick goes on'
   // A ring past maxKeyAge does not wait for the next tick.

@@ -1,8 +1,8 @@
+import { addresseesOf } from '../fleet/delivery-decision.ts'
 import type { Fleet } from '../fleet/membership.ts'
 import { messageOf, TicketringError } from '../kernel/errors.ts'
 import { promote } from './commit.ts'
 import { deliver } from './deliver.ts'
-import { addresseesOf } from './delivery-decision.ts'
 import { carriedTo, type Delivery, undelivered } from './delivery-record.ts'
 import { askGate } from './gate.ts'
 import { type Labels, stagedRevoke } from './labels.ts'
@@ -10,7 +10,7 @@ import { observe, type RotationPorts, readCurrent, readRecord, saveRecord } from
 import type { StoredValue } from './ports.ts'
 import type { StepRequest } from './request.ts'
 import { parseRing, type Ring } from './ring.ts'
-import type { Situation } from './situation.ts'
+import { isRevocation, type Situation } from './situation.ts'
 import { required, stageAs } from './stage.ts'
 
 /**
@@ -114,7 +114,9 @@ async function startDelivery(ports: RotationPorts, version: string, ring: Ring):
     fleet: { known: true, members: [] },
     delivery,
   }
-  const to = isSendable ? addresseesOf({ ...situation, fleet: UNCALLED }, ports.configuration) : []
+  const { target, timing } = ports.configuration
+  const ramp = !isRevocation(version)
+  const to = isSendable ? addresseesOf({ delivery, fleet: UNCALLED, target, timing, ramp }) : []
   await deliver(ports, situation, to)
 }
 

@@ -1,34 +1,23 @@
-import { collectEvidence, reserveFor } from '../fleet/collect-evidence.ts'
-import { stragglersOf, weigh } from '../fleet/convergence.ts'
+import { type Awaited, awaitCommands, type Capability, judgeFleet, send } from '../fleet/deliver.ts'
+import type { DeliveryDecision } from '../fleet/delivery-decision.ts'
 import { isConverged } from '../fleet/delivery-state.ts'
-import { dispatch, pollUntilEnded } from '../fleet/dispatch.ts'
-import type { Evidence, Heard } from '../fleet/evidence.ts'
-import { callRollAgain } from '../fleet/inventory.ts'
 import { rollCallOf } from '../fleet/membership.ts'
 import {
-  type DeliveryDecision,
-  decideDelivery,
+  type DeliveryProgress,
+  decideStapleDelivery,
   judgeStaples,
+  messageFor,
   type StapleVerdict,
 } from './delivery-decision.ts'
 import {
   changesOf,
   type DesiredStaples,
   desiredDigest,
-  type StapleDelivery,
   serialiseStapleRecord,
   unsent,
 } from './delivery-record.ts'
 import type { StapleSituation } from './observation.ts'
-import type { StaplePorts } from './ports.ts'
-
-/** How far a holding has got: everything that the next step is decided from. */
-export interface DeliveryProgress extends Pick<StapleSituation, 'fleet'> {
-  readonly holding: DesiredStaples
-  readonly changed: readonly string[] | undefined
-  readonly delivery: StapleDelivery
-  readonly carried: StapleSituation['record']['carried']
-}
+import type { StapleOrder, StaplePorts } from './ports.ts'
 
 /** Where the delivery stands once the fleet is to hold this. */
 export function progressTowards(
@@ -49,7 +38,7 @@ export function progressTowards(
   return { fleet, carried, holding, changed, delivery: unsent(mark) }
 }
 
-/** What bringing came to. */
+/** Where a delivery has led. */
 export interface DeliveryResult {
   readonly progress: DeliveryProgress
   readonly decision: DeliveryDecision
@@ -77,7 +66,7 @@ export async function deliverStaples(
       reason: decision.reason,
       page,
     })
-    const after = await act(ports, progress, decision)
+    const after = await act(ports, progress, decision, wanted)
     if (after === undefined) return { progress, decision, did }
     if (decision.action === 'send') {
       wanted = false
@@ -94,7 +83,7 @@ export function nextStep(
   progress: DeliveryProgress,
   forced: boolean,
 ): DeliveryDecision {
-  return decideDelivery({ ...progress, now: clock.now(), forced }, configuration)
+  return decideStapleDelivery(progress, configuration, { now: clock.now(), forced })
 }
 
 /** @returns `undefined` where there is nothing to do, or to go on with, in this run. */
@@ -102,73 +91,39 @@ async function act(
   ports: StaplePorts,
   progress: DeliveryProgress,
   decision: DeliveryDecision,
+  forced: boolean,
 ): Promise<DeliveryProgress | undefined> {
+  const capability = stapleDelivery(ports, forced)
   switch (decision.action) {
     case 'send':
-      return send(ports, progress, decision)
-    case 'await': {
-      const open = progress.delivery.commands.filter(({ judged }) => !judged)
-      const ended = await pollUntilEnded(ports, open, { reserve: reserveFor(progress.fleet, 2) })
-      return ended ? judgeFleet(ports, progress) : undefined
-    }
+      return send(ports, capability, progress, decision.to)
+    case 'await':
+      return wholeOf(await awaitCommands(ports, capability, progress))
     case 'judge':
-      return judgeFleet(ports, progress)
+      return wholeOf(await judgeFleet(ports, capability, progress))
     case 'hold':
     case 'rest':
       return undefined
   }
 }
 
-async function send(
-  ports: StaplePorts,
-  progress: DeliveryProgress,
-  { to, message }: Extract<DeliveryDecision, { action: 'send' }>,
-): Promise<DeliveryProgress> {
-  const { delivery, fleet } = progress
-  const machines = fleet.known ? fleet.members.length : delivery.members
-  const orders = to.map((address) => ({ ...address, message }))
-  const sent = { ...progress, delivery: await dispatch(ports, delivery, orders, machines) }
-  await saveProgress(ports, sent)
-  return sent
-}
-
 /** @returns `undefined` where there was no time to hear all: what was heard is on record. */
-async function judgeFleet(
-  ports: StaplePorts,
-  progress: DeliveryProgress,
-): Promise<DeliveryProgress | undefined> {
-  const { configuration, clock } = ports
-  const { set, document, target, timing } = configuration
-  let changed = false
-  const { evidence, commands, releases, reading, whole } = await collectEvidence<StapleVerdict>(
-    ports,
-    progress.delivery,
-    progress.fleet,
-    {
-      judge: (invocation) => judgeStaples(invocation, { set, script: document.script }),
-      note: (verdicts) => {
-        changed ||= [...verdicts.values()].some((verdict) => verdict.confirmed && verdict.changed)
-      },
-    },
-  )
-  const fleet = isComplete(progress, evidence) ? progress.fleet : await callRollAgain(ports, progress.fleet)
-  const { reading: _, ...delivery } = progress.delivery
-  const judged = { ...delivery, commands, releases, ...(reading === undefined ? {} : { reading }) }
-  const lanes = delivery.commands.filter((command) => !command.judged).length
-  const scales = { target, tick: timing.tick, what: delivery.holding, lanes }
-  const weighed = weigh(
-    { delivery: judged, carried: progress.carried },
-    { fleet, evidence, changed },
-    scales,
-    clock.now(),
-  )
-  const after = { ...progress, ...weighed, fleet }
-  await saveProgress(ports, after)
-  return whole ? after : undefined
+function wholeOf({ state, ended }: Awaited<DeliveryProgress>): DeliveryProgress | undefined {
+  return ended ? state : undefined
 }
 
-function isComplete({ fleet }: DeliveryProgress, evidence: Evidence<Heard>): boolean {
-  return fleet.known && stragglersOf(fleet.members, evidence).length === 0
+/** A set's message names what has changed, or sends machines to the store. */
+function stapleDelivery(
+  ports: StaplePorts,
+  forced: boolean,
+): Capability<DeliveryProgress, StapleOrder, StapleVerdict> {
+  const { set, document } = ports.configuration
+  return {
+    message: (to, progress) => ({ ...to, message: messageFor(progress, forced) }),
+    judge: () => ({ judge: (invocation) => judgeStaples(invocation, { set, script: document.script }) }),
+    subject: ({ delivery }) => delivery.holding,
+    save: (progress) => saveProgress(ports, progress),
+  }
 }
 
 async function saveProgress(

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Measured } from '../fleet/baseline.ts'
 import {
-  DELIVERED_FIELDS,
-  type Delivered,
-  fitDelivered,
+  DELIVERY_STATE_FIELDS,
+  type DeliveryState,
+  fitDeliveryState,
   parseBaseline,
-  parseDelivered,
+  parseDeliveryState,
 } from '../fleet/delivery-state.ts'
 import { Fields } from '../kernel/fields.ts'
 import { digestOf, type StapleEntry } from './entry.ts'
@@ -14,7 +14,7 @@ import { digestOf, type StapleEntry } from './entry.ts'
 export type DesiredStaples = ReadonlyMap<string, string>
 
 /** How far a holding has got in the fleet. */
-export interface StapleDelivery extends Delivered {
+export interface StapleDelivery extends DeliveryState {
   /** {@link desiredDigest} of it. */
   readonly holding: string
 }
@@ -72,10 +72,10 @@ export function parseStapleRecord(text: string): StapleRecord {
 /** The inverse of {@link parseStapleRecord}; leaves out stragglers until the text fits a parameter. */
 export function serialiseStapleRecord({ set, delivery, carried }: StapleRecord): string {
   if (delivery === undefined) return JSON.stringify({ v: 1, set, ...carried })
-  return fitDelivered(delivery, (fitting) => JSON.stringify({ v: 1, set, delivery: fitting, ...carried }))
+  return fitDeliveryState(delivery, (fitting) => JSON.stringify({ v: 1, set, delivery: fitting, ...carried }))
 }
 
 function parseDelivery(value: unknown): StapleDelivery {
-  const fields = Fields.of(value, 'delivery', MALFORMED, ['holding', ...DELIVERED_FIELDS])
-  return { holding: fields.string('holding'), ...parseDelivered(fields) }
+  const fields = Fields.of(value, 'delivery', MALFORMED, ['holding', ...DELIVERY_STATE_FIELDS])
+  return { holding: fields.string('holding'), ...parseDeliveryState(fields) }
 }

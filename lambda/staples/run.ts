@@ -1,13 +1,8 @@
 import { TicketringError } from '../kernel/errors.ts'
 import { validateResponse } from '../ocsp/validation.ts'
 import { answer, desiredFrom, measure, reasonOf, type StapleAnswer } from './answer.ts'
-import {
-  type DeliveryProgress,
-  type DeliveryResult,
-  deliverStaples,
-  nextStep,
-  progressTowards,
-} from './deliver.ts'
+import { type DeliveryResult, deliverStaples, nextStep, progressTowards } from './deliver.ts'
+import type { DeliveryProgress } from './delivery-decision.ts'
 import type { StapleEntry } from './entry.ts'
 import { withdrawn } from './entry-change.ts'
 import { type Explanation, explanationOf } from './explanation.ts'
