@@ -75,8 +75,7 @@ def install(program: str, zipapp: bytes, conf: str, settings: bytes) -> str:
     file = precompile(version, zipapp)
     # First the program: a newer one knows the settings of older ones, not the other way round.
     point(library, program)
-    if read(library, conf) != settings:
-        write(library, conf, settings, 0o644)
+    keep_settings(library, conf, program, settings)
     prune(library, program)
     # Until this process ends, no other one removes this version.
     fcntl.flock(version, fcntl.LOCK_SH)
@@ -98,14 +97,20 @@ def find_installed(program: str, conf: str, settings: bytes) -> str:
     fcntl.flock(version, fcntl.LOCK_SH)
     try:
         lock = lock_in(library)
-        if read(library, conf) != settings:
-            write(library, conf, settings, 0o644)
+        keep_settings(library, conf, program, settings)
         os.close(lock)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
         return os.path.join(path, program, "ticketring.pyz")
     return os.path.join(path, program, precompile(version, zipapp))
+
+
+def keep_settings(library: int, conf: str, program: str, settings: bytes) -> None:
+    """For boot, with the version that knows them: another ring's document may bring another one."""
+    text = f"# {program}\n".encode() + settings
+    if read(library, conf) != text:
+        write(library, conf, text, 0o644)
 
 
 def missing(program: str, path: str) -> Failure:
@@ -319,13 +324,13 @@ def point(library: int, program: str) -> None:
 
 def prune(library: int, program: str) -> None:
     """Of the other versions, keeps the one that was current last, and those that still run."""
-    others = [name for name in os.listdir(library) if len(name) == 64 and name != program]
+    others = [name for name in os.listdir(library) if len(name) == 64 and "." not in name and name != program]
     others.sort(key=lambda name: os.stat(name, dir_fd=library, follow_symlinks=False).st_mtime_ns)
     for name in others[:-1]:
         try:
             remove_version(library, name)
         except OSError as error:
-            sys.stderr.write(f"ticketring: an old program stays: {name}: {error}\n")
+            note(f"an old program stays: {name}: {error}")
 
 
 def remove_version(library: int, name: str) -> None:
@@ -343,6 +348,13 @@ def remove_version(library: int, name: str) -> None:
 
 def report(head: str, ms: int, failure: Failure) -> None:
     detail = "".join(each if " " <= each <= "~" else " " for each in failure.detail.translate({34: 39, 92: 47}))[:300]
-    sys.stderr.write(f"ticketring: {failure.code}: {detail}\n")
+    note(f"{failure.code}: {detail}")
     os.write(1, f'{head},"ms":{ms},"error":"{failure.code}","detail":"{detail}"}}\n'.encode())
     sys.exit(1)
+
+
+def note(text: str) -> None:
+    try:
+        os.write(2, f"ticketring: {text}\n".encode())
+    except OSError:
+        pass

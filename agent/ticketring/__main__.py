@@ -169,10 +169,22 @@ def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
     """What the document brings, which at boot is what the last one left, and over it what the machine's own file says."""
     known = OF_RINGS if request.is_ring else OF_STAPLES
     left = os.path.join(os.path.dirname(installed_in()), f"{request.scope}.conf")
-    told = environment.get("TICKETRING_SETTINGS")
+    told, origin = environment.get("TICKETRING_SETTINGS"), "the document"
     path = f"{environment.get('TICKETRING_CONF_DIR', '/etc/ticketring')}/{request.scope}.conf"
-    values = parse("the document" if told is not None else left, read_file(left) if told is None else told, known)
+    if told is None:
+        told, origin = read_file(left), left
+        hand_over(told, environment)
+    values = parse(origin, told, known)
     return Settings({**values, **parse(path, read_file(path), known)}, path)
+
+
+def hand_over(settings: str, environment: Mapping[str, str]) -> None:
+    """Documents of several rings may bring several versions: settings are for the one that brought them, while it is kept."""
+    library, version = os.path.split(installed_in())
+    program = f"{library}/{settings[2:66]}/ticketring.pyz"
+    if re.match(r"# [0-9a-f]{64}\n", settings) and settings[2:66] != version and os.path.realpath(program) == program:
+        if os.path.isfile(program):
+            os.execve(sys.executable, [sys.executable, "-I", program, *sys.argv[1:]], dict(environment))
 
 
 def installed_in() -> str:

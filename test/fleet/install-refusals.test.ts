@@ -187,6 +187,21 @@ test('a full disk is said to be one, and nothing is left there', () => {
   }
 })
 
+test.each(['2>&-', '2>/dev/full'])(
+  'a failure is a result line though nothing takes the remarks: %s',
+  (redirection) => {
+    mkdirSync(machine.library)
+    writeFileSync(join(machine.library, 'current'), '')
+    const command = `sh ${machine.file(TEXT)} ${redirection}`
+    const { stdout, status } = spawnSync('sh', ['-c', command], {
+      env: machine.environment(),
+      encoding: 'utf8',
+    })
+    expect(parseResultLine(stdout)).toMatchObject({ error: 'program-unsafe' })
+    expect(status).toBe(1)
+  },
+)
+
 describe('while another document is being installed', () => {
   test('a run that is told to stop says so', async () => {
     const holder = await holdLock()

@@ -62,7 +62,8 @@ test('the program of the package runs, with what the document says', () => {
   const told = machine.told(textOf(A))
   expect(told).toMatchObject({ version: 'a', given: { TICKETRING_SCRIPT: A.version } })
   expect(told.argv.slice(1)).toEqual(['ring', 'edge'])
-  expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toBe(told.given.TICKETRING_SETTINGS)
+  const conf = readFileSync(join(machine.library, 'edge.conf'), 'utf8')
+  expect(conf).toBe(`# ${A.hash}\n${told.given.TICKETRING_SETTINGS}`)
   expect(existsSync(join(machine.library, 'current'))).toBe(false)
 })
 

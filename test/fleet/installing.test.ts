@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildProgram } from '../../infra/program.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
+import { altered } from './program.ts'
 import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'
 import { tmpfsDirectory } from './terminators.ts'
 import { mountSmall, pathWithout, unmount } from './tool-shims.ts'
@@ -40,7 +41,7 @@ beforeEach(() => {
 })
 
 const programFile = (hash: string) => join(machine.library, hash, 'ticketring.pyz')
-const versions = () => readdirSync(machine.library).filter((name) => name.length === 64)
+const versions = () => readdirSync(machine.library).filter((name) => /^[0-9a-f]{64}$/.test(name))
 
 /** Every file of the library with what a change of it would change. */
 function library(): readonly string[] {
@@ -62,8 +63,10 @@ describe('on a machine that has none', () => {
     expect(readFileSync(programFile(A.hash)).equals(A.zipapp)).toBe(true)
     expect(readlinkSync(join(machine.library, 'current'))).toBe(A.hash)
     const conf = readFileSync(join(machine.library, 'edge.conf'), 'utf8')
-    expect(conf).toBe(told.given.TICKETRING_SETTINGS)
-    expect(conf).toMatch(/^SECRET=ticketring\/edge\nTICKET_LIFETIME=7200\n(\w+=.*\n)+$/)
+    expect(conf).toBe(`# ${A.hash}\n${told.given.TICKETRING_SETTINGS}`)
+    expect(told.given.TICKETRING_SETTINGS).toMatch(
+      /^SECRET=ticketring\/edge\nTICKET_LIFETIME=7200\n(\w+=.*\n)+$/,
+    )
   })
 
   test('its settings and its directories are for all to read and for root alone to write', () => {
@@ -79,7 +82,8 @@ describe('on a machine that has none', () => {
     const { argv, given } = machine.told(staplesText(A), { SSM_Staples: 'all' })
     expect(argv.slice(1)).toEqual(['staples', 'web'])
     expect(given.SSM_Staples).toBe('all')
-    expect(readFileSync(join(machine.library, 'web.staples.conf'), 'utf8')).toBe(given.TICKETRING_SETTINGS)
+    const conf = readFileSync(join(machine.library, 'web.staples.conf'), 'utf8')
+    expect(conf).toBe(`# ${A.hash}\n${given.TICKETRING_SETTINGS}`)
     expect(existsSync(join(machine.library, 'edge.conf'))).toBe(true)
   })
 
@@ -120,6 +124,52 @@ describe('on a machine that has none', () => {
   })
 })
 
+describe('on a machine of a ring and a set whose documents bring different versions', () => {
+  const newer = buildProgram()
+  const older = buildProgram(altered(scratch, 'settings.py', 'TICKET_LIFETIME ', 'TICKET_LIFE     '))
+
+  /** What the boot of the ring says. */
+  function boot() {
+    const environment = { TICKETRING_CONF_DIR: machine.directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
+    const program = join(machine.library, 'current', 'ticketring.pyz')
+    const words = ['-I', program, 'ring', '--boot', 'edge']
+    return parseResultLine(
+      spawnSync('/usr/bin/python3', words, { env: environment, encoding: 'utf8' }).stdout,
+    )
+  }
+
+  beforeEach(() => {
+    const environment = { TICKETRING_CONF_DIR: machine.directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
+    machine.run(ringText(newer), environment)
+    machine.run(staplesText(older), { ...environment, SSM_Staples: 'all' })
+    expect(readlinkSync(join(machine.library, 'current'))).toBe(older.hash)
+  })
+
+  test('a boot runs the version that brought the settings, though another came since', () => {
+    const { script, detail } = boot()
+    expect(script).toBe(newer.version)
+    expect(detail).not.toContain('TICKET_LIFETIME')
+  })
+
+  test.each([
+    ['is not kept any more', () => rmSync(join(machine.library, newer.hash), { recursive: true })],
+    [
+      'is a link now',
+      () => {
+        rmSync(join(machine.library, newer.hash), { recursive: true })
+        symlinkSync(older.hash, join(machine.library, newer.hash))
+      },
+    ],
+  ])('a boot whose version %s runs what came last', (_, change) => {
+    change()
+    expect(boot()).toMatchObject({
+      script: older.version,
+      error: 'config-invalid',
+      detail: expect.stringContaining('TICKET_LIFETIME'),
+    })
+  })
+})
+
 describe('on a machine that has it', () => {
   test('nothing is written', () => {
     machine.run(ringText(A))
@@ -151,6 +201,16 @@ describe('on a machine that has it', () => {
   test('the one before is the one that was current last, also after a way back', () => {
     for (const program of [A, B, A, C]) machine.run(ringText(program))
     expect(versions().sort()).toEqual([A.hash, C.hash].sort())
+  })
+
+  test('settings whose name is as long as a hash are no version', () => {
+    const name = 'e'.repeat(64 - '.conf'.length)
+    for (const program of [A, B]) {
+      const text = ringText(program).replace('run("ring", "edge"', `run("ring", "${name}"`)
+      expect(machine.run(text)).toMatchObject({ status: 0, stderr: '' })
+    }
+    expect(readdirSync(machine.library)).toContain(`${name}.conf`)
+    expect(versions().sort()).toEqual([A.hash, B.hash].sort())
   })
 
   test('of an old version nothing goes but what is ours', () => {
@@ -243,6 +303,20 @@ describe('where the machine is an odd one', () => {
     } finally {
       unmount(machine.library)
     }
+  })
+
+  test('one whose /usr/local is a read-only file system of its own installs below /run', () => {
+    const { TICKETRING_LIB: _, ...env } = machine.environment()
+    const steps = [
+      'mount -t tmpfs tmpfs /run',
+      'mount -t tmpfs -o ro tmpfs /usr/local',
+      `sh ${machine.file(ringText(A))}`,
+      'readlink /run/ticketring/lib/current; ls -A /usr/local',
+    ]
+    const { stdout } = spawnSync('unshare', ['-m', 'sh', '-ec', steps.join('\n')], { env, encoding: 'utf8' })
+    const [line = '', ...rest] = stdout.trim().split('\n')
+    expect(JSON.parse(line).argv[0]).toBe(`/run/ticketring/lib/${A.hash}/${COMPILED}`)
+    expect(rest).toEqual([A.hash])
   })
 
   test("a link of root's on the way is followed", () => {
