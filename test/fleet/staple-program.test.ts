@@ -14,6 +14,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { certify, UNKNOWN } from '../core/ocsp/forge.ts'
 import { pemOf } from './identity.ts'
 import { ask, type RunOptions } from './instance.ts'
+import { AGENT, altered } from './program.ts'
 import { StapleInstance, type StapleRun } from './staple-instance.ts'
 import { killing } from './tool-shims.ts'
 
@@ -98,6 +99,39 @@ test('a HAProxy that holds another response of the same times is given the deliv
   expect((await run()).line).toMatchObject({ result: 'applied', installed: 0, held: 1 })
   expect(await instance.stapled()).toEqual(der)
 })
+
+test('a run whose time is up has nginx go back to the old staple all the same', async () => {
+  await started('nginx')
+  const older = await instance.staple({ from: -9 })
+  instance.publish()
+  const { directory } = instance.machine.terminator
+  const [script, late] = [join(directory, 'reload'), join(directory, 'late')]
+  // The first reload does not end, and from it on the time of whatever waited before is up.
+  const reload = instance.get('NGINX_RELOAD')
+  writeFileSync(
+    script,
+    `#!/bin/sh\n[ -e ${late} ] || { >${late}; exec sleep 600; }\nsleep 0.3\nexec ${reload}\n`,
+    {
+      mode: 0o755,
+    },
+  )
+  instance.set(`NGINX_RELOAD=${script}`)
+  const reloads = instance.reloads()
+  const { line } = await run({ program: runningOut(directory, late) })
+  expect(line).toMatchObject({ error: 'reload-failed', installed: 0, held: 1 })
+  expect(line.detail).not.toContain('bringing')
+  await expect.poll(() => instance.reloads() - reloads, { timeout: 10_000 }).toBe(1)
+  expect(instance.installed()).toEqual(older)
+})
+
+/** The program with deadlines that have all passed once a file is there, but for those that are made after it. */
+function runningOut(directory: string, file: string): string {
+  const made = `self._early = within._early if within else not __import__("os").path.exists("${file}")`
+  const left = `if self._early and __import__("os").path.exists("${file}"):\n            return 0.0`
+  const clock = readFileSync(join(AGENT, 'ticketring', 'clock.py'), 'utf8')
+  const text = clock.replace('end = time', `${made}\n        end = time`)
+  return altered(directory, 'clock.py', clock, text.replace('return max', `${left}\n        return max`))
+}
 
 test('a status that says nothing of the certificate is staple-malformed', async () => {
   await started('nginx')

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { buildProgram } from '../../infra/program.ts'
 import { advanced, Instance, rendered, ringOf } from './instance.ts'
+import { StapleInstance } from './staple-instance.ts'
 import { tmpfsDirectory } from './terminators.ts'
 
 const PROGRAM = '/usr/local/lib/ticketring/current/ticketring.pyz'
@@ -115,5 +116,48 @@ describe.runIf(process.getuid?.() === 0)("a boot within the unit's bounds", () =
     const [keys = ''] = machine.terminator.keyFiles
     expect(readFileSync(keys, 'utf8').trim().split('\n')).toEqual(rendered(next, 'haproxy-80'))
     expect(statSync(keys).uid).toBe(65_534)
+  })
+})
+
+/** The calls of one of systemd's groups and of those within it. */
+function callsOf(group: string): readonly string[] {
+  const names = analyze('syscall-filter', group)
+    .stdout.split('\n')
+    .map((line) => line.trim())
+    .filter((line) => /^@?[a-z]/.test(line) && line !== group)
+  return names.flatMap((name) => (name.startsWith('@') ? callsOf(name) : [name]))
+}
+
+describe('a boot makes no call that its unit forbids', () => {
+  let instance: StapleInstance
+  afterEach(() => instance.stop())
+
+  test.each([
+    [
+      'ticketring-boot@',
+      (prefix: readonly string[]) => instance.machine.run({ prefix, arguments: ['--boot'] }),
+    ],
+    [
+      'ticketring-staples@',
+      (prefix: readonly string[]) => instance.run('all', { prefix, arguments: ['--boot'] }),
+    ],
+  ])('%s', async (name, boot) => {
+    instance = await StapleInstance.start('nginx')
+    instance.publish()
+    instance.machine.publish(advanced(ringOf(1)))
+    const log = join(instance.machine.terminator.directory, 'calls')
+    const { line } = await boot(['strace', '-f', '-qq', '-o', log])
+    expect(line).toMatchObject({ result: 'applied' })
+    const calls = readFileSync(log, 'utf8')
+    const made = new Set([...calls.matchAll(/^\d+ +(\w+)\(/gm)].map(([, call = '']) => call))
+    const allowed = settingOf(name, 'SystemCallFilter').split(' ').flatMap(callsOf)
+    expect(made.size).toBeGreaterThan(30)
+    expect([...made].filter((call) => !allowed.includes(call))).toEqual([])
+    const families = settingOf(name, 'RestrictAddressFamilies').split(' ')
+    const used = [...calls.matchAll(/\bsocket\((\w+),/g)].map(([, family = '']) => family)
+    expect(used).toContain('AF_INET')
+    expect(used.filter((family) => !families.includes(family))).toEqual([])
+    expect(settingOf(name, 'MemoryDenyWriteExecute')).toBe('yes')
+    expect(calls).not.toMatch(/PROT_WRITE\|PROT_EXEC/)
   })
 })
