@@ -64,8 +64,8 @@ export interface Exploration {
 const MOST_CALLS = 600
 
 /**
- * Plays every schedule within the bound, depth first, and judges how each ends. A state that was met before with at
- * least as much of the bound left is not gone on from.
+ * Plays every schedule within the bound, depth first, and judges how each ends. A state that was met before with
+ * as much of the bound left is not gone on from.
  * @param judge what is wrong with a run, if anything.
  * @param most findings after which it stops.
  */

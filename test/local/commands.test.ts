@@ -48,6 +48,29 @@ describe.each(Object.entries(COMMANDS))('%s', (name, argv) => {
   })
 })
 
+describe('explore', () => {
+  it.each([[['0']], [['many']], [['2', 'no such state']]])(
+    '%j explores nothing, and says so',
+    async (words) => {
+      const { code, stdout, stderr } = await run([...(COMMANDS.explore ?? []), ...words])
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toContain('no ring yet')
+    },
+  )
+
+  it('that is ended early says how far it came, and is no success', async () => {
+    const [command = '', ...words] = COMMANDS.explore ?? []
+    const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    child.stdout.on('data', (text) => {
+      said += text
+    })
+    child.stderr.once('data', () => child.kill('SIGTERM'))
+    expect(await once(child, 'close')).toEqual([143, null])
+    expect(said).toMatch(/^ended early, by SIGTERM: 0 of 11 states, \d+ schedules, 0 pairs with a fault$/m)
+  })
+})
+
 /** A ring's keys as HAProxy has them. */
 function keyFile(): string {
   const chance = seededChance('commands')
