@@ -88,8 +88,8 @@ function missingFrom(fleet: Fleet, evidence: Evidence<Heard>): readonly string[]
 /** What the record says of the machines: who holds it, and of some who do not, why. */
 function before(delivered: DeliveryState, holders: ReadonlySet<string> | undefined): Evidence<Heard> {
   if (holders === undefined) return new Map()
-  const missing = delivered.stragglers.map(({ id, reason, ran = false }) => {
-    const verdict: Heard = { confirmed: false, reason, ran, spoke: ran }
+  const missing = delivered.stragglers.map(({ id, code, detail, ran = false }) => {
+    const verdict: Heard = { confirmed: false, code, detail, ran, spoke: ran }
     return [id, verdict] as const
   })
   return new Map<string, Heard>([...missing, ...[...holders].map((id) => [id, { confirmed: true }] as const)])

@@ -1,7 +1,8 @@
 import { followed, isNews, type Measured } from './baseline.ts'
+import { type Cause, countFailures, UNREACHED } from './cause.ts'
 import type { FleetTarget } from './configuration.ts'
 import type { DeliveryState, Straggler } from './delivery-state.ts'
-import { type Evidence, type Heard, UNHEARD } from './evidence.ts'
+import { type Evidence, type Heard, NOT_HEARD } from './evidence.ts'
 import { packHolders, unpackHolders } from './holders.ts'
 import { type Fleet, type FleetQuestion, fleetTrouble, type Member, membershipOf } from './membership.ts'
 import { nextDelivery } from './redelivery.ts'
@@ -22,15 +23,17 @@ export interface Scales {
   readonly lanes: number
 }
 
+const DISCONNECTED: Cause = { code: UNREACHED, detail: 'connection lost' }
+
 /** Members of the roll call that have not confirmed, each with its reason; an open door first, for a record names few. */
 export function stragglersOf(members: readonly Member[], evidence: Evidence<Heard>): readonly Straggler[] {
   const missing = members.flatMap(({ id, online }) => {
     const verdict = evidence.get(id)
     if (verdict?.confirmed === true) return []
-    const reason = verdict?.reason ?? (online ? UNHEARD : 'connection lost')
-    return [{ id, reason, ...(verdict?.ran ? { ran: true as const } : {}) }]
+    const { code, detail } = verdict ?? (online ? NOT_HEARD : DISCONNECTED)
+    return [{ id, code, detail, ...(verdict?.ran ? { ran: true as const } : {}) }]
   })
-  const isOpen = ({ reason }: Straggler) => reason.startsWith('auth-bypass')
+  const isOpen = ({ code }: Straggler) => code === 'auth-bypass'
   return [...missing.filter(isOpen), ...missing.filter((each) => !isOpen(each))]
 }
 
@@ -98,6 +101,7 @@ function standing<D extends DeliveryState>(
     offline: members.filter(({ online }) => !online).length,
     failed,
     stragglers,
+    failures: countFailures(stragglers),
     ...(missing.size > 0 && unsent !== undefined ? { unsent } : {}),
     ...(missing.size > 0 && confirmed > 0 ? { holders: packHolders(ids, (id) => !missing.has(id)) } : {}),
     membership: membershipOf(ids),

@@ -2,6 +2,7 @@ import { excerpt } from '../kernel/excerpt.ts'
 import { Fields } from '../kernel/fields.ts'
 import { parameterText } from '../kernel/parameter-text.ts'
 import type { Baseline } from './baseline.ts'
+import { type Cause, type Failures, textOf } from './cause.ts'
 import type { Release } from './releases.ts'
 
 export interface SentCommand {
@@ -12,9 +13,8 @@ export interface SentCommand {
   readonly judged: boolean
 }
 
-export interface Straggler {
+export interface Straggler extends Cause {
   readonly id: string
-  readonly reason: string
   /** True if the document ran there, so that it failed rather than was not reached. */
   readonly ran?: true
 }
@@ -31,8 +31,10 @@ export interface DeliveryState {
   readonly offline?: number
   /** How many of the missing failed; the others were not reached. */
   readonly failed?: number
-  /** At most {@link MOST_STRAGGLERS} of the missing, with their reasons. */
+  /** At most {@link MOST_STRAGGLERS} of the missing, with their causes. */
   readonly stragglers: readonly Straggler[]
+  /** How many of all that are missing fail for which cause. */
+  readonly failures?: readonly Failures[]
   /** When the fleet was last judged: counts and stragglers are of then. */
   readonly judgedAt?: Date
   /** How many of those that confirmed run which release of their server, where they told. */
@@ -73,7 +75,7 @@ const MOST_NAMED = 3
 /** How many have what, who is missing, and why nothing was sent last, in words. @param held as `hold generation 7`. */
 export function standingOf(delivery: DeliveryState, held: string): string {
   const { members, confirmed, stragglers } = delivery
-  const named = stragglers.slice(0, MOST_NAMED).map(({ id, reason }) => `${id} (${reason})`)
+  const named = stragglers.slice(0, MOST_NAMED).map((each) => `${each.id} (${textOf(each)})`)
   const missing = members - confirmed
   const others = missing > MOST_NAMED ? ` and ${missing - MOST_NAMED} more` : ''
   const who = named.length === 0 ? '' : `: ${named.join(', ')}${others}`
@@ -90,11 +92,11 @@ export const MOST_STRAGGLERS = 20
 export const MOST_COMMANDS = 14
 /** Bytes of a standard parameter. */
 const PARAMETER_LIMIT = 4096
-const LONGEST_REASON = 90
+const LONGEST_DETAIL = 70
 const MALFORMED = 'record-malformed'
 
 /**
- * Leaves out reasons' ends, then stragglers, then releases, then what can be asked again, until what `write` makes of it
+ * Leaves out details' ends, then stragglers, then releases, then what can be asked again, until what `write` makes of it
  * fits a standard parameter.
  */
 export function fitDeliveryState<D extends DeliveryState>(
@@ -114,7 +116,7 @@ export function fitDeliveryState<D extends DeliveryState>(
 }
 
 function shorten(straggler: Straggler): Straggler {
-  return { ...straggler, reason: excerpt(straggler.reason, LONGEST_REASON) }
+  return { ...straggler, detail: excerpt(straggler.detail, LONGEST_DETAIL) }
 }
 
 /** Fields of {@link DeliveryState}, for whoever names them as allowed. */
@@ -126,6 +128,7 @@ export const DELIVERY_STATE_FIELDS = [
   'offline',
   'failed',
   'stragglers',
+  'failures',
   'judgedAt',
   'releases',
   'holders',
@@ -145,6 +148,7 @@ export function parseDeliveryState(fields: Fields): DeliveryState {
     ...(fields.has('offline') ? { offline: fields.integer('offline', 0) } : {}),
     ...(fields.has('failed') ? { failed: fields.integer('failed', 0) } : {}),
     stragglers: fields.list('stragglers', parseStraggler),
+    ...(fields.has('failures') ? { failures: fields.list('failures', parseFailures) } : {}),
     ...(fields.has('judgedAt') ? { judgedAt: fields.time('judgedAt') } : {}),
     ...(fields.has('releases') ? { releases: fields.list('releases', parseRelease) } : {}),
     ...(fields.has('holders') ? { holders: fields.string('holders') } : {}),
@@ -162,9 +166,14 @@ function parseCommand(value: unknown): SentCommand {
 }
 
 function parseStraggler(value: unknown): Straggler {
-  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'reason', 'ran'])
+  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'code', 'detail', 'ran'])
   const ran = fields.has('ran') && fields.boolean('ran')
-  return { id: fields.string('id'), reason: fields.string('reason'), ...(ran ? { ran } : {}) }
+  return {
+    id: fields.string('id'),
+    code: fields.string('code'),
+    detail: fields.string('detail', /^[^]*$/, 'text'),
+    ...(ran ? { ran } : {}),
+  }
 }
 
 function parseRelease(value: unknown): Release {
@@ -188,4 +197,9 @@ export function parseBaseline(value: unknown): Baseline {
     at: fields.time('at'),
     ...(fields.has('fewerSince') ? { fewerSince: fields.time('fewerSince') } : {}),
   }
+}
+
+function parseFailures(value: unknown): Failures {
+  const fields = Fields.of(value, 'failures', MALFORMED, ['code', 'machines'])
+  return { code: fields.string('code'), machines: fields.integer('machines', 1) }
 }

@@ -1,4 +1,5 @@
 import { isRefusal, messageOf } from '../kernel/errors.ts'
+import { type Cause, OBJECTED, UNHEARD, UNREACHED } from './cause.ts'
 import type { Serving } from './result-line.ts'
 
 /** What Run Command says of one instance of one command. */
@@ -11,9 +12,8 @@ export interface Invocation {
   readonly finishedAt?: Date
 }
 
-export interface Unconfirmed {
+export interface Unconfirmed extends Cause {
   readonly confirmed: false
-  readonly reason: string
   /** True if the instance itself spoke: that outweighs what it said before. */
   readonly spoke: boolean
   /** True if the document ran there: then it failed, else it was not reached. */
@@ -30,18 +30,18 @@ export function hear<V>(invocation: Invocation, judgeOutput: (stdout: string) =>
     const status = normalise(invocation.status)
     const silence = SILENT.get(status)
     if (silence !== undefined)
-      return { confirmed: false, reason: silence, spoke: false, ran: status === RAN_OUT_OF_TIME }
+      return { confirmed: false, ...silence, spoke: false, ran: status === RAN_OUT_OF_TIME }
     return judgeOutput(standardOutput(invocation.output))
   } catch (error) {
     // Whatever it is about one machine's answer, it is that machine's.
     const came = isRefusal(error, 'result-line-malformed') ? error.came : `no line: ${messageOf(error)}`
-    return refused(`${invocation.status}: its answer was ${came}`)
+    return refused({ code: OBJECTED, detail: `${invocation.status}: its answer was ${came}` })
   }
 }
 
 /** The verdict on an instance that spoke, and said something else than it was to. */
-export function refused(reason: string): Unconfirmed {
-  return { confirmed: false, reason, spoke: true, ran: true }
+export function refused(cause: Cause): Unconfirmed {
+  return { confirmed: false, ...cause, spoke: true, ran: true }
 }
 
 /** The agent appends standard error, behind this line, to what ListCommandInvocations calls Output. */
@@ -55,23 +55,27 @@ function normalise(status: string): string {
 }
 
 /** Of an instance that no command has brought a word of. */
-export const UNHEARD = 'has not answered'
+export const NOT_HEARD: Cause = { code: UNHEARD, detail: 'has not answered' }
 const RAN_OUT_OF_TIME = 'executiontimedout'
 
+function unreached(detail: string): Cause {
+  return { code: UNREACHED, detail }
+}
+
 /** Statuses under which an instance had no chance to speak. Source: Systems Manager user guide, command statuses. */
-const SILENT: ReadonlyMap<string, string> = new Map([
-  ['pending', UNHEARD],
-  ['inprogress', UNHEARD],
-  ['delayed', UNHEARD],
-  ['deliverytimedout', 'delivery timed out'],
-  [RAN_OUT_OF_TIME, 'the script ran out of time'],
-  ['timedout', 'timed out'],
-  ['undeliverable', 'undeliverable'],
-  ['terminated', 'was not reached before the command ended'],
-  ['cancelled', 'the command was cancelled'],
-  ['cancelling', 'the command was cancelled'],
-  ['invalidplatform', 'the document does not fit its platform'],
-  ['accessdenied', 'AccessDenied: the agent may not run the document'],
+const SILENT: ReadonlyMap<string, Cause> = new Map([
+  ['pending', NOT_HEARD],
+  ['inprogress', NOT_HEARD],
+  ['delayed', NOT_HEARD],
+  ['deliverytimedout', unreached('delivery timed out')],
+  [RAN_OUT_OF_TIME, unreached('the script ran out of time')],
+  ['timedout', unreached('timed out')],
+  ['undeliverable', unreached('undeliverable')],
+  ['terminated', unreached('was not reached before the command ended')],
+  ['cancelled', unreached('the command was cancelled')],
+  ['cancelling', unreached('the command was cancelled')],
+  ['invalidplatform', unreached('the document does not fit its platform')],
+  ['accessdenied', unreached('AccessDenied: the agent may not run the document')],
 ])
 
 /** What the instances said of one or more commands. */

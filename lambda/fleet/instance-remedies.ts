@@ -1,4 +1,5 @@
-import type { Straggler } from './delivery-state.ts'
+import { textOf } from './cause.ts'
+import type { DeliveryState, Straggler } from './delivery-state.ts'
 import type { CommonError } from './result-line.ts'
 
 /** Where nothing is to be done: a later delivery tries again. */
@@ -39,23 +40,25 @@ export const COMMON_REMEDIES: Readonly<Record<CommonError, string>> = {
   'internal-error': 'Report it, with the detail',
 }
 
-/** Who failed for this reason. */
-export function failedBy(error: string, stragglers: readonly Straggler[]): readonly string[] {
-  return stragglers.filter(({ reason }) => reason.split(':')[0] === error).map(({ id }) => id)
+/** Who failed for this cause, as far as the record names machines. */
+export function failedBy(code: string, stragglers: readonly Straggler[]): readonly string[] {
+  return stragglers.filter((each) => each.code === code).map(({ id }) => id)
 }
 
-/** A machine that has not confirmed, and what to do about it where its own reason has a code. */
+/** How many failed for this cause. */
+export function countFailedBy(code: string, { failures, stragglers }: DeliveryState): number {
+  return failures?.find((each) => each.code === code)?.machines ?? failedBy(code, stragglers).length
+}
+
+/** A machine that has not confirmed, and what to do about it where its cause has a remedy. */
 export interface ToldStraggler {
   readonly id: string
   readonly reason: string
   readonly fix?: string
 }
 
-export function withFix(
-  remedies: Readonly<Record<string, string>>,
-  { id, reason }: Straggler,
-): ToldStraggler {
-  const [code = ''] = reason.split(':')
+export function withFix(remedies: Readonly<Record<string, string>>, straggler: Straggler): ToldStraggler {
+  const { id, code } = straggler
   const fix = Object.hasOwn(remedies, code) ? remedies[code] : undefined
-  return { id, reason, ...(fix === undefined ? {} : { fix }) }
+  return { id, reason: textOf(straggler), ...(fix === undefined ? {} : { fix }) }
 }

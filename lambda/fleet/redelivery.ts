@@ -1,8 +1,8 @@
 import { later } from '../kernel/time.ts'
+import { UNHEARD } from './cause.ts'
 import { type FleetTarget, maxFailuresOf } from './configuration.ts'
 import type { Scales } from './convergence.ts'
 import type { DeliveryState } from './delivery-state.ts'
-import { UNHEARD } from './evidence.ts'
 import { type Member, membershipOf } from './membership.ts'
 
 /** Redelivery waits at most this many ticks. */
@@ -45,7 +45,7 @@ export function nextDelivery(
   const online = new Set(members.filter((member) => member.online).map(({ id }) => id))
   const missing = after.stragglers.filter(({ id }) => online.has(id))
   const unreached = missing.filter(({ ran }) => !ran).length
-  const isUnsent = missing.some(({ reason }) => reason === UNHEARD)
+  const isUnsent = missing.some(({ code }) => code === UNHEARD)
   const grew = after.confirmed > before.confirmed
   const mayGetAnywhere =
     before.attempts <= 1 || (grew && (isUnsent || unreached > lanes)) || wereHeldUp(before, unreached, lanes)

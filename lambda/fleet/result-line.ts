@@ -1,5 +1,6 @@
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields } from '../kernel/fields.ts'
+import type { Cause } from './cause.ts'
 
 const MALFORMED = 'result-line-malformed'
 
@@ -114,13 +115,7 @@ export function parseFailure<E extends string>(
   }
 }
 
-/** A failure in the operator's words. */
-export function failureText({
-  error,
-  detail,
-}: {
-  readonly error?: string
-  readonly detail?: string
-}): string {
-  return detail ? `${error}: ${detail}` : String(error)
+/** Why a failed line says that it failed. */
+export function causeOf({ error, detail }: { readonly error?: string; readonly detail?: string }): Cause {
+  return { code: error ?? 'internal-error', detail: detail ?? '' }
 }

@@ -1,4 +1,4 @@
-import { failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
+import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
 import type { RotationConfiguration } from './configuration.ts'
@@ -73,8 +73,8 @@ export function measure(
 function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {
   const { fleet, delivery = situation.lost } = situation
   if (delivery !== undefined) {
-    const { members, confirmed, stragglers } = delivery
-    const bypassed = failedBy('auth-bypass', stragglers).length
+    const { members, confirmed } = delivery
+    const bypassed = countFailedBy('auth-bypass', delivery)
     return {
       KeyAge: Math.round(ageOf(delivery, clock.now())),
       Members: members,
@@ -171,7 +171,9 @@ function factsOf(
   }
 }
 
-function proofOf({ members, confirmed, stragglers }: Delivery): NonNullable<Answer['proof']> {
+function proofOf(delivery: Delivery): NonNullable<Answer['proof']> {
+  const { members, confirmed, stragglers } = delivery
   const accepting = failedBy('old-ticket-accepted', stragglers)
-  return { refused: confirmed, stillAccepting: accepting, unproven: members - confirmed - accepting.length }
+  const unproven = members - confirmed - countFailedBy('old-ticket-accepted', delivery)
+  return { refused: confirmed, stillAccepting: accepting, unproven }
 }

@@ -1,5 +1,6 @@
+import { type Cause, objected } from '../fleet/cause.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
-import { failureText, type Serving, servingOf } from '../fleet/result-line.ts'
+import { causeOf, type Serving, servingOf } from '../fleet/result-line.ts'
 import type { RingFacts } from './delivery-record.ts'
 import { parseResultLine, type ResultLine } from './result-line.ts'
 
@@ -29,8 +30,8 @@ export function judge(invocation: Invocation, wanted: Expectation): Verdict {
 }
 
 function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefined): Verdict {
-  const reason = objection(line, wanted)
-  if (reason !== undefined) return refused(reason)
+  const cause = objection(line, wanted)
+  if (cause !== undefined) return refused(cause)
   return {
     confirmed: true,
     generation: line.generation,
@@ -42,14 +43,14 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
 }
 
 /** The first thing about a line that keeps its instance from counting. */
-function objection(line: ResultLine, wanted: Expectation): string | undefined {
-  if (line.ring !== wanted.ring) return `reports the ring ${line.ring}`
-  if (line.script !== wanted.script) return `ran script ${line.script}, not ${wanted.script}`
-  if (line.result === 'failed') return failureText(line)
-  if (line.result === 'stale') return `runs generation ${line.generation}, later than AWSCURRENT's`
-  if (line.lineage !== wanted.lineage) return `holds another lineage, ${line.lineage}`
-  if (line.generation < wanted.generation) return `holds generation ${line.generation}`
-  if (line.verified !== 'handshake') return 'no handshake verified it'
+function objection(line: ResultLine, wanted: Expectation): Cause | undefined {
+  if (line.ring !== wanted.ring) return objected(`reports the ring ${line.ring}`)
+  if (line.script !== wanted.script) return objected(`ran script ${line.script}, not ${wanted.script}`)
+  if (line.result === 'failed') return causeOf(line)
+  if (line.result === 'stale') return objected(`runs generation ${line.generation}, later than AWSCURRENT's`)
+  if (line.lineage !== wanted.lineage) return objected(`holds another lineage, ${line.lineage}`)
+  if (line.generation < wanted.generation) return objected(`holds generation ${line.generation}`)
+  if (line.verified !== 'handshake') return objected('no handshake verified it')
   const otherKey = line.generation === wanted.generation && line.encryptsWith !== wanted.encryptsWith
-  return otherKey ? `encrypts with ${line.encryptsWith}` : undefined
+  return otherKey ? objected(`encrypts with ${line.encryptsWith}`) : undefined
 }

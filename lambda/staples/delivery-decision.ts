@@ -1,9 +1,10 @@
+import { type Cause, objected } from '../fleet/cause.ts'
 import { noteSize } from '../fleet/convergence.ts'
 import { type DeliveryDecision, decideDelivery } from '../fleet/delivery-decision.ts'
 import { isUnderWay, standingOf, unsentOf } from '../fleet/delivery-state.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
 import type { Fleet } from '../fleet/membership.ts'
-import { failureText, type Serving, servingOf } from '../fleet/result-line.ts'
+import { causeOf, type Serving, servingOf } from '../fleet/result-line.ts'
 import { allMachines } from '../kernel/count.ts'
 import type { StapleConfiguration } from './configuration.ts'
 import type { DesiredStaples, StapleDelivery, StapleRecord } from './delivery-record.ts'
@@ -81,15 +82,15 @@ export function judgeStaples(
 ): StapleVerdict {
   return hear(invocation, (stdout): StapleVerdict => {
     const line = parseStapleLine(stdout)
-    const reason = objection(line, wanted)
-    if (reason !== undefined) return refused(reason)
+    const cause = objection(line, wanted)
+    if (cause !== undefined) return refused(cause)
     return { confirmed: true, changed: line.result === 'applied', ...servingOf(line) }
   })
 }
 
-function objection(line: StapleLine, wanted: { set: string; script: string }): string | undefined {
-  if (line.staples !== wanted.set) return `reports the set ${line.staples}`
-  if (line.script !== wanted.script) return `ran script ${line.script}, not ${wanted.script}`
+function objection(line: StapleLine, wanted: { set: string; script: string }): Cause | undefined {
+  if (line.staples !== wanted.set) return objected(`reports the set ${line.staples}`)
+  if (line.script !== wanted.script) return objected(`ran script ${line.script}, not ${wanted.script}`)
   if (line.result !== 'failed') return undefined
-  return failureText(line)
+  return causeOf(line)
 }

@@ -286,7 +286,7 @@ describe('a machine that quotes a reference to a parameter', () => {
     if (machine) machine.conduct = { say, status: 'Failed' }
     const { fleet } = await world.reconcile()
     expect(fleet?.stragglers[0]?.reason).toContain('{{ssm:/x}}')
-    expect(world.delivery()?.stragglers[0]?.reason).toContain('{{ssm:/x}}')
+    expect(world.delivery()?.stragglers[0]?.detail).toContain('{{ssm:/x}}')
     if (machine) machine.conduct = 'apply'
     await world.pass(4 * TIMING.tick)
     expect(world.delivery()).toMatchObject({ confirmed: 3, stragglers: [] })

@@ -160,7 +160,8 @@ describe('the delivery record', () => {
     confirmed: 9_980,
     stragglers: Array.from({ length: 20 }, (_, n) => ({
       id: `i-0123456789abcde${n}`,
-      reason: 'x'.repeat(500),
+      code: 'config-test-failed',
+      detail: 'x'.repeat(500),
     })),
     membership: 'f'.repeat(32),
     convergedAt: at,

@@ -42,7 +42,8 @@ const DELIVERED = {
   attempts: 1,
   members: 2,
   confirmed: 1,
-  stragglers: [{ id: 'i-1', reason: 'has not answered' }],
+  stragglers: [{ id: 'i-1', code: 'unheard', detail: 'has not answered' }],
+  failures: [{ code: 'unheard', machines: 1 }],
 }
 const RECORD = { v: 1, ring: 'edge', delivery: { ...DELIVERED, version: 'x', generation: 7, rotatedAt: AT } }
 const STAPLE_RECORD = {
@@ -128,7 +129,7 @@ test("one machine's answer, whatever it is, is that machine's: it has not confir
         judgeStaples(invocation, { set: 'edge', script: 'a' }),
       ]) {
         expect(verdict.confirmed, `${status} ${output?.slice(0, 200)}`).toBe(false)
-        if (!verdict.confirmed) expect(verdict.reason.length).toBeLessThan(600)
+        if (!verdict.confirmed) expect(verdict.detail.length).toBeLessThan(600)
       }
     }
 })

@@ -20,7 +20,7 @@ describe('releases', () => {
   })
 
   it('are of machines that confirmed and told', () => {
-    const failed: Heard = { confirmed: false, reason: 'tickets-off', spoke: true, ran: true }
+    const failed: Heard = { confirmed: false, code: 'tickets-off', detail: '', spoke: true, ran: true }
     expect(countReleases(heard(['i-1', failed], ['i-2', { confirmed: true }]), undefined)).toEqual([])
   })
 

@@ -243,7 +243,7 @@ describe('the delivery record', () => {
       attempts: 1,
       members: 30,
       confirmed: 28,
-      stragglers: [{ id: 'i-1', reason: 'reload-failed' }],
+      stragglers: [{ id: 'i-1', code: 'reload-failed', detail: '' }],
       membership: 'd'.repeat(32),
       convergedAt: at(2),
     },
@@ -257,17 +257,25 @@ describe('the delivery record', () => {
   })
 
   it('quotes what a machine says of parameters so that Parameter Store takes it', () => {
-    const stragglers = [{ id: 'i-1', reason: 'says {{ssm:/x}}' }]
+    const stragglers = [{ id: 'i-1', code: 'objected', detail: 'says {{ssm:/x}}' }]
     const said = { ...record, delivery: { ...record.delivery, stragglers } } as StapleRecord
     expect(serialiseStapleRecord(said)).not.toContain('{{')
     expect(parseStapleRecord(serialiseStapleRecord(said))).toEqual(said)
-    const many = Array.from({ length: 20 }, (_, n) => ({ id: `i-${n}`, reason: '{'.repeat(90) }))
+    const many = Array.from({ length: 20 }, (_, n) => ({
+      id: `i-${n}`,
+      code: 'objected',
+      detail: '{'.repeat(90),
+    }))
     const text = serialiseStapleRecord({ ...said, delivery: { ...said.delivery, stragglers: many } as never })
     expect(text.length).toBeLessThan(4096)
   })
 
   it('fits a standard parameter, whoever is missing', () => {
-    const stragglers = Array.from({ length: 500 }, (_, n) => ({ id: `i-${n}`, reason: 'x'.repeat(500) }))
+    const stragglers = Array.from({ length: 500 }, (_, n) => ({
+      id: `i-${n}`,
+      code: 'objected',
+      detail: 'x'.repeat(500),
+    }))
     const text = serialiseStapleRecord({ ...record, delivery: { ...record.delivery, stragglers } as never })
     expect(text.length).toBeLessThan(4096)
   })
