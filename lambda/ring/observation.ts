@@ -1,6 +1,7 @@
 import { withDepartures } from '../fleet/departures.ts'
 import { callRoll } from '../fleet/inventory.ts'
 import type { Chance, Clock, CommandSender, EventLog, FleetInventory, Records } from '../fleet/ports.ts'
+import { readRecordBy } from '../fleet/read-record.ts'
 import { isRefusal, TicketringError } from '../kernel/errors.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import {
@@ -151,26 +152,15 @@ export async function readRing(
   }
 }
 
-/** A record is derived from what can be looked at again: a garbled one is as good as none. */
-export async function readRecord({
-  records,
-  configuration,
-  eventLog,
-  clock,
-}: Pick<ObservationPorts, 'records' | 'configuration' | 'eventLog' | 'clock'>): Promise<
-  DeliveryRecord | undefined
-> {
-  const text = await records.read()
-  if (text === undefined) return undefined
-  try {
+/** What is on record of this ring. */
+export function readRecord(
+  ports: Pick<ObservationPorts, 'records' | 'configuration' | 'eventLog' | 'clock'>,
+): Promise<DeliveryRecord | undefined> {
+  return readRecordBy(ports, (text) => {
     const record = parseRecord(text)
-    requirePast(record, clock.now())
-    return record.ring === configuration.ring ? record : undefined
-  } catch (error) {
-    if (!isRefusal(error, 'record-malformed')) throw error
-    eventLog.record({ kind: 'trouble', during: 'reading the delivery record', detail: error.message })
-    return undefined
-  }
+    requirePast(record, ports.clock.now())
+    return record.ring === ports.configuration.ring ? record : undefined
+  })
 }
 
 /** Writes the record of a situation that has a ring, over what somebody else may have written meanwhile. */

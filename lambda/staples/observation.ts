@@ -1,6 +1,7 @@
 import { withDepartures } from '../fleet/departures.ts'
 import { callRoll } from '../fleet/inventory.ts'
 import type { Fleet } from '../fleet/membership.ts'
+import { readRecordBy } from '../fleet/read-record.ts'
 import { isRefusal, messageOf, TicketringError } from '../kernel/errors.ts'
 import { type Certificate, parseCertificate } from '../ocsp/certificate.ts'
 import { describeName } from '../ocsp/name.ts'
@@ -145,18 +146,9 @@ function readEntry({ eventLog }: StaplePorts, text: string, id: string): StapleE
   }
 }
 
-async function readStapleRecord({
-  records,
-  configuration,
-  eventLog,
-}: StaplePorts): Promise<StapleRecord | undefined> {
-  const text = await records.read()
-  if (text === undefined) return undefined
-  try {
+function readStapleRecord(ports: StaplePorts): Promise<StapleRecord | undefined> {
+  return readRecordBy(ports, (text) => {
     const record = parseStapleRecord(text)
-    return record.set === configuration.set ? record : undefined
-  } catch (error) {
-    eventLog.record({ kind: 'trouble', during: 'reading the delivery record', detail: messageOf(error) })
-    return undefined
-  }
+    return record.set === ports.configuration.set ? record : undefined
+  })
 }
