@@ -184,8 +184,13 @@ function isStagedRevoke(world: World, version: string): boolean {
   return isRevocation(version) && !world.secret.history.includes(version)
 }
 
+/** Schedules by the thousand come to the same few rings. */
+const parsed = new Map<string, Ring | undefined>()
+
 function ringOf(world: World, version: string): Ring | undefined {
-  return parseRing(world.secret.values.get(version) ?? '{}', world.configuration.ring)
+  const text = world.secret.values.get(version) ?? '{}'
+  if (!parsed.has(text)) parsed.set(text, parseRing(text, world.configuration.ring))
+  return parsed.get(text)
 }
 
 function currentOf(world: World): Ring | undefined {

@@ -35,8 +35,9 @@ export class Process {
   readonly calls: string[] = []
   readonly #world: World
   readonly #waiting: Call[] = []
-  /** All that it was told: with its program, its whole state. */
+  /** All that it was told: with its program, its whole state. What has come since it was last asked for, unread. */
   #heard = ''
+  #news: string[] = []
 
   constructor(name: string, program: Program, world: World) {
     this.name = name
@@ -64,8 +65,13 @@ export class Process {
   get state(): string {
     if (this.killed) return 'killed'
     const said =
-      this.outcome === undefined ? [this.#heard, this.#waiting.length] : [JSON.stringify(this.outcome)]
+      this.outcome === undefined ? [this.#allHeard(), this.#waiting.length] : [JSON.stringify(this.outcome)]
     return [...said, ...this.current].join()
+  }
+
+  #allHeard(): string {
+    if (this.#news.length > 0) this.#heard = digest([this.#heard, ...this.#news.splice(0)].join())
+    return this.#heard
   }
 
   noteCurrent(): void {
@@ -79,7 +85,8 @@ export class Process {
     this.calls.push(call.name)
     const outcome = await outcomeOf(answer ?? call.execute)
     if (ACTS.test(call.name)) this.current.clear()
-    this.#heard = digest(`${this.#heard}${call.name}${JSON.stringify(outcome)}`)
+    // As text at once: a port may change later what it has answered.
+    this.#news.push(call.name, JSON.stringify(outcome))
     call.settle(outcome)
   }
 

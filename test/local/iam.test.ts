@@ -9,7 +9,7 @@ import { parseConfiguration } from '../../infra/configuration.ts'
 import { type LoopbackAws, startLoopbackAws } from '../../local/aws/loopback.ts'
 import { Override } from '../../local/rehearsal/timing.ts'
 import { clients, joinMachine, removeFolders } from './aws/fixture.ts'
-import { isSilenced, loseAnEvent, outcomeWithout, statementsOf } from './statements.ts'
+import { type Day, Diary, isSilenced, loseAnEvent, outcomeWithout, statementsOf } from './statements.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-iam-'))
 const conf = join(directory, 'conf')
@@ -29,7 +29,7 @@ function synthesiseWith(trigger: 'schedule' | 'secrets-manager'): Synthesis {
 }
 
 /** What a day of this stack looks like from outside: deploy, tick, delivery, rotation, a lost event, prying eyes. */
-async function playThrough(synthesis: Synthesis, template: unknown): Promise<Record<string, unknown>> {
+async function playThrough(synthesis: Synthesis, template: unknown, diary: Diary): Promise<void> {
   const aws = await startLoopbackAws({
     template,
     assembly: synthesis.assembly,
@@ -39,13 +39,14 @@ async function playThrough(synthesis: Synthesis, template: unknown): Promise<Rec
     rotationRetry: { times: 0, delay: 10 },
   })
   try {
-    return { ...(await ordinaryDay(aws, synthesis)), ...(await badDay(aws)) }
+    await ordinaryDay(aws, synthesis, diary)
+    await badDay(aws, diary)
   } finally {
     await aws.close()
   }
 }
 
-async function ordinaryDay(aws: LoopbackAws, { rings: [ring] }: Synthesis): Promise<Record<string, unknown>> {
+async function ordinaryDay(aws: LoopbackAws, { rings: [ring] }: Synthesis, diary: Diary): Promise<void> {
   const functionName = ring?.functionName ?? ''
   const ask = async (event: object) => {
     const { payload, functionError } = await aws.invoke(functionName, event)
@@ -55,24 +56,27 @@ async function ordinaryDay(aws: LoopbackAws, { rings: [ring] }: Synthesis): Prom
   const tick = aws.schedules.find(({ kind, name }) => kind === 'schedule' && name.includes('reconcile'))
   await tick?.fire().catch(() => {})
   await aws.idle()
+  diary.note('silenced', isSilenced(aws))
   const born = await ask({ action: 'status' })
+  diary.note('born', [born.generation, born.functionError])
   // A fleet that was never populated counts as converged; the gate opens once a ticket would have lived.
   await pause(PACE.ticketLifetime * 1000 + 50)
   const rotated = await ask({ action: 'rotate' })
+  diary.note('rotated', rotated.functionError)
   joinMachine(aws, {
     id: 'i-0123456789abcdef0',
     tags: { ticketring: 'edge' },
     environment: { TICKETRING_CONF_DIR: conf, TICKETRING_LIB: join(conf, 'lib') },
   })
   const delivered = await ask({ action: 'deliver' })
-  return {
-    looked: await lookedAt(aws, ring?.statusName ?? ''),
-    generations: [born.generation, delivered.generation],
-    errors: [born.functionError, rotated.functionError, delivered.functionError],
-    // Nothing serves here: the script gets as far as its server, which is all that policies decide.
-    machine: delivered.fleet?.stragglers.map(({ reason }) => reason.split(':')[0]),
-    silenced: isSilenced(aws),
-  }
+  diary.note('delivered', [delivered.generation, delivered.functionError])
+  // Nothing serves here: the script gets as far as its server, which is all that policies decide.
+  diary.note(
+    'machine',
+    delivered.fleet?.stragglers.map(({ reason }) => reason.split(':')[0]),
+  )
+  diary.note('looked', await lookedAt(aws, ring?.statusName ?? ''))
+  diary.note('silenced', isSilenced(aws))
 }
 
 /** What the function that only looks sees, and whether it would act. */
@@ -95,19 +99,19 @@ interface Spoken {
 }
 
 /** Somebody reads what AWSCURRENT does not name, or moves a label; an event cannot be handed over. */
-async function badDay(aws: LoopbackAws): Promise<Record<string, unknown>> {
+async function badDay(aws: LoopbackAws, diary: Diary): Promise<void> {
   const { secrets } = clients(aws)
   const SecretId = aws.resources.secrets[0]?.arn ?? ''
   const [version] = aws.secretVersions(SecretId)
   const read = (which: object) => outcomeOf(secrets.send(new GetSecretValueCommand({ SecretId, ...which })))
   const moved = { SecretId, VersionStage: 'MINE', MoveToVersionId: version?.id }
-  const pry = {
-    testbed: await read({ VersionStage: 'AWSPREVIOUS' }),
+  diary.note('pry', {
+    stage: await read({ VersionStage: 'AWSPREVIOUS' }),
     version: await read({ VersionId: version?.id }),
     current: await read({ VersionStage: 'AWSCURRENT' }),
     label: await outcomeOf(secrets.send(new UpdateSecretVersionStageCommand(moved))),
-  }
-  return { pry, kept: await loseAnEvent(aws) }
+  })
+  diary.note('kept', await loseAnEvent(aws))
 }
 
 async function outcomeOf(call: Promise<unknown>): Promise<string> {
@@ -135,11 +139,13 @@ describe.each(stacks)(
   ({ trigger, synthesis, ...stack }) => {
     // What both stacks have is taken away from the first.
     const statements = stack.statements.filter(({ text }) => trigger === 'schedule' || !known.has(text))
-    const day = (template: unknown) => playThrough(synthesis, template)
-    let usual: Record<string, unknown>
+    const day = (template: unknown, diary: Diary) => playThrough(synthesis, template, diary)
+    let usual: Day
 
     beforeAll(async () => {
-      usual = await day(synthesis.template)
+      const diary = new Diary()
+      await day(synthesis.template, diary)
+      usual = diary.seen
     })
 
     it('allow a day’s work and refuse prying eyes', () => {
@@ -149,12 +155,13 @@ describe.each(stacks)(
           reason: expect.stringContaining('i-0123456789abcdef0 (server-not-running'),
           refused: ['Unhandled', 'read-only'],
         },
-        generations: [1, 2],
-        errors: [undefined, undefined, undefined],
+        born: [1, undefined],
+        rotated: undefined,
+        delivered: [2, undefined],
         machine: ['server-not-running'],
         silenced: false,
         pry: {
-          testbed: 'AccessDeniedException',
+          stage: 'AccessDeniedException',
           version: 'AccessDeniedException',
           current: 'allowed',
           label: 'AccessDeniedException',
@@ -165,7 +172,7 @@ describe.each(stacks)(
 
     describe.concurrent('need', () => {
       it.each(statements.map((each) => [each.where, each] as const))('%s', async (_, statement) => {
-        expect(await outcomeWithout(statement, synthesis, day)).not.toEqual(usual)
+        expect(await outcomeWithout(statement, synthesis, usual, day)).not.toEqual(usual)
       })
     })
   },

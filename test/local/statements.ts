@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 import type { Synthesis } from '../../infra/build-app.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
@@ -36,17 +37,52 @@ export function statementsOf({ template: { Resources } }: Pick<Synthesis, 'templ
 /** A queue's demand for TLS cannot be met or broken over a loopback's plain HTTP: test/infra asserts it. */
 const OUT_OF_REACH = /sqs:\*/
 
+export type Day = Readonly<Record<string, unknown>>
+
+/** What is seen of a day, in its order. Of a day that is to differ from a usual one, the first difference is enough. */
+export class Diary {
+  readonly #usual: Day | undefined
+  #seen: Day = {}
+
+  constructor(usual?: Day) {
+    this.#usual = usual
+  }
+
+  get seen(): Day {
+    return this.#seen
+  }
+
+  note(what: string, value: unknown): void {
+    this.#seen = { ...this.#seen, [what]: value }
+    if (this.#usual !== undefined && !isDeepStrictEqual(value, this.#usual[what])) throw new Difference(what)
+  }
+
+  /** As the usual day goes on from there. */
+  get outcome(): Day {
+    return { ...this.#usual, ...this.#seen }
+  }
+}
+
+class Difference extends Error {}
+
 /** What becomes of a day once a statement is taken away. */
 export async function outcomeWithout(
   { path, text }: Statement,
   { template }: Synthesis,
-  day: (template: unknown) => Promise<Record<string, unknown>>,
-): Promise<Record<string, unknown>> {
+  usual: Day,
+  day: (template: unknown, diary: Diary) => Promise<void>,
+): Promise<Day> {
   if (OUT_OF_REACH.test(text)) {
     expect(path[0]).toMatch(/Undelivered/)
     return { notPlayed: true }
   }
-  return day(without(template, path)).catch((error: Error) => ({ refused: error.message }))
+  const diary = new Diary(usual)
+  try {
+    await day(without(template, path), diary)
+  } catch (error) {
+    if (!(error instanceof Difference)) return { refused: String(error) }
+  }
+  return diary.outcome
 }
 
 function without(template: Synthesis['template'], path: readonly string[]): unknown {
