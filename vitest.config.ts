@@ -1,20 +1,54 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Whole rehearsals take longest, then what runs scripts or synthesises: whoever keeps them waits for them alone. */
-const LONGEST_FIRST = [/\/test\/(local|handlers)\/[^/]+$/, /\/test\/(fleet|infra)\//, /./]
+/**
+ * What starts programs by the thousand, in processes that load little: each start copies the page tables of the process
+ * that starts it, which takes three times as long where that has loaded the CDK and has run a minute of tests.
+ */
+const STARTS_PROGRAMS = [
+  'test/{agent,fleet,ocsp}/**/*.test.ts',
+  'test/core/ocsp/**/*.test.ts',
+  'test/local/{commands,early-end,keep,options}.test.ts',
+]
+
+/** As measured, the longest first: a long file that begins last is waited for alone. */
+const LONGEST_FIRST = [
+  'local/keep',
+  'fleet/deadline',
+  'local/early-end',
+  'local/commands',
+  'fleet/servers',
+  'fleet/interruptions',
+  'fleet/staple',
+  'fleet/install',
+  'fleet/',
+  'core/ocsp/validation',
+  'ocsp/validation',
+  'handlers/rotate',
+  'local/rehearsal',
+  'app/schedules',
+  'local/',
+  'infra/own-app',
+  'app/large-fleet',
+  'infra/',
+]
 
 class LongestFirst extends BaseSequencer {
+  /** A process is kept for the files of one project: first all of one, then all of the other. */
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    const rankOf = ({ moduleId }: TestSpecification) => LONGEST_FIRST.findIndex((each) => each.test(moduleId))
-    return LONGEST_FIRST.flatMap((_, rank) => sorted.filter((file) => rankOf(file) === rank))
+    const ranked = sorted.toSorted((one, other) => rankOf(one) - rankOf(other))
+    return ['programs', 'modules'].flatMap((name) => ranked.filter(({ project }) => project.name === name))
   }
+}
+
+function rankOf({ moduleId }: TestSpecification): number {
+  const rank = LONGEST_FIRST.findIndex((each) => moduleId.includes(`/test/${each}`))
+  return rank < 0 ? LONGEST_FIRST.length : rank
 }
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     // A test that connects to anything but loopback fails.
     setupFiles: ['test/setup.ts'],
     // Real servers and real processes take seconds; a machine that others use as well takes several times as long.
@@ -29,5 +63,9 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // The functions run on the newest Node; which one runs the tests is no news of theirs.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
+    projects: [
+      { extends: true, test: { name: 'programs', include: STARTS_PROGRAMS } },
+      { extends: true, test: { name: 'modules', include: ['test/**/*.test.ts'], exclude: STARTS_PROGRAMS } },
+    ],
   },
 })
