@@ -42,7 +42,7 @@ Of a ring:
                             listeners that demand a client certificate
 Of a set of staples:
   STORE                     prefix of the parameters, default /ticketring/staples/SET
-  HAPROXY_CERTS             PEM files, or directories of *.pem; FILE.ocsp is the staple
+  HAPROXY_CERTS             PEM files, or directories of *.pem and *.pem.rsa; FILE.ocsp is the staple
   HAPROXY_RELOAD            reloads HAProxy, for a withdrawn staple and, before 3.5, for a fresh one; words
   NGINX_STAPLES             CERTIFICATE=STAPLE files; nginx.conf includes STAPLE[.]conf in that server
 """

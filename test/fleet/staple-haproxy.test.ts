@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
@@ -142,6 +142,27 @@ test('a directory of certificates: each is known by its content, other files are
   expect(stderr).toMatch(/leaving out .*dh\.pem/)
   expect(instance.installed()).toEqual(der)
   expect((await instance.condition()).left).toEqual(['dh.pem', 'odd name.pem', 'site.pem', 'site.pem.ocsp'])
+})
+
+test.each([
+  ['by the name that haproxy.cfg has', (site: string) => site],
+  ['by its directory', dirname],
+])('a bundle of a certificate for each kind of key is found %s', async (_, named) => {
+  instance = await StapleInstance.start('haproxy')
+  const { terminator } = instance.machine
+  const { site } = terminator.identity
+  await terminator.halt()
+  renameSync(site, `${site}.ecdsa`)
+  await terminator.restart()
+  instance.set(`HAPROXY_CERTS=${named(site)}`)
+  const der = instance.publish()
+  expect((await instance.run()).line).toMatchObject({
+    result: 'applied',
+    installed: 1,
+    verified: 'handshake',
+  })
+  expect(readFileSync(`${site}.ecdsa.ocsp`)).toEqual(der)
+  expect(await instance.stapled()).toEqual(der)
 })
 
 test('twelve certificates are asked for in two calls, and a bad entry of one does not hold up the others', async () => {

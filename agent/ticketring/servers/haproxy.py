@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LARGEST_ANSWER = 262_144
 _UPDATED = "TLS ticket key updated!"
+_KINDS = (".rsa", ".ecdsa", ".dsa")
+_PEM = (".pem", *(f".pem{kind}" for kind in _KINDS))
 _NAME = re.compile(r"[A-Za-z0-9_.:@,+-]+")
 # The releases that are given a staple at run time: those that are known to be sound. In the others `set ssl ocsp-response`
 # frees what a handshake may be reading, and can show memory to a client (BUG/MAJOR 26e74f140 of 28 July 2026, in
@@ -262,10 +264,13 @@ class HaproxyStaples(Haproxy):
     def places(self) -> Iterator[tuple[str, str, bool]]:
         for path in self._certificates:
             if not os.path.isdir(path):
-                yield path, f"{path}.ocsp", True
+                # Without such a file HAProxy looks for a bundle: one of each kind of key.
+                bundle = [f"{path}{kind}" for kind in _KINDS if os.path.exists(f"{path}{kind}")]
+                for file in [path] if os.path.exists(path) or not bundle else bundle:
+                    yield file, f"{file}.ocsp", True
                 continue
             for name in sorted(os.listdir(path)):
-                if not name.endswith(".pem") or name.startswith("."):
+                if not name.endswith(_PEM) or name.startswith("."):
                     continue
                 if _NAME.fullmatch(name) is None:
                     note(f"leaving out a file of {path}: its name holds characters that no setting may")
@@ -331,7 +336,8 @@ class HaproxyStaples(Haproxy):
         if f"\nSerial: {place.leaf.shown_serial}\n" in answer or "Unknown command" in answer:
             return True
         note(
-            f"HAProxy runs without the certificate that is in {place.certificate} now; {place.path} is there for its next start"
+            f"HAProxy runs without the certificate that is in {place.certificate} now, or knows it by another name "
+            f"(show ssl cert); {place.path} is there for its next start"
         )
         return False
 
