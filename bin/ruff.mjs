@@ -6,7 +6,7 @@ import { PositionEncoding, Workspace } from '@astral-sh/ruff-wasm-nodejs'
 const SETTINGS = {
   'line-length': 128,
   'target-version': 'py39',
-  lint: { select: ['E', 'F', 'W', 'I', 'B', 'C4', 'PIE', 'RET'] },
+  lint: { select: ['E', 'F', 'W', 'I', 'B', 'C4', 'PIE', 'RET', 'TC004'] },
   format: { 'quote-style': 'double' },
 }
 const FOLDER = 'agent'

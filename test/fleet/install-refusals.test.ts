@@ -206,7 +206,7 @@ describe('while another document is being installed', () => {
   test('a run that is told to stop says so', async () => {
     const holder = await holdLock()
     const run = machine.begin(TEXT)
-    await waitFor(() => readFileSync(`/proc/${run.pid}/wchan`, 'utf8').includes('nanosleep'))
+    await waitFor(() => waitsFor(run.pid))
     process.kill(run.pid, 'SIGTERM')
     const { code, stdout } = await run.ended
     holder.kill()
@@ -217,7 +217,7 @@ describe('while another document is being installed', () => {
   test('a run waits for its turn', async () => {
     const holder = await holdLock()
     const run = machine.begin(TEXT)
-    await waitFor(() => readFileSync(`/proc/${run.pid}/wchan`, 'utf8').includes('nanosleep'))
+    await waitFor(() => waitsFor(run.pid))
     expect(readdirSync(machine.library)).toEqual(['.lock'])
     holder.kill()
     expect(JSON.parse((await run.ended).stdout).version).toBe('a')
@@ -234,6 +234,12 @@ describe('while another document is being installed', () => {
     holder.kill()
     expect(JSON.parse(stdout)).toMatchObject({ x: 1, error: 'busy' })
   })
+
+  /** Whether it has the lock's file open: it cannot get further. */
+  function waitsFor(pid: number): boolean {
+    const { stdout } = spawnSync('ls', ['-l', `/proc/${pid}/fd`], { encoding: 'utf8' })
+    return stdout.includes(join(machine.library, '.lock'))
+  }
 
   async function holdLock() {
     mkdirSync(machine.library)

@@ -177,7 +177,7 @@ def look_until(server: Server, machine: Machine, look: Callable[[], Problem | No
             # A restart takes a moment.
             if patience.passed():
                 raise
-            problem = Problem("server-not-running", "")
+            sightings, problem = -1, None
         sightings = 0 if problem is not None else sightings + 1
         if problem is not None and patience.passed():
             raise Failure(*server.explain(problem))
