@@ -3,6 +3,7 @@ import type { ErrorCode } from './errors.ts'
 const AGAIN_SOON = 'Nothing to do: the next tick tries again'
 const ASKED_SOON = 'Nothing to do at first: it is asked again soon'
 const RESPONDER = 'Ask the CA that runs the responder'
+const NEW_LINEAGE = 'Put {} under AWSCURRENT, then revoke, which begins a new lineage'
 const NETWORK = "Check the function's VPC: resolver, routes, security groups, endpoints or NAT"
 
 /** What to do about each error where it says nothing more to the point itself; `docs/errors.md` has more. */
@@ -12,12 +13,11 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   'read-only': 'Ask the function that acts, if you may',
   'configuration-invalid': 'Correct the configuration and deploy again',
   'token-unknown': 'Nothing to do: Secrets Manager begins a rotation of its own anew',
-  'ring-malformed':
-    'See who else writes the secret; {"action":"revoke"} makes a new ring once AWSCURRENT names a sound one',
+  'ring-malformed': `See who else writes the secret. ${NEW_LINEAGE}`,
   'ring-of-another-schema': 'Deploy the release that wrote the ring, or a later one',
-  'ring-of-another-name': 'Put the ring of this name, or {}, under AWSCURRENT',
-  'key-weak': 'Put {} under AWSCURRENT: the next tick draws fresh keys',
-  'key-repeated': 'Put {} under AWSCURRENT: the next tick draws fresh keys',
+  'ring-of-another-name': `See who else writes the secret. ${NEW_LINEAGE}`,
+  'key-weak': NEW_LINEAGE,
+  'key-repeated': NEW_LINEAGE,
   'secret-missing': 'Deploy the stack again, or restore the secret',
   'secret-without-current': 'Move AWSCURRENT to the version that should hold',
   'version-conflict': 'Run it again',

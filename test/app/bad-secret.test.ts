@@ -29,6 +29,18 @@ describe.each<[string, string, (value: string) => string]>([
     await expect(world.invoke({ action, ...spelt })).rejects.toMatchObject({ code })
     expect(world.traces()).toEqual(before)
   })
+
+  it('is mended as its remedy says: {} under AWSCURRENT, then a revoke', async () => {
+    const world = await spoilt(spoil)
+    world.secret.values.set('emptied', '{}')
+    world.secret.moveByHand('emptied')
+    expect(await world.reconcile()).toMatchObject({ decision: { action: 'hold' } })
+    await world.invoke({ action: 'revoke', ring: 'edge', reason: 'spoilt' })
+    expect(world.fleet.instances.map(({ ring }) => ring?.lineage)).toEqual(
+      world.fleet.instances.map(() => world.ring().lineage),
+    )
+    expect(await world.reconcile()).toMatchObject({ decision: { action: 'rest' }, fleet: { confirmed: 3 } })
+  })
 })
 
 describe('a delivery record that', () => {
