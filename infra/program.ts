@@ -28,6 +28,7 @@ export interface SourceFile {
 export const AGENT = fileURLToPath(new URL('../agent/', import.meta.url))
 
 const PACKAGE = 'ticketring'
+const FUTURE = 'from __future__ import annotations\n'
 const SHEBANG = '#!/usr/bin/python3 -I\n'
 /** The first time that a zip file can tell. Read by the machine's clock and written as such: no time zone has a say. */
 const NO_TIME = new Date(1980, 0, 1)
@@ -47,7 +48,7 @@ export function ownProgram(): Program {
 export function buildProgram(directory = AGENT): Program {
   const sources = ['__main__.py', ...filesBelow(directory, PACKAGE)]
     .sort()
-    .map((path) => ({ path, text: withoutRemarks(readFileSync(join(directory, path), 'utf8'), path) }))
+    .map((path) => sourceOf(directory, path))
   const members = Object.fromEntries(sources.map(({ path, text }) => [path, strToU8(text)]))
   // Stored, not compressed: Python starts it faster, and the document compresses it as a whole.
   const zip = zipSync(members, { level: 0, mtime: NO_TIME })
@@ -56,14 +57,23 @@ export function buildProgram(directory = AGENT): Program {
   return { zipapp, hash, version: hash.slice(0, 12), sources }
 }
 
-/** What installs it, as it is delivered. */
+/** What the installer shares with the program, in the order in which one needs the other. */
+const SHARED = ['result', 'clock', 'directory'].map((name) => `${PACKAGE}/${name}.py`)
+
+/** What installs it, as it is delivered: one text, since there is no program yet to import from. */
 export function installerSource(): string {
-  return withoutRemarks(readFileSync(join(AGENT, 'install.py'), 'utf8'), 'install.py')
+  const texts = [...SHARED, 'install.py'].map((path) => sourceOf(AGENT, path).text)
+  const own = new RegExp(`^from (\\.|${PACKAGE}\\.)[a-z]+ import [^(\n]*\n`, 'gm')
+  return `${FUTURE}${texts.join('').replaceAll(FUTURE, '').replaceAll(own, '')}`
 }
 
 /** What opens the payload, as it stands in the document. */
 export function openerSource(): string {
-  return withoutRemarks(readFileSync(join(AGENT, 'open.py'), 'utf8'), 'open.py')
+  return sourceOf(AGENT, 'open.py').text
+}
+
+function sourceOf(directory: string, path: string): SourceFile {
+  return { path, text: withoutRemarks(readFileSync(join(directory, path), 'utf8'), path) }
 }
 
 function filesBelow(directory: string, folder: string): readonly string[] {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .aws import Aws, Refused
 from .clock import Deadline
-from .files import Directory, Replacement, locked, warn_of_swap
+from .directory import Directory
+from .files import Replacement, file_system, warn_of_swap
 from .handshake import Problem, shake, silence
 from .keys import parse_ring
 from .result import Failure, note
@@ -78,7 +79,7 @@ class RingRun:
         self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._request.ring}"), make=True)
         self._machine = Machine(settings, self._environment, self._deadline, boot, self._directory)
         self._server: KeyServer = kind(self._machine)
-        with locked(self._directory, "lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
+        with self._directory.locked("lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
             try:
                 self._apply()
             finally:
@@ -110,7 +111,7 @@ class RingRun:
     def _refuse_disk(self) -> None:
         if self._settings.one_of("ALLOW_DISK", ("no", "yes")) == "no":
             for directory in (self._directory, self._files[0].directory):
-                kind = directory.file_system()
+                kind = file_system(directory)
                 if kind not in ("tmpfs", "ramfs"):
                     raise Failure("not-tmpfs", f"wanted {directory.path} on a tmpfs, found {kind}; ALLOW_DISK=yes permits it")
         warn_of_swap()

@@ -6,7 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from .files import Directory, read_public, refuse_foreign
+from .directory import Directory, refuse_foreign
+from .files import read_public
 from .result import Failure, reason
 
 if TYPE_CHECKING:

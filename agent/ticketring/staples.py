@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .aws import Aws, Refused
 from .clock import Deadline
+from .directory import Directory
 from .entry import Entry, parse_entry
-from .files import Directory, Replacement, locked, read_public
+from .files import Replacement, read_public
 from .handshake import Problem, is_finished, shake, silence
 from .ocsp import Response, find_issuer, read_pem, words_of
 from .result import Failure, note, reason
@@ -105,7 +106,7 @@ class StapleRun:
         directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{request.set}.staples"), make=True)
         self._machine = Machine(settings, self._environment, self._deadline, request.boot, directory)
         self._server: StapleServer = kind(self._machine)
-        with locked(directory, "lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
+        with directory.locked("lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
             try:
                 changed = self._apply()
             except BaseException as error:

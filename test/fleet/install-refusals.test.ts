@@ -15,7 +15,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { AGENT } from '../../infra/program.ts'
+import { AGENT, installerSource } from '../../infra/program.ts'
 import { withoutRemarks } from '../../infra/python-source.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { parseStapleLine } from '../../lambda/staples/result-line.ts'
@@ -227,7 +227,7 @@ describe('while another document is being installed', () => {
     const holder = await holdLock()
     const call = `LOCK_SECONDS = 0\nmain('{"x":1', "ring", "edge", "", b"zip")\n`
     const { stdout } = spawnSync('/usr/bin/python3', ['-I', '-'], {
-      input: readFileSync(join(AGENT, 'install.py'), 'utf8') + call,
+      input: installerSource() + call,
       env: machine.environment(),
       encoding: 'utf8',
     })

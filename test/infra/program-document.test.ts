@@ -65,6 +65,24 @@ describe('a document that carries the program', () => {
   })
 })
 
+describe('the installer', () => {
+  it('is one text of several modules, which give no name twice and import none of their own before a program is there', () => {
+    const judge = `
+import ast, sys
+body = ast.parse(sys.stdin.read()).body
+names = [node.name for node in body if hasattr(node, "name")]
+names += [target.id for node in body if isinstance(node, ast.Assign) for target in node.targets]
+own = [node.module for node in body if isinstance(node, ast.ImportFrom) and (node.level or "ticketring" in node.module)]
+print(len(names) > 20, sorted({name for name in names if names.count(name) > 1}), own)
+`
+    const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', judge], {
+      input: installerSource(),
+      encoding: 'utf8',
+    })
+    expect(stderr + stdout).toBe('True [] []\n')
+  })
+})
+
 describe('what an operator reads of it', () => {
   const text = readableDocument(buildRingDocument(ringOf(), PROGRAM))
 

@@ -13,7 +13,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from ..clock import Deadline
-from ..files import Directory, File, uid_of
+from ..directory import Directory
+from ..files import File, uid_of
 from ..handshake import Problem, nothing_listens
 from ..process import command
 from ..result import Failure, note, reason

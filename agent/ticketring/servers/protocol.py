@@ -11,7 +11,8 @@ from ..result import Failure
 if TYPE_CHECKING:
     from typing import Callable, ClassVar, ContextManager, Iterator, Mapping, Protocol, Sequence, Type, TypeVar
 
-    from ..files import Directory, File
+    from ..directory import Directory
+    from ..files import File
     from ..handshake import Problem
     from ..keys import Ring
     from ..ocsp import Certificate, Response, Single

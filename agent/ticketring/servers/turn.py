@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ..files import Directory, locked
+from ..directory import Directory
 from ..result import Failure, note
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def turn(machine: Machine, kind: str, which: str) -> Generator[int | None, None,
     with contextlib.ExitStack() as held:
         fd = None
         try:
-            fd = held.enter_context(locked(directory, name, machine.settings.seconds("LOCK_WAIT", 30), machine.deadline))
+            fd = held.enter_context(directory.locked(name, machine.settings.seconds("LOCK_WAIT", 30), machine.deadline))
         except Failure as failure:
             if failure.code != "busy":
                 raise
