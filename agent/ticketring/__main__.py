@@ -21,19 +21,16 @@ if TYPE_CHECKING:
 USAGE = """usage: ticketring ring [--boot] RING [GENERATION]
        ticketring staples [--boot] SET [STAPLES]
 
-ring     Fetches the ring RING from Secrets Manager, loads it into the TLS terminator and proves it by a handshake.
-         Refuses a ring older than GENERATION (default 1).
-staples  Fetches the OCSP responses of the set SET for the certificates of this machine, has its terminator staple
-         them and proves it by a handshake. STAPLES: all (default), or ID=SHA256 and ID=withdrawn, with commas.
-  --boot     before the server starts: fetches, checks and puts the files in place, proves nothing
-  -h, --help this text
+ring     loads the ring RING from Secrets Manager into the TLS terminator and proves it by a handshake; refuses one older
+         than GENERATION (default 1)
+staples  has the terminator staple the OCSP responses of the set SET and proves it by a handshake; STAPLES: all (default),
+         or ID=SHA256 and ID=withdrawn, with commas
+--boot   before the server starts: puts the files in place, proves nothing
 
 Prints one JSON result line; notes go to standard error.
 Exit status: 0 applied, unchanged or reset; 1 failed or stale; 2 wrong usage.
-Credentials: the environment, the instance metadata (IMDSv2), or the agent's shared file on hybrid machines.
 
-Settings, KEY=value: what the document brought, and over it /etc/ticketring/RING.conf or SET.staples.conf
-(TICKETRING_CONF_DIR names another directory). Words and listeners are separated by spaces.
+Settings, KEY=value with spaces between words: the document's, and over them /etc/ticketring/RING.conf or SET.staples.conf.
 """
 # Run Command ends a run after 120 s, and does so without a word.
 RUN_SECONDS = 100

@@ -14,38 +14,39 @@ if TYPE_CHECKING:
     from typing import Mapping, Sequence
 
 LARGEST_FILE = 65_536
-HELP = """Settings of both:
-  REGION                    default: that of the environment, then of the instance metadata
-  SERVER                    haproxy or nginx; default: the one configured, or running, or installed
-  RUN_DIR                   default /run/ticketring/RING or /run/ticketring/SET.staples
-  LOCK_WAIT, VERIFY_WAIT    seconds to wait for another run (30), for a handshake to show it (10)
+HELP = """Of both:
+  REGION              default: the environment's, or the instance's
+  SERVER              haproxy or nginx; default: the one configured, running or installed
+  RUN_DIR             default /run/ticketring/NAME
+  LOCK_WAIT           seconds to wait for another run (30)
+  VERIFY_WAIT         and for a handshake to show it (10)
   ENDPOINT_SECRETSMANAGER, ENDPOINT_SSM
-                            addresses in place of the Region's own
-  HAPROXY_SOCKET            runtime socket, level admin
-  NGINX_TEST, NGINX_RELOAD  default: nginx -t, systemctl reload nginx; words, no shell
+  HAPROXY_SOCKET      runtime socket, level admin
+  NGINX_TEST          words, no shell: nginx -t
+  NGINX_RELOAD        and systemctl reload nginx
   HAPROXY_OWNER, NGINX_OWNER
-                            of the files, default root
+                      of the files: root
   HAPROXY_VERIFY, NGINX_VERIFY
-                            listeners that prove it: address:port=servername or unix:/path=servername
+                      listeners: address:port=servername or unix:/path=servername
   HAPROXY_CLIENT_CERT, HAPROXY_CLIENT_KEY, NGINX_CLIENT_CERT, NGINX_CLIENT_KEY
-                            files of a client certificate, for listeners that demand one
+                      files, for listeners that demand a client certificate
 Of a ring:
-  SECRET                    name or ARN of the secret
-  TICKET_LIFETIME           longest life of a ticket, in seconds
-  ALLOW_DISK                yes: the keys may be kept on a disk
-  HAPROXY_KEYS              file of tls-ticket-keys
-  NGINX_KEYS                directory of nginx.current.key, nginx.next.key and nginx.previous.key
+  SECRET              name or ARN
+  TICKET_LIFETIME     at most, in seconds
+  ALLOW_DISK          yes: keys may be on a disk
+  HAPROXY_KEYS        file
+  NGINX_KEYS          directory of nginx.current.key, nginx.next.key and nginx.previous.key
   HAPROXY_KEY_SIZE, NGINX_KEY_SIZE
-                            80 (default) or 48
+                      80 or 48
   MIXED_CLIENT_AUTHENTICATION
-                            checked: tickets of open listeners are tried at those of the next two
+                      checked: tickets of open listeners are tried at guarded ones
   HAPROXY_GUARDED, NGINX_GUARDED
-                            listeners that demand a client certificate
-Of a set of staples:
-  STORE                     prefix of the parameters, default /ticketring/staples/SET
-  HAPROXY_CERTS             PEM files, or directories of *.pem and *.pem.rsa; FILE.ocsp is the staple
-  HAPROXY_RELOAD            reloads HAProxy, for a withdrawn staple and, before 3.5, for a fresh one; words
-  NGINX_STAPLES             CERTIFICATE=STAPLE files; nginx.conf includes STAPLE[.]conf in that server
+                      those listeners
+Of a set:
+  STORE               default /ticketring/staples/SET
+  HAPROXY_CERTS       PEM files, or directories of *.pem and *.pem.rsa; FILE.ocsp is the staple
+  HAPROXY_RELOAD      words, for a withdrawn staple and, before 3.5, for a fresh one
+  NGINX_STAPLES       CERTIFICATE=STAPLE files; nginx includes STAPLE[.]conf
 """
 _COMMON, _RINGS, _STAPLES = (
     frozenset(re.findall(r"[A-Z]+(?:_[A-Z]+)+|(?<=  )(?:REGION|SERVER|SECRET|STORE)\b", part))
