@@ -121,3 +121,16 @@ export function lifeOf(entry: StapleEntry | undefined): Life | undefined {
 export function isMassWithdrawal(held: number, leaving: number): boolean {
   return leaving > 1 && leaving * 5 > held
 }
+
+/** Where time is short, it goes to those whose staple ends soonest; first to those that have none. */
+export function nearestEndFirst<T extends { readonly entry: StapleEntry }>(all: readonly T[]): readonly T[] {
+  const endOf = ({ entry }: T) => (entry.state === 'staple' ? (entry.response?.end.getTime() ?? 0) : 0)
+  return all.toSorted((one, other) => endOf(one) - endOf(other))
+}
+
+/** Whether a response that ends soon is worth delivering: it reaches the machines in time, and outlives what they hold. */
+export function isWorthwhile(end: Date, entry: StapleEntry, now: Date, timing: StapleTiming): boolean {
+  const held = entry.state === 'staple' ? entry.response?.end : undefined
+  const isInTime = end.getTime() - now.getTime() > leadOf(timing) * 1000
+  return isInTime && (held === undefined || end > held)
+}

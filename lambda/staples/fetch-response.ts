@@ -6,7 +6,7 @@ import { objectionToDelivery } from '../ocsp/schedule.ts'
 import type { Subject } from '../ocsp/subject.ts'
 import { type Options, validateResponse } from '../ocsp/validation.ts'
 import type { Verdict } from '../ocsp/verdict.ts'
-import { isAwaited, leadOf } from './decision.ts'
+import { isAwaited, isWorthwhile, leadOf } from './decision.ts'
 import type { StoredResponse } from './entry.ts'
 import {
   failureOfAnswer,
@@ -71,7 +71,11 @@ async function askInTurn(
     short = longer(short, sound)
   }
   // What ends soon is better than nothing, and than something that ends sooner.
-  if (short !== undefined && isWorthwhile(short, kept, ports)) return short
+  if (
+    short !== undefined &&
+    isWorthwhile(short.response.end, kept.entry, ports.clock.now(), ports.configuration.timing)
+  )
+    return short
   const failure = mostHopeful(failures)
   return failure === undefined ? { kind: 'deferred' } : { kind: 'failure', failure }
 }
@@ -180,15 +184,4 @@ function storedOf(der: Uint8Array, verdict: Verdict, now: Date, source: string):
 function longer(one: Sound | undefined, other: Sound | undefined): Sound | undefined {
   if (one === undefined || other === undefined) return one ?? other
   return other.response.end > one.response.end ? other : one
-}
-
-function isWorthwhile(
-  { response }: Sound,
-  { entry }: CertificateState,
-  { clock, configuration }: StaplePorts,
-): boolean {
-  const needed = leadOf(configuration.timing) * 1000
-  const left = response.end.getTime() - clock.now().getTime()
-  const held = entry.state === 'staple' ? entry.response?.end : undefined
-  return left > needed && (held === undefined || response.end > held)
 }

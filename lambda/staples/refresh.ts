@@ -2,7 +2,7 @@ import { isRefusal } from '../kernel/errors.ts'
 import { mapConcurrently } from '../kernel/map-concurrently.ts'
 import type { Pace } from '../ocsp/schedule.ts'
 import type { StapleTiming } from './configuration.ts'
-import { decideStaple, isMassWithdrawal, type StapleDecision } from './decision.ts'
+import { decideStaple, isMassWithdrawal, nearestEndFirst, type StapleDecision } from './decision.ts'
 import type { StapleEntry, StoredResponse } from './entry.ts'
 import { withdrawn, withFailure, withResponse } from './entry-change.ts'
 import { failureOnTheWay, type TryFailure } from './failure.ts'
@@ -62,13 +62,6 @@ export async function refresh(
 
 async function leftAlone(kept: CertificateState): Promise<Turn> {
   return { kept }
-}
-
-/** Where time is short, it goes to those who need it most. */
-function nearestEndFirst(all: readonly CertificateState[]): readonly CertificateState[] {
-  const endOf = ({ entry }: CertificateState) =>
-    entry.state === 'staple' ? (entry.response?.end.getTime() ?? 0) : 0
-  return all.toSorted((one, other) => endOf(one) - endOf(other))
 }
 
 /** Whatever happens to one certificate is its failure: the others are refreshed, delivered and withdrawn. */

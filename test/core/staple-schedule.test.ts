@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decideStaple, isMassWithdrawal, leadOf } from '../../lambda/staples/decision.ts'
+import {
+  decideStaple,
+  isMassWithdrawal,
+  isWorthwhile,
+  leadOf,
+  nearestEndFirst,
+} from '../../lambda/staples/decision.ts'
 import type { StapleEntry } from '../../lambda/staples/entry.ts'
 import { initialEntry, withdrawn, withFailure, withResponse } from '../../lambda/staples/entry-change.ts'
 import { STAPLE_TIMING, settingOf } from '../fakes/staple-world.ts'
@@ -148,5 +154,50 @@ describe('a landslide', () => {
     [1000, 201, true],
   ])('of %i staples, %i leaving: %s', (held, leaving, is) => {
     expect(isMassWithdrawal(held, leaving)).toBe(is)
+  })
+})
+
+describe('where time or life is short', () => {
+  const held = (hours: number | undefined, state: StapleEntry['state'] = 'staple'): StapleEntry => ({
+    ...initialEntry({ name: 'www', id: 'x', mustStaple: false }),
+    state,
+    ...(hours === undefined
+      ? {}
+      : {
+          response: {
+            der: Buffer.of(1),
+            status: 'good',
+            haproxy: null,
+            source: 'x',
+            thisUpdate: at(0),
+            fetchedAt: at(0),
+            end: at(hours * 3600),
+          },
+        }),
+  })
+  const worthwhile = (seconds: number, entry: StapleEntry) =>
+    isWorthwhile(at(seconds), entry, at(0), STAPLE_TIMING)
+
+  it('those are asked about first that have no staple, then whose staple ends soonest', () => {
+    const [late, soon, none, withdrawnLate] = [
+      held(9),
+      held(2),
+      held(undefined, 'none'),
+      held(99, 'withdrawn'),
+    ]
+    const sorted = nearestEndFirst([late, soon, none, withdrawnLate].map((entry) => ({ entry })))
+    expect(sorted.map(({ entry }) => entry)).toEqual([none, withdrawnLate, soon, late])
+  })
+
+  it('a response that ends soon counts if every machine gets it in time', () => {
+    expect(worthwhile(leadOf(STAPLE_TIMING), held(undefined, 'none'))).toBe(false)
+    expect(worthwhile(leadOf(STAPLE_TIMING) + 1, held(undefined, 'none'))).toBe(true)
+  })
+
+  it('and if it outlives what they hold', () => {
+    expect(worthwhile(4 * 3600, held(5))).toBe(false)
+    expect(worthwhile(4 * 3600, held(4))).toBe(false)
+    expect(worthwhile(4 * 3600, held(3))).toBe(true)
+    expect(worthwhile(4 * 3600, held(5, 'withdrawn'))).toBe(true)
   })
 })

@@ -48,6 +48,9 @@ describe('what the owner decides', () => {
       broken(judge(P256, build(P256, { spec: { producedAt: at(seconds / 3600) } })))
     expect(produced(300)).toEqual([])
     expect(produced(301)).toEqual(['V12'])
+    const began = (P256.leaf.notBefore.getTime() - NOW.getTime()) / 1000
+    expect(produced(began - 300)).toEqual([])
+    expect(produced(began - 301)).toEqual(['V12'])
   })
 
   test('whoever judges the past may hold what was produced after it', () => {
