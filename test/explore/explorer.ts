@@ -110,6 +110,8 @@ class Play {
   readonly #words: string[] = []
   readonly #commits: Commit[] = []
   readonly #seen: Set<string>
+  /** All but the running process, where its end was last one of the alternatives. */
+  #beside = ''
   #left: Bound
 
   constructor(scenario: Scenario, prefix: readonly Choice[], bound: Bound, seen: Set<string>) {
@@ -176,8 +178,17 @@ class Play {
     const process = this.#processes[running]
     if (stale > 0 && process !== undefined && this.#past.differs(process))
       others.push({ process: running, how: 'stale' })
-    if (kills > 0) others.push({ process: running, how: 'kill' })
+    if (kills > 0 && this.#isNewBeside(running)) others.push({ process: running, how: 'kill' })
     return others
+  }
+
+  /** Where a process ends makes no difference as long as nothing but itself has changed: what it has read goes with it. */
+  #isNewBeside(running: number): boolean {
+    const others = this.#processes.filter((_, n) => n !== running).map(({ state }) => state)
+    const beside = [running, stateOf(this.#world), this.#past.state, ...others].join()
+    const isNew = beside !== this.#beside
+    this.#beside = beside
+    return isNew
   }
 
   async #take(choice: Choice, normal: Choice): Promise<void> {

@@ -1,5 +1,5 @@
 /** One machine of the fleet that runs the program in Python. */
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import type { InstanceError } from '../../lambda/ring/result-line.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { advanced, Instance, type Run, type RunOptions, ringOf } from './instance.ts'
@@ -27,7 +27,8 @@ export async function refused(
 ): Promise<string> {
   const before = await machine.condition()
   const run = await failed(machine, error, options)
-  await expect.poll(() => machine.condition()).toEqual(before)
+  // No expect.poll, which a test that runs beside others does not have.
+  await vi.waitFor(async () => expect(await machine.condition()).toEqual(before), 60_000)
   return run.line.detail ?? ''
 }
 
