@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { advanced, rendered, ringOf } from './instance.ts'
 import { StapleInstance } from './staple-instance.ts'
 
@@ -22,7 +22,7 @@ async function endBeforeLoad<R>(begin: () => { pid: number; ended: Promise<R> })
   )
   holder = spawn('flock', ['--no-fork', lock, 'sleep', '600'], { stdio: 'ignore' })
   const { pid, ended } = begin()
-  await vi.waitFor(() => expect(filesOf(pid)).toContain(lock), 10_000)
+  await expect.poll(() => filesOf(pid)).toContain(lock)
   await instance.machine.terminator.halt()
   holder.kill()
   return await ended

@@ -120,7 +120,7 @@ test('a run whose time is up has nginx go back to the old staple all the same', 
   const { line } = await run({ program: runningOut(directory, late) })
   expect(line).toMatchObject({ error: 'reload-failed', installed: 0, held: 1 })
   expect(line.detail).not.toContain('bringing')
-  await expect.poll(() => instance.reloads() - reloads, { timeout: 10_000 }).toBe(1)
+  await expect.poll(() => instance.reloads() - reloads).toBe(1)
   expect(instance.installed()).toEqual(older)
 })
 

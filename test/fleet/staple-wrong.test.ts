@@ -4,9 +4,9 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, 
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { createServer, type Server } from 'node:tls'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { makeCertificate, SERVER_NAME } from './identity.ts'
-import { ask } from './instance.ts'
+import { ask, NO_WAIT } from './instance.ts'
 import { StapleInstance } from './staple-instance.ts'
 import { killing } from './tool-shims.ts'
 
@@ -80,6 +80,7 @@ describe('nginx, which staples whatever a file holds', () => {
     for (const file of files) renameSync(`${file}.first`, file)
     instance.set(`NGINX_STAPLES=${second}=${instance.file}`)
     instance.publish()
+    instance.set(NO_WAIT)
     const { line } = await instance.run()
     expect(line).toMatchObject({ error: 'verify-wrong-staple', installed: 0, held: 0 })
     expect(line.detail).toContain(second)
@@ -96,7 +97,7 @@ describe('nginx, which staples whatever a file holds', () => {
     }
     load(twin)
     process.kill(instance.machine.terminator.pid(), 'SIGHUP')
-    await vi.waitFor(async () => expect(await instance.stapled()).toEqual(twin), 10_000)
+    await expect.poll(() => instance.stapled()).toEqual(twin)
     load(der)
     expect((await instance.run()).line).toMatchObject({ result: 'applied', installed: 0, held: 1 })
     expect(await instance.stapled()).toEqual(der)
