@@ -8,14 +8,14 @@ import {
   refusal,
   type Token,
 } from './python-tokens.ts'
-import { withoutTypeImports, withoutTypes } from './python-types.ts'
+import { withoutTypeBlocks, withoutTypes } from './python-types.ts'
 
 /**
  * The same program without comments, docstrings, empty lines and the types of functions, a space for each level.
  * @throws TicketringError `configuration-invalid` for what it does not understand whole.
  */
 export function withoutRemarks(source: string, file: string): string {
-  const lines = withoutTypeImports(linesOf(source, file))
+  const lines = withoutTypeBlocks(linesOf(source, file))
   const kept = lines
     .map((line, index) => withoutDocstring(line, lines[index - 1], lines[index + 1]))
     .filter((line) => line.length > 0)

@@ -1,12 +1,14 @@
 /** Python's source without the types of its functions: nothing but a type checker asks for them. */
 import { indentOf, type LogicalLine, type Token, wordsOf } from './python-tokens.ts'
 
-/** Without the blocks `if TYPE_CHECKING:` of a module, which no program runs. Source: PEP 484, runtime or type checking. */
-export function withoutTypeImports(lines: readonly LogicalLine[]): readonly LogicalLine[] {
-  let isWithin = false
+/** Without the blocks `if TYPE_CHECKING:`, which no program runs. Source: PEP 484, runtime or type checking. */
+export function withoutTypeBlocks(lines: readonly LogicalLine[]): readonly LogicalLine[] {
+  let block = Number.POSITIVE_INFINITY
   return lines.filter((line) => {
-    if (indentOf(line) === 0) isWithin = wordsOf(line).join(' ') === 'if TYPE_CHECKING :'
-    return !isWithin
+    const indent = indentOf(line)
+    if (indent <= block)
+      block = wordsOf(line).join(' ') === 'if TYPE_CHECKING :' ? indent : Number.POSITIVE_INFINITY
+    return block === Number.POSITIVE_INFINITY
   })
 }
 

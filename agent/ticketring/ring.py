@@ -8,30 +8,31 @@ import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .aws import Aws, Refused
+from .aws import Refused
 from .clock import Deadline
-from .directory import Directory
 from .files import Replacement, file_system, warn_of_swap
 from .handshake import Problem, shake, silence
 from .keys import parse_ring
 from .result import Failure, note
+from .run import Run
 from .servers.haproxy import HaproxyKeys
 from .servers.nginx import NginxKeys
-from .servers.protocol import Machine, NotRunning, choose, look_until, refuse_other_owner
+from .servers.protocol import refuse_other_owner
 from .settings import parse_listener
 
 if TYPE_CHECKING:
-    from typing import Callable, Generator, Mapping, Sequence
+    from typing import Generator, Mapping, Sequence, Type
 
+    from .aws import Aws
+    from .directory import Directory
     from .handshake import Handshake
     from .keys import Ring
     from .servers.protocol import KeyServer
     from .settings import Listener, Settings
 
-KINDS = (HaproxyKeys, NginxKeys)
+KINDS: Sequence[Type[KeyServer]] = (HaproxyKeys, NginxKeys)
 _STATE = re.compile(r"1 ([0-9a-f-]{36}) ([1-9][0-9]{0,11}) ([0-9a-f]{32}) ([0-9a-f]{32}) ([0-9a-f]{32})\n")
 _OLD_TICKET = re.compile(r"ticket\.(.+)\.([0-9a-f]{32})")
-_LOOKS = 3
 _HOUR = 3600
 
 
@@ -49,45 +50,26 @@ class State(NamedTuple):
     names: tuple[str, ...]
 
 
-class RingRun:
-    """One run. What there is to tell stands in it at any moment, however the run ends."""
+class RingRun(Run["KeyServer"]):
+    mendable = ("verify-wrong-key",)
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
-        self.result = "failed"
-        self.server = self.version = ""
-        self._lineage, self._generation, self._seen, self._verified = "", 0, "", False
-        self._request, self._settings, self._environment, self._deadline = request, settings, environment, deadline
+        super().__init__(KINDS, request.ring, request.boot, settings, environment, deadline)
+        self._request = request
+        self._lineage, self._generation, self._seen, self._loaded = "", 0, "", False
 
     def fields(self) -> dict[str, object]:
-        return {
-            "ring": self._request.ring,
-            "lineage": self._lineage,
-            "generation": self._generation,
-            "server": self.server,
-            "result": self.result,
-            "encryptsWith": self._seen,
-            "verified": "handshake" if self._verified and self.result != "failed" else "none",
-        }
+        told = {"ring": self._request.ring, "lineage": self._lineage, "generation": self._generation}
+        return {**told, **super().fields(), "encryptsWith": self._seen}
 
     def run(self) -> None:
-        """Raises Failure."""
-        settings, boot = self._settings, self._request.boot
-        self._secret = settings.text("SECRET", r"[A-Za-z0-9_./:=@+-]+", "a secret's name or ARN")
-        self._lifetime = settings.seconds("TICKET_LIFETIME")
-        kind = choose(KINDS, settings, boot)
-        self.server = kind.kind
-        self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._request.ring}"), make=True)
-        self._machine = Machine(settings, self._environment, self._deadline, boot, self._directory)
-        self._server: KeyServer = kind(self._machine)
-        with self._directory.locked("lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
-            try:
-                self._apply()
-            finally:
-                self.version = "" if boot else self._server.version()
+        self._secret = self._settings.text("SECRET", r"[A-Za-z0-9_./:=@+-]+", "a secret's name or ARN")
+        self._lifetime = self._settings.seconds("TICKET_LIFETIME")
+        super().run()
 
     def _apply(self) -> None:
         state = read_state(self._directory)
-        ring = self._ring = self._fetch(state)
+        ring = self._ring = self._fetch(self._read_ring, lambda found: found.generation >= self._request.generation)
         relation = compare(ring, state)
         if relation == "older" and state is not None:
             self._lineage, self._generation, self.result = state.lineage, state.generation, "stale"
@@ -102,9 +84,9 @@ class RingRun:
             file.forget("new", "old")
         self._directory.remove("state.new")
         self._placed = all(file.in_place() for file in self._files)
-        changed = self._boot(relation) if self._request.boot else self._live(relation)
+        changed = self._boot(relation) if self._is_boot else self._live(lambda: self._bring(relation))
         self._lineage, self._generation = ring.lineage, ring.generation
-        if not self._request.boot:
+        if not self._is_boot:
             self._try_old_tickets()
         self.result = "unchanged" if not changed else "reset" if relation == "reset" else "applied"
 
@@ -118,15 +100,8 @@ class RingRun:
 
     # ---- Fetching
 
-    def _fetch(self, state: State | None) -> Ring:
-        """The label may have moved a moment ago: a replica that still shows the old ring gets some seconds."""
-        aws = Aws(self._settings, self._environment, self._deadline, self._request.boot)
-        for look in range(1, _LOOKS + 1):
-            ring = parse_ring(self._read_secret(aws), self._request.ring, self._secret)
-            if ring.generation >= self._request.generation or look == _LOOKS:
-                return ring
-            self._deadline.pause(1)
-        raise AssertionError
+    def _read_ring(self, aws: Aws) -> Ring:
+        return parse_ring(self._read_secret(aws), self._request.ring, self._secret)
 
     def _read_secret(self, aws: Aws) -> str:
         # The stage is named because the policy permits only what AWSCURRENT names.
@@ -151,21 +126,12 @@ class RingRun:
             replacement.place(self._deadline)
         return True
 
-    def _live(self, relation: str) -> bool:
-        """True where something was changed."""
-        try:
-            return self._bring(relation)
-        except NotRunning as absence:
-            raise self._not_running(str(absence)) from None
-
     def _bring(self, relation: str) -> bool:
         server = self._server
         holds = server.holds(self._ring)
-        problem, strangers = self._look()
-        if problem is not None and problem.code != "verify-wrong-key":
-            # No ring can mend these, so nothing is touched and nothing is reloaded.
-            absence = server.absence(problem)
-            raise NotRunning(absence) if absence else Failure(*problem)
+        problem = self._look()
+        strangers = self._strangers
+        self._refuse_hopeless(problem)
         bypass = self._find_bypass()
         if relation == "same" and holds and self._placed and problem is None:
             if bypass is not None:
@@ -202,8 +168,6 @@ class RingRun:
         if not server.holds(self._ring):
             raise Failure("socket-unexpected", f"{server.kind} was reloaded again and again, with an older file")
 
-    _loaded = False
-
     @contextlib.contextmanager
     def _replacing(self) -> Generator[Replacement, None, None]:
         """New key files, and the state after them; all undone, and the server brought back, where the body fails."""
@@ -227,26 +191,16 @@ class RingRun:
             raise
 
     def _bring_back(self, error: BaseException) -> None:
-        try:
-            self._server.restore()
-        except (Failure, NotRunning, OSError) as trouble:
-            if isinstance(error, Failure):
-                error.add(f"bringing the old ring back failed: {trouble}")
+        super()._bring_back(error)
         if isinstance(error, Failure) and self._server.reloaded:
             with contextlib.suppress(Failure):
                 self._directory.write_new("refused", self._memory(error.code, error.detail), 0o600)
 
-    def _not_running(self, why: str) -> Failure:
-        """The files may take the ring that the next start needs."""
+    def _place_for_start(self) -> None:
         refuse_other_owner(self._server.kind, self._files, self._server.owner)
         replacement = Replacement([] if self._placed else self._files, 0o400, self._server.owner)
         replacement.place(self._deadline)
         replacement.keep()
-        where = " ".join(listener.text for listener in self._server.listeners)
-        return Failure(
-            "server-not-running",
-            f"{why}, and nothing listens on {where}; the key files hold generation {self._ring.generation}",
-        )
 
     # ---- What was refused is not reloaded again and again
 
@@ -277,20 +231,17 @@ class RingRun:
 
     # ---- Proof
 
-    def _look(self) -> tuple[Problem | None, list[Listener]]:
-        """The first problem, and the listeners that encrypt with a key which the ring does not have."""
-        mendable: Problem | None = None
-        strangers: list[Listener] = []
-        for listener in self._server.listeners:
-            seen = shake(listener, self._deadline)
-            problem = self._judge(listener, seen)
-            # Another key is what a load is there to mend, so any other problem goes before it.
-            if problem is not None and problem.code != "verify-wrong-key":
-                return problem, strangers
-            mendable = mendable or problem
-            if problem is not None and seen.ticket is not None and seen.ticket.key_name not in self._ring.names:
-                strangers.append(listener)
-        return mendable, strangers
+    def _look(self) -> Problem | None:
+        self._strangers: list[Listener] = []
+        """Listeners that encrypt with a key which the ring does not have."""
+        return super()._look()
+
+    def _look_at(self, listener: Listener) -> Problem | None:
+        seen = shake(listener, self._deadline)
+        problem = self._judge(listener, seen)
+        if problem is not None and seen.ticket is not None and seen.ticket.key_name not in self._ring.names:
+            self._strangers.append(listener)
+        return problem
 
     def _judge(self, listener: Listener, seen: Handshake) -> Problem | None:
         current = self._ring.current.name.hex()
@@ -307,13 +258,6 @@ class RingRun:
         if ticket.key_name != current:
             return Problem("verify-wrong-key", f"{wanted}, got one under {ticket.key_name}")
         return None
-
-    def _prove(self) -> None:
-        self._until(lambda: self._look()[0], 3 if self._server.reloaded else 1)
-        self._verified = True
-
-    def _until(self, look: Callable[[], Problem | None], enough: int) -> None:
-        look_until(self._server, self._machine, look, enough)
 
     # ---- Proof of a revocation
 
@@ -346,7 +290,7 @@ class RingRun:
             if listener is None:
                 note(f"forgetting a ticket under {key_name} of {match[1]}, which is no listener of the settings any more")
             elif key_name not in self._ring.names:
-                self._until(functools.partial(self._accepted, listener, key_name, name), 1)
+                self._look_until(functools.partial(self._accepted, listener, key_name, name), 1)
             self._directory.remove(name)
 
     def _accepted(self, listener: Listener, key_name: str, name: str) -> Problem | None:

@@ -4,11 +4,12 @@ stapled until its end, whatever fails; what one certificate lacks holds up no ot
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .aws import Aws, Refused
+from .aws import Refused
 from .clock import Deadline
 from .directory import Directory
 from .entry import Entry, parse_entry
@@ -16,21 +17,21 @@ from .files import Replacement, read_public
 from .handshake import Problem, is_finished, shake, silence
 from .ocsp import Response, find_issuer, read_pem, words_of
 from .result import Failure, note, reason
+from .run import Run
 from .servers.haproxy import HaproxyStaples
 from .servers.nginx import NginxStaples
-from .servers.protocol import Machine, NotRunning, Place, Staple, Waits, choose, look_until
+from .servers.protocol import Place, Staple, Waits
 
 if TYPE_CHECKING:
-    from typing import Generator, Iterator, Mapping, Sequence
+    from typing import Generator, Mapping, Sequence, Type
 
+    from .aws import Aws
     from .files import File
-    from .handshake import Handshake
     from .ocsp import Certificate, Single
     from .servers.protocol import StapleServer
     from .settings import Listener, Settings
 
-KINDS = (HaproxyStaples, NginxStaples)
-_LOOKS = 3
+KINDS: Sequence[Type[StapleServer]] = (HaproxyStaples, NginxStaples)
 # As Parameter Store permits.
 _NAMES_PER_CALL = 10
 # What OpenSSL and every server allow.
@@ -38,7 +39,6 @@ _SKEW = 300
 # A server starts without staples too: it is not kept waiting for longer.
 _BOOT_SECONDS = 55
 _UNDO_SECONDS = 15
-_MENDABLE = ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled")
 
 
 class Request(NamedTuple):
@@ -67,16 +67,15 @@ class Installed(NamedTuple):
     overdue: bool
 
 
-class StapleRun:
-    """One run. What there is to tell stands in it at any moment, however the run ends."""
+class StapleRun(Run["StapleServer"]):
+    mendable = ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled")
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
-        self.result = "failed"
-        self.server = self.version = ""
+        within = Deadline(_BOOT_SECONDS, deadline) if request.boot else deadline
+        super().__init__(KINDS, f"{request.set}.staples", request.boot, settings, environment, within)
+        self._set = request.set
         self._installed = self._withdrawn = self._held = 0
-        self._verified = self._stays = False
-        self._request, self._settings, self._environment = request, settings, environment
-        self._deadline = Deadline(_BOOT_SECONDS, deadline) if request.boot else deadline
+        self._stays = False
         self._trouble: Failure | None = None
         self._places: list[Place] = []
         self._wishes: dict[str, Wish] = {}
@@ -87,61 +86,52 @@ class StapleRun:
         self._told = dict(word.split("=") for word in request.staples.split(",")) if request.staples != "all" else None
 
     def fields(self) -> dict[str, object]:
-        return {
-            "staples": self._request.set,
-            "server": self.server,
-            "result": self.result,
-            "installed": self._installed,
-            "withdrawn": self._withdrawn,
-            "held": self._held,
-            "verified": "handshake" if self._verified and self.result != "failed" else "none",
-        }
+        counts = {"installed": self._installed, "withdrawn": self._withdrawn, "held": self._held}
+        return {"staples": self._set, **super().fields(), **counts}
 
     def run(self) -> None:
-        """Raises Failure."""
-        settings, request = self._settings, self._request
-        self._store = settings.path("STORE", f"/ticketring/staples/{request.set}")
-        kind = choose(KINDS, settings, request.boot)
-        self.server = kind.kind
-        directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{request.set}.staples"), make=True)
-        self._machine = Machine(settings, self._environment, self._deadline, request.boot, directory)
-        self._server: StapleServer = kind(self._machine)
-        with directory.locked("lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
-            try:
-                changed = self._apply()
-            except BaseException as error:
-                if not self._stays:
-                    self._undo(error)
-                raise
-            finally:
-                self.version = "" if request.boot else self._server.version()
+        self._store = self._settings.path("STORE", f"/ticketring/staples/{self._set}")
+        super().run()
+
+    def _apply(self) -> None:
+        try:
+            changed = self._apply_all()
+        except BaseException as error:
+            if not self._stays:
+                self._undo(error)
+            raise
         if self._trouble is not None:
             raise self._trouble
         self.result = "applied" if changed else "unchanged"
 
-    def _object(self, code: str, detail: str) -> None:
+    def _object(self, failure: Failure) -> None:
         """One certificate has a problem, the others are served; the run fails in the end."""
         if self._trouble is None:
-            self._trouble = Failure(code, detail)
+            self._trouble = failure
         else:
-            note(f"{code}: {detail}")
+            note(f"{failure.code}: {failure.detail}")
 
-    def _apply(self) -> bool:
+    def _apply_all(self) -> bool:
         """True where something was changed."""
         self._find_places()
         named = list({place.leaf.id: place for place in reversed(self._places) if self._is_named(place)}.values())[::-1]
         if not named:
             return False
-        texts = self._fetch_told([place.leaf.id for place in named])
+        ids = [place.leaf.id for place in named]
+        # After that the store goes before the order, which may have been long under way.
+        texts = self._fetch(functools.partial(self._read_store, ids), functools.partial(self._are_as_told, ids))
         for place in named:
-            self._wishes[place.leaf.id] = self._judge(place, texts.get(place.leaf.id))
+            try:
+                self._wishes[place.leaf.id] = self._judge(place, texts.get(place.leaf.id))
+            except Failure as failure:
+                self._set_keep(place, failure)
         for place in self._places:
             try:
                 self._compare(place)
             except Failure as failure:
-                self._set_keep(place, failure.code, failure.detail)
-        if not self._request.boot:
-            return self._live(named)
+                self._set_keep(place, failure)
+        if not self._is_boot:
+            return self._live(lambda: self._bring(named))
         with self._replacing() as replacement:
             replacement.place(self._deadline)
         return bool(self._files)
@@ -159,7 +149,7 @@ class StapleRun:
                 why = reason(error) if isinstance(error, OSError) else str(error)
                 if is_named:
                     wanted = f"wanted a certificate of a positive serial number in {certificate}"
-                    self._object("certificate-unreadable", f"{wanted}, found none to read: {why}")
+                    self._object(Failure("certificate-unreadable", f"{wanted}, found none to read: {why}"))
                 else:
                     note(f"leaving out {certificate}: it begins with no certificate that can be read: {why}")
                 continue
@@ -169,7 +159,7 @@ class StapleRun:
             try:
                 directories[folder] = directories.get(folder) or Directory(folder, make=True)
             except Failure as failure:
-                self._object(failure.code, f"{certificate}: {failure.detail}")
+                self._object(Failure(failure.code, f"{certificate}: {failure.detail}"))
                 continue
             place = Place(certificate, leaf, issuer, directories[folder], name)
             if all(other.path != place.path for other in self._places):
@@ -184,31 +174,23 @@ class StapleRun:
 
     # ---- The store
 
-    def _fetch_told(self, ids: Sequence[str]) -> Mapping[str, str]:
-        """The store may be a moment behind the order: it is asked again before the two count as different. After that
-        the store goes before the order, which may have been long under way."""
-        aws = Aws(self._settings, self._environment, self._deadline, self._request.boot)
-        for look in range(1, _LOOKS + 1):
-            texts: dict[str, str] = {}
-            for at in range(0, len(ids), _NAMES_PER_CALL):
-                texts.update(self._fetch(aws, ids[at : at + _NAMES_PER_CALL]))
-            if look == _LOOKS or all(self._is_as_told(each, texts.get(each)) for each in ids):
-                return texts
-            self._deadline.pause(1)
-        raise AssertionError
+    def _read_store(self, ids: Sequence[str], aws: Aws) -> Mapping[str, str]:
+        texts: dict[str, str] = {}
+        for at in range(0, len(ids), _NAMES_PER_CALL):
+            names = {f"{self._store}/{each}": each for each in ids[at : at + _NAMES_PER_CALL]}
+            try:
+                found = aws.call("ssm", "AmazonSSM.GetParameters", {"Names": list(names)}).get("Parameters")
+            except Refused as refused:
+                wanted = f"wanted GetParameters of {self._store} in {aws.region}"
+                raise Failure("endpoint-unreachable", f"{wanted}; {refused.said}") from None
+            for parameter in _objects(found):
+                name, value = parameter.get("Name"), parameter.get("Value")
+                if isinstance(name, str) and isinstance(value, str) and name in names:
+                    texts[names[name]] = value
+        return texts
 
-    def _fetch(self, aws: Aws, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        names = {f"{self._store}/{each}": each for each in ids}
-        try:
-            found = aws.call("ssm", "AmazonSSM.GetParameters", {"Names": list(names)}).get("Parameters")
-        except Refused as refused:
-            raise Failure(
-                "endpoint-unreachable", f"wanted GetParameters of {self._store} in {aws.region}; {refused.said}"
-            ) from None
-        for parameter in _objects(found):
-            name, value = parameter.get("Name"), parameter.get("Value")
-            if isinstance(name, str) and isinstance(value, str) and name in names:
-                yield names[name], value
+    def _are_as_told(self, ids: Sequence[str], texts: Mapping[str, str]) -> bool:
+        return all(self._is_as_told(each, texts.get(each)) for each in ids)
 
     def _is_as_told(self, certificate: str, text: str | None) -> bool:
         told = self._told_of(certificate)
@@ -226,49 +208,42 @@ class StapleRun:
         where, told = f"{self._store}/{place.leaf.id}", self._told_of(place.leaf.id)
         if text is None:
             if told not in ("all", "withdrawn"):
-                self._object("staple-not-stored", f"wanted {where}, Parameter Store has none")
+                raise Failure("staple-not-stored", f"wanted {where}, Parameter Store has none")
             return Wish("absent") if told == "withdrawn" else _KEEP
         try:
             entry = parse_entry(text, place.leaf.id)
         except ValueError as error:
-            self._object("staple-malformed", f"wanted an entry of version 1 in {where}, found {error}")
-            return _KEEP
+            raise Failure("staple-malformed", f"wanted an entry of version 1 in {where}, found {error}") from None
         return Wish("absent") if entry.state != "staple" else self._judge_response(place, entry, where)
 
     def _judge_response(self, place: Place, entry: Entry, where: str) -> Wish:
         try:
             response = Response(entry.der)
         except ValueError as error:
-            self._object("staple-malformed", f"wanted an OCSP response in {where}, found {error}")
-            return _KEEP
+            raise Failure("staple-malformed", f"wanted an OCSP response in {where}, found {error}") from None
         single = next((each for each in response.singles if each.names(place.leaf, place.issuer)), None)
         if single is None:
             wanted = f"wanted a response for {place.certificate} (serial {place.leaf.shown_serial})"
-            self._object("staple-wrong-certificate", f"{wanted}, {where} holds one for another")
-            return _KEEP
-        trouble = self._judge_time(place, entry, single, where)
-        if trouble is not None:
-            self._object(*trouble)
-            return _KEEP
+            raise Failure("staple-wrong-certificate", f"{wanted}, {where} holds one for another")
+        self._judge_time(place, entry, single, where)
         return Wish("staple", entry, response, single)
 
-    def _judge_time(self, place: Place, entry: Entry, single: Single, where: str) -> tuple[str, str] | None:
+    def _judge_time(self, place: Place, entry: Entry, single: Single, where: str) -> None:
         now, least = time.time(), self._server.least
         last = entry.end if single.next_update is None else min(single.next_update, entry.end)
         if single.this_update != entry.this_update:
             shown = f"{words_of(single.this_update)} in {where}, found {words_of(entry.this_update)}"
-            return "staple-malformed", f"wanted thisUpdate {shown}"
+            raise Failure("staple-malformed", f"wanted thisUpdate {shown}")
         if single.status == "unknown":
-            return "staple-malformed", f"wanted the status good or revoked in {where}, found unknown"
+            raise Failure("staple-malformed", f"wanted the status good or revoked in {where}, found unknown")
         if single.this_update > now + _SKEW:
             said = f"the response of {place.certificate} begins {words_of(single.this_update)}"
-            return "clock-skew", f"the clock here says {words_of(int(now))}, {said}"
+            raise Failure("clock-skew", f"the clock here says {words_of(int(now))}, {said}")
         if last <= now + least:
             if last <= now:
                 self._ended.add(entry.digest)
             wanted = f"wanted a response for {place.certificate} with more than {least} s left"
-            return "staple-expired", f"{wanted}, its end is {words_of(last)}"
-        return None
+            raise Failure("staple-expired", f"{wanted}, its end is {words_of(last)}")
 
     # ---- What is in place
 
@@ -296,10 +271,11 @@ class StapleRun:
             file.forget("new")
         installed = self._read_installed(place)
         wish = self._wishes.get(place.leaf.id, _KEEP)
-        trouble = self._find_objection(place, wish, installed) if wish.state == "staple" else None
-        if trouble is not None:
-            self._set_keep(place, *trouble)
-            wish = _KEEP
+        if wish.state == "staple":
+            try:
+                self._refuse(place, wish, installed)
+            except Failure as failure:
+                wish = self._set_keep(place, failure)
         if wish.state == "staple":
             self._change(place, wish.entry.der)
             self._held += 1
@@ -319,9 +295,10 @@ class StapleRun:
         files = self._server.files(place, b"")
         return self._server.heedless and any(file.directory.stat(file.name) is not None for file in files)
 
-    def _set_keep(self, place: Place, code: str, detail: str) -> None:
-        self._object(code, detail)
+    def _set_keep(self, place: Place, failure: Failure) -> Wish:
+        self._object(failure)
         self._wishes[place.leaf.id] = _KEEP
+        return _KEEP
 
     def _change(self, place: Place, der: bytes | None) -> bool:
         files = [file for file in self._server.files(place, der) if not file.in_place()]
@@ -330,50 +307,39 @@ class StapleRun:
             self._changed.append(place)
         return bool(files)
 
-    def _find_objection(self, place: Place, wish: Wish, installed: Installed | None) -> tuple[str, str] | None:
+    def _refuse(self, place: Place, wish: Wish, installed: Installed | None) -> None:
         words = self._server.objection(place, wish.entry.haproxy)
         if words:
-            return "staple-refused", words
+            raise Failure("staple-refused", words)
         is_newer = installed is not None and wish.entry.this_update > installed.single.this_update
         if installed is not None and wish.entry.this_update < installed.single.this_update:
             since = f"{place.path}, which is of {words_of(installed.single.this_update)}"
-            return "staple-mismatch", f"the store holds an older response for {place.certificate} than {since}"
+            raise Failure("staple-mismatch", f"the store holds an older response for {place.certificate} than {since}")
         told = self._told_of(place.leaf.id)
         if told in ("all", wish.entry.digest):
-            return None
+            return
         # A store that has gone on since the order is fine; that it has, and not stayed behind, shows beside what is in place.
         if is_newer or told == "withdrawn" or installed is not None and told == installed.digest:
             note(f"told {told}, the store holds {wish.entry.digest} since")
-            return None
-        return "staple-mismatch", f"told {told} for {place.certificate}, the store holds {wish.entry.digest}"
+            return
+        raise Failure("staple-mismatch", f"told {told} for {place.certificate}, the store holds {wish.entry.digest}")
 
     # ---- Applying
 
-    def _live(self, named: Sequence[Place]) -> bool:
-        """True where something was changed."""
-        server = self._server
-        try:
-            missing = [staple.place for staple in server.missing(self._staples(self._places))]
-            problem = self._look()
-            if problem is not None and problem.code not in _MENDABLE:
-                # No staple can mend these, so nothing is touched and nothing is reloaded.
-                absence = server.absence(problem)
-                raise NotRunning(absence) if absence else Failure(*problem)
-            changed = False
-            if self._files or missing or problem is not None or self._untold:
-                changed = self._load(missing, problem)
-                for file in self._untold:
-                    file.forget("old")
-        except NotRunning as absence:
-            raise self._not_running(str(absence)) from None
+    def _bring(self, named: Sequence[Place]) -> bool:
+        missing = [staple.place for staple in self._server.missing(self._staples(self._places))]
+        problem = self._look()
+        self._refuse_hopeless(problem)
+        changed = False
+        if self._files or missing or problem is not None or self._untold:
+            changed = self._load(missing, problem)
+            for file in self._untold:
+                file.forget("old")
         self._verified = True
         self._say_unseen(named)
         if self._unforgotten:
-            self._object("verify-still-stapled", self._unforgotten)
+            self._object(Failure("verify-still-stapled", self._unforgotten))
         return changed
-
-    _seen: set[str] = set()
-    _unforgotten = ""
 
     def _staples(self, places: Sequence[Place]) -> list[Staple]:
         """What of them is to be stapled."""
@@ -392,12 +358,13 @@ class StapleRun:
             replacement.place(self._deadline)
             for staple, words in server.load(self._staples(wanted or self._places), gone and not server.keeps()):
                 self._take_back(replacement, staple.place, words)
-            look_until(server, self._machine, self._look, 3 if server.reloaded else 1)
+            self._prove()
         return bool(self._files) or server.loaded
 
     def _take_back(self, replacement: Replacement, place: Place, words: str) -> None:
         """The others go on; this one has what it had."""
-        self._set_keep(place, "staple-refused", f"HAProxy does not take the response of {place.certificate}: {words}")
+        refusal = f"HAProxy does not take the response of {place.certificate}: {words}"
+        self._set_keep(place, Failure("staple-refused", refusal))
         for file in self._server.files(place, b""):
             if file.path in (each.path for each in self._files):
                 replacement.give_back(file)
@@ -419,15 +386,10 @@ class StapleRun:
             raise
         replacement.keep()
 
-    def _not_running(self, why: str) -> Failure:
-        """The files may take what the next start needs."""
+    def _place_for_start(self) -> None:
         with self._replacing() as replacement:
             replacement.place(self._deadline)
         self._stays = True
-        where = " ".join(listener.text for listener in self._server.listeners)
-        return Failure(
-            "server-not-running", f"{why}, and nothing listens on {where}; the staples are in place for the next start"
-        )
 
     def _undo(self, error: BaseException) -> None:
         """The files are back. What has come to its end goes, even if nothing else succeeds; nginx staples it for ever."""
@@ -438,7 +400,7 @@ class StapleRun:
                 dropped = self._drop_if_overdue(place, code) or dropped
         server = self._server
         touched = (server.reloaded or server.loaded) and code != "config-test-failed"
-        if touched or dropped and server.kind == "nginx" and not self._request.boot:
+        if touched or dropped and server.kind == "nginx" and not self._is_boot:
             self._bring_back(error)
 
     def _drop_if_overdue(self, place: Place, code: str) -> bool:
@@ -456,26 +418,16 @@ class StapleRun:
     def _bring_back(self, error: BaseException) -> None:
         # What ran out of time is put right all the same, before Run Command ends it.
         self._server.machine = self._machine._replace(deadline=Deadline(_UNDO_SECONDS))
-        try:
-            self._server.restore()
-        except (Failure, NotRunning, OSError) as trouble:
-            if isinstance(error, Failure):
-                error.add(f"bringing the old staples back failed: {trouble}")
+        super()._bring_back(error)
 
     # ---- Proof
 
     def _look(self) -> Problem | None:
-        """What a load is there to mend gives way to any other problem."""
-        mendable: Problem | None = None
-        self._seen, self._unforgotten = set(), ""
-        for listener in self._server.listeners:
-            problem = self._judge_handshake(listener, shake(listener, self._deadline, ("-status",), is_finished))
-            if problem is not None and problem.code not in _MENDABLE:
-                return problem
-            mendable = problem or mendable
-        return mendable
+        self._seen, self._unforgotten = set[str](), ""
+        return super()._look()
 
-    def _judge_handshake(self, listener: Listener, seen: Handshake) -> Problem | None:
+    def _look_at(self, listener: Listener) -> Problem | None:
+        seen = shake(listener, self._deadline, ("-status",), is_finished)
         if seen.leaf == b"" or not (seen.finished or seen.asked):
             return silence(seen, f"{listener.text}: wanted a certificate")
         place = next((place for place in self._places if place.leaf.der == seen.leaf and self._is_named(place)), None)
@@ -506,8 +458,7 @@ class StapleRun:
         """A certificate that no listener presents was put in place, which is not the same as proved."""
         for place in named:
             if self._wishes[place.leaf.id].state != "keep" and place.leaf.id not in self._seen:
-                listeners = " ".join(listener.text for listener in self._server.listeners)
-                note(f"no listener of {listeners} presents the certificate in {place.certificate}")
+                note(f"no listener of {self._listeners()} presents the certificate in {place.certificate}")
                 self._verified = False
 
 

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/configuration.ts'
+import { readContext } from '../../infra/context.ts'
 import { buildProgram, installerSource } from '../../infra/program.ts'
 import { readableDocument } from '../../infra/readable-document.ts'
 import { buildRingDocument } from '../../infra/ring-document.ts'
@@ -62,6 +63,18 @@ describe('a document that carries the program', () => {
     }))
     const servers = { haproxy: { ...haproxy, certificates }, nginx: { ...nginx, staples } }
     expect(buildStapleDocument({ ...set, servers }, PROGRAM).version).toBe('1')
+  })
+})
+
+describe('the documents of cdk.json, which have both servers', () => {
+  const { rings, stapling } = parseConfiguration(readContext().ticketring)
+  const documents = [
+    ...rings.map((ring) => buildRingDocument(ring, PROGRAM)),
+    ...stapling.map((set) => buildStapleDocument(set, PROGRAM)),
+  ]
+
+  it.each(documents)('leave room for four servers more, as large as HAProxy: $name', ({ content }) => {
+    expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThanOrEqual(45_000)
   })
 })
 

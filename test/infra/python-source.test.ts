@@ -26,7 +26,9 @@ def types(tree):
 
 def bare(text):
     tree = ast.parse(text)
-    tree.body = [node for node in tree.body if not is_for_checkers(node)]
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "body", None), list):
+            node.body = [each for each in node.body if not is_for_checkers(each)]
     for node in docstrings(tree):
         node.body = node.body[1:]
         if not node.body and not isinstance(node, ast.Module):
@@ -51,7 +53,7 @@ print(json.dumps({
     "same": bare(source) == bare(delivered),
     "docstrings": sum(1 for _ in docstrings(ast.parse(delivered))),
     "remarks": remarks(delivered),
-    "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(is_for_checkers, ast.parse(delivered).body)),
+    "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(is_for_checkers, ast.walk(ast.parse(delivered)))),
     "wide": wide(delivered),
 }))
 `
@@ -131,6 +133,10 @@ describe('a source without its remarks and types', () => {
     ],
     ['functions without a type', 'def f(): return 1\nclass A:\n    def f(self, *, a, b=1): pass\n'],
     ['types that a class has', 'class A(NamedTuple):\n    a: int\n    b: dict[str, int] = {}\n'],
+    [
+      'blocks for type checkers within others',
+      'class A:\n    x = 1\n    if TYPE_CHECKING:\n        def f(self) -> int: ...\n\n        y: int\n    def g(self):\n        if TYPE_CHECKING:\n            z = 1\n        return 2\nif TYPE_CHECKING:\n    import a\n',
+    ],
     [
       'imports for type checkers',
       'import a\nif TYPE_CHECKING:\n    import b\n\n    class C(Protocol):\n        def f(self) -> int: ...\n\n\nx = 1\nif x:\n    import d\n',

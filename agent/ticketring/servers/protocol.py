@@ -56,6 +56,10 @@ if TYPE_CHECKING:
             """What a load that was not seen came from, as far as the server shows it."""
             ...
 
+        def restore(self) -> None:
+            """Brings its processes back to what they held before a load; the files are back already."""
+            ...
+
         def turn(self) -> ContextManager[object]:
             """Inside, no other run of this machine loads or reloads it."""
             ...
@@ -76,10 +80,6 @@ if TYPE_CHECKING:
 
         def load(self, ring: Ring) -> None:
             """Brings its processes to the ring in the files. May be repeated."""
-            ...
-
-        def restore(self) -> None:
-            """Brings its processes back to what they held before `load`; the files are back already."""
             ...
 
     class StapleServer(Server, Protocol):
@@ -115,10 +115,6 @@ if TYPE_CHECKING:
 
         def keeps(self) -> str:
             """How long it staples on what it is not told to forget; empty where it forgets."""
-            ...
-
-        def restore(self) -> None:
-            """Brings its processes to what the files hold again."""
             ...
 
     S = TypeVar("S", bound=Server)

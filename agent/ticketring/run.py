@@ -1,0 +1,124 @@
+"""What the stories of a ring and of staples share: the server and its lock, what is seen of it, and the way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .aws import Aws
+from .directory import Directory
+from .result import Failure
+from .servers.protocol import Machine, NotRunning, choose, look_until
+
+if TYPE_CHECKING:
+    from typing import Callable, ClassVar, Mapping, Sequence, Type
+
+    from .clock import Deadline
+    from .handshake import Problem
+    from .servers.protocol import Server
+    from .settings import Listener, Settings
+
+    F = TypeVar("F")
+
+S = TypeVar("S", bound="Server")
+
+
+class Run(Generic[S]):
+    """One run. What there is to tell stands in it at any moment, however the run ends."""
+
+    mendable: ClassVar[Sequence[str]] = ()
+    """Problems that a load is there to mend."""
+
+    if TYPE_CHECKING:
+
+        def _apply(self) -> None: ...
+
+        def _place_for_start(self) -> None: ...
+
+        def _look_at(self, listener: Listener) -> Problem | None: ...
+
+    def __init__(
+        self,
+        kinds: Sequence[Type[S]],
+        scope: str,
+        boot: bool,
+        settings: Settings,
+        environment: Mapping[str, str],
+        deadline: Deadline,
+    ) -> None:
+        self.result = "failed"
+        self.server = self.version = ""
+        self._kinds, self._scope, self._is_boot, self._verified = kinds, scope, boot, False
+        self._settings, self._environment, self._deadline = settings, environment, deadline
+
+    def fields(self) -> dict[str, object]:
+        verified = "handshake" if self._verified and self.result != "failed" else "none"
+        return {"server": self.server, "result": self.result, "verified": verified}
+
+    def run(self) -> None:
+        """Raises Failure."""
+        settings, boot = self._settings, self._is_boot
+        kind = choose(self._kinds, settings, boot)
+        self.server = kind.kind
+        self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._scope}"), make=True)
+        self._machine = Machine(settings, self._environment, self._deadline, boot, self._directory)
+        self._server = kind(self._machine)
+        with self._directory.locked("lock", settings.seconds("LOCK_WAIT", 30), self._deadline):
+            try:
+                self._apply()
+            finally:
+                self.version = "" if boot else self._server.version()
+
+    def _fetch(self, ask: Callable[[Aws], F], is_as_told: Callable[[F], bool]) -> F:
+        """What AWS holds may be a moment behind the order, or behind in a replica: it is asked again, twice."""
+        aws = Aws(self._settings, self._environment, self._deadline, self._is_boot)
+        for _ in range(2):
+            found = ask(aws)
+            if is_as_told(found):
+                return found
+            self._deadline.pause(1)
+        return ask(aws)
+
+    # ---- The server that runs
+
+    def _live(self, bring: Callable[[], bool]) -> bool:
+        """True where something was changed. Where the server does not run, the files take what its next start needs."""
+        try:
+            return bring()
+        except NotRunning as absence:
+            self._place_for_start()
+            where = f"nothing listens on {self._listeners()}"
+            raise Failure("server-not-running", f"{absence}, and {where}; the files are in place for its next start") from None
+
+    def _listeners(self) -> str:
+        return " ".join(listener.text for listener in self._server.listeners)
+
+    def _look(self) -> Problem | None:
+        """What a load is there to mend gives way to any other problem."""
+        mendable: Problem | None = None
+        for listener in self._server.listeners:
+            problem = self._look_at(listener)
+            if problem is not None and problem.code not in self.mendable:
+                return problem
+            mendable = mendable or problem
+        return mendable
+
+    def _refuse_hopeless(self, problem: Problem | None) -> None:
+        """No load can mend these, so nothing is touched and nothing is reloaded."""
+        if problem is not None and problem.code not in self.mendable:
+            absence = self._server.absence(problem)
+            raise NotRunning(absence) if absence else Failure(*problem)
+
+    def _prove(self) -> None:
+        self._look_until(self._look, 3 if self._server.reloaded else 1)
+        self._verified = True
+
+    def _look_until(self, look: Callable[[], Problem | None], enough: int) -> None:
+        look_until(self._server, self._machine, look, enough)
+
+    def _bring_back(self, error: BaseException) -> None:
+        """The server, to the files that are back."""
+        try:
+            self._server.restore()
+        except (Failure, NotRunning, OSError) as trouble:
+            if isinstance(error, Failure):
+                error.add(f"bringing back what ran before failed: {trouble}")
