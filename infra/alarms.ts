@@ -16,11 +16,11 @@ export interface AlarmSpec {
   /** How many of the last `of` periods must be bad. */
   readonly periods: number
   readonly of: number
-  /** Whether somebody has to see to it now, or can in the morning. */
+  /** Whether an operator has to see to it now, or can in the morning. */
   readonly tells: 'page' | 'ticket'
   /**
    * Whether silence pages as well. It is the alarm's third state: an alarm begins in it, and actions come of a change,
-   * so a first deploy pages nobody; where missing data counted as bad, each would page before the first tick.
+   * so a first deploy does not page; where missing data counted as bad, each would page before the first tick.
    */
   readonly silence?: 'pages'
 }
@@ -34,7 +34,7 @@ interface AlarmsProps {
   readonly alarms: readonly AlarmSpec[]
 }
 
-/** Where the runbook is, for whoever has no better address. */
+/** Where the runbook is, where the owner names no better address. */
 const RUNBOOK = 'docs/runbook.md'
 
 /** Alarms, each of which links to its heading in docs/runbook.md, and tells also when what it told of is over. */

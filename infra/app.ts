@@ -11,7 +11,7 @@ try {
   synthesiseWithinLimits(app, stack)
   console.error(summarise(configuration, stack).join('\n'))
 } catch (error) {
-  // What somebody wrote wrongly is told in words, without a stack trace of ours.
+  // What is wrong in the configuration is told in words, without a stack trace of ours.
   if (!isRefusal(error)) throw error
   console.error(error.message)
   process.exitCode = 1

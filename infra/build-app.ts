@@ -204,7 +204,7 @@ export function summarise(
   return [...rings.flatMap(ringSummary), ...stapling.flatMap(setSummary), alarmsText(alarms)]
 }
 
-/** An app with the feature flags of cdk.json, whoever starts it. */
+/** An app with the feature flags of cdk.json, however it is started. */
 export function createApp({
   outdir,
   bundle = true,

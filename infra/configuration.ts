@@ -21,7 +21,7 @@ export interface Configuration {
   /** Whom alarms tell. */
   readonly alarms: AlarmConfiguration
   readonly logs: LogConfiguration
-  /** One for now; none means the Region of whoever deploys. */
+  /** One for now; none means the Region that `cdk deploy` is run for. */
   readonly regions: readonly string[]
 }
 
@@ -74,7 +74,7 @@ function refuseLargeDocuments(
   })
 }
 
-/** Somebody may want staples alone. */
+/** An owner may want staples alone. */
 function leastRings(top: Section): number {
   const stapling = top.raw('stapling')
   return Array.isArray(stapling) && stapling.length > 0 ? 0 : 1

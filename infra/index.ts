@@ -1,4 +1,4 @@
-/** What an app of somebody's own imports: the package's only export. */
+/** What an owner's app imports: the package's only export. */
 export type { DeliveryConfiguration, Endpoints } from './delivery-configuration.ts'
 export { OcspStapling, type OcspStaplingProps } from './ocsp-stapling.ts'
 export type { AlarmActions, LogKeeping, Operations } from './operations.ts'

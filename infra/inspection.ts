@@ -60,7 +60,7 @@ export class Inspection {
 
 /**
  * One object of the configuration. A field that is refused is noted and read as a placeholder that breaks no
- * further rule ('' or NaN: every comparison with NaN is false); {@link Inspection.settle} keeps it from anybody.
+ * further rule ('' or NaN: every comparison with NaN is false); {@link Inspection.settle} keeps it from all that would use it.
  */
 export class Section {
   readonly #inspection: Inspection

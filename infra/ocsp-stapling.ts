@@ -55,7 +55,7 @@ export interface OcspStaplingProps {
 export class OcspStapling extends Construct {
   /** The staple function: invoke it with `{"action":"status"}` and the like. */
   readonly function: IFunction
-  /** The function that only looks, for `status` and `explain`: whoever may invoke it can change nothing. */
+  /** The function that only looks, for `status` and `explain`: its callers can change nothing. */
   readonly statusFunction: IFunction
   /** What Run Command runs on the machines. */
   readonly document: FleetDocument

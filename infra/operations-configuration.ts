@@ -4,7 +4,7 @@ import type { Section } from './inspection.ts'
 
 /** Whom alarms tell, as configured. */
 export interface AlarmConfiguration {
-  /** ARN of the SNS topic for what needs somebody now. */
+  /** ARN of the SNS topic for what needs an operator now. */
   readonly page?: string
   /** The same, for what can wait for the morning; `page` where there is none. */
   readonly ticket?: string
@@ -54,7 +54,7 @@ export function readLogs(top: Section): LogConfiguration {
   }
 }
 
-/** The days that CloudWatch Logs takes; logs without an end are nobody's wish. */
+/** The days that CloudWatch Logs takes; logs without an end are not offered. */
 const DAYS = Object.values(RetentionDays).filter(
   (days) => typeof days === 'number' && days !== RetentionDays.INFINITE,
 ) as [number, ...number[]]

@@ -9,7 +9,7 @@ export interface Operations {
 
 /** Whom alarms tell, such as an `SnsAction`. Without one they change colour and nothing else. */
 export interface AlarmActions {
-  /** For what needs somebody now. */
+  /** For what needs an operator now. */
   readonly page?: IAlarmAction
   /** For what can wait for the morning; as `page` where there is none. */
   readonly ticket?: IAlarmAction

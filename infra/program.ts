@@ -1,4 +1,4 @@
-/** The machine's program as it travels: one zipapp, the same bytes whoever builds it, wherever and whenever. */
+/** The machine's program as it travels: one zipapp, the same bytes wherever and whenever it is built. */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

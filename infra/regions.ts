@@ -65,7 +65,7 @@ export function refuseForeign(
   const all = arnsIn(configuration, path)
     .map(([at, arn]) => ({ at, arn, region: arn.split(':')[3] ?? '' }))
     .filter(({ region }) => region !== '')
-  // Where nobody has said where to, all of them have to be of one Region at least.
+  // Where no Region is named, all of them have to be of one Region at least.
   const wanted = deployed ?? all[0]?.region
   for (const { at, arn, region } of all) {
     if (region !== wanted) inspection.note(at, `an ARN of ${wanted}, where everything else is`, arn)

@@ -156,10 +156,10 @@ export class RingSecret extends Construct {
   }
 
   /**
-   * Denies everybody but the rotation role what AWSCURRENT does not name: Secrets Manager keeps old versions, and
+   * Denies all but the rotation role what AWSCURRENT does not name: Secrets Manager keeps old versions, and
    * an old ring decrypts recorded traffic. Two statements, since conditions within one are joined by AND. A request
    * that names neither stage nor version reads AWSCURRENT: ForAnyValue over an absent key is false, so it passes. Nor may
-   * anybody else move labels: AWSCURRENT on an old version would make it readable, and every machine of the fleet with it.
+   * any other principal move labels: AWSCURRENT on an old version would make it readable, and every machine of the fleet with it.
    * Writing a value stays open, since `adopt` does that, and so does this policy's own change: nothing here locks its owner out.
    */
   #guard(ring: string): void {

@@ -65,7 +65,7 @@ export function setSummary(set: SynthesisedSet): readonly string[] {
 
 /** Whom alarms tell, in a line. */
 export function alarmsText({ page, ticket = page }: AlarmConfiguration): string {
-  if (page === undefined) return 'alarms tell nobody: alarms.page is not set'
+  if (page === undefined) return 'alarms send no message: alarms.page is not set'
   return page === ticket ? `alarms tell ${page}` : `alarms page ${page} and make tickets at ${ticket}`
 }
 
@@ -87,7 +87,7 @@ function machinesText({ targets, servers }: Fleet): string {
 }
 
 function readersText({ fleetRoles }: Fleet): string {
-  return `  may be read by: ${fleetRoles.length === 0 ? 'nobody yet: name the machines’ roles in fleetRoles' : `role ${fleetRoles.join(', ')}`}`
+  return `  may be read by: ${fleetRoles.length === 0 ? 'no role yet: name the machines’ roles in fleetRoles' : `role ${fleetRoles.join(', ')}`}`
 }
 
 const MOST_NAMES = 5

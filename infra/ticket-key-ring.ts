@@ -48,7 +48,7 @@ export class TicketKeyRing extends Construct {
   readonly secretArn: string
   /** The rotation function: invoke it with `{"action":"status"}` and the like. */
   readonly function: IFunction
-  /** The function that only looks, for `{"action":"status"}` and dry runs: whoever may invoke it can change nothing. */
+  /** The function that only looks, for `{"action":"status"}` and dry runs: its callers can change nothing. */
   readonly statusFunction: IFunction
   /** What Run Command runs on the machines. */
   readonly document: FleetDocument

@@ -31,7 +31,7 @@ export type Channel = Pick<RotationConfiguration, 'document' | 'target'>
 /** An order in the document's own words. */
 export interface Wording {
   readonly parameters: Readonly<Record<string, readonly string[]>>
-  /** At most 100 characters, for whoever reads the command history. */
+  /** At most 100 characters, for an operator who reads the command history. */
   readonly comment: string
 }
 

@@ -113,7 +113,7 @@ function unweighed<D extends DeliveryState>(delivery: D): D {
   return rest as D
 }
 
-/** Whoever changed its keys just now may be the last to have done so: the fleet has yet to converge after it. */
+/** A machine that changed its keys just now may be the last to have done so: the fleet has yet to converge after it. */
 function unsettled<D extends DeliveryState>(delivery: D): D {
   const { convergedAt: _, ...rest } = delivery
   return rest as D

@@ -119,7 +119,7 @@ function shorten(straggler: Straggler): Straggler {
   return { ...straggler, detail: excerpt(straggler.detail, LONGEST_DETAIL) }
 }
 
-/** Fields of {@link DeliveryState}, for whoever names them as allowed. */
+/** Fields of {@link DeliveryState}, to be named as allowed. */
 export const DELIVERY_STATE_FIELDS = [
   'commands',
   'attempts',

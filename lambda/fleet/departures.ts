@@ -16,7 +16,7 @@ export interface DeparturePorts {
 }
 
 /**
- * Where a fleet has shrunk so far that nothing goes on, asks what became of those that the last commands named: whoever
+ * Where a fleet has shrunk so far that nothing goes on, asks what became of those that the last commands named: what
  * Systems Manager still lists has lost its tag, the others are stopped or terminated. Does not throw: what cannot be asked
  * is not known.
  */

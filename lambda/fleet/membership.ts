@@ -43,7 +43,7 @@ export function fleetTrouble({ fleet, carried, target, now }: FleetQuestion): st
     if (members >= minInstances) return undefined
     return `${counted(members, 'machine')} with the tag ${tag}, fewer than minInstances (${minInstances})`
   }
-  // Whoever is stopped or terminated is missed by nobody; whoever lost its tag still takes connections.
+  // A machine that is stopped or terminated is not missed; one that lost its tag still takes connections.
   const expected = expectedMembers(carried.baseline, now) - (fleet.left?.ended ?? 0)
   if (expected <= 0 || (members > 0 && members * 100 >= expected * minShareOf(target))) return undefined
   const untagged = fleet.left?.untagged ?? 0

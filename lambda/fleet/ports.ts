@@ -64,7 +64,7 @@ export interface EventLog<E> {
 /** What every story may have to say. */
 export type FleetEvent =
   | {
-      /** Why somebody says to call, in their own words: on record even where the call fails. */
+      /** Why the caller says to call, in their own words: on record even where the call fails. */
       readonly kind: 'asked'
       readonly action: string
       readonly reason: string

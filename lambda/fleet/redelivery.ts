@@ -32,7 +32,7 @@ function wereHeldUp({ attempts }: DeliveryState, unreached: number, lanes: numbe
 }
 
 /**
- * From when on it is sent again. At once to machines that were not reached, as long as that gets anywhere, and to whoever
+ * From when on it is sent again. At once to machines that were not reached, as long as that gets anywhere, and to one that
  * comes back; after a back-off to those that failed.
  */
 export function nextDelivery(

@@ -4,7 +4,7 @@ import type { Fleet } from './membership.ts'
 
 /** Whom one command is for. */
 export interface Address {
-  /** Machines that are online, by name, or whoever has the tag. */
+  /** Machines that are online, by name, or all that have the tag. */
   readonly to: 'all' | readonly string[]
   /** Ramped, so that a bad machine shows before all have it, or to all at once. */
   readonly ramp: boolean
@@ -30,7 +30,7 @@ interface Rollout {
 }
 
 /**
- * Whom the next commands go to. The first goes to everybody by the tag where everybody is online, else to those that are:
+ * Whom the next commands go to. The first goes to all by the tag where all are online, else to those that are:
  * Run Command gives it to one machine, then to two and so on, and one that does not answer holds its place until the
  * command expires. What follows goes to the missing alone, and at once where the first went well.
  * @returns none where no machine that lacks it is online.

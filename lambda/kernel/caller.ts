@@ -10,7 +10,7 @@ export interface CallerContext {
 
 /** Who called. Lambda does not tell a function the principal: CloudTrail's data events for Lambda do, by the request's id. */
 export interface Caller {
-  /** By the shape of the event, which whoever may invoke the function can send too. */
+  /** By the shape of the event, which any caller of the function can send too. */
   readonly caller: string
   /** `custom.caller` of the client context: the caller's own word. */
   readonly callerSays?: string

@@ -5,7 +5,7 @@ import { REMEDIES } from './remedies.ts'
 export const ERROR_CODES = [
   // A fault of ours, kept to what it concerns
   'internal-error',
-  // What somebody sent us
+  // What a caller sent
   'request-invalid',
   'read-only',
   'configuration-invalid',

@@ -82,7 +82,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
   }
 }
 
-/** Whether OpenSSL takes it for a certificate: whoever reads a response with OpenSSL reads all that come with it. */
+/** Whether OpenSSL takes it for a certificate: a server that reads a response with OpenSSL reads all that come with it. */
 export function isReadByOpenssl(der: Uint8Array): boolean {
   try {
     return new X509Certificate(der) instanceof X509Certificate

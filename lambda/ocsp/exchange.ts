@@ -92,11 +92,11 @@ export const RETRYABLE: Readonly<Record<Exclude<ResponderStatus, 'successful'>, 
 const PASSING_RULES: readonly Rule[] = ['V12', 'V14', 'V15']
 const PASSING_HTTP = [408, 425, 429]
 
-/** How soon to ask again (S3): a passing failure mends by itself, a status is awaited, a lasting one wants somebody. */
+/** How soon to ask again (S3): a transient failure mends by itself, a status is awaited, a permanent one wants an operator. */
 export type FailureKind = 'transient' | 'awaited' | 'permanent'
 
 /**
- * S3: a passing failure is tried again soon; a lasting one slowly.
+ * S3: a transient failure is tried again soon; a permanent one slowly.
  * @param awaited the responder may have yet to hear of the certificate: it then says so by an error that would last for
  * another one (RFC 6960 §2.3, RFC 9919 §2.2.3: not capable of responding authoritatively).
  */

@@ -94,7 +94,7 @@ function parseBasic(der: Uint8Array): BasicResponse {
   const data = examineDer(fields.read(TAG.sequence, 'tbsResponseData'))
   const algorithm = readAlgorithm(examineDer(fields.read(TAG.sequence, 'signatureAlgorithm')))
   const signature = wholeOctets(examineDer(fields.read(TAG.bitString, 'a signature')), 'a signature')
-  // Certificates are not signed along: whoever is looked for among them is examined then, the others are left alone.
+  // Certificates are not signed along: one that is looked for among them is examined then, the others are left alone.
   const list = fields.explicit(0, TAG.sequence, 'certs')
   const certificates = list === undefined ? [] : sequenceOf(list, 'certs').all()
   fields.end()

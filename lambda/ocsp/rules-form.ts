@@ -54,7 +54,7 @@ export function judgeExtensions({ basic, ours }: ValidationContext): Finding {
   return passes('no critical extension that is unknown')
 }
 
-/** V10: none is sent; one that comes is a cache's answer to somebody else, and is left alone (RFC 9654 §2, RFC 9919 §2.1.1). */
+/** V10: none is sent; one that comes is a cache's answer to another client, and is left alone (RFC 9654 §2, RFC 9919 §2.1.1). */
 export function judgeNonce({ basic }: ValidationContext): Finding {
   const came = findExtension(basic.extensions, NONCE) !== undefined
   return notApplicable(came ? 'no nonce was sent; the one that came is left alone' : 'no nonce was sent')

@@ -21,7 +21,7 @@ export function judgeNoCheck({ signer }: ValidationContext): Finding {
 
 /** V8: the signature over the exact bytes verifies under an allowed algorithm (RFC 6960 §3.2 item 2). */
 export function judgeSignature({ signer }: ValidationContext): Finding {
-  if (signer === undefined) return notApplicable('nobody who may sign was found')
+  if (signer === undefined) return notApplicable('no signer that may sign was found')
   const { ok, detail } = signer.signature
   return ok ? passes(detail) : fails(detail)
 }

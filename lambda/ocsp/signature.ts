@@ -58,7 +58,7 @@ export const CURVES = [
   'brainpoolP384r1',
   'brainpoolP512r1',
 ]
-/** Below this an RSA key can be factored by anybody. */
+/** Below this an RSA key can be factored. */
 export const SMALLEST_RSA = 1024
 
 /** V8's allow-list, PSS aside. */

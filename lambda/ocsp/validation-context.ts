@@ -13,7 +13,7 @@ export interface Transport {
 /** How to judge. Durations in seconds. */
 export interface Options {
   readonly now: Date
-  /** When we held the response, where that is later than `now`: whoever judges the past holds what was yet to come. */
+  /** When we held the response, where that is later than `now`: a judge of the past holds what was yet to come. */
   readonly heldAt?: Date
   /** SHA-1 as the hash of a signature; as that of a CertID it is always allowed. */
   readonly allowSha1?: boolean

@@ -48,7 +48,7 @@ export function validateResponse(der: Uint8Array, subject: Subject, options: Opt
   try {
     return judgeResponse(der, subject, options)
   } catch (error) {
-    // A fault of ours. A response that nobody has judged is no staple, and its bytes must not end a run.
+    // A fault of ours. A response that was not judged is no staple, and its bytes must not end a run.
     return unread(fails(`it could not be judged: ${excerpt(String(error))}`))
   }
 }

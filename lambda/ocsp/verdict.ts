@@ -40,12 +40,12 @@ export interface Signer {
   readonly notAfter: Date
 }
 
-/** A response judged. `outcomes` names every rule, in order: whoever asks why nothing is stapled finds it there. */
+/** A response judged. `outcomes` names every rule, in order: who asks why nothing is stapled finds it there. */
 export interface Verdict {
   /** Anything but `refused` is a status that is signed, in time and about this certificate. */
   readonly verdict: 'good' | 'revoked' | 'unknown' | 'refused'
   readonly outcomes: readonly Outcome[]
-  /** Nothing to refuse for, but somebody may want to know. */
+  /** Nothing to refuse for, but worth knowing. */
   readonly warnings: readonly string[]
   /** Until when it may be stapled (V13). */
   readonly effectiveEnd?: Date

@@ -65,7 +65,7 @@ function isByHand(intent: Intent): boolean {
   return intent.action === 'rotate' && intent.manual
 }
 
-/** Whoever comes second to a compare-and-set has lost nothing; only a person who asked is told by an error. */
+/** The second to a compare-and-set has lost nothing; only a person who asked is told by an error. */
 export async function yielding(
   intent: Intent,
   attempt: () => Promise<Situation>,

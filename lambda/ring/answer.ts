@@ -45,7 +45,7 @@ export interface Answer {
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
-  /** Of `status`: what whoever stole the ring now could read. */
+  /** Of `status`: what a thief of the ring could read now. */
   readonly exposure?: Serialised<Exposure>
   /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
   readonly proof?: {

@@ -59,7 +59,7 @@ function duplicateRotation({ delivery }: Known, intent: Intent): Decision | unde
   }
 }
 
-/** Somebody moved AWSCURRENT back to an older ring: the machines refuse it, and rightly. */
+/** An operator moved AWSCURRENT back to an older ring: the machines refuse it, and rightly. */
 function movedBack(
   { delivery, carried, now }: Known,
   { timing }: RotationConfiguration,
@@ -135,7 +135,7 @@ function answerGate(gate: Gate, { labels }: Known, overdue: boolean, prefix = ''
     return { action: 'advance', forced: gate.forced, reason: prefix + gate.reason }
   }
   const reason =
-    `AWSPENDING is on ${pending}, which somebody else left: it is taken off 30 minutes after it was ` +
+    `AWSPENDING is on ${pending}, which another rotation left: it is taken off 30 minutes after it was ` +
     'first seen, or take it off by hand'
   return { action: 'hold', waitsFor: 'operator', page: overdue, reason }
 }
@@ -144,7 +144,7 @@ function gateOf(known: Known, intent: Intent, { target, timing }: RotationConfig
   return askGate({ ...known, target, timing, manual: intent.action === 'rotate' && intent.manual })
 }
 
-/** True if this version was made by this system, on whichever path: nobody else's work is lost by replacing it. */
+/** True if this version was made by this system, on whichever path: no other work is lost by replacing it. */
 function isOurs(version: string): boolean {
   return /^(genesis|advance|revoke)-/.test(version)
 }

@@ -55,7 +55,7 @@ export interface DeliveryRecord {
 }
 
 /**
- * What to write where somebody else has written meanwhile: a newer generation is never replaced, nor what is
+ * What to write where another function has written meanwhile: a newer generation is never replaced, nor what is
  * remembered of callers forgotten.
  */
 export function mergeRecords(

@@ -6,7 +6,7 @@ import { type ActionRequest, requireRing } from './request.ts'
 import type { Decision, Intent, Situation } from './situation.ts'
 
 /**
- * Says what is, and what an action would do now. Has no port that could change anything, and publishes no metrics: whoever
+ * Says what is, and what an action would do now. Has no port that could change anything, and publishes no metrics: who
  * looks often must not hide that the ticks have stopped.
  */
 export async function look(ports: ObservationPorts, request: ActionRequest): Promise<Answer> {

@@ -38,7 +38,7 @@ export interface ObservationPorts
   extends Pick<RotationPorts, 'configuration' | 'inventory' | 'clock' | 'eventLog'> {
   readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
   readonly records: Pick<Records, 'read'>
-  /** Without it nobody asks what became of machines that left. */
+  /** Without it the function does not ask what became of machines that left. */
   readonly sender?: Pick<CommandSender, 'results'>
 }
 
@@ -77,7 +77,7 @@ interface Sight {
   readonly unread?: true
 }
 
-/** Labels, record and value are read by three calls, between which somebody may commit: they must fit together. */
+/** Labels, record and value are read by three calls, between which another function may commit: they must fit together. */
 async function look(ports: ObservationPorts): Promise<Sight> {
   for (let looks = 1; looks <= MOST_LOOKS; looks++) {
     const labels = await ports.versions.labels()
@@ -163,12 +163,12 @@ export function readRecord(
   })
 }
 
-/** Writes the record of a situation that has a ring, over what somebody else may have written meanwhile. */
+/** Writes the record of a situation that has a ring, over what another function may have written meanwhile. */
 export async function saveRecord(ports: RotationPorts, situation: Situation): Promise<void> {
   const { delivery, carried } = situation
   if (delivery === undefined) return
   const ours = { ring: ports.configuration.ring, delivery, carried }
-  // Of the first command of a version nobody else has anything to say yet.
+  // Of the first command of a version no other function has anything to say yet.
   const isFirst = delivery.attempts === 1 && !delivery.commands.some(({ judged }) => judged)
   const merged = mergeRecords(ours, isFirst ? undefined : await readRecord(ports))
   await ports.records.write(serialiseRecord(merged))

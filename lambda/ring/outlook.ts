@@ -17,7 +17,7 @@ export function outlookOf({ rotatedAt, convergedAt }: Delivery, timing: Rotation
   return { dueAt: interval > lived ? interval : lived, forcedAt: later(rotatedAt, timing.maxKeyAge) }
 }
 
-/** What whoever steals the ring of now can read of recorded traffic, until a revoke. Durations in seconds. */
+/** What a thief of the ring of now can read of recorded traffic, until a revoke. Durations in seconds. */
 export interface Exposure {
   /**
    * How long after it was made a session can be decrypted: 2 T + L. In TLS 1.2 a session that is resumed within L gets a

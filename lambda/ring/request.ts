@@ -47,7 +47,7 @@ export interface StepRequest {
   readonly token: string
   /** Sensitive: forwarded to PutSecretValue, never logged. */
   readonly rotationToken?: string
-  /** Names of fields that nobody here knows: AWS adds some. */
+  /** Names of fields that this version does not know: AWS adds some. */
   readonly unknown?: readonly string[]
 }
 

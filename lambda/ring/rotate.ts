@@ -98,7 +98,7 @@ function provesCurrent(decision: Decision, after: Situation | Unlabelled): boole
   return decision.action === 'unlabel' && decision.label === 'AWSPREVIOUS' && 'taken' in after && after.taken
 }
 
-/** Whoever has acted or waited looks at the labels again before it answers. @returns what it goes on with, if need be. */
+/** A function that has acted or waited looks at the labels again before it answers. @returns what it goes on with, if need be. */
 async function followed(ports: RotationPorts, course: Course): Promise<Course | undefined> {
   if (!course.acted || course.overtaken >= MOST_OVERTAKEN) return undefined
   if (await isStill(ports, course.situation)) return undefined

@@ -137,7 +137,7 @@ async function readStaged(
   }
 }
 
-/** Whoever calls RotateSecret asks the gate first; Secrets Manager's own schedule cannot. */
+/** A caller of RotateSecret asks the gate first; Secrets Manager's own schedule cannot. */
 function refuseClosedGate(
   { configuration }: RotationPorts,
   situation: Situation & { delivery: Delivery },

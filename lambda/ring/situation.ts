@@ -16,13 +16,13 @@ export interface Situation {
   readonly fleet: Fleet
   /** What was delivered last, where AWSCURRENT holds no ring any more. */
   readonly lost?: Delivery
-  /** There may be a ring, but whoever looks may not read it, and the record does not know it yet. */
+  /** There may be a ring, but this function may not read it, and the record does not know it yet. */
   readonly unread?: true
   /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */
   readonly unreachable?: string
 }
 
-/** What somebody wants done. `reconcile` wants whatever is due. */
+/** What is to be done. `reconcile` wants whatever is due. */
 export type Intent =
   | { readonly action: 'reconcile' }
   | {
@@ -45,7 +45,7 @@ export type Decision = { readonly reason: string } & (
       readonly action: 'hold'
       readonly waitsFor: WaitsFor | 'operator'
       readonly until?: Date
-      /** True where somebody should be woken: a rotation is due, or something is wrong. */
+      /** True where an operator is to be paged: a rotation is due, or something is wrong. */
       readonly page: boolean
     }
 )

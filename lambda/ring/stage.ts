@@ -12,7 +12,7 @@ export interface Commission {
   readonly token?: string | undefined
 }
 
-/** A ring that was staged longer ago than this is no attempt that somebody is still making (s). */
+/** A ring that was staged longer ago than this is no attempt that a function is still making (s). */
 const FRESH = 30 * 60
 
 /** A version that waits for its commit, and the ring in it. */
@@ -85,14 +85,14 @@ function nextRing(
   if (base.ring === undefined) return genesis(configuration.ring, chance.uuid(), making)
   const { highest } = situation.carried
   const known = highest?.lineage === base.ring.lineage ? highest.generation : 0
-  // Generations only grow, also where somebody moved AWSCURRENT back.
+  // Generations only grow, also where an operator moved AWSCURRENT back.
   const generation = Math.max(base.ring.generation, known) + 1
   return origin === 'revoke' ? revoke(base.ring, making, generation) : advance(base.ring, making, generation)
 }
 
 /**
  * Versions are immutable: where this one already has a value, that one counts.
- * @returns the ring that the version holds; `undefined` where somebody has put something else there.
+ * @returns the ring that the version holds; `undefined` where something else was put there.
  */
 async function put(
   ports: RotationPorts,
@@ -102,7 +102,7 @@ async function put(
   rotationToken?: string,
 ): Promise<Ring | undefined> {
   const value = serialiseRing(ring)
-  // What nobody could read any more must not be written: a parent's name of a form that no ring may have, say.
+  // What could not be read any more must not be written: a parent's name of a form that no ring may have, say.
   parseRing(value, ring.ring)
   try {
     const label = origin === 'revoke' ? REVOKING : 'AWSPENDING'
@@ -125,6 +125,6 @@ function moved(wanted: string, came: string): TicketringError {
   return new TicketringError('label-moved', {
     wanted: `AWSCURRENT on ${wanted}`,
     came: `AWSCURRENT on ${came}`,
-    fix: 'Somebody else committed meanwhile; nothing has changed here',
+    fix: 'Another function committed meanwhile; nothing has changed here',
   })
 }

@@ -3,7 +3,7 @@ import type { RotationConfiguration } from './configuration.ts'
 import { REVOKING } from './labels.ts'
 import { type Decision, isRevocation, type Known } from './situation.ts'
 
-/** An AWSPENDING this old belongs to nobody who is still working. */
+/** An AWSPENDING this old belongs to no function that is still working. */
 const PENDING_LIFE = 30 * 60
 
 /** No label stays on what was revoked, converged or not, nor on the revocation's own way to its commit. */
@@ -23,7 +23,7 @@ export function revokedLeftover({ labels, pendingParent }: Known): Decision | un
 }
 
 /**
- * Erases what the labels still hold of the old ring, once nobody can need it. AWSPREVIOUS last: Secrets Manager moves it
+ * Erases what the labels still hold of the old ring, once no machine can need it. AWSPREVIOUS last: Secrets Manager moves it
  * with every commit, so that taking it off proves that there was no other since.
  */
 export function tidy({ labels }: Known, { trigger }: RotationConfiguration): Decision | undefined {
@@ -51,6 +51,6 @@ export function abandonedPending({ labels, carried, now }: Known): Decision | un
   }
   if (now < later(carried.pending.since, PENDING_LIFE)) return undefined
   const since = carried.pending.since.toISOString()
-  const reason = `AWSPENDING has been on ${pending} since ${since}, and nobody is working on it`
+  const reason = `AWSPENDING has been on ${pending} since ${since}, and no rotation is working on it`
   return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason }
 }

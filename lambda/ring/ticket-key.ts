@@ -10,7 +10,7 @@ const AES = { from: 16, to: 48 }
 const HMAC = { from: 48, to: 80 }
 
 /**
- * A session-ticket key (RFC 5077 §4). It redacts itself: whoever prints, logs or serialises one sees the key
+ * A session-ticket key (RFC 5077 §4). It redacts itself: printed, logged or serialised it shows the key
  * name, which stands in clear at the head of every ticket, and nothing else.
  */
 export class TicketKey {
@@ -81,7 +81,7 @@ export class TicketKey {
   }
 }
 
-/** HAProxy and nginx take an all-zero key without a word, so nobody after us would notice one. */
+/** HAProxy and nginx take an all-zero key without a word, so nothing after us would notice one. */
 function refuseConstant(bytes: Uint8Array): void {
   for (const [field, { from, to }] of Object.entries({ name: NAME, AES: AES, HMAC: HMAC })) {
     const part = bytes.subarray(from, to)

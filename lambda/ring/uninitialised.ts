@@ -39,7 +39,7 @@ function unadopted({ action }: Intent): string {
   return `${what}: write one into the secret (npm run adopt), or have {"action":"rotate"} make it`
 }
 
-/** A new lineage ends every session: somebody's slip must not begin one, while the machines run on with their ring. */
+/** A new lineage ends every session: an operator's slip must not begin one, while the machines run on with their ring. */
 function decideLost(labels: Labels, { generation, lineage }: Delivery, intent: Intent): Decision {
   const was = `generation ${generation} of lineage ${lineage}`
   if (intent.action === 'revoke')

@@ -94,7 +94,7 @@ function isShown(
   return kept.entry !== before?.entry || kept.entry.failures > 0
 }
 
-/** How many machines there are, and how many hold what they should. Nobody has confirmed what was never sent. */
+/** How many machines there are, and how many hold what they should. No machine has confirmed what was never sent. */
 function standingOf({ delivery, fleet }: DeliveryProgress): {
   readonly members: number
   readonly confirmed: number

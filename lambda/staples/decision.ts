@@ -15,7 +15,7 @@ export interface Candidate {
 export interface Moment {
   readonly now: Date
   readonly timing: StapleTiming
-  /** Asked for by hand: due or not, and however lately it was asked. Whoever mends a responder wants to know at once. */
+  /** Asked for by hand: due or not, and however lately it was asked. Who has mended a responder wants to know at once. */
   readonly forced: boolean
   /** False once this run has asked, or has no time left to. */
   readonly mayAsk: boolean

@@ -28,7 +28,7 @@ export function progressTowards(
   const { delivery, carried } = record
   const mark = desiredDigest(holding)
   if (delivery?.holding === mark) return { fleet, carried, holding, delivery, changed: undefined }
-  // Only where everybody is known to hold everything else may a command name no more than what changed.
+  // Only where every machine is known to hold everything else may a command name no more than what changed.
   const complete =
     delivery !== undefined &&
     delivery.holding === desiredDigest(before) &&

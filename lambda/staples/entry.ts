@@ -43,7 +43,7 @@ export interface StapleEntry {
   readonly state: StapleState
   /** Clients insist on a staple (RFC 7633). */
   readonly mustStaple: boolean
-  /** There in state `staple`; in state `withdrawn` for whoever asks why. */
+  /** There in state `staple`; in state `withdrawn` for an operator who asks why. */
   readonly response?: StoredResponse
   /** Why it was withdrawn, in a sentence. */
   readonly reason?: string
@@ -133,7 +133,7 @@ export function serialiseEntry(entry: StapleEntry): string {
   throw new TicketringError('staple-too-large', {
     wanted: `an entry for ${entry.name} of at most ${LARGEST_ENTRY} bytes, which an advanced parameter holds`,
     came: `${bytes} bytes around a response of ${entry.response?.der.length ?? 0}`,
-    fix: 'Have the responder leave out certificates that nobody needs, or use a shorter key for its signer',
+    fix: 'Have the responder leave out certificates that are not needed, or use a shorter key for its signer',
   })
 }
 

@@ -48,7 +48,7 @@ export function failureOnTheWay(error: unknown): TryFailure {
   return { code: error.code, detail: detailOf(error), kind: kindOfFailure(failure), remedy }
 }
 
-/** What nobody has foreseen about one certificate is its failure, and keeps none of the others waiting. */
+/** What is unforeseen about one certificate is its failure, and keeps none of the others waiting. */
 function failureOfFault(error: unknown): TryFailure {
   const detail = excerpt(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
   return { code: 'internal-error', detail, kind: 'transient', remedy: 'none' }
@@ -70,7 +70,7 @@ export const STRANGERS: TryFailure = {
 
 /**
  * What it amounts to that no URL gave the issuer. Where each one might yet, as far as its failure tells, it is that
- * failure, and is tried again soon; else the issuer is missing until somebody does something about it.
+ * failure, and is tried again soon; else the issuer is missing until the owner does something about it.
  * @param unread certificates of the chain that could not be read.
  */
 export function failureOfIssuers(failures: readonly IssuerFailure[], unread: number): TryFailure {

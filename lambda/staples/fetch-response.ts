@@ -26,7 +26,7 @@ import { MOST_URLS, mayStillAsk, type RunMemory } from './run-memory.ts'
 export type Asked =
   | { readonly kind: 'response'; readonly response: StoredResponse; readonly freshUntil?: Date }
   | { readonly kind: 'failure'; readonly failure: TryFailure }
-  /** Not asked: its responders do not answer anybody in this run. */
+  /** Not asked: its responders do not answer in this run. */
   | { readonly kind: 'deferred' }
 
 type Sound = Extract<Asked, { kind: 'response' }>

@@ -4,7 +4,7 @@ import { supersedes } from './entry-change.ts'
 import type { CertificateState } from './observation.ts'
 import type { StaplePorts } from './ports.ts'
 
-/** Whoever loses this often in a row meets something that no repetition mends. */
+/** A function that loses this often in a row meets something that no repetition mends. */
 const MOST_TRIES = 8
 
 /**
@@ -63,7 +63,7 @@ export async function trySaving(
   }
 }
 
-/** @returns the version written; where somebody created the parameter first, it follows theirs. */
+/** @returns the version written; where another function created the parameter first, it follows theirs. */
 async function writeAfter({ store }: StaplePorts, entry: StapleEntry, after: number): Promise<number> {
   const text = serialiseEntry(entry)
   try {

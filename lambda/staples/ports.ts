@@ -47,7 +47,7 @@ export interface StapleStore {
   earlier(id: string, version: number): Promise<string | undefined>
   /**
    * Writes the next version, whatever it will be; creates only where nothing is stored (`after` 0).
-   * @returns the version that it became: more than `after` + 1 where somebody else wrote meanwhile.
+   * @returns the version that it became: more than `after` + 1 where another function wrote meanwhile.
    * @throws TicketringError `staple-contended` where `after` is 0 and there is one already.
    */
   write(id: string, text: string, after: number): Promise<number>

@@ -168,7 +168,7 @@ interface Withdrawals extends Omit<Refreshed, 'unsaved'> {
   readonly goers: readonly Saved[]
 }
 
-/** Withdraws, unless so many would go at once that something else must be wrong: then all stay, and somebody is woken. */
+/** Withdraws, unless so many would go at once that something else must be wrong: then all stay, and an operator is paged. */
 async function withdrawAll(
   ports: StaplePorts,
   turns: readonly Turn[],

@@ -19,7 +19,7 @@ export interface StapleMetrics {
   readonly WithdrawalHeld: number
 }
 
-/** One certificate for whoever asks how it stands. Times in ISO 8601. */
+/** How one certificate stands. Times in ISO 8601. */
 export interface StapleReport {
   readonly name: string
   readonly id?: string

@@ -446,7 +446,7 @@ describe('what other hands did to the labels', () => {
     world.clock.advance(TIMING.every)
     expect((await world.scheduled()).decision).toMatchObject({
       action: 'hold',
-      reason: expect.stringContaining('somebody else left'),
+      reason: expect.stringContaining('another rotation left'),
     })
     expect(world.ring().generation).toBe(1)
     await world.pass(31 * 60)

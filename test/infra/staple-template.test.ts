@@ -235,7 +235,7 @@ describe('the stack tells', () => {
           'certificates: a, b, c, d, e and 2 more',
           `from subnets ${VPC.subnetIds.join(', ')}`,
           '10.0.0.0/8',
-          'nobody yet',
+          'no role yet',
         ],
       ],
     ]

@@ -272,7 +272,7 @@ describe('the stack tells', () => {
       `document ${rings[0]?.document.name}`,
       'each machine looks every 30m',
       'role terminators',
-      'alarms tell nobody',
+      'alarms send no message',
     ]) {
       expect(text).toContain(fact)
     }

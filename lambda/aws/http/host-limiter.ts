@@ -25,7 +25,7 @@ export class HostLimiter {
     }
     const line = this.#waiting.get(host) ?? []
     this.#waiting.set(host, line)
-    // Whoever leaves hands its place over: the count stays.
+    // One that leaves hands its place over: the count stays.
     await new Promise<void>((resolve) => line.push(resolve))
   }
 

@@ -206,7 +206,7 @@ function headersOf({ method, fresh, body }: HttpQuestion, url: URL): Record<stri
     Host: url.host,
     Accept: 'application/ocsp-response, application/pkix-cert, */*;q=0.1',
     'User-Agent': 'ticketring',
-    // What is compressed would be no response, and nobody here unpacks it.
+    // What is compressed would be no response, and nothing here unpacks it.
     'Accept-Encoding': 'identity',
     ...(fresh === true ? { 'Cache-Control': 'no-cache', Pragma: 'no-cache' } : {}),
     ...(method === 'POST'
