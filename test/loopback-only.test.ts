@@ -1,10 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { lookup, Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
 import { get } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { expect, test } from 'vitest'
-import { insistOnLoopback } from './loopback-only.ts'
+import { insistOnLoopback } from './loopback-only.mjs'
 
 // Kept for documentation (RFC 5737, RFC 3849): nothing answers there even where the guard is broken.
 const [OUTSIDE, OUTSIDE6] = ['192.0.2.1', '2001:db8::1']
@@ -46,6 +47,13 @@ test.each(Object.keys(ATTEMPTS))('%s beyond loopback is refused, and fails its t
   expect(insistOnLoopback).toThrow(
     /a test connects to loopback only, but this was asked for: Error: \w+ \S+\n {4}at /,
   )
+  expect(insistOnLoopback).not.toThrow()
+})
+
+test('what a Node process below tries to reach beyond loopback is refused, and fails the test', () => {
+  const connecting = `require('net').connect(9, '${OUTSIDE}').on('error', ({ code }) => console.log(code))`
+  expect(execFileSync(process.execPath, ['-e', connecting], { encoding: 'utf8' })).toBe('EACCES\n')
+  expect(insistOnLoopback).toThrow(/: process \d+: Error: connect 192\.0\.2\.1\n/)
   expect(insistOnLoopback).not.toThrow()
 })
 

@@ -7,7 +7,7 @@ const RUNTIME = fileURLToPath(new URL('./function-runtime.mjs', import.meta.url)
 export interface ProcessOptions {
   readonly taskRoot: string
   readonly handler: string
-  /** The whole of it: nothing is inherited. */
+  /** The whole of it, but for what Node itself is told (NODE_OPTIONS): nothing else is inherited. */
   readonly environment: Readonly<Record<string, string>>
   readonly wrap: (argv: readonly string[]) => readonly string[]
   readonly print: (stream: 'stdout' | 'stderr', text: string) => void
@@ -41,7 +41,7 @@ export class FunctionProcess {
     const [command = process.execPath, ...args] = wrap([process.execPath, RUNTIME, taskRoot, handler])
     this.#child = spawn(command, args, {
       cwd: taskRoot,
-      env: { ...environment },
+      env: { ...environment, ...nodeOptions() },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A group of its own, so that a wrapper dies together with what it wraps.
       detached: true,
@@ -107,6 +107,11 @@ export class FunctionProcess {
     this.#answer({ error: { errorType: 'Sandbox.Timedout', errorMessage } })
     this.kill()
   }
+}
+
+function nodeOptions(): Readonly<Record<string, string>> {
+  const { NODE_OPTIONS } = process.env
+  return NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS }
 }
 
 /** As Lambda's own runtime, written in Go, words it. */

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const [, , root, handlerName] = process.argv
+// What Node was told is no variable of the function's.
+delete process.env.NODE_OPTIONS
 const handler = load(root, handlerName)
 
 process.on('message', async ({ id, event, deadline, arn, clientContext }) => {

@@ -4,6 +4,7 @@ import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
 import { sendSigned } from '../../../local/signed-request.ts'
+import { insistOnLoopback } from '../../loopback-only.mjs'
 import { ASSEMBLY, clients, startAccount } from './fixture.ts'
 import { send, sign } from './signing.ts'
 
@@ -62,6 +63,12 @@ test("a function has the template's variables and Lambda's own, and nothing of t
     AWS_ENDPOINT_URL: aws.endpoint,
     AWS_REGION: aws.region,
   })
+})
+
+test('a function of a test is kept on loopback as the test is', async () => {
+  // Kept for documentation (RFC 5737): nothing answers there even where the guard is broken.
+  expect((await invoke({ do: 'connect', host: '192.0.2.1' })).payload).toBe('EACCES')
+  expect(insistOnLoopback).toThrow(/: process \d+: Error: connect 192\.0\.2\.1\n/)
 })
 
 test('only durations of an environment may be overridden, where that is declared', async () => {

@@ -1,4 +1,5 @@
 /** A function that does what its event says, so that a test can look at how it is run. */
+import { connect } from 'node:net'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 
 let invocations = 0
@@ -22,6 +23,11 @@ export async function handler({ do: action, ...event }, context) {
       throw new RangeError(event.message)
     case 'exit':
       return process.exit(event.code)
+    case 'connect':
+      return new Promise((resolve) => {
+        const socket = connect(9, event.host, () => resolve('connected'))
+        socket.once('error', ({ code }) => resolve(code))
+      })
     case 'read': {
       const client = new SecretsManagerClient({ maxAttempts: event.attempts ?? 1 })
       const { SecretString } = await client.send(new GetSecretValueCommand(event.input))
