@@ -1,4 +1,4 @@
-import type { CertificateSetting } from '../lambda/staples/configuration.ts'
+import { CERTIFICATE_FIELDS, type CertificateSetting } from '../lambda/staples/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from './arns.ts'
 import type { Inspection, Section } from './inspection.ts'
 
@@ -15,17 +15,6 @@ export interface CertificateConfiguration extends Omit<CertificateSetting, 'chai
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._*-]{0,63}$/
 // Parameter Store keeps names that begin with aws or ssm for itself.
 const PARAMETER = /^(?!\/?(aws|ssm))(\/?[\w.-]+|(\/[\w.-]+){2,15})$/i
-const FIELDS = [
-  'name',
-  'chain',
-  'url',
-  'proxy',
-  'hash',
-  'revoked',
-  'mustStaple',
-  'allowSha1',
-  'maxAge',
-] as const satisfies readonly (keyof CertificateSetting)[]
 
 /** Reads one certificate and notes what is wrong with it; `haproxy`: whether one of the set's servers is HAProxy. */
 export function readCertificate(
@@ -34,7 +23,7 @@ export function readCertificate(
   path: string,
   haproxy: boolean,
 ): CertificateConfiguration {
-  const certificate = inspection.section(path, value, FIELDS)
+  const certificate = inspection.section(path, value, CERTIFICATE_FIELDS)
   return {
     name: certificate.text('name', NAME, 'a name of 1 to 64 letters, digits and . _ * -'),
     chain: readChain(certificate),

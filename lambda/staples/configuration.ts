@@ -135,18 +135,21 @@ function noFile(file: string): never {
   throw new TicketringError(CODE, { wanted: `the file ${file} beside the function`, came: 'none' })
 }
 
+/** As at synth: what is written there is read here. */
+export const CERTIFICATE_FIELDS = [
+  'name',
+  'chain',
+  'url',
+  'proxy',
+  'hash',
+  'revoked',
+  'mustStaple',
+  'allowSha1',
+  'maxAge',
+] as const satisfies readonly (keyof CertificateSetting)[]
+
 function parseCertificateSetting(value: unknown): CertificateSetting {
-  const fields = Fields.of(value, 'a certificate', CODE, [
-    'name',
-    'chain',
-    'url',
-    'proxy',
-    'hash',
-    'revoked',
-    'mustStaple',
-    'allowSha1',
-    'maxAge',
-  ])
+  const fields = Fields.of(value, 'a certificate', CODE, CERTIFICATE_FIELDS)
   return {
     name: fields.string('name', CERTIFICATE_NAME, 'a name of letters, digits, dots and dashes'),
     chain: parseChainSource(fields.raw('chain')),
