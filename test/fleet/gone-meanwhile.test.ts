@@ -1,5 +1,5 @@
 /** A HAProxy that ends, or is away for a moment, while a run is about to load it. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -21,6 +21,8 @@ async function endBeforeLoad<R>(begin: () => { pid: number; ended: Promise<R> })
     readdirSync(directory).find((name) => /^haproxy\.[0-9a-f]+\.reload$/.test(name)) ?? '',
   )
   holder = spawn('flock', ['--no-fork', lock, 'sleep', '600'], { stdio: 'ignore' })
+  await vi.waitFor(() => expect(spawnSync('flock', ['-n', lock, 'true']).status).toBe(1), 10_000)
+  for (const each of [instance, instance.machine]) each.set('LOCK_WAIT=60')
   const { pid, ended } = begin()
   await expect.poll(() => filesOf(pid)).toContain(lock)
   await instance.machine.terminator.halt()
