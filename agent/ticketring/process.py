@@ -25,7 +25,10 @@ class Child:
     def __init__(self, words: Sequence[str], deadline: Deadline) -> None:
         """Its output is a terminal: to a pipe, openssl would write only once 4 kB came together."""
         self._deadline = deadline
-        self._output, theirs = os.openpty()
+        try:
+            self._output, theirs = os.openpty()
+        except OSError as error:
+            raise Failure("tool-missing", f"wanted a terminal of /dev/ptmx to run {words[0]} on: {reason(error)}") from None
         try:
             self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True)
         except OSError as error:

@@ -48,3 +48,18 @@ test('where there is no room to note the time of a reload, the reload counts all
   expect(line).toMatchObject({ result: 'applied', installed: 1, verified: 'handshake' })
   expect(await instance.stapled()).toEqual(der)
 })
+
+test('a machine that has no terminal to give is tool-missing, and staples on', async () => {
+  instance = await StapleInstance.start('nginx')
+  const older = await instance.staple({ from: -9 })
+  instance.publish()
+  const prefix = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs tmpfs /dev/pts; exec "$@"', 'sh']
+  const { line } = await instance.run('all', { prefix })
+  expect(line).toMatchObject({
+    error: 'tool-missing',
+    installed: 0,
+    detail: expect.stringContaining('/dev/ptmx'),
+  })
+  expect(instance.installed()).toEqual(older)
+  expect(await instance.stapled()).toEqual(older)
+})
