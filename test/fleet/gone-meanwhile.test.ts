@@ -21,7 +21,7 @@ async function endBeforeLoad<R>(begin: () => { pid: number; ended: Promise<R> })
     readdirSync(directory).find((name) => /^haproxy\.[0-9a-f]+\.reload$/.test(name)) ?? '',
   )
   holder = spawn('flock', ['--no-fork', lock, 'sleep', '600'], { stdio: 'ignore' })
-  await vi.waitFor(() => expect(spawnSync('flock', ['-n', lock, 'true']).status).toBe(1), 10_000)
+  await expect.poll(() => spawnSync('flock', ['-n', lock, 'true']).status).toBe(1)
   for (const each of [instance, instance.machine]) each.set('LOCK_WAIT=60')
   const { pid, ended } = begin()
   await expect.poll(() => filesOf(pid)).toContain(lock)
