@@ -32,6 +32,8 @@ export type Answer =
 export class FunctionProcess {
   readonly #child: ChildProcess
   #settle: ((answer: Answer) => void) | undefined
+  /** As Lambda's init phase, in which no time-out of the function's runs. */
+  readonly #initialised: Promise<void>
   #dying = false
   #ended = false
   /** Resolves when the process is gone. */
@@ -49,7 +51,8 @@ export class FunctionProcess {
     endWithUs(this.#child)
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => print('stdout', text))
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => print('stderr', text))
-    this.#child.on('message', (message) => this.#answer(message as Answer))
+    this.#initialised = new Promise((resolve) => this.#child.once('message', () => resolve()))
+    void this.#initialised.then(() => this.#child.on('message', (message) => this.#answer(message as Answer)))
     this.#child.on('error', (error) => this.#end(String(error)))
     this.ended = new Promise((resolve) => {
       this.#child.once('close', () => resolve()).once('error', () => resolve())
@@ -71,11 +74,14 @@ export class FunctionProcess {
     const answered = new Promise<Answer>((resolve) => {
       this.#settle = resolve
     })
-    const timer = setTimeout(() => this.#timeOut(job), job.timeout * 1000)
-    this.#child.send(
-      { ...job, deadline: Date.now() + job.timeout * 1000 },
-      (error) => error && this.#end(String(error)),
-    )
+    let timer: NodeJS.Timeout | undefined
+    void this.#initialised.then(() => {
+      timer = setTimeout(() => this.#timeOut(job), job.timeout * 1000)
+      this.#child.send(
+        { ...job, deadline: Date.now() + job.timeout * 1000 },
+        (error) => error && this.#end(String(error)),
+      )
+    })
     try {
       return await answered
     } finally {

@@ -49,4 +49,4 @@ async function load(folder, name) {
 }
 
 // A bundle that does not load fails the event that needs it, not the process that waits for one.
-handler.catch(() => {})
+handler.catch(() => {}).finally(() => process.send({ initialised: true }))

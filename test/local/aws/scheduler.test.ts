@@ -37,10 +37,14 @@ function printed(): string[] {
 test('a rate fires at once and then every period, with its scheduled time in the input', async () => {
   aws = await startAccount({ template: printing(), schedules: 'running', timing: { period: () => 1 } })
   expect(tick().period).toBe(1)
-  await expect.poll(() => printed().length).toBeGreaterThanOrEqual(3)
-  const times = printed().map((text) => Date.parse(text))
+  const gaps = () => {
+    const times = printed().map((text) => Date.parse(text))
+    return times.slice(1).map((time, n) => time - (times[n] ?? 0))
+  }
+  // A period in which the function is still busy, as at its first start on a busy processor, has no firing.
+  await expect.poll(gaps).toContain(1000)
+  expect(gaps().filter((gap) => gap < 1000 || gap % 1000 !== 0)).toEqual([])
   expect(printed()[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
-  expect((times[2] ?? 0) - (times[0] ?? 0)).toBe(2000)
 })
 
 test('a rate waits for its last event where the function ends before its configured period is over', async () => {
