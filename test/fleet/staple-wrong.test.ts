@@ -40,7 +40,7 @@ describe('nginx, which staples whatever a file holds', () => {
     const { code, line } = await instance.run()
     expect({ code, ...line }).toMatchObject({ code: 0, result: 'applied', withdrawn: 1, held: 0 })
     expect([existsSync(instance.file), existsSync(snippet())]).toEqual([false, false])
-    expect(await instance.stapled()).toBeNull()
+    await expect.poll(() => instance.stapled()).toBeNull()
   })
 
   test('is rid of it though the store cannot be reached', async () => {
