@@ -6,30 +6,28 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * that starts it, which takes three times as long where that has loaded the CDK and has run a minute of tests.
  */
 const STARTS_PROGRAMS = [
-  'test/{agent,fleet,ocsp}/**/*.test.ts',
-  'test/core/ocsp/**/*.test.ts',
+  'test/{agent,ocsp}/**/*.test.ts',
   'test/local/{commands,early-end,keep,options}.test.ts',
 ]
 
 /** As measured, the longest first: a long file that begins last is waited for alone. */
 const LONGEST_FIRST = [
   'local/keep',
-  'fleet/deadline',
+  'agent/deadline',
   'local/early-end',
   'local/commands',
-  'fleet/servers',
-  'fleet/interruptions',
-  'fleet/staple',
-  'fleet/install',
-  'fleet/',
-  'core/ocsp/validation',
+  'agent/servers',
+  'agent/interruptions',
+  'agent/staple',
+  'agent/install',
+  'agent/',
   'ocsp/validation',
   'handlers/rotate',
   'local/rehearsal',
-  'app/schedules',
+  'ring/schedules',
   'local/',
   'infra/own-app',
-  'app/large-fleet',
+  'ring/large-fleet',
   'infra/',
 ]
 

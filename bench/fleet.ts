@@ -12,8 +12,8 @@ import { makePki, type Pki } from '../local/rehearsal/machines/pki.ts'
 import type { Kind } from '../local/rehearsal/options.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/workspace.ts'
 import type { Scope } from '../local/scope.ts'
-import { CREDENTIALS, Endpoint } from '../test/fleet/endpoint.ts'
-import { AGENT, PYTHON } from '../test/fleet/program.ts'
+import { CREDENTIALS, Endpoint } from '../test/agent/endpoint.ts'
+import { AGENT, PYTHON } from '../test/agent/program.ts'
 
 export const RING = 'edge'
 /** What the servers of docs/examples tell clients to keep a ticket for, in seconds. */

@@ -11,7 +11,7 @@ import { TicketKey } from '../lambda/ring/ticket-key.ts'
 import { terminatorOf } from '../local/rehearsal/machines/fleet.ts'
 import type { Machine } from '../local/rehearsal/machines/machine.ts'
 import type { Scope } from '../local/scope.ts'
-import { ask } from '../test/fleet/instance.ts'
+import { ask } from '../test/agent/instance.ts'
 import { type Fleet, RING } from './fleet.ts'
 
 /** How fast everything goes, in ms: the same for every way. */

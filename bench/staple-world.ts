@@ -1,6 +1,6 @@
 import type { Certificate } from '../lambda/ocsp/certificate.ts'
 import type { CertificateSetting, StapleConfiguration } from '../lambda/staples/configuration.ts'
-import { certify, ecPair, type Pair, type Party, SCHEMES, type Scheme } from '../test/core/ocsp/forge.ts'
+import { certify, ecPair, type Pair, type Party, SCHEMES, type Scheme } from '../test/ocsp/forge.ts'
 
 /** A staple function's configuration, as a deploy would write it. */
 export function stapleConfiguration(certificates: readonly CertificateSetting[]): StapleConfiguration {

@@ -1,4 +1,4 @@
-/** The parsers of the machine's program in process: `*_test.py`, fed with what the workshop of `test/core/ocsp` makes. */
+/** The parsers of the machine's program in process: `*_test.py`, fed with what the workshop of `test/ocsp` makes. */
 import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,17 +15,10 @@ import {
   type StapleEntry,
   serialiseEntry,
 } from '../../lambda/staples/entry.ts'
-import {
-  type Party,
-  type ResponseSpec,
-  respond,
-  SHA256,
-  type SingleSpec,
-  UNKNOWN,
-} from '../core/ocsp/forge.ts'
-import { at, GROUPS, NOW, P256 } from '../core/ocsp/groups.ts'
-import { makeOddCertificates } from '../core/ocsp/odd-certificates.ts'
-import { Bench, pem } from '../core/ocsp/openssl.ts'
+import { type Party, type ResponseSpec, respond, SHA256, type SingleSpec, UNKNOWN } from '../ocsp/forge.ts'
+import { at, GROUPS, NOW, P256 } from '../ocsp/groups.ts'
+import { makeOddCertificates } from '../ocsp/odd-certificates.ts'
+import { Bench, pem } from '../ocsp/openssl.ts'
 
 const PYTHON = process.env.TICKETRING_PYTHON ?? '/usr/bin/python3'
 const inHome = (path: string) => fileURLToPath(new URL(path, import.meta.url))

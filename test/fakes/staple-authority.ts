@@ -13,8 +13,8 @@ import {
   type ResponseSpec,
   respond,
   revoked,
-} from '../core/ocsp/forge.ts'
-import { pem } from '../core/ocsp/openssl.ts'
+} from '../ocsp/forge.ts'
+import { pem } from '../ocsp/openssl.ts'
 import type { Manners } from './staple-server.ts'
 
 export interface LeafSpec {

@@ -9,7 +9,7 @@ import { parseConfiguration } from '../../infra/configuration.ts'
 import { ownProgram } from '../../infra/program.ts'
 import type { RingConfiguration } from '../../infra/ring-configuration.ts'
 import { buildRingDocument } from '../../infra/ring-document.ts'
-import { standIn } from '../fleet/stand-in.ts'
+import { standIn } from '../agent/stand-in.ts'
 import { type ExampleRing, exampleRing, HAPROXY, settingsIn } from './example.ts'
 
 function ringOf(replaced: ExampleRing = {}): RingConfiguration {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildProgram, ownProgram, type Program } from '../../infra/program.ts'
 import { programText } from '../../infra/program-text.ts'
-import { altered } from '../fleet/program.ts'
+import { altered } from '../agent/program.ts'
 
 /** A text of a file of the program, and what stands in its place. */
 export interface Alteration {

@@ -1,8 +1,8 @@
-import type { Certificate } from '../../../lambda/ocsp/certificate.ts'
-import { describeName } from '../../../lambda/ocsp/name.ts'
-import { prepareSubject } from '../../../lambda/ocsp/subject.ts'
-import { type Options, validateResponse } from '../../../lambda/ocsp/validation.ts'
-import { brokenRules, type Verdict } from '../../../lambda/ocsp/verdict.ts'
+import type { Certificate } from '../../lambda/ocsp/certificate.ts'
+import { describeName } from '../../lambda/ocsp/name.ts'
+import { prepareSubject } from '../../lambda/ocsp/subject.ts'
+import { type Options, validateResponse } from '../../lambda/ocsp/validation.ts'
+import { brokenRules, type Verdict } from '../../lambda/ocsp/verdict.ts'
 import {
   certify,
   DIGITAL_SIGNATURE,

@@ -4,9 +4,9 @@ import { TAG } from '../../lambda/ocsp/der.ts'
 import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import { digestOf } from '../../lambda/staples/entry.ts'
 import type { HttpAnswer } from '../../lambda/staples/ports.ts'
-import { revoked, UNKNOWN } from '../core/ocsp/forge.ts'
 import { ago, RESPONDER } from '../fakes/staple-authority.ts'
 import { STAPLE_TIMING, StapleWorld } from '../fakes/staple-world.ts'
+import { revoked, UNKNOWN } from '../ocsp/forge.ts'
 
 const HOUR = 3600
 const DAY = 24 * HOUR

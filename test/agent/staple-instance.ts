@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { connect as connectTls, type SecureVersion } from 'node:tls'
 import { certificateIdOf, digestOf, type StapleEntry, serialiseEntry } from '../../lambda/staples/entry.ts'
 import { parseStapleLine, type StapleLine } from '../../lambda/staples/result-line.ts'
-import { type Party, type ResponseSpec, respond, type SingleSpec } from '../core/ocsp/forge.ts'
+import { type Party, type ResponseSpec, respond, type SingleSpec } from '../ocsp/forge.ts'
 import { makeCertificate, SERVER_NAME } from './identity.ts'
 import { Instance, type Run, type RunOptions, ringOf } from './instance.ts'
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import type { Certificate } from '../../../lambda/ocsp/certificate.ts'
-import { parseCertificates } from '../../../lambda/ocsp/pem.ts'
-import { serialiseRequest } from '../../../lambda/ocsp/request.ts'
-import { prepareSubject } from '../../../lambda/ocsp/subject.ts'
-import { validateResponse } from '../../../lambda/ocsp/validation.ts'
-import { brokenRules } from '../../../lambda/ocsp/verdict.ts'
+import type { Certificate } from '../../lambda/ocsp/certificate.ts'
+import { parseCertificates } from '../../lambda/ocsp/pem.ts'
+import { serialiseRequest } from '../../lambda/ocsp/request.ts'
+import { prepareSubject } from '../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../lambda/ocsp/validation.ts'
+import { brokenRules } from '../../lambda/ocsp/verdict.ts'
 import { Bench, opensslVerdict } from './openssl.ts'
 
 /** Everything here is made by the openssl command: authorities, delegates, requests and responses. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { decodePem } from '../../../lambda/ocsp/pem.ts'
+import { decodePem } from '../../lambda/ocsp/pem.ts'
 import type { Bench } from './openssl.ts'
 
 const P256 = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
-import { isRefusal } from '../../../lambda/kernel/errors.ts'
-import { parseCertificate } from '../../../lambda/ocsp/certificate.ts'
-import { describeName } from '../../../lambda/ocsp/name.ts'
-import { parseResponse } from '../../../lambda/ocsp/response.ts'
-import { findIssuer, prepareSubject } from '../../../lambda/ocsp/subject.ts'
-import { validateResponse } from '../../../lambda/ocsp/validation.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
+import { parseCertificate } from '../../lambda/ocsp/certificate.ts'
+import { describeName } from '../../lambda/ocsp/name.ts'
+import { parseResponse } from '../../lambda/ocsp/response.ts'
+import { findIssuer, prepareSubject } from '../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../lambda/ocsp/validation.ts'
 import { bendings, encodeTree, treeOf } from './der-tree.ts'
 import {
   certify,

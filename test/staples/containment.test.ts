@@ -10,10 +10,10 @@ import { encode, encodeExplicit, encodeSequence } from '../../lambda/ocsp/der-wr
 import { decodePem } from '../../lambda/ocsp/pem.ts'
 import { digestOf } from '../../lambda/staples/entry.ts'
 import type { HttpAnswer, StaplePorts, StapleStore } from '../../lambda/staples/ports.ts'
-import { certify } from '../core/ocsp/forge.ts'
-import { pem } from '../core/ocsp/openssl.ts'
 import { ago } from '../fakes/staple-authority.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
+import { certify } from '../ocsp/forge.ts'
+import { pem } from '../ocsp/openssl.ts'
 
 const DAY = 86_400
 const OTHERS = ['api', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']

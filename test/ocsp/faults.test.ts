@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test } from 'vitest'
 
-import { type Certificate, parseCertificate } from '../../../lambda/ocsp/certificate.ts'
-import { encodeExplicit, encodeOctets } from '../../../lambda/ocsp/der-writer.ts'
-import { prepareSubject } from '../../../lambda/ocsp/subject.ts'
-import { validateResponse } from '../../../lambda/ocsp/validation.ts'
-import type { Rule } from '../../../lambda/ocsp/verdict.ts'
+import { type Certificate, parseCertificate } from '../../lambda/ocsp/certificate.ts'
+import { encodeExplicit, encodeOctets } from '../../lambda/ocsp/der-writer.ts'
+import { prepareSubject } from '../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../lambda/ocsp/validation.ts'
+import type { Rule } from '../../lambda/ocsp/verdict.ts'
 import {
   certify,
   DIGITAL_SIGNATURE,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import type { Options } from '../../../lambda/ocsp/validation.ts'
-import { RULES } from '../../../lambda/ocsp/verdict.ts'
+import type { Options } from '../../lambda/ocsp/validation.ts'
+import { RULES } from '../../lambda/ocsp/verdict.ts'
 import { byDelegate, CASES, type Case } from './cases.ts'
 import { ecPair, pss, rsaPair, SCHEMES, type Scheme } from './forge.ts'
 import { broken, build, byDelegateWith, GROUPS, type Group, group, judge, NOW, RSA } from './groups.ts'

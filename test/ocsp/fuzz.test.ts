@@ -1,11 +1,11 @@
 import { array, assert, constantFrom, integer, nat, property, record, uint8Array } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { isRefusal } from '../../../lambda/kernel/errors.ts'
-import { parseCertificate } from '../../../lambda/ocsp/certificate.ts'
-import { parseResponse } from '../../../lambda/ocsp/response.ts'
-import { prepareSubject } from '../../../lambda/ocsp/subject.ts'
-import { validateResponse } from '../../../lambda/ocsp/validation.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
+import { parseCertificate } from '../../lambda/ocsp/certificate.ts'
+import { parseResponse } from '../../lambda/ocsp/response.ts'
+import { prepareSubject } from '../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../lambda/ocsp/validation.ts'
 import { certify, NO_CHECK, OCSP_SIGNING, purposes, respond, revoked, UNKNOWN } from './forge.ts'
 
 const NOW = new Date('2026-11-21T19:00:00Z')

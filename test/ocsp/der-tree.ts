@@ -1,5 +1,5 @@
-import { readDer } from '../../../lambda/ocsp/der.ts'
-import { encode } from '../../../lambda/ocsp/der-writer.ts'
+import { readDer } from '../../lambda/ocsp/der.ts'
+import { encode } from '../../lambda/ocsp/der-writer.ts'
 
 /** A DER value as a tree, so that it can be bent and written again with lengths that are right. */
 export interface Node {

@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 
-import { TAG } from '../../../lambda/ocsp/der.ts'
+import { TAG } from '../../lambda/ocsp/der.ts'
 import {
   encode,
   encodeExplicit,
   encodeOctets,
   encodeOid,
   encodeSequence,
-} from '../../../lambda/ocsp/der-writer.ts'
-import { objectionOfHaproxy } from '../../../lambda/ocsp/haproxy.ts'
-import { prepareSubject } from '../../../lambda/ocsp/subject.ts'
-import { validateResponse } from '../../../lambda/ocsp/validation.ts'
-import { brokenRules } from '../../../lambda/ocsp/verdict.ts'
+} from '../../lambda/ocsp/der-writer.ts'
+import { objectionOfHaproxy } from '../../lambda/ocsp/haproxy.ts'
+import { prepareSubject } from '../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../lambda/ocsp/validation.ts'
+import { brokenRules } from '../../lambda/ocsp/verdict.ts'
 import { byDelegate } from './cases.ts'
 import {
   certify,

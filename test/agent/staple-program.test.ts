@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { certify, UNKNOWN } from '../core/ocsp/forge.ts'
+import { certify, UNKNOWN } from '../ocsp/forge.ts'
 import { pemOf } from './identity.ts'
 import { ask, type RunOptions } from './instance.ts'
 import { AGENT, altered } from './program.ts'

@@ -3,9 +3,9 @@ import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { TAG } from '../../lambda/ocsp/der.ts'
 import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import type { HttpAnswer } from '../../lambda/staples/ports.ts'
-import { UNKNOWN } from '../core/ocsp/forge.ts'
 import { type Manner, RESPONDER } from '../fakes/staple-authority.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
+import { UNKNOWN } from '../ocsp/forge.ts'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE

@@ -12,7 +12,7 @@ import {
   objectionToDelivery,
   type Pace,
   USUAL_PACE,
-} from '../../../lambda/ocsp/schedule.ts'
+} from '../../lambda/ocsp/schedule.ts'
 
 const START = new Date('2026-11-21T00:00:00Z')
 const HOUR = 3600

@@ -1,7 +1,7 @@
 import { array, assert, constant, constantFrom, integer, oneof, property, stringMatching } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { isRefusal } from '../../../lambda/kernel/errors.ts'
+import { isRefusal } from '../../lambda/kernel/errors.ts'
 import {
   DerReader,
   dotted,
@@ -10,15 +10,15 @@ import {
   smallInteger,
   TAG,
   wholeOctets,
-} from '../../../lambda/ocsp/der.ts'
+} from '../../lambda/ocsp/der.ts'
 import {
   encode,
   encodeExplicit,
   encodeOctets,
   encodeOid,
   encodeSequence,
-} from '../../../lambda/ocsp/der-writer.ts'
-import { generalizedTime, readTime } from '../../../lambda/ocsp/time.ts'
+} from '../../lambda/ocsp/der-writer.ts'
+import { generalizedTime, readTime } from '../../lambda/ocsp/time.ts'
 
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(' ', ''), 'hex')
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 
-import { parseCertificate } from '../../../lambda/ocsp/certificate.ts'
-import { contextTag } from '../../../lambda/ocsp/der.ts'
-import { encode, encodeOid, encodeSequence } from '../../../lambda/ocsp/der-writer.ts'
-import { decodePem, looksLikeDer, parseCertificates } from '../../../lambda/ocsp/pem.ts'
-import { findIssuer } from '../../../lambda/ocsp/subject.ts'
+import { parseCertificate } from '../../lambda/ocsp/certificate.ts'
+import { contextTag } from '../../lambda/ocsp/der.ts'
+import { encode, encodeOid, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
+import { decodePem, looksLikeDer, parseCertificates } from '../../lambda/ocsp/pem.ts'
+import { findIssuer } from '../../lambda/ocsp/subject.ts'
 import { certify, DIGITAL_SIGNATURE, extension, integer, NULL, purposes } from './forge.ts'
 import { pem } from './openssl.ts'
 

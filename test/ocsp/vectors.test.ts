@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-import { parseCertificates } from '../../../lambda/ocsp/pem.ts'
-import { findIssuer, prepareSubject } from '../../../lambda/ocsp/subject.ts'
-import { validateResponse } from '../../../lambda/ocsp/validation.ts'
-import { brokenRules } from '../../../lambda/ocsp/verdict.ts'
+import { parseCertificates } from '../../lambda/ocsp/pem.ts'
+import { findIssuer, prepareSubject } from '../../lambda/ocsp/subject.ts'
+import { validateResponse } from '../../lambda/ocsp/validation.ts'
+import { brokenRules } from '../../lambda/ocsp/verdict.ts'
 
 /**
  * Folder with OpenSSL's own test set (58 responses of 2012, over SHA-1) and a `manifest.tsv` of response, issuer,

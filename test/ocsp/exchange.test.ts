@@ -8,8 +8,8 @@ import {
   kindOfFailure,
   retryAfterOf,
   urlAt,
-} from '../../../lambda/ocsp/exchange.ts'
-import { RULES } from '../../../lambda/ocsp/verdict.ts'
+} from '../../lambda/ocsp/exchange.ts'
+import { RULES } from '../../lambda/ocsp/verdict.ts'
 
 const NOW = new Date('2026-11-21T19:00:00Z')
 const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000)

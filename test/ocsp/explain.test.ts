@@ -7,7 +7,7 @@ import { certify, respond, revoked, SCHEMES } from './forge.ts'
 import { makeOddCertificates } from './odd-certificates.ts'
 import { Bench, pem } from './openssl.ts'
 
-const PROJECT = join(import.meta.dirname, '../../..')
+const PROJECT = join(import.meta.dirname, '../..')
 const NOW = new Date('2020-05-05T12:00:00Z')
 const AT = NOW.toISOString()
 

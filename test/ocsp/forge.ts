@@ -1,14 +1,14 @@
 import { constants, createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
-import { type Certificate, parseCertificate } from '../../../lambda/ocsp/certificate.ts'
-import { contextTag, TAG } from '../../../lambda/ocsp/der.ts'
+import { type Certificate, parseCertificate } from '../../lambda/ocsp/certificate.ts'
+import { contextTag, TAG } from '../../lambda/ocsp/der.ts'
 import {
   encode,
   encodeExplicit,
   encodeOctets,
   encodeOid,
   encodeSequence,
-} from '../../../lambda/ocsp/der-writer.ts'
+} from '../../lambda/ocsp/der-writer.ts'
 
 /** A workshop for certificates and responses, sound ones and bent ones: it writes whatever it is told. */
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { contextTag } from '../../lambda/ocsp/der.ts'
 import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
-import { certify, extension, type Party } from '../core/ocsp/forge.ts'
+import { certify, extension, type Party } from '../ocsp/forge.ts'
 
 export const SERVER_NAME = 'edge.test'
 const DNS_NAME = contextTag(2, 'primitive')

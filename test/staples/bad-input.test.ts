@@ -7,6 +7,9 @@ import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import type { Rule } from '../../lambda/ocsp/verdict.ts'
 import { digestOf } from '../../lambda/staples/entry.ts'
 import type { HttpAnswer } from '../../lambda/staples/ports.ts'
+import { ago } from '../fakes/staple-authority.ts'
+import { type Manners, TestServer } from '../fakes/staple-server.ts'
+import { StapleWorld } from '../fakes/staple-world.ts'
 import {
   certify,
   DIGITAL_SIGNATURE,
@@ -24,10 +27,7 @@ import {
   SCHEMES,
   type SingleSpec,
   UNKNOWN,
-} from '../core/ocsp/forge.ts'
-import { ago } from '../fakes/staple-authority.ts'
-import { type Manners, TestServer } from '../fakes/staple-server.ts'
-import { StapleWorld } from '../fakes/staple-world.ts'
+} from '../ocsp/forge.ts'
 
 // Made ahead: it takes longer than an exchange may.
 const pair = rsaPair(2048)
