@@ -58,7 +58,7 @@ function fieldsBelow(path: string): readonly string[] {
 const FIELDS = fieldsBelow('')
 const isList = (field: string) => FIELDS.some((other) => other.startsWith(`${field}[]`))
 
-/** What the README's tables say of one field, or of an object or a list of them. */
+/** What the tables say of one field, or of an object or a list of them. */
 interface Row {
   /** Written out: `rings[].targets.values`. */
   readonly key: string
@@ -67,8 +67,8 @@ interface Row {
   readonly normal: string
 }
 
-function rowsOf(after: string, prefix: string): readonly Row[] {
-  const table = tableOf('README.md', ['key', 'what', 'default'], after)
+function rowsOf(page: string, prefix: string): readonly Row[] {
+  const table = tableOf(page, ['key', 'what', 'default'])
   return table.flatMap(([keys = '', what = '', normal = '']) => {
     const [first = '', ...others] = quoted(keys)
     const parent = first.slice(0, first.lastIndexOf('.'))
@@ -86,7 +86,7 @@ function fieldsMeant(key: string, prefix: string): readonly string[] {
   return key.startsWith('….') ? FIELDS.filter((field) => field.endsWith(key.slice(1))) : [`${prefix}${key}`]
 }
 
-const ROWS = [...rowsOf('## Configure', ''), ...rowsOf('Keys below `stapling[]`', 'stapling[].')]
+const ROWS = [...rowsOf('docs/configuration.md', ''), ...rowsOf('docs/staples.md', 'stapling[].')]
 const AS_OF_A_RING = 'as of a ring'
 
 /** Whether a row is about the field, or about what it is part of and names it. */
@@ -121,7 +121,7 @@ function readingOf(field: string, value?: unknown): unknown {
 
 const asWritten = (text: string) => (/^\d+$/.test(text) ? Number(text) : text)
 
-describe("the README's tables of the configuration", () => {
+describe("the tables of the configuration", () => {
   it('have every field that the parsers take', () => {
     expect(FIELDS.length).toBeGreaterThan(60)
     expect(FIELDS.filter((field) => !isList(field) && !isDocumented(field))).toEqual([])

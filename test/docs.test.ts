@@ -50,14 +50,14 @@ describe('the documentation', () => {
   })
 
   it('shows the very configuration files that the rehearsal runs', () => {
-    const readme = readFileSync('README.md', 'utf8')
+    const page = readFileSync('docs/machines.md', 'utf8')
     for (const name of ['haproxy.cfg', 'nginx.conf']) {
-      expect(readme, name).toContain(readFileSync(`docs/examples/${name}`, 'utf8'))
+      expect(page, name).toContain(readFileSync(`docs/examples/${name}`, 'utf8'))
     }
   })
 
   it('shows the very set of certificates that the rehearsal runs', () => {
-    const [, shown] = /```json\n("stapling": [\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? []
+    const [, shown] = /```json\n("stapling": [\s\S]*?)```/.exec(readFileSync('docs/staples.md', 'utf8')) ?? []
     const { stapling } = readContext().ticketring as { readonly stapling: unknown }
     expect(JSON.parse(`{${shown}}`)).toEqual({ stapling })
   })
@@ -78,7 +78,7 @@ describe('the documentation', () => {
       [['action', 'what it does'], ACTIONS],
       [['action', 'takes', 'what it does'], STAPLE_ACTIONS],
     ] as const) {
-      const named = tableOf('README.md', heads).map(([action = '']) => quoted(action)[0])
+      const named = tableOf('docs/operations.md', heads).map(([action = '']) => quoted(action)[0])
       expect(named.sort()).toEqual([...actions].sort())
     }
   })

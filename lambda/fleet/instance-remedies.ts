@@ -36,7 +36,7 @@ export const COMMON_REMEDIES: Readonly<Record<CommonError, string>> = {
   'reload-not-taken': "Read nginx's error log there",
   'verify-unreachable': "Check the listener's address and server name",
   'verify-proxy-protocol': 'Name a listener that takes plain TLS under "verify"',
-  'verify-client-certificate': 'Name a listener under "verify" that can be proved, as the README says',
+  'verify-client-certificate': 'Name a listener under "verify" that can be proved, as docs/machines.md says',
   'internal-error': 'Report it, with the detail',
 }
 

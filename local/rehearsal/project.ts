@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** The project's root. */
 export const HOME = fileURLToPath(new URL('../../', import.meta.url))
-/** The configuration files that the README shows. */
+/** The configuration files that docs/machines.md shows. */
 export const EXAMPLES = join(HOME, 'docs', 'examples')
 /** Where a rehearsal that stays up says how to reach it. */
 export const RUNNING = join(HOME, 'local', '.run', 'rehearsal.json')

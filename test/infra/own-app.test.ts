@@ -7,10 +7,10 @@ import { Template } from 'aws-cdk-lib/assertions'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
-const README = readFileSync(join(PROJECT, 'README.md'), 'utf8')
+const PAGE = readFileSync(join(PROJECT, 'docs/configuration.md'), 'utf8')
 
-/** The commands of the README's block on an app of one's own, a line each. */
-const COMMANDS = (/In an app of your own.*?```sh\n(.*?)```/s.exec(README)?.[1] ?? '').trim().split('\n')
+/** The commands of the page's block on an app of one's own, a line each. */
+const COMMANDS = (/In an app of your own.*?```sh\n(.*?)```/s.exec(PAGE)?.[1] ?? '').trim().split('\n')
 
 const folder = mkdtempSync(join(tmpdir(), 'ticketring-own-app-'))
 const app = join(folder, 'terminators')
@@ -45,7 +45,7 @@ function run(command: string): void {
   else instead()
 }
 
-describe('an app of your own, made as the README says in a folder outside this one', {
+describe('an app of your own, made as docs/configuration.md says in a folder outside this one', {
   timeout: 240_000,
 }, () => {
   beforeAll(() => {
