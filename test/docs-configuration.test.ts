@@ -121,7 +121,7 @@ function readingOf(field: string, value?: unknown): unknown {
 
 const asWritten = (text: string) => (/^\d+$/.test(text) ? Number(text) : text)
 
-describe("the tables of the configuration", () => {
+describe('the tables of the configuration', () => {
   it('have every field that the parsers take', () => {
     expect(FIELDS.length).toBeGreaterThan(60)
     expect(FIELDS.filter((field) => !isList(field) && !isDocumented(field))).toEqual([])

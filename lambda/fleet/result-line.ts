@@ -70,12 +70,37 @@ const COMMON_FIELDS = [
   'detail',
 ]
 
+/** What a capability's own line is made of, beside the fields that all have. */
+export interface LineShape<R extends string, E extends string, O> {
+  readonly own: readonly string[]
+  readonly results: readonly R[]
+  readonly errors: readonly E[]
+  readonly read: (fields: Fields) => O
+}
+
+export type Line<R extends string, E extends string, O> = O &
+  ScriptOutput & { readonly result: R; readonly error?: E; readonly detail?: string }
+
 /**
- * Reads what a script left on standard output: exactly one line.
- * @param own the fields that it has beside the common ones.
+ * Reads what the program left on standard output: exactly one line.
  * @throws TicketringError `result-line-malformed`; the line itself is not repeated in it.
  */
-export function readLine(output: string, own: readonly string[]): Fields {
+export function parseLine<R extends string, E extends string, O>(
+  output: string,
+  { own, results, errors, read }: LineShape<R, E, O>,
+): Line<R, E, O> {
+  const fields = readLine(output, own)
+  const result = fields.oneOf('result', results)
+  const failure = result === 'failed' ? parseFailure(fields, errors) : {}
+  return { ...read(fields), result, ...parseScriptOutput(fields), ...failure }
+}
+
+/** The inverse of {@link parseLine}. */
+export function serialiseLine<L extends ScriptOutput>(line: L): string {
+  return JSON.stringify({ v: 1, ...line })
+}
+
+function readLine(output: string, own: readonly string[]): Fields {
   const lines = output.split('\n').filter((line) => line.trim() !== '')
   const [line] = lines
   if (line === undefined || lines.length > 1) {
@@ -89,8 +114,7 @@ export function readLine(output: string, own: readonly string[]): Fields {
   return fields
 }
 
-/** @throws TicketringError `result-line-malformed`. */
-export function parseScriptOutput(fields: Fields): ScriptOutput {
+function parseScriptOutput(fields: Fields): ScriptOutput {
   return {
     server: fields.string('server', /^[a-z0-9-]{0,32}$/, 'a server kind'),
     verified: fields.oneOf('verified', ['handshake', 'none'] as const),
@@ -102,8 +126,7 @@ export function parseScriptOutput(fields: Fields): ScriptOutput {
   }
 }
 
-/** Of a failed line. @throws TicketringError `result-line-malformed`. */
-export function parseFailure<E extends string>(
+function parseFailure<E extends string>(
   fields: Fields,
   errors: readonly E[],
 ): { readonly error: E; readonly detail?: string } {

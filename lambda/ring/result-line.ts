@@ -1,10 +1,4 @@
-import {
-  COMMON_ERRORS,
-  parseFailure,
-  parseScriptOutput,
-  readLine,
-  type ScriptOutput,
-} from '../fleet/result-line.ts'
+import { COMMON_ERRORS, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
 
 /** What an instance did: the first three are a success. */
 export const RESULTS = ['applied', 'unchanged', 'reset', 'stale', 'failed'] as const
@@ -40,25 +34,17 @@ export interface ResultLine extends ScriptOutput {
   readonly detail?: string
 }
 
-/**
- * Reads what a script left on standard output: exactly one line.
- * @throws TicketringError `result-line-malformed`; the line itself is not repeated in it.
- */
+/** As `parseLine`. @throws TicketringError `result-line-malformed`. */
 export function parseResultLine(output: string): ResultLine {
-  const fields = readLine(output, ['ring', 'lineage', 'generation', 'encryptsWith'])
-  const result = fields.oneOf('result', RESULTS)
-  return {
-    ring: fields.name('ring', 'a ring name'),
-    lineage: fields.string('lineage', /^([0-9a-f-]{36})?$/, 'a UUID'),
-    generation: fields.integer('generation', 0),
-    encryptsWith: fields.string('encryptsWith', /^([0-9a-f]{32})?$/, '32 hex digits'),
-    result,
-    ...parseScriptOutput(fields),
-    ...(result === 'failed' ? parseFailure(fields, INSTANCE_ERRORS) : {}),
-  }
-}
-
-/** The inverse of {@link parseResultLine}. */
-export function serialiseResultLine(line: ResultLine): string {
-  return JSON.stringify({ v: 1, ...line })
+  return parseLine(output, {
+    own: ['ring', 'lineage', 'generation', 'encryptsWith'],
+    results: RESULTS,
+    errors: INSTANCE_ERRORS,
+    read: (fields) => ({
+      ring: fields.name('ring', 'a ring name'),
+      lineage: fields.string('lineage', /^([0-9a-f-]{36})?$/, 'a UUID'),
+      generation: fields.integer('generation', 0),
+      encryptsWith: fields.string('encryptsWith', /^([0-9a-f]{32})?$/, '32 hex digits'),
+    }),
+  })
 }

@@ -1,10 +1,4 @@
-import {
-  COMMON_ERRORS,
-  parseFailure,
-  parseScriptOutput,
-  readLine,
-  type ScriptOutput,
-} from '../fleet/result-line.ts'
+import { COMMON_ERRORS, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
 
 /** What an instance did with staples: the first two are a success. */
 export const STAPLE_RESULTS = ['applied', 'unchanged', 'failed'] as const
@@ -40,25 +34,17 @@ export interface StapleLine extends ScriptOutput {
   readonly detail?: string
 }
 
-/**
- * Reads what a script left on standard output: exactly one line.
- * @throws TicketringError `result-line-malformed`; the line itself is not repeated in it.
- */
+/** As `parseLine`. @throws TicketringError `result-line-malformed`. */
 export function parseStapleLine(output: string): StapleLine {
-  const fields = readLine(output, ['staples', 'installed', 'withdrawn', 'held'])
-  const result = fields.oneOf('result', STAPLE_RESULTS)
-  return {
-    staples: fields.name('staples', 'a name of a set'),
-    result,
-    installed: fields.integer('installed', 0),
-    withdrawn: fields.integer('withdrawn', 0),
-    held: fields.integer('held', 0),
-    ...parseScriptOutput(fields),
-    ...(result === 'failed' ? parseFailure(fields, STAPLE_ERRORS) : {}),
-  }
-}
-
-/** The inverse of {@link parseStapleLine}. */
-export function serialiseStapleLine(line: StapleLine): string {
-  return JSON.stringify({ v: 1, ...line })
+  return parseLine(output, {
+    own: ['staples', 'installed', 'withdrawn', 'held'],
+    results: STAPLE_RESULTS,
+    errors: STAPLE_ERRORS,
+    read: (fields) => ({
+      staples: fields.name('staples', 'a name of a set'),
+      installed: fields.integer('installed', 0),
+      withdrawn: fields.integer('withdrawn', 0),
+      held: fields.integer('held', 0),
+    }),
+  })
 }

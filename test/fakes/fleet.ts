@@ -1,9 +1,10 @@
 import type { Invocation } from '../../lambda/fleet/evidence.ts'
 import type { Member } from '../../lambda/fleet/membership.ts'
 import type { Clock, CommandSender, FleetInventory, Progress, ResultPage } from '../../lambda/fleet/ports.ts'
+import { serialiseLine } from '../../lambda/fleet/result-line.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import type { Order } from '../../lambda/ring/ports.ts'
-import { type InstanceError, serialiseResultLine } from '../../lambda/ring/result-line.ts'
+import type { InstanceError } from '../../lambda/ring/result-line.ts'
 import { keysOf, parseRing, type Ring } from '../../lambda/ring/ring.ts'
 import { pageOf, runQueue, targetsOf } from './command-queue.ts'
 import type { MemorySecret } from './secret.ts'
@@ -61,7 +62,7 @@ export class SimulatedInstance {
     ring: Ring | undefined,
     error?: InstanceError,
   ) {
-    const line = serialiseResultLine({
+    const line = serialiseLine({
       ring: ring?.ring ?? 'edge',
       lineage: ring?.lineage ?? '',
       generation: ring?.generation ?? 0,

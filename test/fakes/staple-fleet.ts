@@ -1,9 +1,10 @@
 import type { Invocation } from '../../lambda/fleet/evidence.ts'
 import type { Member } from '../../lambda/fleet/membership.ts'
 import type { CommandSender, FleetInventory, Progress, ResultPage } from '../../lambda/fleet/ports.ts'
+import { serialiseLine } from '../../lambda/fleet/result-line.ts'
 import { digestOf, parseEntry } from '../../lambda/staples/entry.ts'
 import type { StapleOrder } from '../../lambda/staples/ports.ts'
-import { type StapleError, serialiseStapleLine } from '../../lambda/staples/result-line.ts'
+import type { StapleError } from '../../lambda/staples/result-line.ts'
 import { pageOf, runQueue, targetsOf } from './command-queue.ts'
 import type { MemoryStaples } from './staple-store.ts'
 
@@ -71,7 +72,7 @@ export class StapleMachine {
     const line = { staples: 'edge', server: 'nginx', result, installed, withdrawn, held: this.held.size }
     const rest = { verified: 'handshake', ms: 30, script: STAPLE_SCRIPT } as const
     const told = this.release === undefined ? {} : { serverVersion: this.release }
-    const output = serialiseStapleLine({
+    const output = serialiseLine({
       ...line,
       ...rest,
       ...told,

@@ -128,7 +128,9 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     const { payload, logs } = await invoke({ action: 'explode' })
     expect(payload).toEqual({
       errorType: 'request-invalid',
-      errorMessage: expect.stringMatching(/^request-invalid: wanted .+; got .+\. Send what docs\/operations.md lists/),
+      errorMessage: expect.stringMatching(
+        /^request-invalid: wanted .+; got .+\. Send what docs\/operations.md lists/,
+      ),
       trace: [''],
     })
     expect(logs).toContain('"kind":"failed"')

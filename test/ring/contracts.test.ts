@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Invocation, withOlder } from '../../lambda/fleet/evidence.ts'
+import { serialiseLine } from '../../lambda/fleet/result-line.ts'
 import {
   parseRotationConfiguration,
   serialiseRotationConfiguration,
@@ -8,12 +9,7 @@ import {
 import { judge } from '../../lambda/ring/confirmation.ts'
 import { type Delivery, parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record.ts'
 import { parseRotationRequest } from '../../lambda/ring/request.ts'
-import {
-  INSTANCE_ERRORS,
-  parseResultLine,
-  type ResultLine,
-  serialiseResultLine,
-} from '../../lambda/ring/result-line.ts'
+import { INSTANCE_ERRORS, parseResultLine, type ResultLine } from '../../lambda/ring/result-line.ts'
 import { tokenFor } from '../../lambda/ring/tokens.ts'
 import { configurationOf, TIMING } from '../fakes/world.ts'
 
@@ -36,18 +32,18 @@ function said(change: object, status = 'Success', suffix = '\n'): Invocation {
 
 describe('a result line', () => {
   it('survives writing and reading', () => {
-    expect(parseResultLine(serialiseResultLine(LINE))).toEqual(LINE)
+    expect(parseResultLine(serialiseLine(LINE))).toEqual(LINE)
     const failed: ResultLine = {
       ...LINE,
       result: 'failed',
       error: 'tickets-off',
       detail: 'no ticket in 10 s',
     }
-    expect(parseResultLine(`${serialiseResultLine(failed)}\n`)).toEqual(failed)
+    expect(parseResultLine(`${serialiseLine(failed)}\n`)).toEqual(failed)
   })
 
   it('is exactly one line with exactly its fields', () => {
-    const line = serialiseResultLine(LINE)
+    const line = serialiseLine(LINE)
     for (const output of ['', '\n', `${line}\n${line}`, `warning: x\n${line}`, line.slice(1), `${line}}`]) {
       expect(() => parseResultLine(output)).toThrow(/result-line-malformed/)
     }
@@ -68,7 +64,7 @@ describe('a result line', () => {
     'may say the version of its server: %s',
     (serverVersion) => {
       const line = { ...LINE, serverVersion }
-      expect(parseResultLine(serialiseResultLine(line))).toEqual(line)
+      expect(parseResultLine(serialiseLine(line))).toEqual(line)
       expect(judge(said({ serverVersion }), WANTED)).toMatchObject({ confirmed: true, serverVersion })
     },
   )

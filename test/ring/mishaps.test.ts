@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { serialiseLine } from '../../lambda/fleet/result-line.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import type { RotationPorts } from '../../lambda/ring/observation.ts'
-import { serialiseResultLine } from '../../lambda/ring/result-line.ts'
 import { sharesNoKey } from '../../lambda/ring/ring.ts'
 import { isRevocation } from '../../lambda/ring/situation.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
@@ -270,7 +270,7 @@ describe('a machine that quotes a reference to a parameter', () => {
   it('is named with what it said, and is delivered to again until it confirms', async () => {
     const world = new World()
     const [machine] = world.fleet.instances
-    const say = serialiseResultLine({
+    const say = serialiseLine({
       ring: 'edge',
       lineage: '',
       generation: 0,

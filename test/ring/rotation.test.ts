@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { serialiseResultLine } from '../../lambda/ring/result-line.ts'
+import { serialiseLine } from '../../lambda/fleet/result-line.ts'
 import { keysOf, sharesNoKey } from '../../lambda/ring/ring.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
 import { converged, HOUR, methods, REVOKE, TIMING, World } from '../fakes/world.ts'
@@ -490,7 +490,7 @@ describe('the audit', () => {
   it('says which version of its server a machine runs, where its line does', async () => {
     const world = await converged()
     const { ring, lineage, generation, current } = world.ring()
-    const line = serialiseResultLine({
+    const line = serialiseLine({
       ...{ ring, lineage, generation, encryptsWith: current.name, server: 'haproxy', result: 'applied' },
       ...{ verified: 'handshake', ms: 40, script: SCRIPT, serverVersion: '2.6.12-1+deb12u1' },
     })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { serialiseLine } from '../../lambda/fleet/result-line.ts'
 import { isRefusal } from '../../lambda/kernel/errors.ts'
 import {
   parseStapleConfiguration,
@@ -19,12 +20,7 @@ import {
   serialiseEntry,
 } from '../../lambda/staples/entry.ts'
 import { parseStapleRequest } from '../../lambda/staples/request.ts'
-import {
-  parseStapleLine,
-  STAPLE_ERRORS,
-  type StapleLine,
-  serialiseStapleLine,
-} from '../../lambda/staples/result-line.ts'
+import { parseStapleLine, STAPLE_ERRORS, type StapleLine } from '../../lambda/staples/result-line.ts'
 import { settingOf, stapleConfigurationOf } from '../fakes/staple-world.ts'
 
 const at = (hour: number) => new Date(Date.UTC(2026, 10, 21, hour))
@@ -210,18 +206,18 @@ const LINE: StapleLine = {
 
 describe('a result line of staples', () => {
   it('survives writing and reading, with each error that there is', () => {
-    expect(parseStapleLine(`${serialiseStapleLine(LINE)}\n`)).toEqual(LINE)
+    expect(parseStapleLine(`${serialiseLine(LINE)}\n`)).toEqual(LINE)
     const versioned = { ...LINE, serverVersion: '2.6.12-1+deb12u1' }
-    expect(parseStapleLine(serialiseStapleLine(versioned))).toEqual(versioned)
+    expect(parseStapleLine(serialiseLine(versioned))).toEqual(versioned)
     for (const error of STAPLE_ERRORS) {
       const failed: StapleLine = { ...LINE, result: 'failed', error, detail: 'why' }
-      expect(parseStapleLine(serialiseStapleLine(failed))).toEqual(failed)
+      expect(parseStapleLine(serialiseLine(failed))).toEqual(failed)
     }
   })
 
   it.each([
     ['nothing', ''],
-    ['two lines', `${serialiseStapleLine(LINE)}\n${serialiseStapleLine(LINE)}`],
+    ['two lines', `${serialiseLine(LINE)}\n${serialiseLine(LINE)}`],
     ['an unknown result', JSON.stringify({ v: 1, ...LINE, result: 'reset' })],
     ['an unknown field', JSON.stringify({ v: 1, ...LINE, ring: 'edge' })],
     ['a failure without its error', JSON.stringify({ v: 1, ...LINE, result: 'failed' })],
