@@ -225,6 +225,8 @@ export function ask(socketPath: string, command: string): Promise<string> {
     })
     socket.once('end', () => resolve(answer))
     socket.once('error', reject)
+    // A worker that is leaving may take a connection and never answer it.
+    socket.setTimeout(2000, () => socket.destroy(new Error(`no answer from ${socketPath} within 2 s`)))
   })
 }
 

@@ -108,7 +108,7 @@ describe.each(KINDS)('the $kind', ({ build, install, remove }) => {
     install(written(build(contents)))
     for (const unit of ['ticketring-boot@.service', 'ticketring-staples@.service']) {
       const text = readFileSync(at(`usr/lib/systemd/system/${unit}`), 'utf8')
-      const [, started = ''] = /^ExecStart=(\S+)/m.exec(text) ?? []
+      const [, started = ''] = /^ExecStart=\S+ -I (\S+\.pyz) /m.exec(text) ?? []
       expect(readFileSync(at(started)).equals(buildProgram().zipapp)).toBe(true)
     }
   })
