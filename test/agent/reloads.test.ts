@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
+import { takesSignals } from './terminators.ts'
 
 let instance: Instance
 let relay: SocketRelay
@@ -100,16 +101,6 @@ function keyFile(): string {
 
 const adminSocket = () => join(instance.terminator.directory, 'admin.sock')
 const workerOf = (information: string) => /^Pid: (\d+)$/m.exec(information)?.[1]
-
-const SIGUSR2 = 1n << 11n
-
-/** A master that is still replacing itself after its start or a reload loses a signal, though its worker serves. */
-function takesSignals(pid: number): boolean {
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-  const mask = (name: string) =>
-    BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? 0}`)
-  return (mask('SigCgt') & SIGUSR2) !== 0n && (mask('SigBlk') & SIGUSR2) === 0n
-}
 
 /** Reloads HAProxy and waits for the new worker to serve the socket. */
 async function reload(): Promise<void> {

@@ -1,6 +1,6 @@
 /** Real HAProxy and nginx processes on free loopback ports, with a throwaway certificate. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -216,6 +216,7 @@ export class ServerProcess {
       if (child.exitCode !== null) throw new Error(`${this.#command} ended with status ${child.exitCode}`)
       await sleep(20)
     }
+    while (this.#words.includes('-W') && !takesSignals(child.pid ?? 0)) await sleep(20)
   }
 
   get pid(): number {
@@ -231,6 +232,16 @@ export class ServerProcess {
     // A worker of HAProxy's outlives its master by a moment: a start right after it would be answered by the old one.
     while (await takesConnections(this.#port)) await sleep(20)
   }
+}
+
+const SIGUSR2 = 1n << 11n
+
+/** A master that is still replacing itself after its start or a reload loses a signal, though its worker serves. */
+export function takesSignals(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  const mask = (name: string) =>
+    BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? 0}`)
+  return (mask('SigCgt') & SIGUSR2) !== 0n && (mask('SigBlk') & SIGUSR2) === 0n
 }
 
 /** Whether a worker answers: by then all listeners, sockets and the file of its process id are there. */

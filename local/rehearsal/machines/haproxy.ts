@@ -17,8 +17,7 @@ export const haproxy: Terminator = {
   server: 'haproxy',
   configure(machine) {
     placeCertificates(machine)
-    // What systemctl reload haproxy comes to.
-    writeFileSync(reload(machine), `kill -USR2 "$(cat ${masterPid(machine)})"\n`)
+    writeFileSync(reload(machine), reloadScript(masterPid(machine)))
     const example = readFileSync(join(EXAMPLES, 'haproxy.cfg'), 'utf8')
     writeFileSync(configuration(machine), fillIn(example, replacements(machine)))
   },
@@ -66,4 +65,18 @@ function ownLines(machine: Machine): string {
   if (!machine.proxyProtocol) return answer
   const files = 'ssl crt /etc/haproxy/edge.pem tls-ticket-keys /run/ticketring/edge/haproxy.keys'
   return `    bind 127.0.0.1:${machine.plainPort} ${files}\n${answer}`
+}
+
+/**
+ * What systemctl reload haproxy comes to, once the master takes the signal: one that is still replacing itself after its
+ * start or a reload loses it. It takes SIGUSR2 (12) while bit 11 of what it catches is set, proc(5).
+ */
+function reloadScript(pidFile: string): string {
+  return `pid="$(cat ${pidFile})"
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  case "$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$pid/status")" in *[89a-f]??) break ;; esac
+  sleep 0.2
+done
+kill -USR2 "$pid"
+`
 }
