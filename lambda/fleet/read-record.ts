@@ -1,4 +1,4 @@
-import { isRefusal } from '../kernel/errors.ts'
+import { messageOf } from '../kernel/errors.ts'
 import type { EventLog, FleetEvent, Records } from './ports.ts'
 
 /**
@@ -15,8 +15,7 @@ export async function readRecordBy<R>(
   try {
     return parse(text)
   } catch (error) {
-    if (!isRefusal(error, 'record-malformed')) throw error
-    eventLog.record({ kind: 'trouble', during: 'reading the delivery record', detail: error.message })
+    eventLog.record({ kind: 'trouble', during: 'reading the delivery record', detail: messageOf(error) })
     return undefined
   }
 }
