@@ -11,7 +11,7 @@ import type { DesiredStaples, StapleDelivery, StapleRecord } from './delivery-re
 import { MOST_CERTIFICATES, type StapleMessage } from './message.ts'
 import { parseStapleLine, type StapleLine } from './result-line.ts'
 
-/** How far a holding has got: what the next step is decided from. */
+/** How far the desired staples have got: what the next step is decided from. */
 export interface DeliveryProgress {
   readonly fleet: Fleet
   readonly delivery: StapleDelivery
@@ -59,7 +59,7 @@ function standing(progress: DeliveryProgress): string {
   return `${told}${unsentOf(delivery)}`
 }
 
-/** What a command says: only the first one for a holding may name its changes. */
+/** What a command says: only the first one may name what has changed. */
 export function messageFor(progress: DeliveryProgress, forced: boolean): StapleMessage {
   const { delivery, holding } = progress
   const changes = forced || delivery.attempts > 0 ? undefined : namedIn(progress)

@@ -13,7 +13,7 @@ import { digestOf, type StapleEntry } from './entry.ts'
 /** What each machine is to hold of the certificates it has: id to digest of the response, or `withdrawn`. */
 export type DesiredStaples = ReadonlyMap<string, string>
 
-/** How far a holding has got in the fleet. */
+/** How far the desired staples have got in the fleet. */
 export interface StapleDelivery extends DeliveryState {
   /** {@link desiredDigest} of it. */
   readonly holding: string
@@ -42,7 +42,7 @@ function desiredFor({ state, response }: StapleEntry): string {
   return state === 'staple' && response !== undefined ? digestOf(response.der) : 'withdrawn'
 }
 
-/** Identifies a holding: 32 hex digits. */
+/** Identifies desired staples: 32 hex digits. */
 export function desiredDigest(holding: DesiredStaples): string {
   const text = [...holding].map(([id, desired]) => `${id}=${desired}`).join('\n')
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
@@ -53,7 +53,7 @@ export function changesOf(before: DesiredStaples, after: DesiredStaples): readon
   return [...after.keys()].filter((id) => before.get(id) !== after.get(id))
 }
 
-/** Of a holding that nothing has been sent for yet. */
+/** Of desired staples that nothing has been sent for yet. */
 export function unsent(holding: string): StapleDelivery {
   return { holding, commands: [], attempts: 0, members: 0, confirmed: 0, stragglers: [] }
 }

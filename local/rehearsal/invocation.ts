@@ -21,7 +21,7 @@ export interface Answer {
   readonly failed: boolean
 }
 
-/** @throws RehearsalError when nothing runs, the function or the event is not understood, or nobody answers. */
+/** @throws RehearsalError when nothing runs, the function or the event is not understood, or no rehearsal answers. */
 export async function invoke(words: readonly string[]): Promise<Answer> {
   const { values, positionals } = read(words)
   if (values.help === true) return { payload: USAGE, failed: false }
@@ -87,7 +87,7 @@ async function send({ aws }: Running, name: string, body: string): Promise<Respo
     return await sendSigned(aws, { service: 'lambda', path, headers, body })
   } catch (cause) {
     throw new RehearsalError(
-      `Nobody answers at ${aws.endpoint}`,
+      `No rehearsal answers at ${aws.endpoint}`,
       'The rehearsal may have ended: npm start -- --keep',
       cause,
     )

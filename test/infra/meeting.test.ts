@@ -92,7 +92,7 @@ describe('the Region', () => {
     expect(problemsOf(inRegion(name, {}))).toEqual([])
   })
 
-  it('of a partition that nobody knows is refused', () => {
+  it('of an unknown partition is refused', () => {
     expect(problemsOf(inRegion('moon-sea-1', {}))).toEqual([
       expect.stringContaining('regions[0]: wanted a Region of one of the partitions'),
     ])

@@ -87,7 +87,7 @@ export class StapleScenario {
     const said = await this.#ask(REFRESH)
     this.#note(PART.outage, said)
     if (said.certificates.some(({ failures = 0 }) => failures === 0))
-      throw new RehearsalError('asked to refresh, the staple function does not say that nobody answers')
+      throw new RehearsalError('asked to refresh, the staple function does not say that no responder answers')
     await this.#seenByAll()
   }
 
