@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
-import { BUNDLING } from '../infra/bundle.ts'
+import { BUNDLING } from '../infra/fleet/bundle.ts'
 import { run } from './processes.ts'
 import { median } from './statistics.ts'
 

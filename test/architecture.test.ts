@@ -81,6 +81,21 @@ describe('the arrows', () => {
   })
 })
 
+describe('the rooms of infra', () => {
+  it.each([
+    ['fleet', ['program']],
+    ['program', ['fleet']],
+    ['ring', ['fleet', 'program']],
+    ['stapling', ['fleet', 'program']],
+    ['packages', ['program']],
+  ])('%s knows %s alone', (room, known) => {
+    const names = readdirSync(join('infra', room))
+    const texts = names.map((name) => readFileSync(join('infra', room, name), 'utf8'))
+    const imported = texts.flatMap((text) => [...text.matchAll(/ from '\.\.\/([a-z]+)/g)].map(([, to]) => to))
+    expect([...new Set(imported)].toSorted()).toEqual(known)
+  })
+})
+
 describe('what is pure', () => {
   const IMPURE =
     /\bDate\.now\b|\bnew Date\(\)|\bprocess\.(env|stdout|argv)|\bMath\.random|\brandom(Bytes|UUID|Int)\b|\bconsole\.|\bset(Timeout|Interval)\b/

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../infra/configuration.ts'
+import { parseConfiguration } from '../infra/app/configuration.ts'
 import { isRefusal } from '../lambda/kernel/errors.ts'
 import { quoted, tableOf } from './docs-tables.ts'
 import { exampleRing, exampleSet } from './infra/example.ts'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readContext } from '../infra/context.ts'
+import { readContext } from '../infra/app/context.ts'
 import { ERROR_CODES } from '../lambda/kernel/errors.ts'
 import { ACTIONS } from '../lambda/ring/request.ts'
 import { INSTANCE_ERRORS } from '../lambda/ring/result-line.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { buildProgram } from '../program.ts'
+import { buildProgram } from '../program/program.ts'
 import { packageContents } from './contents.ts'
 import { buildDeb } from './deb.ts'
 import { buildRpm } from './rpm.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Program } from '../program.ts'
+import type { Program } from '../program/program.ts'
 
 /** What every package puts on a machine, and says of itself. */
 export interface PackageContents {

@@ -1,4 +1,4 @@
-import type { Synthesis } from '../../infra/build-app.ts'
+import type { Synthesis } from '../../infra/app/build-app.ts'
 import type { RotationConfiguration } from '../../lambda/ring/configuration.ts'
 import type { Clients } from './clients/clients.ts'
 import type { Testbed } from './testbed.ts'

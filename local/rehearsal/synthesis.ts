@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Synthesis } from '../../infra/build-app.ts'
+import type { Synthesis } from '../../infra/app/build-app.ts'
 import { endWithUs, killGroup } from '../process-group.ts'
 import type { Options } from './options.ts'
 import { TSX } from './project.ts'

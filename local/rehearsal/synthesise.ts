@@ -1,5 +1,5 @@
-import { readContext, type Synthesis, synthesise } from '../../infra/build-app.ts'
-import { parseConfiguration } from '../../infra/configuration.ts'
+import { readContext, type Synthesis, synthesise } from '../../infra/app/build-app.ts'
+import { parseConfiguration } from '../../infra/app/configuration.ts'
 import type { Options } from './options.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import { stapled } from './staples/staple-set.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SynthesisedRing, SynthesisedSet } from '../../infra/summary.ts'
+import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
 import { type Instance, type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'

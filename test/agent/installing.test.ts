@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { buildProgram } from '../../infra/program.ts'
+import { buildProgram } from '../../infra/program/program.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { altered } from './program.ts'
 import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'

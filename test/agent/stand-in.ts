@@ -2,11 +2,11 @@
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseConfiguration } from '../../infra/configuration.ts'
-import { readContext } from '../../infra/context.ts'
-import { buildProgram, type Program } from '../../infra/program.ts'
-import { buildRingDocument } from '../../infra/ring-document.ts'
-import { buildStapleDocument } from '../../infra/staple-document.ts'
+import { parseConfiguration } from '../../infra/app/configuration.ts'
+import { readContext } from '../../infra/app/context.ts'
+import { buildProgram, type Program } from '../../infra/program/program.ts'
+import { buildRingDocument } from '../../infra/ring/document.ts'
+import { buildStapleDocument } from '../../infra/stapling/document.ts'
 
 /** It tells what it was given, and what it runs from. */
 const TELLS = `

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { STACK_NAME } from '../../infra/build-app.ts'
-import { readContext } from '../../infra/context.ts'
+import { STACK_NAME } from '../../infra/app/build-app.ts'
+import { readContext } from '../../infra/app/context.ts'
 import { synthesiseTemplate } from './synthesis.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,7 +22,7 @@ afterAll(() => rmSync(outdir, { recursive: true }))
  */
 function runApp(ticketring: unknown) {
   const context = { ...readContext(), ticketring, 'aws:cdk:bundling-stacks': [] }
-  return spawnSync(process.execPath, ['--import', 'tsx', 'infra/app.ts'], {
+  return spawnSync(process.execPath, ['--import', 'tsx', 'infra/app/app.ts'], {
     cwd: ROOT,
     encoding: 'utf8',
     env: {

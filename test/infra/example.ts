@@ -1,4 +1,4 @@
-import { parseConfiguration } from '../../infra/configuration.ts'
+import { parseConfiguration } from '../../infra/app/configuration.ts'
 import { isRefusal } from '../../lambda/kernel/errors.ts'
 
 type Json = Readonly<Record<string, unknown>>

@@ -1,6 +1,6 @@
 import { RegionInfo } from 'aws-cdk-lib/region-info'
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/configuration.ts'
+import { parseConfiguration } from '../../infra/app/configuration.ts'
 import { type ExampleRing, exampleRing, exampleSet, HAPROXY, NGINX, problemsIn } from './example.ts'
 
 const ACCOUNT = '123456789012'

@@ -16,7 +16,7 @@ import { type PackageContents, packageContents } from '../../infra/packages/cont
 import { buildDeb } from '../../infra/packages/deb.ts'
 import { buildRpm } from '../../infra/packages/rpm.ts'
 import { buildTarball } from '../../infra/packages/tar.ts'
-import { buildProgram } from '../../infra/program.ts'
+import { buildProgram } from '../../infra/program/program.ts'
 
 const contents = packageContents(buildProgram())
 const { hash } = contents

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/configuration.ts'
-import { readContext } from '../../infra/context.ts'
-import { buildProgram, installerSource } from '../../infra/program.ts'
-import { readableDocument } from '../../infra/readable-document.ts'
-import { buildRingDocument } from '../../infra/ring-document.ts'
-import { buildStapleDocument } from '../../infra/staple-document.ts'
+import { parseConfiguration } from '../../infra/app/configuration.ts'
+import { readContext } from '../../infra/app/context.ts'
+import { readableDocument } from '../../infra/fleet/readable-document.ts'
+import { buildProgram, installerSource } from '../../infra/program/program.ts'
+import { buildRingDocument } from '../../infra/ring/document.ts'
+import { buildStapleDocument } from '../../infra/stapling/document.ts'
 import { exampleRing, exampleSet } from './example.ts'
 
 const PROGRAM = buildProgram()

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { AGENT, buildProgram } from '../../infra/program.ts'
-import { withoutRemarks } from '../../infra/python-source.ts'
+import { AGENT, buildProgram } from '../../infra/program/program.ts'
+import { withoutRemarks } from '../../infra/program/python-source.ts'
 
 /** Python's own opinion: both parse to the same tree but for docstrings and types, and none of these is left, nor a comment. */
 const JUDGE = `

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/configuration.ts'
-import { ownProgram } from '../../infra/program.ts'
-import { buildStapleDocument } from '../../infra/staple-document.ts'
-import { parseSet } from '../../infra/stapling-configuration.ts'
+import { parseConfiguration } from '../../infra/app/configuration.ts'
+import { ownProgram } from '../../infra/program/program.ts'
+import { parseSet } from '../../infra/stapling/configuration.ts'
+import { buildStapleDocument } from '../../infra/stapling/document.ts'
 import {
   CERTIFICATE,
   type ExampleSet,

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildProgram, ownProgram, type Program } from '../../infra/program.ts'
-import { programText } from '../../infra/program-text.ts'
+import { buildProgram, ownProgram, type Program } from '../../infra/program/program.ts'
+import { programText } from '../../infra/program/program-text.ts'
 import { altered } from '../agent/program.ts'
 
 /** A text of a file of the program, and what stands in its place. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { readContext, type Synthesis, synthesise } from '../../infra/build-app.ts'
+import { readContext, type Synthesis, synthesise } from '../../infra/app/build-app.ts'
 import {
   type LoopbackAws,
   type LoopbackOptions,

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Synthesis } from '../../infra/build-app.ts'
+import type { Synthesis } from '../../infra/app/build-app.ts'
 import type { Faults } from '../../local/rehearsal/faults.ts'
 import { SILENT } from '../../local/rehearsal/progress.ts'
 import { rehearse } from '../../local/rehearsal/rehearsal.ts'

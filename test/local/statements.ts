@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
-import type { Synthesis } from '../../infra/build-app.ts'
+import type { Synthesis } from '../../infra/app/build-app.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
 
 type Resources = Synthesis['template']['Resources']

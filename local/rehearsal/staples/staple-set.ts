@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Synthesis } from '../../../infra/build-app.ts'
+import type { Synthesis } from '../../../infra/app/build-app.ts'
 import type { LoopbackAws } from '../../aws/contract.ts'
 import { sendSigned } from '../../signed-request.ts'
 import { type Pki, PLANS } from '../machines/pki.ts'

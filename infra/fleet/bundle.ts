@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { BuildOptions, Plugin } from 'esbuild'
+
+/**
+ * Packages that the SDK reaches by a dynamic import() alone, when neither code nor environment gives credentials
+ * (and bowser, event streams: in a browser, for streaming operations). Lambda always sets them in the environment,
+ * which the SDK asks first, so these stay out of the bundle: a third of its size, and of what could leak a key.
+ */
+const NEVER_REACHED = [
+  '@aws-sdk/credential-provider-http',
+  '@aws-sdk/credential-provider-ini',
+  '@aws-sdk/credential-provider-process',
+  '@aws-sdk/credential-provider-sso',
+  '@aws-sdk/credential-provider-web-identity',
+  '@smithy/credential-provider-imds',
+  '@smithy/core/event-streams',
+  'bowser',
+] as const
+
+/**
+ * Leaves out a class for each error of a service, of which Systems Manager has 140: what the SDK has no class for it
+ * throws as the service's base exception, with the same name, message and status, by which alone we tell errors apart.
+ */
+const ERRORS_BY_NAME: Plugin = {
+  name: 'errors by name',
+  setup({ onLoad }) {
+    onLoad(
+      { filter: /[\\/]@aws-sdk[\\/]client-[\w-]+[\\/]dist-es[\\/]schemas[\\/]schemas_0\.js$/ },
+      ({ path }) => ({
+        contents: readFileSync(path, 'utf8').replaceAll(/^n0_registry\.registerError\(\w+\$, \w+\);$/gm, ''),
+      }),
+    )
+  },
+}
+
+/** How the functions are bundled. */
+export const BUNDLING = {
+  absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'es2022',
+  mainFields: ['module', 'main'],
+  minify: true,
+  sourcemap: false,
+  external: [...NEVER_REACHED],
+  plugins: [ERRORS_BY_NAME],
+  logLevel: 'warning',
+} satisfies BuildOptions

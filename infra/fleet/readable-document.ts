@@ -1,0 +1,25 @@
+import { buildProgram, installerSource, type Program } from '../program/program.ts'
+import type { FleetDocument } from './document.ts'
+
+/** What a document runs as root, to be read: its text, and in the place of a payload what that holds. */
+export function readableDocument(document: FleetDocument, program = buildProgram()): string {
+  const { name, content, script } = document
+  const lines = content.mainSteps[0].inputs.runCommand
+  const bytes = Buffer.byteLength(JSON.stringify(content))
+  const head = [`# Document ${name}: ${bytes} bytes, "script":"${script}" in result lines`]
+  const start = lines.findIndex((line) => /^""", \d+, "[0-9a-f]{64}", """$/.test(line))
+  if (start < 0) return [...head, ...lines].join('\n')
+  const end = lines.indexOf('""")')
+  const clear = [...lines.slice(0, start + 1), '# ... packed: what follows below', ...lines.slice(end)]
+  return [...head, ...clear, ...payloadOf(program)].join('\n')
+}
+
+function payloadOf({ hash, zipapp, sources }: Program): readonly string[] {
+  return [
+    '',
+    '# ---- install.py: run from the payload, not kept',
+    installerSource(),
+    `# ---- ticketring.pyz: ${zipapp.length} bytes, SHA-256 ${hash}`,
+    ...sources.flatMap(({ path, text }) => [`# ---- ${path}`, text]),
+  ]
+}

@@ -1,0 +1,90 @@
+/** The text that installs the program on a machine and runs it: lines of sh that find Python, and the installer. */
+import { createHash } from 'node:crypto'
+import { compress } from '@blu3r4y/lzma'
+import type { DocumentPlan, DocumentText } from '../fleet/document.ts'
+import { installerSource, openerSource, type Program } from './program.ts'
+
+/** Where a Python of the system is, besides python3 of the path. */
+const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
+const END = 'TICKETRING'
+const LINE = 1_000
+
+/** What runs on a machine for this plan. */
+export function programText(plan: DocumentPlan, program: Program): DocumentText {
+  const { version } = program
+  return {
+    version,
+    lines: [
+      `export SSM_${plan.parameter.name}`,
+      `failed='${failureHead(plan, version)}'`,
+      `fail() { printf '%s,"ms":0,"error":"%s","detail":"%s"}\\n' "$failed" "$1" "$2"; exit 1; }`,
+      `for python in ${PYTHONS.join(' ')} "$(command -v python3)"; do [ -x "$python" ] && break; done`,
+      `[ -x "$python" ] || fail tool-missing 'wanted Python 3.9 or later at ${PYTHONS[0]}, found none'`,
+      // A shell that keeps such a text in a file needs room for it.
+      `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB in the directory for temporary files'`,
+      ...pythonLines(plan, program),
+      END,
+      'exec "$python" -I - "$failed" <&3 3<&-',
+    ],
+  }
+}
+
+/** The result line of a run that got nowhere, but for what stopped it. */
+function failureHead({ subject: [variable, name] }: DocumentPlan, script: string): string {
+  const own =
+    variable === 'TICKETRING_RING'
+      ? { ring: name, lineage: '', generation: 0, encryptsWith: '' }
+      : { staples: name, installed: 0, withdrawn: 0, held: 0 }
+  return JSON.stringify({ v: 1, ...own, server: '', result: 'failed', verified: 'none', script }).slice(0, -1)
+}
+
+/** What opens the payload, and its call. */
+function pythonLines(
+  { subject: [variable, name], settings, program: origin }: DocumentPlan,
+  program: Program,
+): readonly string[] {
+  const installer = Buffer.from(installerSource())
+  const carried = Buffer.concat([
+    installer,
+    origin === 'installed' ? Buffer.from(program.hash) : program.zipapp,
+  ])
+  const checksum = createHash('sha256').update(carried).digest('hex')
+  return [
+    ...openerSource().trimEnd().split('\n'),
+    `run("${variable === 'TICKETRING_RING' ? 'ring' : 'staples'}", "${name}", """\\`,
+    ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
+    `""", ${installer.length}, "${checksum}", """`,
+    // Run Command would take two braces for a parameter.
+    ...(pack(carried, checksum)
+      .replace(/\{(?=\{)/g, '{\n')
+      .match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []),
+    '""")',
+  ]
+}
+
+const packed = new Map<string, string>()
+
+/** LZMA and base 85: 17 % less than zlib and base 64, which would not leave room for more servers. */
+function pack(bytes: Uint8Array, checksum: string): string {
+  const known = packed.get(checksum) ?? base85(Uint8Array.from(compress(bytes, 9) as number[]))
+  packed.set(checksum, known)
+  return known
+}
+
+/** RFC 1924, §4.2: without quotes, backslashes and commas. */
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~'
+
+/** Four bytes as five digits; of what is short of four, as many digits as tell it. */
+function base85(bytes: Uint8Array): string {
+  const padded = Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)])
+  let text = ''
+  for (let at = 0; at < padded.length; at += 4) text += digitsOf(padded.readUInt32BE(at))
+  return text.slice(0, text.length - (padded.length - bytes.length))
+}
+
+function digitsOf(word: number): string {
+  let digits = ''
+  for (let rest = word, place = 0; place < 5; place += 1, rest = Math.floor(rest / 85))
+    digits = `${ALPHABET[rest % 85]}${digits}`
+  return digits
+}

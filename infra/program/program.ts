@@ -1,0 +1,90 @@
+/** The machine's program as it travels: one zipapp, the same bytes wherever and whenever it is built. */
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { strToU8, zipSync } from 'fflate'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
+import { withoutRemarks } from './python-source.ts'
+
+export interface Program {
+  /** What is installed as `ticketring.pyz`. */
+  readonly zipapp: Uint8Array
+  /** SHA-256 of the zipapp, 64 hex digits: the name of the directory that it is installed in. */
+  readonly hash: string
+  /** What a result line names: the first 12 digits of the hash. */
+  readonly version: string
+  /** Its files as they are delivered, without what only people and type checkers read, in the zipapp's order. */
+  readonly sources: readonly SourceFile[]
+}
+
+export interface SourceFile {
+  /** Below the directory of the sources, with `/`. */
+  readonly path: string
+  readonly text: string
+}
+
+/** Where this project's own program is. */
+export const AGENT = fileURLToPath(new URL('../../agent/', import.meta.url))
+
+const PACKAGE = 'ticketring'
+const FUTURE = 'from __future__ import annotations\n'
+const SHEBANG = '#!/usr/bin/python3 -I\n'
+/** The first time that a zip file can tell. Read by the machine's clock and written as such: no time zone has a say. */
+const NO_TIME = new Date(1980, 0, 1)
+
+let own: Program | undefined
+
+/** This project's own, which documents carry. */
+export function ownProgram(): Program {
+  own ??= buildProgram()
+  return own
+}
+
+/**
+ * Builds the zipapp of `__main__.py` and the package `ticketring` below `directory`.
+ * @throws TicketringError `configuration-invalid` for a file that does not belong into it.
+ */
+export function buildProgram(directory = AGENT): Program {
+  const sources = ['__main__.py', ...filesBelow(directory, PACKAGE)]
+    .sort()
+    .map((path) => sourceOf(directory, path))
+  const members = Object.fromEntries(sources.map(({ path, text }) => [path, strToU8(text)]))
+  // Stored, not compressed: Python starts it faster, and the document compresses it as a whole.
+  const zip = zipSync(members, { level: 0, mtime: NO_TIME })
+  const zipapp = Buffer.concat([Buffer.from(SHEBANG), zip])
+  const hash = createHash('sha256').update(zipapp).digest('hex')
+  return { zipapp, hash, version: hash.slice(0, 12), sources }
+}
+
+/** What the installer shares with the program, in the order in which one needs the other. */
+const SHARED = ['result', 'clock', 'directory'].map((name) => `${PACKAGE}/${name}.py`)
+
+/** What installs it, as it is delivered: one text, since there is no program yet to import from. */
+export function installerSource(): string {
+  const texts = [...SHARED, 'install.py'].map((path) => sourceOf(AGENT, path).text)
+  const own = new RegExp(`^from (\\.|${PACKAGE}\\.)[a-z]+ import [^(\n]*\n`, 'gm')
+  return `${FUTURE}${texts.join('').replaceAll(FUTURE, '').replaceAll(own, '')}`
+}
+
+/** What opens the payload, as it stands in the document. */
+export function openerSource(): string {
+  return sourceOf(AGENT, 'open.py').text
+}
+
+function sourceOf(directory: string, path: string): SourceFile {
+  return { path, text: withoutRemarks(readFileSync(join(directory, path), 'utf8'), path) }
+}
+
+function filesBelow(directory: string, folder: string): readonly string[] {
+  return readdirSync(join(directory, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    if (entry.name === '__pycache__') return []
+    if (entry.isDirectory()) return filesBelow(directory, path)
+    if (entry.isFile() && /^[a-z_][a-z0-9_]*\.py$/.test(entry.name)) return [path]
+    throw new TicketringError('configuration-invalid', {
+      wanted: `modules of Python and nothing else below ${PACKAGE}/`,
+      came: path,
+    })
+  })
+}

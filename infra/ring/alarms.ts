@@ -1,0 +1,103 @@
+import { Duration } from 'aws-cdk-lib'
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import { type AlarmSpec, functionAlarms } from '../fleet/alarms.ts'
+import { TICK_MINUTES } from './rotation-function.ts'
+
+/** What a ring's function measures: namespace `Ticketring`, dimension `Ring`. */
+export type RingMetric =
+  | 'KeyAge'
+  | 'RotationHeld'
+  | 'RotationForced'
+  | 'Stragglers'
+  | 'Members'
+  | 'AuthBypass'
+
+const TICK = Duration.minutes(TICK_MINUTES)
+
+/** One metric of a ring, the largest value of each five minutes: one tick writes one. */
+export function ringMetric(ring: string, metricName: RingMetric): Metric {
+  return new Metric({
+    namespace: 'Ticketring',
+    metricName,
+    dimensionsMap: { Ring: ring },
+    period: TICK,
+    statistic: 'Maximum',
+  })
+}
+
+interface Watched {
+  readonly ring: string
+  /** Seconds after which keys are too old. */
+  readonly maxKeyAge: number
+  /** Whether its machines look for tickets that open guarded listeners. */
+  readonly checksAuthentication: boolean
+  readonly handler: IFunction
+  readonly undelivered: IQueue
+}
+
+/** What is watched of one ring. */
+export function ringAlarms({
+  ring,
+  maxKeyAge,
+  checksAuthentication,
+  handler,
+  undelivered,
+}: Watched): readonly AlarmSpec[] {
+  return [
+    {
+      metric: ringMetric(ring, 'KeyAge'),
+      heading: 'key-age',
+      meaning:
+        'the key that encrypts is older than maxKeyAge, or, in the state of no data, the function is silent',
+      limit: { above: maxKeyAge },
+      periods: 3,
+      of: 3,
+      tells: 'page',
+      // A function that no longer runs measures nothing: silence is the worst case, not the best.
+      silence: 'pages',
+    },
+    {
+      metric: ringMetric(ring, 'RotationHeld'),
+      heading: 'rotation-held',
+      meaning: 'a rotation that is due has waited for the fleet for half an hour',
+      limit: { above: 0 },
+      periods: 6,
+      of: 6,
+      tells: 'page',
+    },
+    {
+      metric: ringMetric(ring, 'RotationForced'),
+      heading: 'rotation-forced',
+      meaning: 'keys got too old and were changed although machines are behind: those lose resumptions',
+      limit: { above: 0 },
+      periods: 1,
+      of: 1,
+      tells: 'page',
+    },
+    {
+      metric: ringMetric(ring, 'Stragglers'),
+      heading: 'stragglers',
+      meaning: 'machines have been behind for half an hour, in which deliveries were repeated',
+      limit: { above: 0 },
+      periods: 7,
+      of: 7,
+      tells: 'ticket',
+    },
+    ...(checksAuthentication ? [authBypass(ring)] : []),
+    ...functionAlarms(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
+  ]
+}
+
+function authBypass(ring: string): AlarmSpec {
+  return {
+    metric: ringMetric(ring, 'AuthBypass'),
+    heading: 'auth-bypass',
+    meaning: 'on some machine a ticket of an open listener opened one that demands a client certificate',
+    limit: { above: 0 },
+    periods: 1,
+    of: 1,
+    tells: 'page',
+  }
+}

@@ -1,0 +1,97 @@
+import type { Inspection } from '../fleet/inspection.ts'
+import type { Targets } from '../fleet/machines.ts'
+import type { RingConfiguration } from './configuration.ts'
+
+/** Notes what rings have in common that each must have for itself. */
+export function refuseCommon(
+  inspection: Inspection,
+  rings: readonly RingConfiguration[],
+  path: string,
+): void {
+  rings.forEach((ring, index) => {
+    const at = `${path}[${index}]`
+    refuseSharedRoles(inspection, ring, others(rings, ring, path), at)
+    refuseSharedFiles(inspection, ring, others(rings.slice(0, index), ring, path), at)
+  })
+}
+
+interface Other {
+  readonly ring: RingConfiguration
+  readonly at: string
+}
+
+function others(
+  rings: readonly RingConfiguration[],
+  { name }: RingConfiguration,
+  path: string,
+): readonly Other[] {
+  // Of two with one name, the name is what is wrong.
+  return rings.map((ring, at) => ({ ring, at: `${path}[${at}]` })).filter(({ ring }) => ring.name !== name)
+}
+
+/** A ring is a trust group: a role that reads two of them joins them, unless its owner says by name that it may. */
+function refuseSharedRoles(
+  inspection: Inspection,
+  { fleetRoles, sharedRole = [] }: RingConfiguration,
+  rings: readonly Other[],
+  path: string,
+): void {
+  fleetRoles.forEach((role, index) => {
+    const other = rings.find(({ ring }) => ring.fleetRoles.includes(role))
+    if (role === '' || other === undefined || sharedRole.includes(role)) return
+    const wanted = `a role other than ${other.at}'s, whose machines could read both rings; if they may, name it in the sharedRole of each`
+    inspection.note(`${path}.fleetRoles[${index}]`, wanted, role)
+  })
+}
+
+/** Each of two rings would overwrite the other's keys, again and again. */
+function refuseSharedFiles(
+  inspection: Inspection,
+  ring: RingConfiguration,
+  earlier: readonly Other[],
+  path: string,
+): void {
+  for (const { field, files } of keyFilesOf(ring)) {
+    const other = earlier.find(
+      ({ ring: { targets, servers } }) =>
+        mayMeet(targets, ring.targets) &&
+        keyFilesOf({ servers }).some((theirs) => theirs.files.some((file) => files.includes(file))),
+    )
+    if (other === undefined) continue
+    const wanted = `another path than ${other.at}'s: a machine may be of both rings`
+    inspection.note(`${path}.servers.${field}.keys`, wanted, ring.servers[field]?.keys)
+  }
+}
+
+interface KeyFiles {
+  readonly field: 'haproxy' | 'nginx'
+  readonly files: readonly string[]
+}
+
+function keyFilesOf({
+  servers: { haproxy, nginx },
+}: Pick<RingConfiguration, 'servers'>): readonly KeyFiles[] {
+  const places: readonly KeyFiles[] = [
+    { field: 'haproxy', files: haproxy === undefined ? [] : [haproxy.keys] },
+    {
+      field: 'nginx',
+      files: nginx === undefined ? [] : SLOTS.map((slot) => `${nginx.keys}/nginx.${slot}.key`),
+    },
+  ]
+  return places.map(({ field, files }) => ({
+    field,
+    files: files.filter((file) => !file.startsWith('/nginx.') && file !== '').map(oneName),
+  }))
+}
+
+const SLOTS = ['previous', 'current', 'next']
+
+/** `/var/run` is a link to `/run`. */
+function oneName(file: string): string {
+  return file.replace(/^\/var\/run\//, '/run/')
+}
+
+/** Whether a machine may be of both fleets: only one tag with other values rules it out. */
+function mayMeet(one: Targets, other: Targets): boolean {
+  return one.tag !== other.tag || one.values.some((value) => other.values.includes(value))
+}

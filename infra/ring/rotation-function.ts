@@ -1,0 +1,128 @@
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import type { Construct } from 'constructs'
+import {
+  ROTATION_VARIABLE,
+  type RotationConfiguration,
+  serialiseRotationConfiguration,
+} from '../../lambda/ring/configuration.ts'
+import { arnOf } from '../fleet/arns.ts'
+import type { FleetDelivery } from '../fleet/delivery.ts'
+import { EXECUTION_SECONDS, type FleetDocument } from '../fleet/document.ts'
+import { DELIVERY_SECONDS, FleetFunction } from '../fleet/function.ts'
+import { functionName, recordName, statusName } from '../fleet/names.ts'
+import type { LogKeeping } from '../fleet/operations.ts'
+import type { RingConfiguration } from './configuration.ts'
+import type { RingSecret } from './secret.ts'
+
+/** From one reconcile tick to the next, in minutes. */
+export const TICK_MINUTES = 5
+
+interface RotationFunctionProps {
+  readonly ring: RingConfiguration
+  readonly secret: RingSecret
+  readonly document: FleetDocument
+  readonly delivery: FleetDelivery
+  readonly logs: LogKeeping | undefined
+  /** Seconds by which a schedule may fire early. */
+  readonly window: number
+}
+
+/** Creates the function that turns one ring. */
+export function createRotationFunction(
+  scope: Construct,
+  id: string,
+  props: RotationFunctionProps,
+): IFunction {
+  const { ring, secret, delivery } = props
+  const { name, rotation } = ring
+  const { handler } = new FleetFunction(scope, id, {
+    name: functionName(name),
+    description: `Turns ticket ring ${name} and has the fleet prove it`,
+    entry: 'rotate.ts',
+    memory: 256,
+    logs: props.logs,
+    variable: [ROTATION_VARIABLE, serialiseRotationConfiguration(rotationConfiguration(props))],
+    role: { description: `Rotates ticket ring ${name}`, policy: 'rotate' },
+    statements: [
+      ...secret.rotationStatements(rotation.trigger),
+      ...(rotation.trigger === 'secrets-manager' ? [letRotateSecretInvoke(scope, name)] : []),
+      ...delivery.statements(),
+      new PolicyStatement({
+        sid: 'KeepTheDeliveryRecord',
+        actions: ['ssm:GetParameter', 'ssm:PutParameter'],
+        resources: [arnOf(scope, 'ssm', `parameter${recordName(name)}`)],
+      }),
+    ],
+    wildcards: delivery.wildcards(),
+  })
+  return handler
+}
+
+/** Creates the function that looks at one ring and can do nothing else: it reads no key, and writes nothing but its log. */
+export function createRingStatusFunction(
+  scope: Construct,
+  id: string,
+  props: RotationFunctionProps,
+): IFunction {
+  const { ring, secret, delivery } = props
+  const { name } = ring
+  const { handler } = new FleetFunction(scope, id, {
+    name: statusName(name),
+    description: `Looks at ticket ring ${name}`,
+    entry: 'rotate.ts',
+    looks: true,
+    memory: 256,
+    logs: props.logs,
+    variable: [ROTATION_VARIABLE, serialiseRotationConfiguration(rotationConfiguration(props))],
+    role: { description: `Looks at ticket ring ${name}`, policy: 'look' },
+    statements: [
+      ...secret.lookStatements(),
+      ...delivery.lookStatements(),
+      new PolicyStatement({
+        sid: 'ReadTheDeliveryRecord',
+        actions: ['ssm:GetParameter'],
+        resources: [arnOf(scope, 'ssm', `parameter${recordName(name)}`)],
+      }),
+    ],
+    wildcards: delivery.lookWildcards(),
+  })
+  return handler
+}
+
+/** RotateSecret asks whether its caller may invoke the rotation function. */
+function letRotateSecretInvoke(scope: Construct, ring: string): PolicyStatement {
+  return new PolicyStatement({
+    sid: 'HaveSecretsManagerRotate',
+    actions: ['lambda:InvokeFunction'],
+    // By name: a reference would make the role wait for the function and the function for the role.
+    resources: [arnOf(scope, 'lambda', `function:${functionName(ring)}`)],
+  })
+}
+
+function rotationConfiguration({
+  ring: { name, targets, rotation },
+  secret,
+  document,
+  window,
+}: RotationFunctionProps): RotationConfiguration {
+  const { trigger, every, ticketLifetime, maxKeyAge, start } = rotation
+  return {
+    ring: name,
+    secret: secret.arn,
+    document: { name: document.name, version: document.version, script: document.script },
+    target: targets,
+    record: recordName(name),
+    timing: {
+      every,
+      window,
+      ticketLifetime,
+      maxKeyAge,
+      tick: TICK_MINUTES * 60,
+      delivery: DELIVERY_SECONDS,
+      execution: EXECUTION_SECONDS,
+    },
+    trigger,
+    ...(start === undefined ? {} : { start }),
+  }
+}

@@ -1,0 +1,66 @@
+import { endpointSettings } from '../fleet/delivery-configuration.ts'
+import { buildDocument, type FleetDocument, proofSettings } from '../fleet/document.ts'
+import { storePath } from '../fleet/names.ts'
+import type { Program } from '../program/program.ts'
+import type { StaplingConfiguration, StaplingServers } from './configuration.ts'
+
+// Without a count: RE2 takes no more than 1,000 copies of what is repeated within a repetition. MOST_CERTIFICATES bounds
+// what the function says, and the machine looks up none but its own certificates.
+const TOLD = '[0-9a-f]{32}=([0-9a-f]{64}|withdrawn)'
+
+/**
+ * Builds the document that puts a set's staples in place: `ticketring-staples-<set>-<12 hex>`.
+ * @throws TicketringError `configuration-invalid` if the settings cannot travel in a document.
+ */
+export function buildStapleDocument(set: StaplingConfiguration, program: Program): FleetDocument {
+  return buildDocument(
+    {
+      name: `ticketring-staples-${set.name}`,
+      description: `Puts the OCSP staples of set ${set.name} in place and proves it by a handshake`,
+      step: 'applyStaples',
+      parameter: {
+        name: 'Staples',
+        description:
+          'What to hold, as id=sha256 or id=withdrawn; all: whatever the store has for this machine',
+        default: 'all',
+        allowedPattern: `^(all|${TOLD}(,${TOLD})*)$`,
+      },
+      subject: ['TICKETRING_SET', set.name],
+      settings: stapleSettings(set),
+      program: set.program,
+    },
+    program,
+  )
+}
+
+/** The settings a set's machines start from, in the words of `/etc/ticketring/<set>.staples.conf`. */
+function stapleSettings(set: StaplingConfiguration): Readonly<Record<string, string>> {
+  return {
+    STORE: storePath(set.name),
+    ...endpointSettings(set),
+    ...haproxySettings(set.servers),
+    ...nginxSettings(set.servers),
+  }
+}
+
+function haproxySettings({ haproxy }: StaplingServers): Readonly<Record<string, string>> {
+  if (haproxy === undefined) return {}
+  return {
+    HAPROXY_CERTS: haproxy.certificates.join(' '),
+    HAPROXY_SOCKET: haproxy.socket,
+    HAPROXY_OWNER: haproxy.owner,
+    HAPROXY_RELOAD: haproxy.reload,
+    ...proofSettings('HAPROXY', haproxy),
+  }
+}
+
+function nginxSettings({ nginx }: StaplingServers): Readonly<Record<string, string>> {
+  if (nginx === undefined) return {}
+  return {
+    NGINX_STAPLES: nginx.staples.map(({ certificate, staple }) => `${certificate}=${staple}`).join(' '),
+    NGINX_TEST: nginx.test,
+    NGINX_RELOAD: nginx.reload,
+    NGINX_OWNER: nginx.owner,
+    ...proofSettings('NGINX', nginx),
+  }
+}
