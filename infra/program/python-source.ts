@@ -8,20 +8,23 @@ import {
   refusal,
   type Token,
 } from './python-tokens.ts'
-import { withoutTypeBlocks, withoutTypes } from './python-types.ts'
+import { withoutTypeBlocks, withoutTypes, withoutTypesOfVariables } from './python-types.ts'
 
 /**
- * The same program without comments, docstrings, empty lines and the types of functions, a space for each level.
+ * The same program without comments, strings that do nothing, empty lines and the types of functions and their
+ * variables, a space for each level.
  * @throws TicketringError `configuration-invalid` for what it does not understand whole.
  */
 export function withoutRemarks(source: string, file: string): string {
   const lines = withoutTypeBlocks(linesOf(source, file))
-  const kept = lines
-    .map((line, index) => withoutDocstring(line, lines[index - 1], lines[index + 1]))
-    .filter((line) => line.length > 0)
+  const kept: LogicalLine[] = []
+  for (const [index, line] of lines.entries()) {
+    const rest = withoutIdleString(line, kept.at(-1), lines[index + 1])
+    if (rest.length > 0) kept.push(rest)
+  }
   const odd = kept.flat().find(({ text }) => /[^\n\x20-\x7e]/.test(text))
   if (odd !== undefined) throw refusal(file, odd.line, 'ASCII outside comments and docstrings', odd.text)
-  return withShortIndents(kept.map(withoutTypes)).map(textOf).join('')
+  return withShortIndents(withoutTypesOfVariables(kept).map(withoutTypes)).map(textOf).join('')
 }
 
 /** Python counts levels and not spaces (§2.1.8). */
@@ -38,6 +41,9 @@ function withShortIndents(lines: readonly LogicalLine[]): readonly LogicalLine[]
   })
 }
 
+/** How far a line within brackets is indented, which Python does not ask for, for each space that it gets. */
+const DEPTH = 4
+
 /** Without spaces at the ends of lines and without empty lines, within brackets too. */
 function textOf(line: LogicalLine): string {
   let text = ''
@@ -45,7 +51,9 @@ function textOf(line: LogicalLine): string {
   let isLineEmpty = true
   for (const token of line) {
     const isGap = token.kind === 'space' && !token.text.includes('\\')
-    if (token.kind !== 'newline' && !isGap) text += gap + token.text
+    const isWide = text.endsWith('\n')
+    if (token.kind !== 'newline' && !isGap)
+      text += (isWide ? gap.slice(0, Math.ceil(gap.length / DEPTH)) : gap) + token.text
     else if (token.kind === 'newline' && !isLineEmpty) text += '\n'
     gap = isGap ? token.text : ''
     if (!isGap) isLineEmpty = token.kind === 'newline'
@@ -53,16 +61,16 @@ function textOf(line: LogicalLine): string {
   return text
 }
 
-/** The statement without the docstring that it is or ends in; nothing may be left of it. */
-function withoutDocstring(
+/** A docstring, or a string that is a statement by itself, which Python does not even evaluate. */
+function withoutIdleString(
   line: LogicalLine,
   before: LogicalLine | undefined,
   after: LogicalLine | undefined,
 ): LogicalLine {
   const body = bodyOnSameLine(line)
   if (body > 0) return dropped(line, body, true)
-  if (before !== undefined && !(isDefinition(before) && bodyOnSameLine(before) === 0)) return line
-  return dropped(line, 0, before !== undefined && indentOf(after) < indentOf(line))
+  const indent = indentOf(line)
+  return dropped(line, 0, indentOf(before) < indent && indentOf(after) < indent)
 }
 
 const PASS: LogicalLine = [

@@ -4,15 +4,18 @@ import { describe, expect, it } from 'vitest'
 import { AGENT, buildProgram } from '../../infra/program/program.ts'
 import { withoutRemarks } from '../../infra/program/python-source.ts'
 
-/** Python's own opinion: both parse to the same tree but for docstrings and types, and none of these is left, nor a comment. */
+/** Python's own opinion: both parse to the same tree but for idle strings and types, and none of these is left, nor a comment. */
 const JUDGE = `
 import ast, io, json, sys, tokenize
 
-def docstrings(tree):
+def is_idle(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+def bodies(tree):
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            if ast.get_docstring(node, clean=False) is not None:
-                yield node
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(getattr(node, name, None), list):
+                yield node, name, getattr(node, name)
 
 def is_for_checkers(node):
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
@@ -23,18 +26,22 @@ def types(tree):
             yield node, "returns"
         if isinstance(node, ast.arg) and node.annotation is not None:
             yield node, "annotation"
+    for node, _, body in bodies(tree):
+        if not isinstance(node, ast.ClassDef):
+            yield from ((each, "annotation") for each in body if isinstance(each, ast.AnnAssign) and each.value is not None)
+
+def untyped(node):
+    if isinstance(node, ast.AnnAssign) and node.annotation is None:
+        return ast.Assign(targets=[node.target], value=node.value, type_comment=None)
+    return node
 
 def bare(text):
     tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(getattr(node, "body", None), list):
-            node.body = [each for each in node.body if not is_for_checkers(each)]
-    for node in docstrings(tree):
-        node.body = node.body[1:]
-        if not node.body and not isinstance(node, ast.Module):
-            node.body = [ast.Pass()]
     for node, name in types(tree):
         setattr(node, name, None)
+    for node, name, body in bodies(tree):
+        kept = [untyped(each) for each in body if not is_for_checkers(each) and not is_idle(each)]
+        setattr(node, name, kept or [ast.Pass() for _ in body[:1] if not isinstance(node, ast.Module)])
     return ast.dump(tree)
 
 def wide(text):
@@ -51,13 +58,13 @@ def remarks(text):
 source, delivered = json.load(sys.stdin)
 print(json.dumps({
     "same": bare(source) == bare(delivered),
-    "docstrings": sum(1 for _ in docstrings(ast.parse(delivered))),
+    "idle": sum(is_idle(each) for _, _, body in bodies(ast.parse(delivered)) for each in body),
     "remarks": remarks(delivered),
     "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(is_for_checkers, ast.walk(ast.parse(delivered)))),
     "wide": wide(delivered),
 }))
 `
-const NOTHING_LOST = { same: true, docstrings: 0, remarks: 0, types: 0, wide: 0 }
+const NOTHING_LOST = { same: true, idle: 0, remarks: 0, types: 0, wide: 0 }
 
 function judge(source: string, delivered: string): unknown {
   const input = JSON.stringify([source, delivered])
@@ -106,7 +113,22 @@ describe('a source without its remarks and types', () => {
       'strings that begin an expression',
       'def f():\n    "a".upper()\ndef g():\n    "a" "b" + "c"\nclass A: "a"[0]\n',
     ],
-    ['strings that are statements elsewhere', 'x = 1\n"no docstring"\nif x:\n    "nor this"\n'],
+    [
+      'strings that are statements elsewhere',
+      'x = 1\n"no docstring"\nif x:\n    "nor this"\nelse:\n    """nor\nthat"""\n    "as well"\n\nclass A:\n    a: int\n    """Of a."""\n    b: int = 1\n    """Of b."""\n',
+    ],
+    [
+      'two strings as a whole body',
+      'def f():\n    "doc"\n    "no docstring"\ndef g():\n    "doc"\n    "x"\n    return 1\n',
+    ],
+    [
+      'types of variables',
+      'a: int = 1\ndef f(self):\n    b: dict[str, int] = {}\n    self.c.d: "x=1" = b == a\n    e: int\n    for x in y:\n        z: A[\n            B\n        ] = x; w = 3\n    class B:\n        x: int = 1\n        def g(self):\n            y: int = 2\n',
+    ],
+    [
+      'colons and signs that are no type',
+      'try: x = 1\nexcept: x = 2\nelse: x = 3\nfinally: x = 4\nif x: y = 5\na[1:2] = b\nf(lambda: 1, c=2)\nwhile x: x = 0\n',
+    ],
     [
       'definitions within definitions',
       'class A:\n    "doc"\n    class B:\n        "doc"\n    def f(self):\n        "doc"\n        def g(): "doc"\n',
