@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CREDENTIALS } from '../test/agent/endpoint.ts'
 import { advanced, Instance, ringOf } from '../test/agent/instance.ts'
-import { type Bench, type Measurement, size } from './measurement.ts'
+import { type Bench, size } from './measurement.ts'
 import { isInstalled, run } from './processes.ts'
 import { inMilliseconds, median, timedRuns, times } from './statistics.ts'
 import { atMost, type Row } from './table.ts'
@@ -16,13 +16,7 @@ const LIMITS = {
 } as const
 type Kind = keyof typeof LIMITS.haproxy
 
-export const apply: Measurement = {
-  name: 'apply',
-  about: 'time and programs of one run on a machine, on real HAProxy and nginx',
-  measure,
-}
-
-async function measure(bench: Bench): Promise<readonly Row[]> {
+export async function measure(bench: Bench): Promise<readonly Row[]> {
   const rows: Row[] = []
   for (const server of ['haproxy', 'nginx'] as const) rows.push(...(await measureServer(server, bench)))
   return rows

@@ -5,7 +5,7 @@ import { ROTATION_VARIABLE, serialiseRotationConfiguration } from '../lambda/rin
 import { STAPLES_VARIABLE, serialiseStapleConfiguration } from '../lambda/staples/configuration.ts'
 import { configurationOf } from '../test/fakes/world.ts'
 import { bundleOf, importTime } from './bundles.ts'
-import { type Bench, type Measurement, size } from './measurement.ts'
+import { type Bench, size } from './measurement.ts'
 import { stapleConfiguration } from './staple-world.ts'
 import { inKilobytes, inMilliseconds, times } from './statistics.ts'
 import { atMost, type Row } from './table.ts'
@@ -35,14 +35,10 @@ const FUNCTIONS: readonly Bundled[] = [
   },
 ]
 
-export const bundle: Measurement = {
-  name: 'bundle',
-  about: "size and import time of the functions' bundles",
-  async measure(bench) {
-    const rows: Row[] = []
-    for (const each of FUNCTIONS) rows.push(await measureBundle(each, bench))
-    return rows
-  },
+export async function measure(bench: Bench): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  for (const each of FUNCTIONS) rows.push(await measureBundle(each, bench))
+  return rows
 }
 
 async function measureBundle({ name, entry, limit, environment }: Bundled, bench: Bench): Promise<Row> {

@@ -12,7 +12,7 @@ import { ManualClock } from '../test/fakes/clock.ts'
 import { ListedEvents } from '../test/fakes/record.ts'
 import { configurationOf, SECRET_ARN, TIMING } from '../test/fakes/world.ts'
 import { COMMAND, LoopbackFleet, PAGE } from './loopback-fleet.ts'
-import { type Bench, type Measurement, size } from './measurement.ts'
+import { type Bench, size } from './measurement.ts'
 import type { Row, Target } from './table.ts'
 
 type Trigger = RotationConfiguration['trigger']
@@ -25,19 +25,15 @@ const BEYOND: Readonly<Record<Trigger, string>> = {
 /** Milliseconds of one invocation. */
 const INVOCATION = 300_000
 
-export const calls: Measurement = {
-  name: 'calls',
-  about: 'AWS calls per rotation with 1, 100 and 10,000 machines, over the real SDK clients',
-  async measure(bench) {
-    const rows: Row[] = []
-    for (const trigger of Object.keys(BUDGETS) as Trigger[]) {
-      for (const machines of [1, 100, size(bench, 10_000, 200)]) {
-        bench.progress.say(`calls: trigger ${trigger}, ${inMachines(machines)}`)
-        rows.push(rowOf(trigger, machines, await countCalls(trigger, machines, bench)))
-      }
+export async function measure(bench: Bench): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  for (const trigger of Object.keys(BUDGETS) as Trigger[]) {
+    for (const machines of [1, 100, size(bench, 10_000, 200)]) {
+      bench.progress.say(`calls: trigger ${trigger}, ${inMachines(machines)}`)
+      rows.push(rowOf(trigger, machines, await countCalls(trigger, machines, bench)))
     }
-    return rows
-  },
+  }
+  return rows
 }
 
 function rowOf(trigger: Trigger, machines: number, counts: Counts): Row {

@@ -1,6 +1,6 @@
 import { loseShare, throttledPorts } from '../test/fakes/throttled.ts'
 import { converged, TIMING, type World } from '../test/fakes/world.ts'
-import { type Measurement, size } from './measurement.ts'
+import { type Bench, size } from './measurement.ts'
 import { atMost, type Row } from './table.ts'
 
 /** Percent of the machines that are not online. */
@@ -8,19 +8,15 @@ const MISSING = 3
 /** Seconds of one invocation. */
 const INVOCATION = 300
 
-export const largeFleet: Measurement = {
-  name: 'large-fleet',
-  about: '10,000 machines of which 3 % are gone, ten calls a second, in virtual time',
-  async measure(bench) {
-    const machines = size(bench, 10_000, 200)
-    const world = await converged(
-      Array.from({ length: machines }, (_, n) => `i-${n.toString(16).padStart(17, '0')}`),
-    )
-    world.clock.advance(TIMING.every)
-    loseShare(world, MISSING)
-    const fleet = `${machines.toLocaleString('en')} machines, ${MISSING} % gone, 10 calls a second`
-    return [await judged(world, fleet), await forced(world, fleet)]
-  },
+export async function measure(bench: Bench): Promise<readonly Row[]> {
+  const machines = size(bench, 10_000, 200)
+  const world = await converged(
+    Array.from({ length: machines }, (_, n) => `i-${n.toString(16).padStart(17, '0')}`),
+  )
+  world.clock.advance(TIMING.every)
+  loseShare(world, MISSING)
+  const fleet = `${machines.toLocaleString('en')} machines, ${MISSING} % gone, 10 calls a second`
+  return [await judged(world, fleet), await forced(world, fleet)]
 }
 
 async function judged(world: World, fleet: string): Promise<Row> {

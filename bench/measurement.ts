@@ -8,7 +8,8 @@ export interface Measurement {
   readonly name: string
   /** In a few words, for `--help`. */
   readonly about: string
-  measure(bench: Bench): Promise<readonly Row[]>
+  /** What it is done with (the SDK, real servers) takes long to load: it is when it is wanted. */
+  readonly load: () => Promise<{ measure(bench: Bench): Promise<readonly Row[]> }>
 }
 
 /** What a measurement runs in. */

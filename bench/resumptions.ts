@@ -4,7 +4,7 @@ import { type Resumption, totalOf } from '../local/rehearsal/clients/tally.ts'
 import type { Kind } from '../local/rehearsal/options.ts'
 import { Scope } from '../local/scope.ts'
 import { Fleet } from './fleet.ts'
-import { type Bench, type Measurement, size } from './measurement.ts'
+import { type Bench, size } from './measurement.ts'
 import {
   firstRing,
   newKeyAtOnce,
@@ -24,12 +24,6 @@ const HASTE: Pace = { every: 3_000, roll: 1_500, lifetime: 1_500, poll: 600 }
 const CYCLE = 4
 const MOST_CYCLES = 3
 const ENOUGH_TRIES = 1_500
-
-export const resumptions: Measurement = {
-  name: 'resumptions',
-  about: 'resumptions lost during rolling rotations, side by side on real HAProxy and nginx',
-  measure,
-}
 
 /** A way with the machines it knows, and whether one of them is away for two rotations of four. */
 interface Run {
@@ -58,7 +52,7 @@ interface Outcome extends Resumption {
   readonly rotations: number
 }
 
-async function measure(bench: Bench): Promise<readonly Row[]> {
+export async function measure(bench: Bench): Promise<readonly Row[]> {
   const outcomes = new Map<Run, Outcome>()
   for (const each of Object.values(RUNS)) outcomes.set(each, await measureRun(each, bench))
   const told = (each: Run) => inWords(outcomes.get(each) as Outcome)

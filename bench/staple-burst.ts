@@ -7,7 +7,7 @@ import type { CertificateSetting } from '../lambda/staples/configuration.ts'
 import { ecPair, respond, SCHEMES } from '../test/ocsp/forge.ts'
 import { pem } from '../test/ocsp/openssl.ts'
 import { bundleOf } from './bundles.ts'
-import { type Bench, type Measurement, size } from './measurement.ts'
+import { type Bench, size } from './measurement.ts'
 import { run } from './processes.ts'
 import type { Burst, BurstCost } from './staple-burst-process.ts'
 import { type Authority, issue, stapleConfiguration } from './staple-world.ts'
@@ -21,24 +21,20 @@ const DISTANCE = 50
 const SCRIPTED = 20
 const LIMITS = { milliseconds: 5_000, bytes: 200_000_000 }
 
-export const stapleBurst: Measurement = {
-  name: 'staple-burst',
-  about: `1,000 certificates due at once, the responder ${DISTANCE} ms away: time and memory`,
-  async measure(bench) {
-    const count = size(bench, CERTIFICATES, 40)
-    const directory = mkdtempSync(join(tmpdir(), 'ticketring-bench-'))
-    bench.scope.defer(() => rmSync(directory, { recursive: true, force: true }))
-    const now = new Date(Math.floor(Date.now() / 1000) * 1000)
-    bench.progress.say(`staple-burst: making ${count} certificates and responses`)
-    const authority = issue(now, count, ecPair('prime256v1'), SCHEMES.p256)
-    const url = await startResponder(now, authority, bench)
-    bench.progress.say(`staple-burst: asking about ${count} certificates in a fresh process`)
-    const cost = await askAboutAll(authority, url, directory)
-    const scripted = Math.min(SCRIPTED, count)
-    bench.progress.say(`staple-burst: the script, ${scripted} certificates`)
-    const each = median(await timedRuns(scripted, (index) => askByScript(authority, index, url, directory)))
-    return [rowOf(count, cost, each)]
-  },
+export async function measure(bench: Bench): Promise<readonly Row[]> {
+  const count = size(bench, CERTIFICATES, 40)
+  const directory = mkdtempSync(join(tmpdir(), 'ticketring-bench-'))
+  bench.scope.defer(() => rmSync(directory, { recursive: true, force: true }))
+  const now = new Date(Math.floor(Date.now() / 1000) * 1000)
+  bench.progress.say(`staple-burst: making ${count} certificates and responses`)
+  const authority = issue(now, count, ecPair('prime256v1'), SCHEMES.p256)
+  const url = await startResponder(now, authority, bench)
+  bench.progress.say(`staple-burst: asking about ${count} certificates in a fresh process`)
+  const cost = await askAboutAll(authority, url, directory)
+  const scripted = Math.min(SCRIPTED, count)
+  bench.progress.say(`staple-burst: the script, ${scripted} certificates`)
+  const each = median(await timedRuns(scripted, (index) => askByScript(authority, index, url, directory)))
+  return [rowOf(count, cost, each)]
 }
 
 function rowOf(count: number, { good, milliseconds, bytes }: BurstCost, each: number): Row {

@@ -1,7 +1,7 @@
 import { nextRefresh } from '../lambda/ocsp/schedule.ts'
-import type { Measurement } from './measurement.ts'
 import { stapleConfiguration } from './staple-world.ts'
 import { times } from './statistics.ts'
+import type { Row } from './table.ts'
 
 const MACHINES = 100
 const CERTIFICATES = 10
@@ -14,23 +14,19 @@ const DAY = 86_400
 const HAPROXY_MOST = 3_600
 const HAPROXY_END = 300 + 60
 
-export const stapleRequests: Measurement = {
-  name: 'staple-requests',
-  about: 'requests to the responder per day for 100 machines with 10 certificates (simulated)',
-  async measure() {
-    const ours = perDay((fetchedAt, index) => nextByOurSchedule(`certificate ${index}`, fetchedAt))
-    const each = perDay((fetchedAt) => fetchedAt + Math.min(HAPROXY_MOST, LIFE - HAPROXY_END))
-    const theirs = each * MACHINES
-    return [
-      {
-        what: `requests to the responder a day: ${MACHINES} machines, ${CERTIFICATES} certificates, responses of 7 days`,
-        ours: `${ours.toFixed(1)}: one per certificate, for the whole fleet`,
-        others: [
-          `each HAProxy for itself, hourly as by default: ${theirs.toLocaleString('en')}, ${times(theirs, ours)} ours`,
-        ],
-      },
-    ]
-  },
+export async function measure(): Promise<readonly Row[]> {
+  const ours = perDay((fetchedAt, index) => nextByOurSchedule(`certificate ${index}`, fetchedAt))
+  const each = perDay((fetchedAt) => fetchedAt + Math.min(HAPROXY_MOST, LIFE - HAPROXY_END))
+  const theirs = each * MACHINES
+  return [
+    {
+      what: `requests to the responder a day: ${MACHINES} machines, ${CERTIFICATES} certificates, responses of 7 days`,
+      ours: `${ours.toFixed(1)}: one per certificate, for the whole fleet`,
+      others: [
+        `each HAProxy for itself, hourly as by default: ${theirs.toLocaleString('en')}, ${times(theirs, ours)} ours`,
+      ],
+    },
+  ]
 }
 
 /** Follows each certificate from request to request, its responder signing anew for each. */

@@ -2,7 +2,7 @@ import { prepareSubject } from '../lambda/ocsp/subject.ts'
 import { validateResponse } from '../lambda/ocsp/validation.ts'
 import { ecPair, respond, rsaPair, SCHEMES } from '../test/ocsp/forge.ts'
 import { opensslVerdict, pem, Bench as Workshop } from '../test/ocsp/openssl.ts'
-import { type Bench, type Measurement, size } from './measurement.ts'
+import { type Bench, size } from './measurement.ts'
 import { type Authority, issue } from './staple-world.ts'
 import { inMilliseconds, median, timedRuns, times } from './statistics.ts'
 import { atMost, type Row } from './table.ts'
@@ -14,20 +14,12 @@ const PROCESSES = 25
 /** ms */
 const LIMIT = 1
 
-export const stapleValidation: Measurement = {
-  name: 'staple-validation',
-  about: 'validation of one OCSP response, beside an openssl ocsp process',
-  async measure(bench) {
-    const count = size(bench, RESPONSES, 10)
-    return [
-      await measureKind('RSA 2048', issue(wholeSecond(), count, rsaPair(2048), SCHEMES.rsa), bench),
-      await measureKind(
-        'ECDSA P-256',
-        issue(wholeSecond(), count, ecPair('prime256v1'), SCHEMES.p256),
-        bench,
-      ),
-    ]
-  },
+export async function measure(bench: Bench): Promise<readonly Row[]> {
+  const count = size(bench, RESPONSES, 10)
+  return [
+    await measureKind('RSA 2048', issue(wholeSecond(), count, rsaPair(2048), SCHEMES.rsa), bench),
+    await measureKind('ECDSA P-256', issue(wholeSecond(), count, ecPair('prime256v1'), SCHEMES.p256), bench),
+  ]
 }
 
 /** A response has no milliseconds. */

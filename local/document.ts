@@ -1,12 +1,5 @@
 import { parseArgs } from 'node:util'
-import { parseConfiguration } from '../infra/app/configuration.ts'
-import { readContext } from '../infra/app/context.ts'
-import type { FleetDocument } from '../infra/fleet/document.ts'
-import { readableDocument } from '../infra/fleet/readable-document.ts'
-import { ownProgram } from '../infra/program/program.ts'
-import { buildRingDocument } from '../infra/ring/document.ts'
-import { buildStapleDocument } from '../infra/stapling/document.ts'
-import { isRefusal, TicketringError } from '../lambda/kernel/errors.ts'
+import { isRefusal } from '../lambda/kernel/errors.ts'
 import { tolerateClosedPipes } from './closed-pipe.ts'
 import { HELP } from './rehearsal/options.ts'
 
@@ -19,32 +12,20 @@ settings, the installer, and the program's files as they are delivered; and the 
   -h, --help  this text
 `
 
-function main(): void {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { help: HELP } })
   if (values.help === true) {
     process.stdout.write(USAGE)
     return
   }
-  process.stdout.write(`${readableDocument(documentOf(positionals))}\n`)
-}
-
-function documentOf(names: readonly string[]): FleetDocument {
-  const { rings, stapling } = parseConfiguration(readContext().ticketring)
-  const [name, ...more] = names
-  const ring = rings.find((each) => each.name === name)
-  const set = stapling.find((each) => each.name === name)
-  if (ring !== undefined && more.length === 0) return buildRingDocument(ring, ownProgram())
-  if (set !== undefined && more.length === 0) return buildStapleDocument(set, ownProgram())
-  throw new TicketringError('request-invalid', {
-    wanted: `one of ${[...rings, ...stapling].map((each) => each.name).join(', ')}`,
-    came: names.length === 0 ? 'no name' : JSON.stringify(names.join(' ').slice(0, 64)),
-    fix: 'See --help',
-  })
+  // Loading it takes longer than to say how it is asked for.
+  const { configuredDocument } = await import('./configured-document.ts')
+  process.stdout.write(`${configuredDocument(positionals)}\n`)
 }
 
 tolerateClosedPipes()
 try {
-  main()
+  await main()
 } catch (error) {
   process.stderr.write(`document: ${isRefusal(error) || error instanceof Error ? error.message : 'failed'}\n`)
   process.exitCode = 2

@@ -1,6 +1,5 @@
 import { userInfo } from 'node:os'
 import { parseArgs } from 'node:util'
-import { sendSigned } from '../signed-request.ts'
 import { HELP } from './options.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import { allRunning, findRunning, type Running } from './running.ts'
@@ -83,6 +82,8 @@ async function send({ aws }: Running, name: string, body: string): Promise<Respo
     'content-type': 'application/json',
     'x-amz-client-context': Buffer.from(JSON.stringify(context)).toString('base64'),
   }
+  // Loading it takes longer than to refuse what is asked amiss.
+  const { sendSigned } = await import('../signed-request.ts')
   try {
     return await sendSigned(aws, { service: 'lambda', path, headers, body })
   } catch (cause) {

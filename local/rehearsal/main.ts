@@ -6,12 +6,9 @@ import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { listenForInterruption } from '../interruption.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { progressOn } from './progress.ts'
-import { rehearse } from './rehearsal.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
-import { summaryOf } from './report/summary.ts'
 import { requireAnnounceable } from './running.ts'
-import { SHOW } from './timing.ts'
 
 const interruption = listenForInterruption()
 
@@ -25,7 +22,10 @@ async function main(words: readonly string[]): Promise<number> {
   if (options.report !== undefined) requireWritable(options.report)
   if (options.keep) requireAnnounceable()
   const progress = progressOn(process.stdout, Date.now)
-  const onResult = (result: Result) => present(result, options)
+  // Loading them takes longer than all that has been answered by here.
+  const { rehearse } = await import('./rehearsal.ts')
+  const { summaryOf } = await import('./report/summary.ts')
+  const onResult = (result: Result) => present(result, summaryOf(result), options)
   const { report } = await rehearse({ ...options, progress, signal: interruption.signal, onResult })
   return report.ok ? 0 : 1
 }
@@ -41,8 +41,8 @@ function requireWritable(file: string): void {
   }
 }
 
-function present(result: Result, { report }: Options): void {
-  console.log(summaryOf(result, SHOW))
+function present(result: Result, summary: string, { report }: Options): void {
+  console.log(summary)
   if (report !== undefined) writeFileSync(report, `${JSON.stringify(result.report, null, 2)}\n`)
 }
 

@@ -39,13 +39,30 @@ async function run(argv: readonly string[], { unread = false } = {}) {
   return { code, ...said }
 }
 
+/** What a Node process says at its end of the packages that it has loaded, beside those that run TypeScript. */
+const LOADED = `import { Module } from 'node:module'
+process.on('exit', () => {
+  const packages = Object.keys(Module._cache).map((file) => /node_modules\\/((@[^/]+\\/)?[^/]+)/.exec(file)?.[1])
+  const others = new Set(packages.filter((name) => !['tsx', 'esbuild', undefined].includes(name)))
+  if (others.size > 0) process.stderr.write('loaded ' + [...others].join(', '))
+})`
+
+/** Node's command with that in it; any other as it is. */
+function watched([command = '', ...words]: readonly string[]): readonly string[] {
+  const watch = ['--import', `data:text/javascript,${encodeURIComponent(LOADED)}`]
+  return command === process.execPath ? [command, ...watch, ...words] : [command, ...words]
+}
+
 describe.each(Object.entries(COMMANDS))('%s', (name, argv) => {
-  it.each(['--help', '-h'])('%s says what it does and how it is used, with exit code 0', async (word) => {
-    const { code, stdout, stderr } = await run([...argv, word])
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    expect(stdout).toContain(name)
-    expect(stdout).toMatch(/(^|[ [])--[a-z]/m)
-  })
+  it.each(['--help', '-h'])(
+    '%s says what it is for, with exit code 0, before it loads a package',
+    async (word) => {
+      const { code, stdout, stderr } = await run([...watched(argv), word])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).toContain(name)
+      expect(stdout).toMatch(/(^|[ [])--[a-z]/m)
+    },
+  )
 })
 
 describe('explore', () => {

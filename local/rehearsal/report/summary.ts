@@ -4,13 +4,14 @@ import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import { STAPLE_OUTCOMES } from '../staples/observed-staple.ts'
 import { ALLOWED } from '../staples/staple-set.ts'
 import { type StapleCounts, stapleTotalOf } from '../staples/tally.ts'
-import { paceInWords, staplePaceInWords, type Timing } from '../timing.ts'
+import { paceInWords, staplePaceInWords } from '../timing.ts'
 import type { Result } from './judge.ts'
 import { percent } from './problems.ts'
 
 /** The last lines: what was tried, what came of it, and what it was tried under. */
-export function summaryOf(result: Result, pace: Timing): string {
+export function summaryOf(result: Result): string {
   const { report } = result
+  const { pace } = result.testbed
   return [
     '',
     ...headline(result),
