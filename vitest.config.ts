@@ -5,9 +5,39 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * What starts programs by the thousand, in processes that load little: each start copies the page tables of the process
  * that starts it, which takes three times as long where that has loaded the CDK and has run a minute of tests.
  */
-const STARTS_PROGRAMS = [
-  'test/{agent,ocsp}/**/*.test.ts',
-  'test/local/{commands,early-end,keep,options}.test.ts',
+const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts']
+
+/**
+ * What takes long, and tries by every fault in turn, by whole rehearsals or by another program's verdict what the others
+ * try by one. `npm test` leaves these out, `npm run test:all` does not.
+ */
+const LONG = {
+  programs: [
+    'test/agent/{boot,causes,credentials,deadline,foreign-hands,guarded,install-refusals,interruptions,kinds}.test.ts',
+    'test/agent/{next-start,protection,refusals,reloads,secrecy,servers,settings}.test.ts',
+    'test/agent/staple-{haproxy,program,refusals,runs,system,wrong}.test.ts',
+    'test/local/{commands,early-end,keep}.test.ts',
+    'test/ocsp/openssl-verdicts.test.ts',
+  ],
+  modules: [
+    'test/handlers/{at-once,crashes}.test.ts',
+    'test/infra/{nag,own-app}.test.ts',
+    'test/local/{adopt-first,exposure,iam,rehearsal-faults,staple-iam}.test.ts',
+    'test/local/aws/{run-command,tools}.test.ts',
+    'test/ring/{exploration,large-fleet}.test.ts',
+  ],
+}
+
+/** A process is kept for the files of one project: first all of one, then all of the next. */
+const PROJECTS = [
+  { name: 'long programs', include: LONG.programs },
+  { name: 'programs', include: PROGRAMS, exclude: LONG.programs },
+  { name: 'long modules', include: LONG.modules },
+  {
+    name: 'modules',
+    include: ['test/**/*.test.ts'],
+    exclude: [...PROGRAMS, ...LONG.programs, ...LONG.modules],
+  },
 ]
 
 /** As measured, the longest first: a long file that begins last is waited for alone. */
@@ -21,22 +51,22 @@ const LONGEST_FIRST = [
   'agent/staple',
   'agent/install',
   'agent/',
-  'ocsp/validation',
-  'handlers/rotate',
+  'handlers/',
   'local/rehearsal',
-  'ring/schedules',
+  'ring/exploration',
   'local/',
   'infra/own-app',
   'ring/large-fleet',
+  'ocsp/openssl',
   'infra/',
 ]
 
 class LongestFirst extends BaseSequencer {
-  /** A process is kept for the files of one project: first all of one, then all of the other. */
+  /** A process is kept for the files of one project: first all of one, then all of the next. */
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
     const ranked = sorted.toSorted((one, other) => rankOf(one) - rankOf(other))
-    return ['programs', 'modules'].flatMap((name) => ranked.filter(({ project }) => project.name === name))
+    return PROJECTS.flatMap(({ name }) => ranked.filter(({ project }) => project.name === name))
   }
 }
 
@@ -61,9 +91,6 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // The functions run on the newest Node; which one runs the tests is no news of theirs.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
-    projects: [
-      { extends: true, test: { name: 'programs', include: STARTS_PROGRAMS } },
-      { extends: true, test: { name: 'modules', include: ['test/**/*.test.ts'], exclude: STARTS_PROGRAMS } },
-    ],
+    projects: PROJECTS.map((test) => ({ extends: true, test })),
   },
 })

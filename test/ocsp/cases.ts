@@ -452,3 +452,9 @@ export const CASES: readonly Case[] = [
   },
   { what: 'unknown', spec: { singles: [{ status: UNKNOWN }] }, verdict: 'unknown', broken: ['V15'] },
 ]
+
+/** The cases that do not turn on who signs, signed by a delegate. */
+export const DELEGATED_CASES: readonly Case[] = CASES.filter(
+  ({ signer, spec }) =>
+    signer === undefined && typeof spec !== 'function' && spec?.certificates === undefined,
+).map((bent) => ({ ...bent, signer: byDelegate }))

@@ -3,7 +3,7 @@ import { sharesNoKey } from '../../lambda/ring/ring.ts'
 import { isRevocation } from '../../lambda/ring/situation.ts'
 import { type Bound, explore } from '../explore/explorer.ts'
 import { judge } from '../explore/judge.ts'
-import { actorsFor, EVENTS, pairsOf, rotation, STATES, scenarioOf } from '../explore/scenarios.ts'
+import { EVENTS, rotation, STATES, scenarioOf } from '../explore/scenarios.ts'
 import { invoke, killAt, runTo, runToEnd, start } from '../explore/steps.ts'
 import { begun, converged, REVOKE, TIMING, TOKEN, type World } from '../fakes/world.ts'
 
@@ -215,22 +215,8 @@ describe('the record', () => {
   })
 })
 
-/** One switch or one kill. `npm run explore` goes further. */
+/** One switch or one kill. */
 const BOUND: Bound = { switches: 1, stale: 0, kills: 1, all: 1 }
-
-/** In parts, none of which takes long on a busy processor. */
-const PARTS = STATES.flatMap((state) => actorsFor(state).map((one) => ({ state, one })))
-
-describe('all schedules of two invocations with one switch or one kill', () => {
-  it.each(PARTS.map((part) => [`${part.state.name} (${part.state.trigger})`, part.one, part] as const))(
-    'keep every promise: %s, %s and another',
-    async (_, __, { state, one }) => {
-      const made = await state.make()
-      for (const pair of pairsOf(actorsFor(state)).filter(([first]) => first === one))
-        expect((await explore(scenarioOf(state, made, pair), BOUND, judge)).findings).toEqual([])
-    },
-  )
-})
 
 describe('the explorer finds', () => {
   it('a move of AWSCURRENT that is no compare-and-set', async () => {
