@@ -7,7 +7,6 @@ beforeAll(async () => {
   deployed = await DeployedFunction.start()
 })
 afterAll(() => deployed?.stop())
-beforeEach(() => deployed.converge())
 
 describe('the rotation function, as deployed, in a process of its own', () => {
   it('answers status with what is, and no key', async () => {
@@ -91,6 +90,10 @@ describe('the rotation function, as deployed, in a process of its own', () => {
       'PutLogEvents',
     ])
   })
+})
+
+describe('over a fleet that has converged', () => {
+  beforeEach(() => deployed.converge())
 
   it('waits out a throttled SendCommand', async () => {
     const sent = deployed.testbed.aws.history.commands.length
