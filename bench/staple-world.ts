@@ -23,7 +23,7 @@ export interface Authority {
   readonly leaves: readonly Certificate[]
 }
 
-/** Issues `count` certificates with serial numbers of their own; their keys matter to nobody and are one. */
+/** Issues `count` certificates with serial numbers of their own; their keys do not matter and are one. */
 export function issue(now: Date, count: number, pair: Pair, scheme: Scheme): Authority {
   const issuer = certify(now, { subject: 'bench CA', pair, scheme, serial: Buffer.of(1) })
   const common = { pair: ecPair('prime256v1'), scheme: SCHEMES.p256, extensions: [] }

@@ -54,7 +54,7 @@ async function guardAll(note) {
   guardNames(note)
 }
 
-/** Below every socket of Node: `net`, `tls`, `http`, `fetch` and the SDK all end here, whoever resolved the name. */
+/** Below every socket of Node: `net`, `tls`, `http`, `fetch` and the SDK all end here, whatever resolved the name. */
 async function guardSockets(note) {
   const server = createServer().listen(0, '127.0.0.1')
   const socket = createSocket('udp4').bind(0, '127.0.0.1')

@@ -9,7 +9,7 @@ export class Door {
     this.#server = server
   }
 
-  /** Whoever connects first is led to the port `first`, everybody later to `later`. */
+  /** The first connection is led to the port `first`, each later one to `later`. */
   static async open(first: number, later: number): Promise<Door> {
     const server = createServer()
     const door = new Door(server)

@@ -268,7 +268,7 @@ describe('a revocation', () => {
       const ring = ringOf(2)
       instance.publish(ring)
       await instance.run()
-      // The old key lives on behind the listener, as it does in a process that was left behind: whoever comes second meets it.
+      // The old key lives on behind the listener, as it does in a process that was left behind: the second connection meets it.
       const { plain, other } = instance.terminator.ports
       door = await Door.open(plain, other)
       const listener = `127.0.0.1:${door.port}=${SERVER_NAME}`

@@ -13,12 +13,12 @@ import { configurationOf, TIMING } from '../fakes/world.ts'
 import { clients, joinMachine, removeFolders, startAccount } from '../local/aws/fixture.ts'
 import { template } from '../local/aws/template.ts'
 
-/** Everything the rotation story reaches outside by, and the hands of whoever else is there. */
+/** Everything the rotation story reaches outside by, and the hands of others who are there. */
 interface Outside {
   readonly secret: RingVersions & RingCommits & Rotations
   readonly records: Records
   readonly inventory: FleetInventory
-  /** The same, of somebody who is allowed nothing. */
+  /** The same, of a caller who is allowed nothing. */
   readonly forbidden: FleetInventory
   readonly sender: CommandSender<Order>
   join(id: string): { lose(): void; leave(): void }
@@ -188,7 +188,7 @@ describe.each([
     await expect(outside.sender.send(order)).rejects.toMatchObject({ code: 'instance-invalid' })
   })
 
-  it('call no roll for somebody who may not, and name the permission that is missing', async () => {
+  it('call no roll for a caller who may not, and name the permission that is missing', async () => {
     await expect(outside.forbidden.members()).rejects.toMatchObject({
       code: 'access-denied',
       came: expect.stringContaining('not authorized to perform: ssm:DescribeInstanceInformation'),
@@ -211,7 +211,7 @@ describe.each([
     expect(await outside.sender.resultOf(command, 'i-0000000000000000b')).toBeUndefined()
   })
 
-  it('bring a command to everybody with the tag, and say so while somebody has not answered', async () => {
+  it('bring a command to every machine with the tag, and say so while one has not answered', async () => {
     const [command = ''] = await outside.sender.send({ generation: 7, to: 'all', ramp: false, timeout: 30 })
     const targets = async () => (await outside.sender.results(command)).invocations.length
     await expect.poll(targets).toBe(2)

@@ -218,7 +218,7 @@ class Play {
 
   #spend({ process, how }: Choice, normal: Choice): void {
     const { switches, stale, kills, all } = this.#left
-    // Which of them begins is nobody's switch.
+    // Which of them begins is no switch.
     const isSwitch = how === 'go' && process !== normal.process && this.#choices.length > 0
     const spent = how === 'go' ? (isSwitch ? 1 : 0) : 1
     this.#left = {

@@ -62,7 +62,7 @@ function lineageProblem(start: World, world: World): string | undefined {
   return before === undefined || before.lineage === after?.lineage ? undefined : 'the lineage was replaced'
 }
 
-/** Nobody advances while a machine is behind, unless the ring is too old: then it would be two generations apart. */
+/** The ring does not advance while a machine is behind, unless the ring is too old: then it would be two generations apart. */
 function skewProblem({ world, scenario, commits }: Run): string | undefined {
   const { maxKeyAge } = scenario.start.configuration.timing
   for (const { version, at, held } of commits) {
@@ -156,7 +156,7 @@ function countProblem({ world, scenario }: Run, { most }: Revokes): string | und
   return made.length <= most ? undefined : `${made.length} revokes were committed, and ${most} asked for`
 }
 
-/** True if the ring at the start came from a revoke that whoever asks here has asked for. */
+/** True if the ring at the start came from a revoke that the caller here has asked for. */
 function hadRevoke({ scenario }: Run): boolean {
   return isRevocation(scenario.start.secret.holders.get('AWSCURRENT') ?? '')
 }

@@ -20,7 +20,7 @@ type Outcome = { readonly value: unknown } | { readonly error: unknown }
 
 /** Milliseconds of one invocation. */
 const INVOCATION = 300_000
-/** Calls after which what was read before may no longer be so: whoever has acted or waited looks again. */
+/** Calls after which what was read before may no longer be so: a process that has acted or waited looks again. */
 const ACTS = /^(stage|promote|unlabel|start|write|send|sleep)$/
 
 /** One invocation, held at every call of a port until the explorer lets that call through. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lambda/fleet/ports.ts'
 
-/** A clock that stands still unless somebody sleeps or moves it. */
+/** A clock that stands still unless a sleep or a test moves it. */
 export class ManualClock implements Clock {
   #now: number
   #deadline = Number.POSITIVE_INFINITY

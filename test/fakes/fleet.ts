@@ -102,7 +102,7 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
   /** Polls after which a command ends. */
   pollsUntilEnd = 1
   rollCallDenied = false
-  /** By which what a machine answers is stamped; without one, nobody says when it did. */
+  /** By which what a machine answers is stamped; without one, it is not told when it did. */
   clock: Pick<Clock, 'now'> | undefined
   readonly #secret: MemorySecret
   readonly #ring: string

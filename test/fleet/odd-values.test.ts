@@ -60,7 +60,7 @@ async function entryOf(): Promise<object> {
   return JSON.parse(world.store.versions.get(world.id('www'))?.at(-1) ?? '{}') as object
 }
 
-/** Values that stand where another belongs in what somebody else wrote, or in what another release did. */
+/** Values that stand where another belongs in what another program wrote, or in what another release did. */
 const ODD: readonly unknown[] = [
   null,
   true,

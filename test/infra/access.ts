@@ -48,7 +48,7 @@ export async function evaluateIdentity(
   return outcome.overallResult
 }
 
-/** What a secret's policy says to somebody whose own policies allow everything. */
+/** What a secret's policy says to a caller whose own policies allow everything. */
 export async function evaluate(
   resourcePolicy: unknown,
   { principal, action, context }: Attempt,

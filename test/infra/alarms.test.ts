@@ -19,7 +19,7 @@ const both = { rings: [checked], stapling: [exampleSet()] }
 const { resources } = synthesiseTemplate({ ...both, alarms: { page: PAGE, ticket: TICKET } })
 const alarmsOf = (from: Resources) => from.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
 const alarms = alarmsOf(resources)
-/** What needs somebody now; all others can wait for the morning. */
+/** What needs an operator now; all others can wait for the morning. */
 const PAGES = [
   'key-age',
   'rotation-held',
@@ -89,7 +89,7 @@ describe('every alarm', () => {
     }
   })
 
-  it('tells one topic when it begins and when it ends: who needs somebody now pages', () => {
+  it('tells one topic when it begins and when it ends: what needs an operator now pages', () => {
     for (const { AlarmName, AlarmActions, OKActions } of alarms) {
       const heading = AlarmName.replace('ticketring-edge-', '')
       const topic = PAGES.includes(heading) ? PAGE : TICKET
@@ -232,7 +232,7 @@ describe('what each alarm watches', () => {
   })
 
   it.each([
-    // How many there are wakes nobody; too few of them hold the rotation, which is watched.
+    // How many there are pages no operator; too few of them hold the rotation, which is watched.
     ['the ring', 'Ring', lineOf(logRingEvents, RING_METRICS), ['Members']],
     // What is withdrawn at its end has no life left either.
     ['the staples', 'Set', lineOf(logStapleEvents, STAPLE_METRICS), ['StaplesWithdrawn']],

@@ -28,7 +28,7 @@ export const NGINX = {
   verify: [{ address: '127.0.0.1:8445', serverName: 'www.example.com' }],
 }
 
-/** A sound ring as somebody would write it, with some of it replaced. */
+/** A sound ring as an owner would write it, with some of it replaced. */
 export function exampleRing(replaced: ExampleRing = {}) {
   return {
     name: 'edge',
@@ -75,7 +75,7 @@ export const VPC = {
   securityGroupIds: ['sg-0123456789abcdef0'],
 }
 
-/** A sound set of certificates as somebody would write it, with some of it replaced. */
+/** A sound set of certificates as an owner would write it, with some of it replaced. */
 export function exampleSet(replaced: ExampleSet = {}) {
   return {
     name: 'edge',

@@ -24,7 +24,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ticketring: ['/usr/bin/python3', '-I', 'agent'],
 }
 
-/** @param unread whether whoever should read standard output has left before anything is printed. */
+/** @param unread whether the reader of standard output has left before anything is printed. */
 async function run(argv: readonly string[], { unread = false } = {}) {
   const [command = '', ...words] = argv
   const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] })

@@ -93,7 +93,7 @@ function masterSecretOf(session: Buffer): Buffer {
   return Buffer.from(hex, 'hex')
 }
 
-/** What whoever holds a key reads in a ticket (RFC 5077 §4): key name, IV, AES-256-CBC, MAC. */
+/** What a holder of the key reads in a ticket (RFC 5077 §4): key name, IV, AES-256-CBC, MAC. */
 function stolen(ticket: Buffer, key: TicketKey): Buffer {
   const decipher = createDecipheriv('aes-256-cbc', key.reveal().aes, ticket.subarray(16, 32))
   return Buffer.concat([decipher.update(ticket.subarray(32, -32)), decipher.final()])

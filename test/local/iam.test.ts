@@ -98,7 +98,7 @@ interface Spoken {
   readonly fleet?: { readonly stragglers: readonly { readonly reason: string }[] }
 }
 
-/** Somebody reads what AWSCURRENT does not name, or moves a label; an event cannot be handed over. */
+/** A caller reads what AWSCURRENT does not name, or moves a label; an event cannot be handed over. */
 async function badDay(aws: LoopbackAws, diary: Diary): Promise<void> {
   const { secrets } = clients(aws)
   const SecretId = aws.resources.secrets[0]?.arn ?? ''

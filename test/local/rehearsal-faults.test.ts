@@ -50,7 +50,7 @@ function fromStartOn(
   }
 }
 
-/** One machine gets each command late. The last one: nobody else's confirmation is waited for after its own. */
+/** One machine gets each command late. The last one: no other's confirmation is waited for after its own. */
 const delayed = (milliseconds: number) => (testbed: Testbed) => testbed.instances.at(-1)?.delay(milliseconds)
 
 /** One machine refuses every command, and goes on with the keys that it has. */
@@ -80,7 +80,7 @@ const swapHalves = (template: unknown) =>
     other: 'hmac_first = False',
   })
 
-/** Somebody meddles with what was delivered to nginx: it takes whatever parses, and does without what is not there. */
+/** What was delivered to nginx is meddled with: it takes whatever parses, and does without what is not there. */
 function meddleWithStaples({ machines }: Testbed): void {
   const machine = machines.find(({ server }) => server === 'nginx') as Machine
   const file = (name: string) => join(machine.directory, 'staples', name)

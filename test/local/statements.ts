@@ -100,7 +100,7 @@ export function isSilenced({ history }: LoopbackAws): boolean {
   return history.logs.some(({ text }) => text.includes('may not write'))
 }
 
-/** A schedule's event cannot be handed over. @returns how many such events are kept for somebody to see. */
+/** A schedule's event cannot be handed over. @returns how many such events are kept for an operator to see. */
 export async function loseAnEvent(aws: LoopbackAws): Promise<number> {
   aws.faults.add({ operation: 'Invoke', when: 'before', effect: 'fail', times: 1000 })
   const [schedule] = aws.schedules.filter(({ kind }) => kind === 'schedule')

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * Processes that have to do with a folder: in an argument, a variable, the working directory or an open file. So they
- * are found whatever they are called, and nobody else's are.
+ * are found whatever they are called, and no others are.
  */
 export function processesOf(folder: string): readonly number[] {
   const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name))

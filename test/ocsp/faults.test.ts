@@ -41,7 +41,7 @@ interface Setting {
 
 interface Fault {
   readonly what: string
-  /** None: sound, for the issuer's own signature is nobody's business here. */
+  /** None: sound, for the issuer's own signature is not judged here. */
   readonly rule?: Rule
   readonly delegatedOnly?: true
   readonly response?: (setting: Setting) => ResponseSpec

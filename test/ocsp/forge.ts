@@ -97,7 +97,7 @@ export const DIGITAL_SIGNATURE = extension('2.5.29.15', encode(TAG.bitString, Bu
 export const KEY_ENCIPHERMENT = extension('2.5.29.15', encode(TAG.bitString, Buffer.of(5, 0x20)), true)
 const IS_CA = extension('2.5.29.19', encodeSequence(encode(TAG.boolean, Buffer.of(0xff))), true)
 
-/** Whoever can sign: a certificate, its key and how it signs. */
+/** A party that can sign: a certificate, its key and how it signs. */
 export interface Party {
   readonly certificate: Certificate
   readonly pair: Pair

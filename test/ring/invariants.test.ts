@@ -232,7 +232,7 @@ class Drill {
     this.#checkTickets(now)
   }
 
-  /** Nobody encrypts with a key that another machine does not hold, and nobody is two generations behind another. */
+  /** No machine encrypts with a key that another does not hold, and none is two generations behind another. */
   #checkHeld(): void {
     const holding = this.world.fleet.present().filter(({ ring }) => ring !== undefined)
     const generations = holding.map(({ ring }) => ring?.generation ?? 0)
