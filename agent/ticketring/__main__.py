@@ -101,6 +101,10 @@ def protect() -> dict[str, str]:
             os.fstat(number)
             continue
         os.open("/dev/null", os.O_RDONLY)
+    for name in os.listdir("/proc/self/fd"):
+        # Whatever a parent left open is no program's that this one starts.
+        with contextlib.suppress(OSError):
+            os.set_inheritable(int(name), int(name) < 3)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # That limit does not bind a core that goes to a program; no memory is in this one. Source: core(5).
     with contextlib.suppress(OSError), open("/proc/self/coredump_filter", "w", encoding="ascii") as kinds:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 from .clock import Deadline
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
 
 LARGEST_OUTPUT = 1_048_576
 COMMAND_SECONDS = 20
+# Python ignores them, and a program that it starts is not to.
+_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Child:
@@ -25,18 +25,23 @@ class Child:
     def __init__(self, words: Sequence[str], deadline: Deadline) -> None:
         """Its output is a terminal: to a pipe, openssl would write only once 4 kB came together."""
         self._deadline = deadline
+        self._status: int | None = None
         try:
             self._output, theirs = os.openpty()
         except OSError as error:
             raise Failure("tool-missing", f"wanted a terminal of /dev/ptmx to run {words[0]} on: {reason(error)}") from None
+        source, self._input = os.pipe()
+        places = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((source, theirs, theirs))]
         try:
-            self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True)
+            # subprocess takes as long to load as openssl takes for a handshake.
+            self._process = os.posix_spawnp(words[0], words, os.environ, file_actions=places, setsid=True, setsigdef=_IGNORED)
         except OSError as error:
-            os.close(self._output)
+            self._close()
             missing = isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError))
             code = "tool-missing" if missing else "internal-error"
             raise Failure(code, f"wanted to run {words[0]}: {reason(error)}") from None
         finally:
+            os.close(source)
             os.close(theirs)
 
     def lines(self) -> Iterator[str]:
@@ -47,14 +52,14 @@ class Child:
         rest, total, ended = b"", 0, False
         while total < LARGEST_OUTPUT and not self._deadline.passed():
             ready, _, _ = select.select([self._output], [], [], min(0.05, self._deadline.left()))
-            piece = self._read() if ready else None
-            if piece == b"" or (piece is None and ended):
+            piece = self._read() if ready else b""
+            if piece == b"" and (ready or ended):
                 break
-            total += len(piece or b"")
-            *whole, rest = (rest + (piece or b"")).split(b"\n")
+            total += len(piece)
+            *whole, rest = (rest + piece).split(b"\n")
             for line in whole:
                 yield line.decode("ascii", "replace").rstrip("\r")
-            ended = self._process.poll() is not None
+            ended = self.wait(0) is not None
         if rest:
             yield rest.decode("ascii", "replace")
 
@@ -66,23 +71,31 @@ class Child:
             return b""
 
     def end_input(self) -> None:
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+        if self._input >= 0:
+            os.close(self._input)
+            self._input = -1
 
     def wait(self, seconds: float) -> int | None:
         """Its exit status; None where it is still running after that time."""
-        try:
-            return self._process.wait(min(seconds, self._deadline.left()))
-        except subprocess.TimeoutExpired:
-            return None
+        patience = Deadline(seconds, self._deadline)
+        while self._status is None:
+            process, status = os.waitpid(self._process, os.WNOHANG)
+            if process:
+                self._status = os.waitstatus_to_exitcode(status)
+            elif patience.passed():
+                break
+            else:
+                patience.pause(0.005)
+        return self._status
 
     def close(self) -> None:
         """What is left of it ends."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        if self.wait(0) is None:
+            os.killpg(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
+        self._close()
+
+    def _close(self) -> None:
         self.end_input()
         os.close(self._output)
 

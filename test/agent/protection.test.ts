@@ -7,6 +7,7 @@ import type { Ring } from '../../lambda/ring/ring.ts'
 import type { Instance } from './instance.ts'
 import { findKeyBytes } from './key-bytes.ts'
 import { startOneBehind } from './machine.ts'
+import { pathWith } from './tool-shims.ts'
 
 let machine: Instance
 let next: Ring
@@ -37,6 +38,19 @@ describe('a core', () => {
     // A core that goes to a program is not bound by that limit, but holds no memory.
     expect(seen.filter).toBe('00000000')
     expect(readdirSync(scratch)).toEqual([])
+  })
+})
+
+describe('a program that a run starts', () => {
+  test('has its input and its output, and nothing that a parent left open', async () => {
+    const { directory } = machine.terminator
+    const open = join(directory, 'open')
+    const prefix = ['sh', '-c', 'exec "$@" 7</etc/hostname', 'sh']
+    // The shell reads its script by a descriptor of its own.
+    const body = `find /proc/$$/fd -lname /etc/hostname >>${open}; echo asked >>${open}\nexec $real "$@"`
+    const environment = { PATH: pathWith(directory, 'openssl', body) }
+    expect((await machine.run({ prefix, environment })).line.result).toBe('applied')
+    expect(new Set(readFileSync(open, 'utf8').trim().split('\n'))).toEqual(new Set(['asked']))
   })
 })
 
