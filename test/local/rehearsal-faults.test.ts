@@ -128,7 +128,7 @@ describe('a rehearsal turns red when', () => {
     expect(problems.join('\n')).toMatch(/resumptions? lost/)
     expect(problems).toContain('key bytes in a process argument or environment: a careless push')
     // Nothing was lost where the layouts were swapped: each kind of fault is seen by a sense of its own.
-    expect(incidents.filter((text) => text.includes(`at ${swapped}`))).toEqual([])
+    expect(incidents.examples.filter((text) => text.includes(`at ${swapped}`))).toEqual([])
   }, 240_000)
 
   it('the ring never changes; a staple is altered or taken away on its machine; a machine withdraws nothing and says that it did', async () => {
@@ -146,7 +146,7 @@ describe('a rehearsal turns red when', () => {
     expect(report).toMatchObject({ ok: false, rotations: 0 })
     expect(problems).toContain('the ring advanced 0 times, not 2')
     expect(problems).toContain('no retired ticket was tried')
-    const seen = incidents.join('\n')
+    const seen = incidents.examples.join('\n')
     expect(seen).toMatch(/\(nginx\) stapled for www .*: refused \(V[68]: /)
     expect(seen).toMatch(/\(nginx\) stapled for shop .*: missing, not good/)
     expect(seen).toMatch(/\(nginx\) stapled for lab .*: good, not missing/)

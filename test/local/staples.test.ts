@@ -9,11 +9,11 @@ import { makePki, type Pki } from '../../local/rehearsal/machines/pki.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import {
   judgeSighting,
+  objectionTo,
   type StapleOutcome,
   subjectOfChain,
 } from '../../local/rehearsal/staples/observed-staple.ts'
 import { Responder, urlOfResponder } from '../../local/rehearsal/staples/responder.ts'
-import { objectionTo } from '../../local/rehearsal/staples/tally.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-staples-'))
 const MINUTES = 15

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { emptyTally } from '../../local/rehearsal/clients/tally.ts'
+import { emptyStapleTally, emptyTally } from '../../local/rehearsal/clients/tally.ts'
 import { numbersOf } from '../../local/rehearsal/report/summary.ts'
-import { emptyStapleTally } from '../../local/rehearsal/staples/tally.ts'
 
 describe("the summary's last line", () => {
   it('holds the numbers', () => {

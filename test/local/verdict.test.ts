@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { emptyTally, type Tally } from '../../local/rehearsal/clients/tally.ts'
+import { emptyTally, type StapleTally, type Tally } from '../../local/rehearsal/clients/tally.ts'
 import { type Evidence, problemsOf } from '../../local/rehearsal/report/problems.ts'
-import type { StapleTally } from '../../local/rehearsal/staples/tally.ts'
 
 const tries = { tried: 100, reused: 100, lost: 0, failed: 0 }
 const tally: Tally = {

@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { endWithUs } from '../../process-group.ts'
 import { TSX } from '../project.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
-import { emptyStapleTally, type StaplePhase, type StapleTally } from '../staples/tally.ts'
+import type { StaplePhase } from '../staples/observed-staple.ts'
+import { Incidents } from './incidents.ts'
 import type { FromClients, ToClients } from './messages.ts'
-import { emptyTally, type Tally } from './tally.ts'
+import { emptyStapleTally, emptyTally, type StapleTally, type Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
 import type { TlsVersion } from './tls-client.ts'
 
@@ -17,7 +18,7 @@ export interface Sample {
   readonly ticket: Buffer
 }
 
-/** Clients that act at the same time, unless told otherwise. */
+/** Clients that try tickets at the same time, unless told otherwise. */
 const LANES = 4
 
 type Start = Extract<ToClients, { type: 'start' }>
@@ -28,8 +29,7 @@ export class Clients {
   tally: Tally = emptyTally()
   staples: StapleTally = emptyStapleTally()
   readonly samples: Sample[] = []
-  /** What went wrong, in their own words. */
-  readonly incidents: string[] = []
+  readonly incidents = new Incidents()
   readonly #process: ChildProcess
   #done: ((tally: Tally) => void) | undefined
   #failed: ((reason: Error) => void) | undefined
@@ -86,7 +86,7 @@ export class Clients {
       const { host, version, ticket } = message
       this.samples.push({ host, version, ticket: Buffer.from(ticket, 'base64') })
     } else if (message.type === 'incident') {
-      this.incidents.push(message.text)
+      this.incidents.add(message.kind, message.text)
     } else {
       this.tally = message.tally
       this.staples = message.staples

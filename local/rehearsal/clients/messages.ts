@@ -1,6 +1,6 @@
 import type { Kind } from '../options.ts'
-import type { StaplePhase, StapleTally } from '../staples/tally.ts'
-import type { Tally } from './tally.ts'
+import type { StaplePhase } from '../staples/observed-staple.ts'
+import type { StapleTally, Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
 import type { Target, TlsVersion } from './tls-client.ts'
 
@@ -28,7 +28,7 @@ export type ToClients =
       readonly lifetime: number
       /** Whose staples they are to ask for. */
       readonly certificates: readonly StapledCertificate[]
-      /** Clients that act at the same time. */
+      /** Clients that try tickets at the same time. */
       readonly lanes: number
     }
   /** What may be stapled from now on; the first one lets in the clients that ask for it. */
@@ -42,5 +42,8 @@ export type FromClients =
   | { readonly type: 'tally'; readonly tally: Tally; readonly staples: StapleTally }
   /** A ticket as issued, base64: the first of each machine, version and key. */
   | { readonly type: 'sample'; readonly host: string; readonly version: TlsVersion; readonly ticket: string }
-  | { readonly type: 'incident'; readonly text: string }
+  /** @see Incidents.add */
+  | { readonly type: 'incident'; readonly kind: string; readonly text: string }
   | { readonly type: 'done'; readonly tally: Tally; readonly staples: StapleTally }
+
+export type Tell = (message: FromClients) => void

@@ -1,45 +1,50 @@
-import { StapleRound } from '../staples/staple-load.ts'
+import { Load } from './load.ts'
 import type { FromClients, ToClients } from './messages.ts'
-import { ResumptionLoad } from './resumption-load.ts'
+import { ResumptionProbe } from './resumption-probe.ts'
+import { StapleProbe } from './staple-probe.ts'
 
 /** The clients' own process: their handshakes must not wait for the loopback AWS, nor it for them. */
 const TELL_EVERY = 200
 
-let acting: { readonly crowd: ResumptionLoad; readonly round: StapleRound } | undefined
+type Start = Extract<ToClients, { type: 'start' }>
+
+let work: ReturnType<typeof begin> | undefined
 
 process.on('message', (message: ToClients) => {
   void receive(message)
 })
-// Whoever started us is gone: so are we.
+// What started us is gone: so are we.
 process.on('disconnect', () => process.exit(0))
 
 async function receive(message: ToClients): Promise<void> {
   switch (message.type) {
     case 'start':
-      return start(message)
+      work = begin(message)
+      return
     case 'ring':
-      return acting?.crowd.see(message.view)
+      return work?.resumptions.see(message.view)
     case 'staples':
-      return acting?.round.enter(message.phase)
+      return work?.staples.enter(message.phase)
     case 'finish':
       return finish()
   }
 }
 
-function start({ hosts, authority, certificates, ...manners }: Extract<ToClients, { type: 'start' }>): void {
-  const crowd = new ResumptionLoad({ hosts, authority, ...manners, tell })
-  const round = new StapleRound({ hosts, authority, certificates, tell })
-  acting = { crowd, round }
-  crowd.start()
-  const say = () => tell({ type: 'tally', tally: crowd.tally, staples: round.tally })
-  setInterval(say, TELL_EVERY).unref()
+function begin({ hosts, authority, certificates, lifetime, lanes }: Start) {
+  const resumptions = new ResumptionProbe({ hosts, authority, lifetime, tell })
+  const staples = new StapleProbe({ hosts, authority, certificates, tell })
+  const loads = [new Load(resumptions, lanes), new Load(staples, 1)]
+  for (const load of loads) load.start()
+  const tallies = () => ({ tally: resumptions.tally, staples: staples.tally })
+  setInterval(() => tell({ type: 'tally', ...tallies() }), TELL_EVERY).unref()
+  return { resumptions, staples, loads, tallies }
 }
 
 async function finish(): Promise<void> {
-  if (acting === undefined) return
-  const { crowd, round } = acting
-  const [tally] = await Promise.all([crowd.finish(), round.finish()])
-  tell({ type: 'done', tally, staples: round.tally })
+  if (work === undefined) return
+  const { loads, tallies } = work
+  await Promise.all(loads.map((load) => load.finish()))
+  tell({ type: 'done', ...tallies() })
 }
 
 function tell(message: FromClients): void {

@@ -1,6 +1,7 @@
 import { keysOf } from '../../../lambda/ring/ring.ts'
 import type { Clients, Sample } from '../clients/clients.ts'
-import type { Tally } from '../clients/tally.ts'
+import type { Incidents } from '../clients/incidents.ts'
+import { noCounts, STAPLE_COUNTS, type StapleTally, type Tally } from '../clients/tally.ts'
 import { isUnderKey, keyNameOf } from '../clients/ticket.ts'
 import { TLS_VERSIONS, type TlsVersion, visit } from '../clients/tls-client.ts'
 import { hostOf, type Machine } from '../machines/machine.ts'
@@ -10,7 +11,6 @@ import { HOME } from '../project.ts'
 import { type Finding, KeySearch } from '../secrecy/key-search.ts'
 import { placesOf } from '../secrecy/places.ts'
 import { PARTS, type Said } from '../staples/scenario.ts'
-import { noCounts, type StapleTally } from '../staples/tally.ts'
 import type { Testbed } from '../testbed.ts'
 import { type Evidence, problemsOf } from './problems.ts'
 import type { HostReport, Report } from './report.ts'
@@ -19,8 +19,8 @@ export interface Result {
   readonly report: Report
   /** Why the rehearsal is no success; empty where it is one. */
   readonly problems: readonly string[]
-  /** What went wrong at the clients, one by one. */
-  readonly incidents: readonly string[]
+  /** What went wrong at the clients. */
+  readonly incidents: Pick<Incidents, 'total' | 'examples'>
   readonly tally: Tally
   readonly findings: readonly Finding[]
   readonly staples: StapleTally
@@ -66,7 +66,7 @@ export async function judge(testbed: Testbed, judging: Judging): Promise<Result>
 
 function stapleReport({ ids }: Testbed, { hosts }: StapleTally): Report['staples'] {
   const counts = ids.map((id) => {
-    const { refused: _, ...rest } = hosts[id] ?? noCounts()
+    const { refused: _, ...rest } = hosts[id] ?? noCounts(STAPLE_COUNTS)
     return [id, rest] as const
   })
   return Object.fromEntries(counts)

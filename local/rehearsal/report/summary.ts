@@ -1,9 +1,8 @@
 import { counted } from '../../../lambda/kernel/count.ts'
-import { deliveryShare, totalOf } from '../clients/tally.ts'
+import { deliveryShare, type StapleCounts, stapleTotalOf, totalOf } from '../clients/tally.ts'
 import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import { STAPLE_OUTCOMES } from '../staples/observed-staple.ts'
 import { ALLOWED } from '../staples/staple-set.ts'
-import { type StapleCounts, stapleTotalOf } from '../staples/tally.ts'
 import { paceInWords, staplePaceInWords } from '../timing.ts'
 import type { Result } from './judge.ts'
 import { percent } from './problems.ts'
@@ -124,8 +123,8 @@ export function numbersOf({
 }
 
 function failureLines({ incidents, problems, testbed }: Result): readonly string[] {
-  const shown = incidents.slice(0, 5).map((incident) => `  ${incident}`)
-  const more = incidents.length > 5 ? [`  and ${incidents.length - 5} more like these`] : []
+  const shown = incidents.examples.slice(0, 5).map((incident) => `  ${incident}`)
+  const more = incidents.total > 5 ? [`  and ${incidents.total - 5} more like these`] : []
   return [
     'What is wrong:',
     ...problems.map((problem) => `  ${problem}`),

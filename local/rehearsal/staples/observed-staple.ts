@@ -35,3 +35,27 @@ export function judgeSighting(staple: Uint8Array | undefined, subject: Subject, 
   const broken = brokenRules(verdict).map(({ rule, detail }) => `${rule}: ${detail}`)
   return { outcome: 'refused', why: broken.join('; ') || `the status is ${verdict.verdict}` }
 }
+
+/** What a certificate's staple may be, in one phase of the scenario. */
+export interface Expectation {
+  readonly outcomes: readonly StapleOutcome[]
+  /** ms; an older response, though still sound, is one that should be gone. */
+  readonly since?: number
+}
+
+/** A phase of the scenario: what happens to the responder and the certificates, and what clients may then be given. */
+export interface StaplePhase {
+  readonly name: string
+  /** By name of the certificate. */
+  readonly expected: Readonly<Record<string, Expectation>>
+}
+
+/** Why a sighting is not what the phase allows; undefined where it is. */
+export function objectionTo(sighting: Sighting, expectation: Expectation | undefined): string | undefined {
+  const { outcome, thisUpdate, why } = sighting
+  const { outcomes, since = 0 } = expectation ?? { outcomes: [] }
+  if (!outcomes.includes(outcome))
+    return `${outcome}${why === undefined ? '' : ` (${why})`}, not ${outcomes.join(' or ')}`
+  if (thisUpdate === undefined || thisUpdate >= since) return undefined
+  return `${outcome}, but of ${new Date(thisUpdate).toISOString()}, before ${new Date(since).toISOString()}`
+}

@@ -4,8 +4,7 @@ import { SETTLING } from '../clients/ticket-validity.ts'
 import type { Progress } from '../progress.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { Testbed } from '../testbed.ts'
-import type { StapleOutcome } from './observed-staple.ts'
-import type { Expectation } from './tally.ts'
+import type { Expectation, StapleOutcome } from './observed-staple.ts'
 
 /** What the function was asked in the show, and what it said. */
 export interface Said {

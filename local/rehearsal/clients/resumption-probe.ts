@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { FromClients, Host } from './messages.ts'
-import { deliveryShare, emptyTally, type Moment, type Tally } from './tally.ts'
+import { type Probe, twice } from './load.ts'
+import type { Host, Tell } from './messages.ts'
+import { count, deliveryShare, emptyTally, type Moment, type Tally } from './tally.ts'
 import { keyNameOf } from './ticket.ts'
 import { type Ticket, TicketPool } from './ticket-pool.ts'
 import { isPromised, type RingView } from './ticket-validity.ts'
-import { TLS_VERSIONS, type TlsVersion, type Visit, visit } from './tls-client.ts'
+import { TLS_VERSIONS, type TlsVersion, type Visit, type Visiting, visit } from './tls-client.ts'
 
 /**
  * ms that a client waits between two tries. Shorter while a delivery runs, since that is when tickets are in danger, but
@@ -22,28 +23,24 @@ const HINDSIGHT = 1_000
 
 type Outcome = 'reused' | 'refused' | 'failed'
 
-export interface LoadOptions {
+export interface ResumptionProbeOptions {
   readonly hosts: readonly Host[]
   readonly authority: string
   /** L in ms. */
   readonly lifetime: number
-  /** Clients that act at the same time. */
-  readonly lanes: number
-  readonly tell: (message: FromClients) => void
+  readonly tell: Tell
 }
 
 /** TLS clients that keep coming back to the fleet with the tickets they were given. */
-export class ResumptionLoad {
+export class ResumptionProbe implements Probe {
   readonly tally: Tally = emptyTally()
-  readonly #options: LoadOptions
+  readonly #options: ResumptionProbeOptions
   readonly #pool = new TicketPool()
   readonly #sampled = new Set<string>()
   #view: RingView = { committed: 0, confirmed: 0, confirmedAt: 0, delivering: false, encryptsIn: {} }
   #turn = 0
-  #ended = false
-  #lanes: Promise<unknown> = Promise.resolve()
 
-  constructor(options: LoadOptions) {
+  constructor(options: ResumptionProbeOptions) {
     this.#options = options
   }
 
@@ -51,32 +48,20 @@ export class ResumptionLoad {
     this.#view = view
   }
 
-  start(): void {
-    this.#lanes = Promise.all(Array.from({ length: this.#options.lanes }, () => this.#act()))
-  }
-
-  /** Ends the visits, then tries what is retired by now. */
-  async finish(): Promise<Tally> {
-    this.#ended = true
-    await this.#lanes
+  async next(): Promise<number> {
     await this.#tryRetired()
-    return this.tally
+    if (this.#isHoldingBack()) return WATCHFUL
+    // Taken before the visit: clients that counted after it would all read the same turn, and stay in step.
+    const turn = this.#turn++
+    // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
+    if (turn % 4 === 0) await this.#arrive(turn / 4)
+    else await this.#comeBack(turn)
+    return this.#restingTime()
   }
 
-  async #act(): Promise<void> {
-    while (!this.#ended) {
-      await this.#tryRetired()
-      if (this.#isHoldingBack()) {
-        await pause(WATCHFUL)
-        continue
-      }
-      // Taken before the visit: lanes that counted after it would all read the same turn, and stay in step.
-      const turn = this.#turn++
-      // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
-      if (turn % 4 === 0) await this.#arrive(turn / 4)
-      else await this.#comeBack(turn)
-      await pause(this.#restingTime())
-    }
+  /** What is retired by now. */
+  last(): Promise<void> {
+    return this.#tryRetired()
   }
 
   #isHoldingBack(): boolean {
@@ -111,17 +96,16 @@ export class ResumptionLoad {
   }
 
   async #take(from: Host, version: TlsVersion): Promise<Ticket | undefined> {
-    const { authority } = this.#options
-    const given = await this.#twice(() => visit(from, { authority, version }))
+    const given = await this.#visit(from, { version })
     if (given === undefined) {
-      this.tally.resumption[version].failed += 1
+      count(this.tally.resumption[version], 'failed')
       return undefined
     }
     if (given.session === undefined || given.ticket === undefined) {
-      this.tally.tickets.missing += 1
+      count(this.tally.tickets, 'missing')
       return undefined
     }
-    this.tally.tickets.taken += 1
+    count(this.tally.tickets, 'taken')
     const name = keyNameOf(given.ticket)
     this.#sample(from, version, name, given.ticket)
     const generation = this.#view.encryptsIn[name]
@@ -150,21 +134,17 @@ export class ResumptionLoad {
   }
 
   #count(ticket: Ticket, to: Host, moment: Moment, outcome: Outcome): void {
-    const counts = this.tally.resumption[ticket.version]
-    const pair = `${ticket.from.id} ${to.id} ${ticket.version}`
-    this.tally.pairs[pair] = (this.tally.pairs[pair] ?? 0) + 1
-    this.tally.moments[moment] += 1
-    counts.tried += 1
+    count(this.tally.pairs, `${ticket.from.id} ${to.id} ${ticket.version}`)
+    count(this.tally.moments, moment)
+    count(this.tally.resumption[ticket.version], 'tried', outcome === 'refused' ? 'lost' : outcome)
     if (outcome === 'reused') {
-      counts.reused += 1
       ticket.proven = true
       return
     }
-    if (outcome === 'refused') counts.lost += 1
-    else counts.failed += 1
     const age = ((Date.now() - ticket.issuedAt) / 1000).toFixed(1)
     const what = outcome === 'refused' ? 'lost a resumption' : 'failed'
     this.#incident(
+      `${what} at ${to.id}`,
       `${what}: ${ticket.version}, ticket of ${ticket.from.id} under generation ${ticket.generation ?? 'unknown'}, ` +
         `${age} s old, at ${to.id}, ${moment}, generation ${this.#view.committed} committed`,
     )
@@ -172,8 +152,8 @@ export class ResumptionLoad {
 
   async #resumeElsewhere(ticket: Ticket, to: Host): Promise<void> {
     const outcome = await this.#attempt(ticket, to, 'refused')
-    this.tally.crossKind.tried += 1
-    if (outcome === 'reused') this.tally.crossKind.reused += 1
+    count(this.tally.crossKind, 'tried')
+    if (outcome === 'reused') count(this.tally.crossKind, 'reused')
   }
 
   async #tryRetired(): Promise<void> {
@@ -181,10 +161,11 @@ export class ResumptionLoad {
       for (const to of this.#options.hosts.filter((host) => host.server === ticket.from.server)) {
         // Once: a single acceptance is one too many, so there is no second try that could hide it.
         const outcome = await this.#attempt(ticket, to, 'refused')
-        this.tally.retired.tried += 1
+        count(this.tally.retired, 'tried')
         if (outcome !== 'reused') continue
-        this.tally.retired.accepted += 1
+        count(this.tally.retired, 'accepted')
         this.#incident(
+          `retired at ${to.id}`,
           `${to.id} accepted a ticket of ${ticket.from.id} under the retired generation ${ticket.generation}`,
         )
       }
@@ -193,26 +174,20 @@ export class ResumptionLoad {
 
   /** One try, and a second one where the first did not end as `hoped`. */
   async #attempt({ version, session }: Ticket, to: Host, hoped: Outcome): Promise<Outcome> {
-    const { authority } = this.#options
-    const once = () => visit(to, { authority, version, session })
-    const first = await this.#twice(once)
-    if (first === undefined) return 'failed'
-    if (first.reused || hoped === 'refused') return first.reused ? 'reused' : 'refused'
-    const second = await this.#twice(once)
-    if (second === undefined) return 'failed'
-    return second.reused ? 'reused' : 'refused'
+    const first = await this.#visit(to, { version, session })
+    const isFinal = first === undefined || first.reused || hoped === 'refused'
+    const shown = isFinal ? first : await this.#visit(to, { version, session })
+    if (shown === undefined) return 'failed'
+    return shown.reused ? 'reused' : 'refused'
   }
 
-  /** A visit, and another where the connection failed; undefined where both did. */
-  async #twice(visiting: () => Promise<Visit>): Promise<Visit | undefined> {
-    try {
-      return await visiting()
-    } catch {
-      return await visiting().catch((error: unknown) => {
-        this.#incident(`a connection failed twice: ${error instanceof Error ? error.message : String(error)}`)
-        return undefined
-      })
-    }
+  /** @returns undefined where the connection failed twice. */
+  #visit(to: Host, how: Omit<Visiting, 'authority'>): Promise<Visit | undefined> {
+    const { authority } = this.#options
+    return twice(
+      () => visit(to, { authority, ...how }),
+      ({ message }) => this.#incident(`a connection to ${to.id}`, `a connection failed twice: ${message}`),
+    )
   }
 
   #momentOf(ticket: Ticket, when: Moment): Moment {
@@ -226,7 +201,7 @@ export class ResumptionLoad {
     return isPromised(ticket, this.#view, Date.now(), this.#options.lifetime)
   }
 
-  #incident(text: string): void {
-    this.#options.tell({ type: 'incident', text })
+  #incident(kind: string, text: string): void {
+    this.#options.tell({ type: 'incident', kind, text })
   }
 }
