@@ -8,10 +8,12 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from .ocsp import seconds_of
+from .ocsp import seconds_of, words_of
 
 if TYPE_CHECKING:
     from typing import NoReturn, Sequence
+
+    from .ocsp import Single
 
 LARGEST_ENTRY = 8192
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?Z")
@@ -94,3 +96,12 @@ def _parse_time(text: str) -> int:
     if match is None:
         raise ValueError("a state staple that lacks fields or holds others: a time that is none")
     return seconds_of(*(int(part) for part in match.groups()))
+
+
+def check(entry: Entry, single: Single) -> None:
+    """What the function says of a response and what that says itself. Raises ValueError."""
+    if single.this_update != entry.this_update:
+        said = words_of(single.this_update)
+        raise ValueError(f"thisUpdate {words_of(entry.this_update)} with a response of {said}")
+    if single.status == "unknown":
+        raise ValueError("the status unknown")

@@ -56,8 +56,8 @@ OF_RINGS = _COMMON | _RINGS
 OF_STAPLES = _COMMON | _STAPLES
 
 _VALUE = re.compile(r"[A-Za-z0-9 _./:=@,+\[\]-]*")
-_PATH = re.compile(r"(?!.*/\.{0,2}/)(?!.*/\.{1,2}$)/[A-Za-z0-9_./@+-]+")
-_USER = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+# No step of it is . or .. or nothing. Of a pair, the same holds of both.
+_PATH = r"(?!\S*/\.{0,2}(?:[/=]|$))/[A-Za-z0-9_./@+-]+"
 _TCP = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+|[0-9a-fA-F]*:[0-9a-fA-F:.]+):([1-9][0-9]{0,4})")
 _LISTENER = "address:port=servername or unix:/path=servername"
 
@@ -125,57 +125,38 @@ class Settings:
     def get(self, key: str, default: str = "") -> str:
         return self._values.get(key, default)
 
-    def required(self, key: str) -> str:
-        value = self.get(key)
-        if value == "":
-            raise _invalid(f"{key} in the document or in {self.own_file}", "none")
+    def text(self, key: str, pattern: str, shape: str, default: str = "") -> str:
+        return self._check(key, self.get(key) or default, pattern, shape)
+
+    def _check(self, key: str, value: str, pattern: str, shape: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise _invalid(f"{key} as {shape} in the document or in {self.own_file}", value or "none")
         return value
 
     def path(self, key: str, default: str = "") -> str:
-        return self._path(key, self.get(key, default) or self.required(key))
+        return self._path(key, self.get(key) or default)
 
     def paths(self, key: str) -> list[str]:
-        return [self._path(key, word) for word in self.required(key).split()]
+        return [self._path(key, word) for word in self.get(key).split() or [""]]
+
+    def _path(self, key: str, value: str) -> str:
+        return self._check(key, value.rstrip("/"), _PATH, "an absolute path without . or .. in it")
 
     def pairs(self, key: str) -> list[tuple[str, str]]:
         """Two paths with = between them, and spaces between the pairs."""
-        words = self.required(key).split()
-        for word in words:
-            if "=" not in word:
-                raise _invalid(f"{key} as one path=another", word)
-        pairs = [word.partition("=") for word in words]
-        return [(self._path(key, first), self._path(key, second)) for first, _, second in pairs]
+        words = self.get(key).split() or [""]
+        pairs = [self._check(key, word, f"{_PATH}={_PATH}", "one absolute path=another").partition("=") for word in words]
+        return [(first, second) for first, _, second in pairs]
 
-    def _path(self, key: str, value: str) -> str:
-        path = value.rstrip("/")
-        if _PATH.fullmatch(path) is None:
-            raise _invalid(f"{key} as an absolute path without . or .. in it", value or "none")
-        return path
-
-    def text(self, key: str, pattern: str, shape: str) -> str:
-        value = self.required(key)
-        if re.fullmatch(pattern, value) is None:
-            raise _invalid(f"{key} as {shape}", value)
-        return value
-
-    def seconds(self, key: str, default: int | None = None) -> int:
-        value = self.get(key) or ("" if default is None else str(default))
-        if re.fullmatch(r"[1-9][0-9]{0,5}", value) is None:
-            raise _invalid(f"{key} as a number of seconds", f"'{value}'")
-        return int(value)
+    def seconds(self, key: str, default: str = "") -> int:
+        return int(self.text(key, r"[1-9][0-9]{0,5}", "a number of seconds", default))
 
     def one_of(self, key: str, allowed: Sequence[str]) -> str:
         """The first one is the default."""
-        value = self.get(key, allowed[0])
-        if value not in allowed:
-            raise _invalid(f"{key} as {' or '.join(word for word in allowed if word)}", value)
-        return value
+        return self.text(key, "|".join(allowed), " or ".join(word for word in allowed if word), allowed[0])
 
     def user(self, key: str) -> str:
-        value = self.get(key, "root")
-        if _USER.fullmatch(value) is None:
-            raise _invalid(f"{key} as the name of a user", value or "none")
-        return value
+        return self.text(key, r"[A-Za-z0-9_.-]{1,32}", "the name of a user", "root")
 
     def words(self, key: str, default: str) -> list[str]:
         """A command in words, for no shell."""
@@ -197,7 +178,7 @@ def parse_listener(text: str) -> Listener:
     address, sign, server_name = text.rpartition("=")
     if sign and re.fullmatch(r"[A-Za-z0-9_.-]+", server_name):
         path = address[len("unix:") :]
-        if address.startswith("unix:") and _PATH.fullmatch(path):
+        if address.startswith("unix:") and re.fullmatch(_PATH, path):
             return Listener(text, path, server_name)
         match = _TCP.fullmatch(address)
         if match is not None and int(match[2]) < 65_536:

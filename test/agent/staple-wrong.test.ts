@@ -69,8 +69,8 @@ describe('nginx, which staples whatever a file holds', () => {
     expect(await instance.stapled()).toBeNull()
   })
 
-  test('that gives it with another certificate of the same server is verify-wrong-staple', async () => {
-    instance = await StapleInstance.start('nginx')
+  /** Has the settings name a second certificate, of which the server's own file does not speak; gives its path. */
+  function nameSecond(): string {
     const { directory, identity } = instance.machine.terminator
     const files = [identity.certificate, identity.key]
     for (const file of files) copyFileSync(file, `${file}.first`)
@@ -79,6 +79,12 @@ describe('nginx, which staples whatever a file holds', () => {
     copyFileSync(identity.certificate, second)
     for (const file of files) renameSync(`${file}.first`, file)
     instance.set(`NGINX_STAPLES=${second}=${instance.file}`)
+    return second
+  }
+
+  test('that gives it with another certificate of the same server is verify-wrong-staple, and is rid of it', async () => {
+    instance = await StapleInstance.start('nginx')
+    const second = nameSecond()
     const der = instance.publish()
     mkdirSync(dirname(instance.file))
     writeFileSync(instance.file, der)
@@ -87,8 +93,47 @@ describe('nginx, which staples whatever a file holds', () => {
     await expect.poll(() => instance.stapled()).toEqual(der)
     instance.set(NO_WAIT)
     const { line } = await instance.run()
-    expect(line).toMatchObject({ error: 'verify-wrong-staple', installed: 0 })
+    expect(line).toMatchObject({ error: 'verify-wrong-staple', installed: 0, withdrawn: 1, held: 0 })
     expect(line.detail).toContain(second)
+    expect([existsSync(instance.file), existsSync(snippet())]).toEqual([false, false])
+    await expect.poll(() => instance.stapled()).toBeNull()
+  })
+
+  test('is looked at once its old workers take no more connections, however late the reload', async () => {
+    instance = await StapleInstance.start('nginx')
+    nameSecond()
+    instance.publish()
+    const script = join(instance.machine.terminator.directory, 'late')
+    const reload = instance.get('NGINX_RELOAD')
+    writeFileSync(script, `#!/bin/sh\n(sleep 2; exec ${reload}) >/dev/null 2>&1 &\n`, { mode: 0o755 })
+    instance.set(`NGINX_RELOAD=${script}`)
+    expect((await instance.run()).line).toMatchObject({ error: 'verify-wrong-staple', installed: 0, held: 0 })
+    expect(existsSync(snippet())).toBe(false)
+    await expect.poll(() => instance.stapled(), { timeout: 20_000 }).toBeNull()
+  })
+
+  test.each([
+    ['', {}, { result: 'applied' }],
+    [
+      ' though the store cannot be reached',
+      { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
+      { result: 'failed', error: 'endpoint-unreachable' },
+    ],
+  ])('is rid of the staple of a pair that the settings do not name any more%s', async (_, environment, outcome) => {
+    instance = await StapleInstance.start('nginx')
+    const der = await instance.staple()
+    const pair = instance.get('NGINX_STAPLES')
+    const { directory } = instance.machine.terminator
+    const { certificate } = makeCertificate(join(directory, 'elsewhere'))
+    instance.set(`NGINX_STAPLES=${certificate}=${join(directory, 'others', 'other.ocsp')}`)
+    const { line, stderr } = await instance.run('all', { environment })
+    expect(line).toMatchObject({ ...outcome, withdrawn: 1, held: 0 })
+    expect(stderr).toContain(`withdrawing ${instance.file}: the settings do not name it any more`)
+    expect([existsSync(instance.file), existsSync(snippet())]).toEqual([false, false])
+    await expect.poll(() => instance.stapled()).toBeNull()
+    instance.set(`NGINX_STAPLES=${pair}`)
+    expect((await instance.run()).line).toMatchObject({ result: 'applied', installed: 1, withdrawn: 0 })
+    expect(await instance.stapled()).toEqual(der)
   })
 
   test('is given the delivered response where it staples another of the same times', async () => {

@@ -72,6 +72,9 @@ class Haproxy:
     def turn(self) -> ContextManager[object]:
         return turn(self.machine, self.kind, self.socket)
 
+    def lag(self) -> str:
+        return ""
+
     def explain(self, problem: Problem) -> Problem:
         return problem
 

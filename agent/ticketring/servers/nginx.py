@@ -89,18 +89,20 @@ class Nginx:
         if words:
             command(words, code, self.machine.deadline)
 
-    def explain(self, problem: Problem) -> Problem:
-        """A reload command exits with 0 though the master refuses the reload and keeps its old workers."""
+    def lag(self) -> str:
+        """A reload command exits with 0 though the master takes its time, or refuses the reload and keeps its workers."""
         masters = _masters(self._test)
         if not self._begun or len(masters) != 1:
-            return problem
+            return ""
         master, user = masters[0]
-        if any(_began(worker) >= self._begun for worker in _children(master)):
-            return problem
+        if all(_began(worker) >= self._begun for worker in _workers(master)):
+            return ""
         words = f"nginx's master (process {master}) kept its old workers after {' '.join(self._reload)}: its error log says why"
-        if user not in (0, self.owner):
-            words += f"; it runs as user {user}, the files are user {self.owner}'s"
-        return Problem("reload-not-taken", f"{words}; {problem.detail}")
+        return words if user in (0, self.owner) else f"{words}; it runs as user {user}, the files are user {self.owner}'s"
+
+    def explain(self, problem: Problem) -> Problem:
+        lag = self.lag()
+        return Problem("reload-not-taken", f"{lag}; {problem.detail}") if lag else problem
 
 
 class NginxKeys(Nginx):
@@ -208,10 +210,15 @@ def _masters(test: Sequence[str]) -> list[tuple[int, int]]:
     return [(process, user) for process, user, _ in named]
 
 
-def _children(process: int) -> list[int]:
+def _workers(master: int) -> list[int]:
+    """Those that take connections."""
+    found: list[int] = []
     with contextlib.suppress(OSError):
-        return [int(word) for word in _read(f"/proc/{process}/task/{process}/children").split()]
-    return []
+        for word in _read(f"/proc/{master}/task/{master}/children").split():
+            title = _read(f"/proc/{word}/cmdline")
+            if title.startswith("nginx: worker process") and "shutting down" not in title:
+                found.append(int(word))
+    return found
 
 
 def _began(process: int) -> float:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import Deadline
-from ..result import Failure
+from ..result import Failure, note
 
 if TYPE_CHECKING:
     from typing import Callable, ClassVar, ContextManager, Iterator, Mapping, Protocol, Sequence, Type, TypeVar
@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 
         def absence(self, problem: Problem) -> str:
             """Words for it where `problem` means that it does not run at all; else nothing."""
+            ...
+
+        def lag(self) -> str:
+            """Words for it where processes of before a reload are seen to take connections yet; else nothing."""
             ...
 
         def explain(self, problem: Problem) -> Problem:
@@ -165,7 +169,7 @@ class Staple(NamedTuple):
 
 def look_until(server: Server, machine: Machine, look: Callable[[], Problem | None], enough: int) -> None:
     """Looks until there was no problem so many times in a row. A change without a reload is there at once."""
-    patience = Deadline(machine.settings.seconds("VERIFY_WAIT", 10) if server.reloaded else 1, machine.deadline)
+    patience = Deadline(machine.settings.seconds("VERIFY_WAIT", "10") if server.reloaded else 1, machine.deadline)
     sightings = 0
     while sightings < enough:
         try:
@@ -178,6 +182,12 @@ def look_until(server: Server, machine: Machine, look: Callable[[], Problem | No
         sightings = 0 if problem is not None else sightings + 1
         if problem is not None and patience.passed():
             raise Failure(*server.explain(problem))
+        if sightings >= enough and server.lag():
+            # What old processes show proves nothing.
+            if patience.passed():
+                note(server.lag())
+            else:
+                sightings = 0
         if sightings < enough:
             machine.deadline.pause(0.05)
 

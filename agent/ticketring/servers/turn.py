@@ -29,7 +29,7 @@ def turn(machine: Machine, kind: str, which: str) -> Generator[int | None, None,
     with contextlib.ExitStack() as held:
         fd = None
         try:
-            fd = held.enter_context(directory.locked(name, machine.settings.seconds("LOCK_WAIT", 30), machine.deadline))
+            fd = held.enter_context(directory.locked(name, machine.settings.seconds("LOCK_WAIT", "30"), machine.deadline))
         except Failure as failure:
             if failure.code != "busy":
                 raise
