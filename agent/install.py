@@ -202,8 +202,13 @@ def point(library: Library, program: str) -> None:
 
 
 def prune(library: Library, program: str) -> None:
-    """Of the other versions, keeps the one that was current last, and those that still run."""
-    others = [name for name in library.names() if len(name) == 64 and "." not in name and name != program]
+    """Of the other versions, keeps those that settings name, the one that was current last, and those that still run."""
+    names, kept = library.names(), {program}
+    for name in names:
+        if name.endswith(".conf"):
+            with contextlib.suppress(Failure):
+                kept.add((library.trusted(name) or b"")[2:66].decode("ascii", "replace"))
+    others = [name for name in names if len(name) == 64 and "." not in name and name not in kept]
     others.sort(key=lambda name: os.stat(name, dir_fd=library.fd, follow_symlinks=False).st_mtime_ns)
     for name in others[:-1]:
         try:

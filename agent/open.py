@@ -21,6 +21,9 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
         data = lzma.decompress(base64.b85decode("".join(payload.split())), lzma.FORMAT_ALONE)
     except (ValueError, EOFError, lzma.LZMAError):
         data = b""
+    except MemoryError:
+        data = b""
+        fail("internal-error", "wanted memory to unpack the program, found too little")
     if hashlib.sha256(data).hexdigest() != checksum:
         fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
     installer = {}  # type: dict[str, object]  # pyright: ignore[reportTypeCommentUsage]

@@ -24,7 +24,7 @@ export function programText(plan: DocumentPlan, program: Program): DocumentText 
       `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB in the directory for temporary files'`,
       ...pythonLines(plan, program),
       END,
-      'exec "$python" -I - "$failed" <&3 3<&-',
+      `command exec "$python" -I - "$failed" <&3 3<&- || fail internal-error 'wanted to start Python, found no room for it'`,
     ],
   }
 }

@@ -15,7 +15,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { AGENT, installerSource } from '../../infra/program/program.ts'
+import { AGENT, buildProgram, installerSource } from '../../infra/program/program.ts'
 import { withoutRemarks } from '../../infra/program/python-source.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { parseStapleLine } from '../../lambda/staples/result-line.ts'
@@ -80,6 +80,27 @@ describe('what was changed on its way', () => {
     const text = staplesText(PROGRAM).replace(/[0-9a-f]{64}/, '0'.repeat(64))
     const line = parseStapleLine(machine.run(text, { SSM_Staples: 'all' }).stdout)
     expect(line).toMatchObject({ staples: 'web', error: 'program-damaged', script: PROGRAM.version })
+  })
+})
+
+describe('a machine that has next to nothing left says so in a result line', () => {
+  const text = ringText(buildProgram())
+  /** What a run says that may have no more than this, by the shell's own `ulimit`. */
+  const under = (limit: string, shell: string) => {
+    const environment = { TICKETRING_CONF_DIR: machine.directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
+    const { stdout } = machine.run(text, environment, [shell, '-c', `ulimit ${limit}; exec ${shell} "$0"`])
+    return parseResultLine(stdout)
+  }
+
+  test('of memory', () => {
+    expect(under('-v 30000', 'sh')).toMatchObject({
+      error: 'internal-error',
+      detail: expect.stringContaining('memory'),
+    })
+  })
+
+  test.each([4, 5, 6, 7, 8])('of descriptors: %i', (count) => {
+    expect(under(`-n ${count}`, 'bash').result).toBe('failed')
   })
 })
 

@@ -203,6 +203,16 @@ describe('on a machine that has it', () => {
     expect(versions().sort()).toEqual([A.hash, C.hash].sort())
   })
 
+  test('a version that settings name stays, however many came since, and goes once none name it', () => {
+    const other = (program: typeof A) =>
+      ringText(program).replace('run("ring", "edge"', 'run("ring", "inner"')
+    machine.run(ringText(A))
+    for (const program of [B, C]) machine.run(other(program))
+    expect(versions().sort()).toEqual([A.hash, B.hash, C.hash].sort())
+    for (const program of [B, C]) machine.run(ringText(program))
+    expect(versions().sort()).toEqual([B.hash, C.hash].sort())
+  })
+
   test('settings whose name is as long as a hash are no version', () => {
     const name = 'e'.repeat(64 - '.conf'.length)
     for (const program of [A, B]) {

@@ -119,22 +119,25 @@ describe('nginx, which staples whatever a file holds', () => {
       { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
       { result: 'failed', error: 'endpoint-unreachable' },
     ],
-  ])('is rid of the staple of a pair that the settings do not name any more%s', async (_, environment, outcome) => {
-    instance = await StapleInstance.start('nginx')
-    const der = await instance.staple()
-    const pair = instance.get('NGINX_STAPLES')
-    const { directory } = instance.machine.terminator
-    const { certificate } = makeCertificate(join(directory, 'elsewhere'))
-    instance.set(`NGINX_STAPLES=${certificate}=${join(directory, 'others', 'other.ocsp')}`)
-    const { line, stderr } = await instance.run('all', { environment })
-    expect(line).toMatchObject({ ...outcome, withdrawn: 1, held: 0 })
-    expect(stderr).toContain(`withdrawing ${instance.file}: the settings do not name it any more`)
-    expect([existsSync(instance.file), existsSync(snippet())]).toEqual([false, false])
-    await expect.poll(() => instance.stapled()).toBeNull()
-    instance.set(`NGINX_STAPLES=${pair}`)
-    expect((await instance.run()).line).toMatchObject({ result: 'applied', installed: 1, withdrawn: 0 })
-    expect(await instance.stapled()).toEqual(der)
-  })
+  ])(
+    'is rid of the staple of a pair that the settings do not name any more%s',
+    async (_, environment, outcome) => {
+      instance = await StapleInstance.start('nginx')
+      const der = await instance.staple()
+      const pair = instance.get('NGINX_STAPLES')
+      const { directory } = instance.machine.terminator
+      const { certificate } = makeCertificate(join(directory, 'elsewhere'))
+      instance.set(`NGINX_STAPLES=${certificate}=${join(directory, 'others', 'other.ocsp')}`)
+      const { line, stderr } = await instance.run('all', { environment })
+      expect(line).toMatchObject({ ...outcome, withdrawn: 1, held: 0 })
+      expect(stderr).toContain(`withdrawing ${instance.file}: the settings do not name it any more`)
+      expect([existsSync(instance.file), existsSync(snippet())]).toEqual([false, false])
+      await expect.poll(() => instance.stapled()).toBeNull()
+      instance.set(`NGINX_STAPLES=${pair}`)
+      expect((await instance.run()).line).toMatchObject({ result: 'applied', installed: 1, withdrawn: 0 })
+      expect(await instance.stapled()).toEqual(der)
+    },
+  )
 
   test('is given the delivered response where it staples another of the same times', async () => {
     instance = await StapleInstance.start('nginx')
