@@ -8,10 +8,10 @@ import type { RotationPorts } from '../lambda/ring/observation.ts'
 import { parseRotationRequest, STEPS } from '../lambda/ring/request.ts'
 import { run } from '../lambda/ring/rotate.ts'
 import { runStep } from '../lambda/ring/secrets-manager-steps.ts'
-import { ManualClock } from '../test/fakes/clock.ts'
+import type { ManualClock } from '../test/fakes/clock.ts'
 import { ListedEvents } from '../test/fakes/record.ts'
 import { configurationOf, SECRET_ARN, TIMING } from '../test/fakes/world.ts'
-import { COMMAND, LoopbackFleet, PAGE } from './loopback-fleet.ts'
+import { COMMAND, LoopbackAccount, PAGE } from './loopback-account.ts'
 import { type Bench, size } from './measurement.ts'
 import type { Row, Target } from './table.ts'
 
@@ -38,8 +38,8 @@ export async function measure(bench: Bench): Promise<readonly Row[]> {
 
 function rowOf(trigger: Trigger, machines: number, counts: Counts): Row {
   const polls = counts.get('ListCommands') ?? 0
-  const inventory = pagesOf(counts, 'DescribeInstanceInformation')
-  const results = pagesOf(counts, 'ListCommandInvocations')
+  const inventory = counts.get('DescribeInstanceInformation') ?? 0
+  const results = counts.get('ListCommandInvocations') ?? 0
   const rest = [...counts.values()].reduce((sum, count) => sum + count, 0) - polls - inventory - results
   const each = [...counts].filter(([operation]) => !PAGED.test(operation))
   return {
@@ -56,14 +56,10 @@ function within(budget: number, machines: number, spent: number): Target {
   return { text: `<= ${budget} + polls + ${pages} pages`, met: spent <= budget + pages }
 }
 
-const PAGED = /^(ListCommands|DescribeInstanceInformation|ListCommandInvocations)\b/
+const PAGED = /^(ListCommands|DescribeInstanceInformation|ListCommandInvocations)$/
 type Counts = ReadonlyMap<string, number>
 /** What counting needs: it says how far it is. */
 type CountingBench = Pick<Bench, 'scope'> & { readonly progress: Pick<Bench['progress'], 'state'> }
-
-function pagesOf(counts: Counts, operation: string): number {
-  return (counts.get(operation) ?? 0) + (counts.get(`${operation}, further page`) ?? 0)
-}
 
 /**
  * Counts from the rotation's beginning until its ring is confirmed by all and the old one is erased. Where a tick does
@@ -74,31 +70,29 @@ export async function countCalls(
   machines: number,
   { scope, progress }: CountingBench,
 ): Promise<Counts> {
-  const clock = new ManualClock()
-  const aws = new LoopbackFleet(machines, clock)
-  scope.defer(() => aws.close())
-  aws.secret.rotationEnabled = trigger === 'secrets-manager'
-  const ports = portsOf(await aws.listen(), configurationOf({ trigger }), clock)
-  const ticker = setInterval(() => progress.state(`calls: ${inWords(aws.counts)}`), 1_000)
+  const configuration = configurationOf({ trigger })
+  const aws = new LoopbackAccount(configuration, machines)
+  const { clock } = aws
+  const ports = portsOf(await aws.open(scope), configuration, clock)
+  const ticker = setInterval(() => progress.state(`calls: ${aws.calls} calls`), 1_000)
   scope.defer(() => clearInterval(ticker))
   const tick = () => invoke(ports, clock, { action: 'reconcile' })
   await tick()
   clock.advance(TIMING.every - TIMING.tick)
-  aws.counts.clear()
+  aws.takeCounts()
   await tick()
-  const idle = new Map(aws.counts)
+  const idle = aws.takeCounts()
   clock.advance(TIMING.tick)
-  aws.counts.clear()
   if (trigger === 'schedule')
     await invoke(ports, clock, { action: 'rotate', scheduledTime: clock.now().toISOString() })
   else {
-    await rotateByHook(ports, clock, aws)
+    await rotateByHook(ports, aws)
     await tick()
   }
   clearInterval(ticker)
-  const counted = trigger === 'schedule' ? new Map(aws.counts) : beyond(aws.counts, idle)
+  const counts = aws.takeCounts()
   await insistOnEnd(ports, machines)
-  return counted
+  return trigger === 'schedule' ? counts : beyond(counts, idle)
 }
 
 function beyond(counts: Counts, idle: Counts): Counts {
@@ -108,13 +102,18 @@ function beyond(counts: Counts, idle: Counts): Counts {
   return new Map(left.filter(([, count]) => count > 0))
 }
 
-function portsOf(endpoint: string, configuration: RotationConfiguration, clock: ManualClock): RotationPorts {
-  const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' }
-  const account = { endpoint, region: 'eu-central-1', credentials }
+function portsOf(
+  account: Awaited<ReturnType<LoopbackAccount['open']>>,
+  configuration: RotationConfiguration,
+  clock: ManualClock,
+): RotationPorts {
   const clients = {
     secretsManager: new SecretsManagerClient(account),
     systemsManager: new SSMClient(account),
   }
+  // Signatures are dated, and checked, by the story's clock.
+  const offset = { get: () => clock.now().getTime() - Date.now(), set: () => {} }
+  for (const { config } of Object.values(clients)) Object.defineProperty(config, 'systemClockOffset', offset)
   const chance = { random: randomBytes, uuid: randomUUID }
   return rotationPorts(clients, configuration, { clock, chance, eventLog: new ListedEvents() })
 }
@@ -126,15 +125,13 @@ async function invoke(ports: RotationPorts, clock: ManualClock, event: unknown):
 }
 
 /** Secrets Manager's own schedule: it stages a token and calls the four steps; the next tick will confirm. */
-async function rotateByHook(
-  ports: RotationPorts,
-  clock: ManualClock,
-  { secret }: LoopbackFleet,
-): Promise<void> {
+async function rotateByHook(ports: RotationPorts, aws: LoopbackAccount): Promise<void> {
+  const { clock } = aws
   const token = randomUUID()
-  await secret.start(token)
-  for (const Step of STEPS)
-    await invoke(ports, clock, { Step, SecretId: SECRET_ARN, ClientRequestToken: token })
+  await aws.rotate(token, async () => {
+    for (const Step of STEPS)
+      await invoke(ports, clock, { Step, SecretId: SECRET_ARN, ClientRequestToken: token })
+  })
   clock.advance(TIMING.tick)
 }
 
@@ -150,8 +147,4 @@ async function insistOnEnd({ records, versions }: RotationPorts, machines: numbe
 
 function inMachines(count: number): string {
   return count === 1 ? '1 machine' : `${count.toLocaleString('en')} machines`
-}
-
-function inWords(counts: Counts): string {
-  return `${[...counts.values()].reduce((sum, count) => sum + count, 0)} calls`
 }

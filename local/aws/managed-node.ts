@@ -16,14 +16,19 @@ export interface NodeParts {
   readonly region: string
   /** A session of a role, in this machine's name. */
   readonly session: (role: string) => ReturnType<Instance['credentials']>
+  /** What runs documents in place of the agent's processes: for fleets too large to have any. */
+  readonly agent?: NodeAgent
 }
+
+/** What a machine's agent does for Systems Manager. */
+export type NodeAgent = Pick<Agent, 'run' | 'cancel' | 'reboot' | 'stop'>
 
 /** A machine as Systems Manager knows it. */
 export class ManagedNode implements Instance {
   readonly machine: Machine
   readonly environment: Readonly<Record<string, string>>
   readonly credentials: Instance['credentials']
-  readonly agent: Agent
+  readonly agent: NodeAgent
   readonly registeredAt = Date.now()
   state: 'online' | 'lost' | 'gone' = 'online'
   readonly #region: string
@@ -34,14 +39,14 @@ export class ManagedNode implements Instance {
   #repliesToLose = 0
   readonly #changes = new EventEmitter()
 
-  constructor({ machine, environment, region, session }: NodeParts) {
+  constructor({ machine, environment, region, session, agent }: NodeParts) {
     this.credentials = () => session(machine.role)
     this.machine = machine
     this.#tags = [{ at: this.registeredAt, tags: machine.tags }]
     this.environment = environment
     this.#region = region
     this.#session = session
-    this.agent = new Agent(machine, () => ({ ...environment, ...this.#agentVariables() }))
+    this.agent = agent ?? new Agent(machine, () => ({ ...environment, ...this.#agentVariables() }))
     this.#changes.setMaxListeners(0)
   }
 

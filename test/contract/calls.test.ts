@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { countCalls } from '../../bench/calls.ts'
-import { PAGE } from '../../bench/loopback-fleet.ts'
+import { PAGE } from '../../bench/loopback-account.ts'
 import { Scope } from '../../local/scope.ts'
 
 const scope = new Scope()
