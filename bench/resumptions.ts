@@ -6,10 +6,10 @@ import { Scope } from '../local/scope.ts'
 import { Fleet } from './fleet.ts'
 import { type Bench, size } from './measurement.ts'
 import {
+  type Durations,
   firstRing,
   newKeyAtOnce,
   type Outage,
-  type Pace,
   polled,
   type Stage,
   staged,
@@ -18,8 +18,8 @@ import {
 import type { Row } from './table.ts'
 
 /** HAProxy Enterprise's own numbers are a key every 5 minutes and a poll every minute: a poll is a fifth of T. */
-const PACE: Pace = { every: 6_000, roll: 3_000, lifetime: 3_000, poll: 1_200 }
-const HASTE: Pace = { every: 3_000, roll: 1_500, lifetime: 1_500, poll: 600 }
+const DURATIONS: Durations = { every: 6_000, roll: 3_000, lifetime: 3_000, poll: 1_200 }
+const HASTE: Durations = { every: 3_000, roll: 1_500, lifetime: 1_500, poll: 600 }
 /** Rotations in which one machine is away for two of four. */
 const CYCLE = 4
 const MOST_CYCLES = 3
@@ -57,16 +57,16 @@ export async function measure(bench: Bench): Promise<readonly Row[]> {
   for (const each of Object.values(RUNS)) outcomes.set(each, await measureRun(each, bench))
   const told = (each: Run) => inWords(outcomes.get(each) as Outcome)
   const { lost, tried } = outcomes.get(RUNS.ours) as Outcome
-  const pace = bench.quick ? HASTE : PACE
+  const durations = bench.quick ? HASTE : DURATIONS
   const seconds = (milliseconds: number) => `${milliseconds / 1000} s`
-  const tempo = `T ${seconds(pace.every)}, roll ${seconds(pace.roll)}, tickets up to ${seconds(pace.lifetime)} old`
+  const tempo = `T ${seconds(durations.every)}, roll ${seconds(durations.roll)}, tickets up to ${seconds(durations.lifetime)} old`
   return [
     {
       what: `resumptions lost per 10,000, rolling rotations back to back (${tempo}; TLS 1.2 and 1.3, all same-kind pairs)`,
       ours: told(RUNS.ours),
       others: [
         `nginx, two keys, new one encrypts at once: ${told(RUNS.playbook)}`,
-        `HAProxy, file polled every ${seconds(pace.poll)}: ${told(RUNS.polling)}`,
+        `HAProxy, file polled every ${seconds(durations.poll)}: ${told(RUNS.polling)}`,
       ],
       target: { text: '0', met: lost === 0 && tried > 0 },
     },
@@ -81,18 +81,18 @@ export async function measure(bench: Bench): Promise<readonly Row[]> {
 async function measureRun({ name, kinds, start, misses }: Run, bench: Bench): Promise<Outcome> {
   const scope = new Scope()
   bench.scope.defer(() => scope.close())
-  const pace = bench.quick ? HASTE : PACE
+  const durations = bench.quick ? HASTE : DURATIONS
   const enough = size(bench, ENOUGH_TRIES, 50)
   const ring = firstRing()
   bench.progress.say(`resumptions: ${name}: starting ${kinds.haproxy} HAProxy and ${kinds.nginx} nginx`)
   const fleet = await Fleet.start(kinds, ring, scope)
-  const clients = await comeAndGo(fleet, pace, scope)
-  const way = await start({ fleet, ring, pace, scope })
+  const clients = await comeAndGo(fleet, durations, scope)
+  const way = await start({ fleet, ring, durations, scope })
   const ticker = setInterval(() => bench.progress.state(`resumptions: ${name}: ${inWords(clients)}`), 500)
   scope.defer(() => clearInterval(ticker))
   const rotations = await rotateOften(way, {
     fleet,
-    pace,
+    durations,
     misses,
     enough,
     tried: () => totalOf(clients.tally).tried,
@@ -115,7 +115,7 @@ function inWords(counted: Counting | Clients): string {
 }
 
 /** TLS clients in a process of their own, who keep coming back with tickets up to L old. */
-async function comeAndGo(fleet: Fleet, { lifetime }: Pace, scope: Scope): Promise<Clients> {
+async function comeAndGo(fleet: Fleet, { lifetime }: Durations, scope: Scope): Promise<Clients> {
   const clients = new Clients()
   scope.defer(() => clients.stop())
   clients.start({ hosts: fleet.hosts, authority: fleet.pki.authority, lifetime })
@@ -127,7 +127,7 @@ async function comeAndGo(fleet: Fleet, { lifetime }: Pace, scope: Scope): Promis
 
 interface Course {
   readonly fleet: Fleet
-  readonly pace: Pace
+  readonly durations: Durations
   readonly misses: boolean
   /** Tries that are enough. */
   readonly enough: number
@@ -135,16 +135,16 @@ interface Course {
 }
 
 /** @returns how many rotations there were: whole cycles, until there were tries enough. */
-async function rotateOften(way: Way, { fleet, pace, misses, enough, tried }: Course): Promise<number> {
+async function rotateOften(way: Way, { fleet, durations, misses, enough, tried }: Course): Promise<number> {
   const [away] = fleet.machines
   let outage: Outage
   for (let rotations = 1; ; rotations += 1) {
     const begun = Date.now()
     // The second and the third of each cycle pass one machine by.
     if (misses && away !== undefined && rotations % CYCLE === 2)
-      outage = { machine: away, until: begun + 2 * pace.every }
+      outage = { machine: away, until: begun + 2 * durations.every }
     await way.rotate(outage)
-    await pause(Math.max(0, begun + pace.every - Date.now()))
+    await pause(Math.max(0, begun + durations.every - Date.now()))
     if (rotations % CYCLE === 0 && (tried() >= enough || rotations === CYCLE * MOST_CYCLES)) return rotations
   }
 }

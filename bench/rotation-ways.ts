@@ -14,8 +14,8 @@ import type { Scope } from '../local/scope.ts'
 import { ask } from '../test/agent/instance.ts'
 import { type Fleet, RING } from './fleet.ts'
 
-/** How fast everything goes, in ms: the same for every way. */
-export interface Pace {
+/** How long everything takes, in ms: the same for every way. */
+export interface Durations {
   /** T: from one rotation to the next, at the soonest. */
   readonly every: number
   /** From the first machine to the last, where machines are changed one after the other. */
@@ -40,14 +40,14 @@ export interface Stage {
   readonly fleet: Fleet
   /** What the machines run at first. */
   readonly ring: Ring
-  readonly pace: Pace
+  readonly durations: Durations
   readonly scope: Scope
 }
 
-const NOBODY = 'genesis-00000000000000000000000000000000'
+const NO_PARENT = 'genesis-00000000000000000000000000000000'
 
 function making() {
-  return { parent: NOBODY, now: new Date(), random: randomBytes }
+  return { parent: NO_PARENT, now: new Date(), random: randomBytes }
 }
 
 export function firstRing(): Ring {
@@ -55,7 +55,7 @@ export function firstRing(): Ring {
 }
 
 /** Ours: three staged keys; the instance's script on one machine after the other; the next waits for all, and L. */
-export function staged({ fleet, ring, pace }: Stage): Way {
+export function staged({ fleet, ring, durations }: Stage): Way {
   let held = ring
   return {
     async rotate(outage) {
@@ -63,14 +63,16 @@ export function staged({ fleet, ring, pace }: Stage): Way {
       fleet.publish(held)
       const begun = Date.now()
       const starts = fleet.machines.map((machine, index) =>
-        machine === outage?.machine ? outage.until : begun + delay(pace.roll, index, fleet.machines.length),
+        machine === outage?.machine
+          ? outage.until
+          : begun + delay(durations.roll, index, fleet.machines.length),
       )
       const turns = fleet.machines.map(async (machine, index) => {
         await until(starts[index] ?? begun)
         await fleet.apply(machine, held.generation)
       })
       await Promise.all(turns)
-      await pause(pace.lifetime)
+      await pause(durations.lifetime)
     },
   }
 }
@@ -78,14 +80,14 @@ export function staged({ fleet, ring, pace }: Stage): Way {
 const run = promisify(execFile)
 
 /** The playbook: two keys, the new one encrypts at once, one nginx after the other. */
-export function newKeyAtOnce({ fleet, ring, pace }: Stage): Way {
+export function newKeyAtOnce({ fleet, ring, durations }: Stage): Way {
   let old = ring.current
   return {
     async rotate() {
       const fresh = TicketKey.draw(randomBytes)
       const begun = Date.now()
       for (const [index, machine] of fleet.machines.entries()) {
-        await until(begun + delay(pace.roll, index, fleet.machines.length))
+        await until(begun + delay(durations.roll, index, fleet.machines.length))
         // The example's nginx.conf names three files: the two keys, and the old one once more.
         await reloadNginx(machine, [fresh, old, old])
       }
@@ -103,7 +105,7 @@ async function reloadNginx(machine: Machine, keys: readonly TicketKey[]): Promis
 }
 
 /** HAProxy Enterprise's: a key is appended to a file on a web server, and each machine polls it at a phase of its own. */
-export async function polled({ fleet, ring, pace, scope }: Stage): Promise<Way> {
+export async function polled({ fleet, ring, durations, scope }: Stage): Promise<Way> {
   const lines = keysOf(ring).map(lineOf)
   const server = createServer((_, response) => response.end(`${lines.join('\n')}\n`))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -114,10 +116,10 @@ export async function polled({ fleet, ring, pace, scope }: Stage): Promise<Way> 
   const isAway = (machine: Machine) => outage?.machine === machine && Date.now() < outage.until
   let trouble: unknown
   const poll = async (machine: Machine, index: number) => {
-    const first = Date.now() + (pace.poll * index) / fleet.machines.length
+    const first = Date.now() + (durations.poll * index) / fleet.machines.length
     let seen = lines.at(-1)
     for (let turn = 0; !over.signal.aborted; turn += 1) {
-      await until(first + turn * pace.poll)
+      await until(first + turn * durations.poll)
       if (!isAway(machine)) seen = await takeOver(machine, url, seen)
     }
   }

@@ -3,7 +3,7 @@ const GONE = ['EPIPE', 'EIO']
 
 /**
  * A reader that has read enough (`| head`) is no failure: what is printed from then on goes nowhere, without a word.
- * @param whenGone what else to do once nobody reads standard output any more.
+ * @param whenGone what else to do once standard output is not read any more.
  * @throws whatever else goes wrong with a write, such as a full disk.
  */
 export function tolerateClosedPipes(whenGone: () => void = () => {}): void {

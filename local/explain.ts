@@ -85,7 +85,7 @@ function askQuestion(flags: Flags): Question {
   const anchors = flags.issuer === undefined ? chain.slice(1) : readCertificates(flags.issuer, ISSUER_LABELS)
   const [certificate, ...rest] = chain
   refuseUpsideDown(certificate as Certificate, rest)
-  // Where nobody issued it, the first one named is judged, so that the verdict can say what does not fit.
+  // Where none of them issued it, the first one named is judged, so that the verdict can say what does not fit.
   const now = flags.at === undefined ? new Date() : parseTime(flags.at)
   const issuer = findIssuer(certificate as Certificate, anchors, rest, now) ?? anchors[0]
   if (issuer === undefined)

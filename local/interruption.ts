@@ -13,7 +13,7 @@ export interface Interruption {
   readonly code: number
 }
 
-/** Listens for Ctrl-C and the like, and for a reader who leaves. Whoever asks twice gets a quick end, not an orderly one. */
+/** Listens for Ctrl-C and the like, and for a reader who leaves. A user who asks twice gets a quick end, not an orderly one. */
 export function listenForInterruption(): Interruption {
   const controller = new AbortController()
   const { signal } = controller

@@ -10,7 +10,7 @@ const living = new Set<ChildProcess>()
 export function spawnGroup([command = '', ...words]: readonly string[], options: SpawnOptions): ChildProcess {
   const leader = spawn(command, words, { ...options, detached: true })
   endWithUs(leader)
-  // Before its number is given to another process: what it leaves in its group has nobody who would stop it.
+  // Before its number is given to another process: what it leaves in its group would never be stopped.
   leader.once('exit', () => killGroup(leader))
   return leader
 }

@@ -20,7 +20,7 @@ export interface Call {
 
 /**
  * Sends a request signed as any AWS client does (Signature Version 4).
- * @throws TypeError where nobody answers.
+ * @throws TypeError where nothing answers.
  */
 export async function sendSigned(access: Access, { service, path, headers, body }: Call): Promise<Response> {
   const url = new URL(path, access.endpoint)

@@ -1,4 +1,4 @@
-/** Work that nobody waits for at once, but that is not forgotten either. */
+/** Work that is not waited for at once, but not forgotten either. */
 export class Background {
   readonly #pending = new Set<Promise<unknown>>()
   readonly #log: (line: string) => void

@@ -54,7 +54,7 @@ export interface LoopbackAws {
   readonly endpoint: string
   readonly region: string
   readonly account: string
-  /** An administrator of the account. Resource policies bind it like anybody. */
+  /** An administrator of the account. Resource policies bind it like any other principal. */
   readonly operator: { readonly accessKeyId: string; readonly secretAccessKey: string }
   readonly resources: Resources
   readonly schedules: readonly ScheduleControl[]
@@ -179,7 +179,7 @@ export interface Instance {
   delay(milliseconds: number): void
   /** The next commands never reach it. */
   loseCommands(count: number): void
-  /** The next commands run, but nobody hears of it. */
+  /** The next commands run, but Systems Manager never hears of it. */
   loseReplies(count: number): void
 }
 
@@ -208,7 +208,7 @@ export interface Faults {
 }
 
 export interface Fault {
-  /** A function or role name; anybody's calls if absent. */
+  /** A function or role name; every principal's calls if absent. */
   readonly principal?: string
   readonly operation?: string
   /** The how-manieth matching call, from 1; with `times` the first of so many. Default 1. */

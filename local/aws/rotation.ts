@@ -24,7 +24,7 @@ export interface RotatorParts {
   readonly calls: CallBook
   readonly invoke: (functionArn: string, event: unknown) => Promise<Invocation>
   readonly retry: { readonly times: number; readonly delay: number }
-  /** Work that nobody waits for, but {@link LoopbackAws.idle} does. */
+  /** Work that {@link LoopbackAws.idle} alone waits for. */
   readonly background: (work: Promise<unknown>) => void
 }
 

@@ -97,7 +97,7 @@ export class Command implements CommandRecord {
     this.#status = this.#cancelled ? ['Cancelled', 'Cancelled'] : summary(this.invocations, this.#allowed)
   }
 
-  /** Whoever has not begun does not begin any more; what runs is killed. */
+  /** A machine that has not begun does not begin any more; what runs is killed. */
   cancel(instances: readonly string[]): void {
     const all = instances.length === 0
     this.#cancelled ||= all

@@ -48,7 +48,7 @@ export class Secret {
     return this.#states.findLast(({ at }) => at <= horizon)?.versions ?? this.versions
   }
 
-  /** A first value that has been there for as long as anybody asks. */
+  /** A first value that has been there for as long as any reader looks back. */
   seed(versions: Versions): void {
     this.#states = [{ at: 0, versions }]
   }

@@ -21,7 +21,7 @@ export function holderOf(versions: Versions, label: string): Version | undefined
 }
 
 /**
- * PutSecretValue: a new version, or the value of a placeholder. Takes its labels from whoever has them.
+ * PutSecretValue: a new version, or the value of a placeholder. Takes its labels from the versions that have them.
  * @throws AwsError `ResourceExistsException` if the version has another value, `LimitExceededException`.
  */
 export function putVersion(

@@ -32,7 +32,7 @@ export interface WireParts {
   readonly log: (line: string) => void
 }
 
-/** What a request asks for, before anybody has checked who asks. */
+/** What a request asks for, before it was checked who asks. */
 interface Route {
   readonly service: string
   readonly operation: string

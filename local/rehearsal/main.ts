@@ -30,7 +30,7 @@ async function main(words: readonly string[]): Promise<number> {
   return report.ok ? 0 : 1
 }
 
-/** A minute of rehearsal must not end in a report that nobody can write. */
+/** A minute of rehearsal must not end in a report that cannot be written. */
 function requireWritable(file: string): void {
   try {
     accessSync(existsSync(file) ? file : dirname(file), constants.W_OK)

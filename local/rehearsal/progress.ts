@@ -58,5 +58,5 @@ function plainProgress(screen: Screen, stamp: () => string, clock: () => number)
   }
 }
 
-/** For runs that nobody watches. */
+/** For runs that are not watched. */
 export const SILENT: Progress = { say() {}, state() {}, end() {} }

@@ -16,7 +16,7 @@ export class RehearsalError extends Error {
   }
 }
 
-/** @throws Setback once the user has asked for the end. */
+/** @throws RehearsalError once the user has asked for the end. */
 export function stopIfAsked({ aborted }: AbortSignal): void {
   if (aborted) throw new RehearsalError('Interrupted', 'Nothing is left behind')
 }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { allMachines } from '../../lambda/kernel/count.ts'
 import { Clients } from './clients/clients.ts'
 import { totalOf } from './clients/tally.ts'
-import { type RingView, SETTLING } from './clients/ticket-validity.ts'
+import { DRAINING, type RingView } from './clients/ticket-validity.ts'
 import type { Faults } from './faults.ts'
 import { hostOf, type Machine } from './machines/machine.ts'
 import type { Options } from './options.ts'
@@ -19,7 +19,7 @@ export interface Rehearsing extends Options {
   readonly progress: Progress
   /** Ctrl-C. */
   readonly signal: AbortSignal
-  readonly pace?: Timing
+  readonly timing?: Timing
   readonly faults?: Faults
   /** Clients that act at the same time. */
   readonly lanes?: number
@@ -34,12 +34,12 @@ const STALLED = 10
 
 /**
  * Rehearses: builds the stage, lets the schedules rotate the ring while clients come and go, and judges what they saw.
- * @throws Setback when it cannot go on; every process is ended and every folder but the logs' removed.
+ * @throws RehearsalError when it cannot go on; every process is ended and every folder but the logs' removed.
  */
 export async function rehearse(options: Rehearsing): Promise<Result> {
-  const { progress, fleet, pace = SHOW, faults = {} } = options
+  const { progress, fleet, timing = SHOW, faults = {} } = options
   progress.say('synthesising the stack from cdk.json, some seconds')
-  const testbed = await Testbed.build(fleet, pace, faults, options.signal)
+  const testbed = await Testbed.build(fleet, timing, faults, options.signal)
   const clients = new Clients()
   testbed.scope.defer(() => clients.stop())
   let ok = false
@@ -138,12 +138,12 @@ class Rehearsal {
   }
 
   #letClientsIn(): void {
-    const { pace = SHOW, lanes } = this.#options
+    const { timing = SHOW, lanes } = this.#options
     const { machines, pki } = this.#testbed
     this.#clients.start({
       hosts: machines.map(hostOf),
       authority: pki.authority,
-      lifetime: pace.ticketLifetime * 1000,
+      lifetime: timing.ticketLifetime * 1000,
       certificates: pki.certificates.map((each) => ({
         ...each,
         chain: readFileSync(each.certificate, 'utf8'),
@@ -163,10 +163,10 @@ class Rehearsal {
   }
 
   async #rotate(rotations: number): Promise<void> {
-    const { pace = SHOW } = this.#options
+    const { timing = SHOW } = this.#options
     const generation = () => this.#testbed.watch.current?.generation ?? 0
     const target = rotations + 1
-    const isStalled = () => Date.now() - this.#committedAt > STALLED * pace.every * 1000
+    const isStalled = () => Date.now() - this.#committedAt > STALLED * timing.every * 1000
     while (generation() < target && !isStalled() && !this.#isEnough()) {
       await this.#step(
         () => `generation ${generation()} of ${target}${this.#view?.delivering ? ', delivering' : ''}`,
@@ -190,7 +190,7 @@ class Rehearsal {
       isStill = true
     })
     await this.#while(() => !isStill, 'letting what was begun come to its end')
-    const settled = Date.now() + SETTLING + 200
+    const settled = Date.now() + DRAINING + 200
     while (Date.now() < settled) await this.#step(() => 'letting old worker processes leave')
   }
 
@@ -200,7 +200,7 @@ class Rehearsal {
     while (isSo() && !this.#isEnough() && Date.now() < deadline) await this.#step(() => what)
   }
 
-  /** One look at what is, told to the clients and to whoever watches. */
+  /** One look at what is, told to the clients and to the user. */
   async #step(state: () => string): Promise<void> {
     stopIfAsked(this.#options.signal)
     const view = this.#testbed.watch.look(this.#testbed.ids)
@@ -234,7 +234,7 @@ class Rehearsal {
     return `${lost} lost${bad} of ${tried} tried, ${reused} reused; ${retired.accepted} of ${retired.tried} retired accepted`
   }
 
-  /** @throws Setback when it takes longer than `seconds`. */
+  /** @throws RehearsalError when it takes longer than `seconds`. */
   async #until(what: string, seconds: number, isSo: () => boolean): Promise<void> {
     const deadline = Date.now() + seconds * 1000
     while (!isSo()) {

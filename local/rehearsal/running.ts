@@ -42,7 +42,7 @@ export interface Running {
 const FOLDER = dirname(RUNNING)
 const fileOf = (pid: number) => join(FOLDER, `rehearsal-${pid}.json`)
 
-/** @throws Setback where nothing could be announced later: another user's folder, say. */
+/** @throws RehearsalError where nothing could be announced later: another user's folder, say. */
 export function requireAnnounceable(): void {
   try {
     mkdirSync(FOLDER, { recursive: true })
@@ -67,7 +67,7 @@ export function announce(running: Running): boolean {
   const own = fileOf(running.pid)
   writeFileSync(own, `${JSON.stringify(running, null, 2)}\n`, { mode: 0o600 })
   try {
-    // A link, not a copy: whoever waits for the file never reads half of it, and of two rehearsals one gets it.
+    // A link, not a copy: who waits for the file never reads half of it, and of two rehearsals one gets it.
     linkSync(own, RUNNING)
     return true
   } catch {

@@ -4,7 +4,7 @@ import { RehearsalError } from './rehearsal-error.ts'
 import type { SynthesisMessage } from './synthesis.ts'
 import { synthesiseFor } from './synthesise.ts'
 
-/** A process of its own: the CDK and the bundler let nobody else act for seconds, not even Ctrl-C. */
+/** A process of its own: the CDK and the bundler let nothing else happen for seconds, not even Ctrl-C. */
 process.once('message', ({ fleet, outdir }: { fleet: Options['fleet']; outdir: string }) => {
   process.send?.(answer(fleet, outdir), () => process.disconnect())
 })

@@ -14,7 +14,7 @@ export type SynthesisMessage =
 
 /**
  * Synthesises the stack in a process of its own, which `signal` ends at once.
- * @throws Setback where the configuration is refused, or when it is told to stop.
+ * @throws RehearsalError where the configuration is refused, or when it is told to stop.
  */
 export async function synthesiseApart(
   fleet: Options['fleet'],

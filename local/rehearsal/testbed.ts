@@ -40,7 +40,7 @@ export class Testbed {
   readonly responder: Responder
   readonly aws: LoopbackAws
   readonly override: Override
-  readonly pace: Timing
+  readonly timing: Timing
   readonly trace: ExecTrace
   readonly watch: RingWatch
   readonly machines: readonly Machine[]
@@ -56,7 +56,7 @@ export class Testbed {
     this.responder = parts.responder
     this.aws = parts.aws
     this.override = parts.override
-    this.pace = parts.pace
+    this.timing = parts.timing
     this.trace = parts.trace
     this.machines = parts.machines
     this.servers = parts.servers
@@ -67,11 +67,11 @@ export class Testbed {
 
   /**
    * Synthesises the stack and starts the loopback AWS from it; no machine runs yet.
-   * @throws Setback once `signal` is aborted; nothing is left of what was begun.
+   * @throws RehearsalError once `signal` is aborted; nothing is left of what was begun.
    */
   static async build(
     fleet: Options['fleet'],
-    pace: Timing,
+    timing: Timing,
     faults: Faults,
     signal: AbortSignal = new AbortController().signal,
   ): Promise<Testbed> {
@@ -82,7 +82,7 @@ export class Testbed {
     scope.defer(() => process.off('exit', abandon))
     scope.defer(() => forgetMemory(workspace))
     try {
-      return await Testbed.#furnish({ workspace, scope, fleet, pace, faults, signal })
+      return await Testbed.#furnish({ workspace, scope, fleet, timing, faults, signal })
     } catch (error) {
       await scope.close()
       forgetDisk(workspace)
@@ -90,7 +90,7 @@ export class Testbed {
     }
   }
 
-  static async #furnish({ workspace, scope, fleet, pace, faults, signal }: Furnishing): Promise<Testbed> {
+  static async #furnish({ workspace, scope, fleet, timing, faults, signal }: Furnishing): Promise<Testbed> {
     const outdir = `${workspace.disk}/cdk.out`
     const { template, assembly, rings, stapling } =
       faults.synthesis ?? (await synthesiseApart(fleet, outdir, signal))
@@ -101,7 +101,7 @@ export class Testbed {
     const ofSet = { name: set.name, store: set.storePath }
     const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
     const trace = new ExecTrace(workspace.traces)
-    const override = new Override(pace, faults.durations)
+    const override = new Override(timing, faults.durations)
     const servers: RunningServer[] = []
     scope.defer(() => Promise.all(servers.map(stopServer)))
     const aws = await startLoopbackAws({
@@ -117,7 +117,7 @@ export class Testbed {
     await publishChains(aws, pki)
     stopIfAsked(signal)
     const world = { workspace, scope, pki, ring, set, responder, aws }
-    return new Testbed({ ...world, override, pace, trace, machines, servers })
+    return new Testbed({ ...world, override, timing, trace, machines, servers })
   }
 
   get secret(): { readonly arn: string } {
@@ -137,7 +137,7 @@ export class Testbed {
     for (const schedule of this.aws.schedules) schedule.resume()
   }
 
-  /** From now on what is there changes only when somebody asks: functions have their configured intervals, ticks go on. */
+  /** From now on what is there changes only when a user asks: functions have their configured intervals, ticks go on. */
   comeToRest(): void {
     for (const schedule of this.#schedules('rotation')) schedule.pause()
     this.override.settle()
@@ -158,7 +158,7 @@ export class Testbed {
 
   #schedules(kind: 'tick' | 'rotation') {
     const isTick = ({ period, name }: { readonly period: number; readonly name: string }) =>
-      period === this.pace.tick || isOfStaples(name)
+      period === this.timing.tick || isOfStaples(name)
     return this.aws.schedules.filter((each) => each.kind === 'schedule' && isTick(each) === (kind === 'tick'))
   }
 
@@ -240,7 +240,7 @@ interface Furnishing {
   readonly workspace: Workspace
   readonly scope: Scope
   readonly fleet: Options['fleet']
-  readonly pace: Timing
+  readonly timing: Timing
   readonly faults: Faults
   readonly signal: AbortSignal
 }
@@ -268,7 +268,7 @@ const PARTS = [
   'responder',
   'aws',
   'override',
-  'pace',
+  'timing',
   'trace',
   'machines',
   'servers',

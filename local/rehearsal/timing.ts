@@ -40,16 +40,16 @@ export class Override implements DurationOverride {
   readonly configured = new Map<string, RotationConfiguration>()
   /** What the template configures of staples, by function name. */
   readonly configuredStaples = new Map<string, StapleConfiguration>()
-  readonly #pace: Timing
+  readonly #timing: Timing
   readonly #bend: (configuration: RotationConfiguration) => RotationConfiguration
   #settled = false
 
   /** @param bend what a test does to a function's durations beyond that. */
   constructor(
-    pace: Timing,
+    timing: Timing,
     bend: (configuration: RotationConfiguration) => RotationConfiguration = (same) => same,
   ) {
-    this.#pace = pace
+    this.#timing = timing
     this.#bend = bend
   }
 
@@ -59,10 +59,10 @@ export class Override implements DurationOverride {
   }
 
   period(seconds: number, { kind, name }: Pick<Timed, 'kind' | 'name'>): number {
-    if (kind === 'association') return this.#pace.association
+    if (kind === 'association') return this.#timing.association
     if (isOfStaples(name)) return STAPLES.tick
     // The reconcile tick is the schedule that fires more often than any ring may rotate.
-    return seconds < LEAST_INTERVAL ? this.#pace.tick : this.#pace.every
+    return seconds < LEAST_INTERVAL ? this.#timing.tick : this.#timing.every
   }
 
   environment(
@@ -79,7 +79,7 @@ export class Override implements DurationOverride {
   #shorten(text: string, name: string): string {
     const configuration = parseRotationConfiguration(text)
     if (!this.configured.has(name)) this.configured.set(name, configuration)
-    const timing = { ...configuration.timing, ...this.#timing() }
+    const timing = { ...configuration.timing, ...this.#shortened() }
     return serialiseRotationConfiguration(this.#bend({ ...configuration, timing }))
   }
 
@@ -90,8 +90,8 @@ export class Override implements DurationOverride {
     return serialiseStapleConfiguration({ ...configuration, timing })
   }
 
-  #timing(): Partial<RotationConfiguration['timing']> {
-    const { every, ticketLifetime, tick } = this.#pace
+  #shortened(): Partial<RotationConfiguration['timing']> {
+    const { every, ticketLifetime, tick } = this.#timing
     if (this.#settled) return { ticketLifetime, tick }
     return { every, ticketLifetime, tick, maxKeyAge: PATIENT * every, window: 0 }
   }
@@ -109,18 +109,18 @@ const PATIENT = 15
 const LEAST_INTERVAL = 1800
 
 /** The override in a sentence, for the summary. */
-export function paceInWords(pace: Timing, configured: RotationConfiguration | undefined): string {
+export function timingInWords(shown: Timing, configured: RotationConfiguration | undefined): string {
   const was = (seconds: number | undefined) =>
     seconds === undefined ? '' : ` (configured: ${inWords(seconds)})`
   const timing = configured?.timing
   return (
-    `T ${pace.every} s${was(timing?.every)}, L ${pace.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
-    `tick ${pace.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * pace.every} s${was(timing?.maxKeyAge)}, associations every ${pace.association} s`
+    `T ${shown.every} s${was(timing?.every)}, L ${shown.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
+    `tick ${shown.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s`
   )
 }
 
 /** The override of the staples' durations in a sentence, for the summary. */
-export function staplePaceInWords(timing: StapleTiming | undefined): string {
+export function stapleTimingInWords(timing: StapleTiming | undefined): string {
   const was = (seconds: number | undefined) =>
     seconds === undefined ? '' : ` (configured: ${inWords(seconds)})`
   return (

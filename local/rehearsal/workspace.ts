@@ -16,8 +16,8 @@ export interface Workspace {
 }
 
 /**
- * Opens folders that are this process's own, whoever else rehearses on this machine.
- * @throws Setback where there is no tmpfs: keys must not touch a disk.
+ * Opens folders that are this process's own, whatever other rehearsals run on this machine.
+ * @throws RehearsalError where there is no tmpfs: keys must not touch a disk.
  */
 export function openWorkspace(): Workspace {
   if (statfsSync(SHARED_MEMORY, { bigint: false }).type !== TMPFS) {
@@ -48,7 +48,7 @@ function remove(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
 }
 
-/** Removes what our own rehearsals left that were killed: their keys are of no use to anybody. Another user's stay. */
+/** Removes what our own rehearsals left that were killed: their keys are of no use any more. Another user's stay. */
 function forgetTheDead(): void {
   for (const name of readdirSync(SHARED_MEMORY)) {
     const pid = /^ticketring-(\d+)-[0-9A-Za-z]{6}$/.exec(name)?.[1]

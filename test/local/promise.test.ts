@@ -2,17 +2,17 @@ import { describe, expect, it } from 'vitest'
 import type { Host } from '../../local/rehearsal/clients/messages.ts'
 import { type Ticket, TicketPool } from '../../local/rehearsal/clients/ticket-pool.ts'
 import {
+  DRAINING,
   isPromised,
   isRetired,
   type RingView,
-  SETTLING,
 } from '../../local/rehearsal/clients/ticket-validity.ts'
 
 const LIFETIME = 3_000
 const view: RingView = { committed: 5, confirmed: 5, confirmedAt: 0, delivering: false, encryptsIn: {} }
 const promised = (generation: number | undefined, age: number) =>
   isPromised({ generation, issuedAt: 0 }, view, age, LIFETIME)
-const retired = (generation: number | undefined, bent: Partial<RingView> = {}, now = SETTLING) =>
+const retired = (generation: number | undefined, bent: Partial<RingView> = {}, now = DRAINING) =>
   isRetired({ generation, issuedAt: 0 }, { ...view, ...bent }, now)
 
 describe('the ring promises a ticket', () => {
@@ -34,7 +34,7 @@ describe('a ticket is retired', () => {
     expect(retired(3)).toBe(true)
     expect(retired(4)).toBe(false)
     expect(retired(3, { confirmed: 4 })).toBe(false)
-    expect(retired(3, {}, SETTLING - 1)).toBe(false)
+    expect(retired(3, {}, DRAINING - 1)).toBe(false)
   })
 
   it('never while a delivery runs, nor under a key that nobody knows', () => {
@@ -66,14 +66,14 @@ describe('the pool of tickets', () => {
   it('hands out retired tickets once, and only those that were accepted before', () => {
     const pool = new TicketPool()
     for (const each of [ticket(3), ticket(3, false), ticket(4)]) pool.add(each)
-    expect(pool.takeRetired(view, SETTLING)).toHaveLength(1)
-    expect(pool.takeRetired(view, SETTLING)).toEqual([])
+    expect(pool.takeRetired(view, DRAINING)).toHaveLength(1)
+    expect(pool.takeRetired(view, DRAINING)).toEqual([])
   })
 
   it('keeps old tickets of every key however many young ones come', () => {
     const pool = new TicketPool()
     pool.add(ticket(3))
     for (let count = 0; count < 50; count += 1) pool.add(ticket(5))
-    expect(pool.takeRetired(view, SETTLING).map(({ generation }) => generation)).toEqual([3])
+    expect(pool.takeRetired(view, DRAINING).map(({ generation }) => generation)).toEqual([3])
   })
 })

@@ -26,11 +26,11 @@ const timed =
   })
 
 /** A rehearsal that ends as soon as something was lost. */
-const spoil = (faults: Faults, rotations: number, { pace = QUICK, fleet = FLEET } = {}) =>
+const spoil = (faults: Faults, rotations: number, { timing = QUICK, fleet = FLEET } = {}) =>
   rehearseWith(
     { synthesis: stack.synthesis, isEnough: withSome, withoutShow: true, ...faults },
     rotations,
-    pace,
+    timing,
     fleet,
   )
 
@@ -110,8 +110,8 @@ describe('a rehearsal turns red when', () => {
 
   it('L is ignored: the ring advances before the tickets of its last straggler have lived their lives', async () => {
     const faults = fromStartOn({ every: 4, ticketLifetime: 1, maxKeyAge: 60 }, delayed(4_000))
-    const pace = { ...QUICK, every: 40, ticketLifetime: 20 }
-    const { report, problems } = await spoil(faults, 3, { pace, fleet: { haproxy: 0, nginx: 2 } })
+    const timing = { ...QUICK, every: 40, ticketLifetime: 20 }
+    const { report, problems } = await spoil(faults, 3, { timing, fleet: { haproxy: 0, nginx: 2 } })
     expect(report.ok).toBe(false)
     expect(problems.join('\n')).toMatch(/resumptions? lost/)
   }, 240_000)

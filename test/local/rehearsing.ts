@@ -28,7 +28,7 @@ const CLIENTS = 1
 export async function rehearseWith(
   faults: Faults,
   rotations: number,
-  pace = QUICK,
+  timing = QUICK,
   fleet = FLEET,
 ): Promise<Result> {
   const signal = new AbortController().signal
@@ -38,7 +38,7 @@ export async function rehearseWith(
     keep: false,
     progress: SILENT,
     signal,
-    pace,
+    timing,
     faults,
     lanes: CLIENTS,
   })

@@ -23,7 +23,7 @@ export interface Issued {
  * nginx's old worker processes leave the listening socket a moment after the new ones are there: a retired ticket is
  * tried this many ms after the fleet confirmed.
  */
-export const SETTLING = 1_000
+export const DRAINING = 1_000
 
 /**
  * Whether the ring promises that every machine resumes this ticket: until it is L old, come what may, and for as
@@ -42,5 +42,5 @@ export function isPromised(
 /** Whether every machine must refuse this ticket: the whole fleet runs a ring that its key is no part of. */
 export function isRetired({ generation }: Issued, view: RingView, now: number): boolean {
   if (generation === undefined || view.delivering) return false
-  return view.confirmed >= generation + 2 && now - view.confirmedAt >= SETTLING
+  return view.confirmed >= generation + 2 && now - view.confirmedAt >= DRAINING
 }

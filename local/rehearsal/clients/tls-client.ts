@@ -26,7 +26,7 @@ export interface Visiting {
   readonly version: TlsVersion
   /** A session to resume. */
   readonly session?: Buffer
-  /** Whether to ask for a staple (status_request, RFC 6066 §8): nobody is given one unasked. */
+  /** Whether to ask for a staple (status_request, RFC 6066 §8): no client is given one unasked. */
   readonly wantsStaple?: boolean
 }
 

@@ -139,7 +139,7 @@ export function programOf(machine: Machine): string {
 /**
  * What a boot unit does: puts a ring, or the staples of a set, in place before the terminator starts.
  * @param unit the command and the name of the ring or the set.
- * @throws Setback with the program's result line if it failed.
+ * @throws RehearsalError with the program's result line if it failed.
  */
 export async function boot(
   machine: Machine,

@@ -43,7 +43,7 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** Whether somebody listens there. */
+/** Whether a process listens there. */
 export function takesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host: '127.0.0.1', port })

@@ -3,14 +3,14 @@ import { deliveryShare, type StapleCounts, stapleTotalOf, totalOf } from '../cli
 import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import { STAPLE_OUTCOMES } from '../staples/observed-staple.ts'
 import { ALLOWED } from '../staples/staple-set.ts'
-import { paceInWords, staplePaceInWords } from '../timing.ts'
+import { stapleTimingInWords, timingInWords } from '../timing.ts'
 import type { Result } from './judge.ts'
 import { percent } from './problems.ts'
 
 /** The last lines: what was tried, what came of it, and what it was tried under. */
 export function summaryOf(result: Result): string {
   const { report } = result
-  const { pace } = result.testbed
+  const { timing } = result.testbed
   return [
     '',
     ...headline(result),
@@ -20,7 +20,7 @@ export function summaryOf(result: Result): string {
     ...stapleLines(result),
     `AWS calls by the rotation function: ${callsInWords(report.apiCalls)}`,
     `AWS calls by the staple function: ${callsInWords(result.testbed.aws.apiCalls(result.testbed.set.functionName))}`,
-    `Durations shortened for the show, by one override: ${paceInWords(pace, configuredOf(result))}; staples: ${staplePaceOf(result)}`,
+    `Durations shortened for the show, by one override: ${timingInWords(timing, configuredOf(result))}; staples: ${stapleTimingOf(result)}`,
     '',
     ...(report.ok ? [] : failureLines(result)),
     `${report.ok ? 'OK' : 'NOT OK'}: ${numbersOf(result)}`,
@@ -85,8 +85,8 @@ function countsInWords(counts: StapleCounts): string {
     .join(', ')
 }
 
-function staplePaceOf({ testbed }: Result): string {
-  return staplePaceInWords(testbed.override.configuredStaples.get(testbed.set.functionName)?.timing)
+function stapleTimingOf({ testbed }: Result): string {
+  return stapleTimingInWords(testbed.override.configuredStaples.get(testbed.set.functionName)?.timing)
 }
 
 function proofLines({ findings, execs }: Result): readonly string[] {

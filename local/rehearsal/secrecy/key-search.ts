@@ -4,7 +4,7 @@ import { keysOf, type Ring } from '../../../lambda/ring/ring.ts'
 export interface Place {
   /** What it is, such as `log` or `process environment`. */
   readonly kind: string
-  /** Where somebody finds it again. */
+  /** Where a person finds it again. */
   readonly where: string
   readonly content: Uint8Array
 }

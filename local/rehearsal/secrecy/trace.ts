@@ -29,7 +29,7 @@ export class ExecTrace {
     return this.#execs
   }
 
-  /** The command with the tracer in front. -D keeps the process itself the child of whoever spawns it. */
+  /** The command with the tracer in front. -D keeps the process itself the child of what spawns it. */
   wrap(argv: readonly string[], label: string): readonly string[] {
     const file = randomUUID()
     this.#labels.set(file, label)

@@ -41,7 +41,7 @@ export class Responder {
 
   /**
    * Resolves when it takes questions; it says what the issuer's index holds now.
-   * @throws Setback when it does not start.
+   * @throws RehearsalError when it does not start.
    */
   async start(): Promise<void> {
     const ready = this.#launch()

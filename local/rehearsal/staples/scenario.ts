@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clients } from '../clients/clients.ts'
-import { SETTLING } from '../clients/ticket-validity.ts'
+import { DRAINING } from '../clients/ticket-validity.ts'
 import type { Progress } from '../progress.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { Testbed } from '../testbed.ts'
@@ -21,7 +21,7 @@ export interface Scenario {
   readonly testbed: Testbed
   readonly clients: Clients
   readonly progress: Progress
-  /** Aborted when nobody wants to see the end. */
+  /** Aborted once its end is not waited for any more. */
   readonly signal: AbortSignal
 }
 
@@ -156,18 +156,18 @@ export class StapleScenario {
       return false
     })
     // nginx's old worker processes still answer for a moment.
-    await pause(SETTLING)
+    await pause(DRAINING)
   }
 
   #note(when: string, { certificates }: StapleStatus): void {
     this.said.push({ when, words: certificates.map(wordsOn) })
   }
 
-  /** @throws Setback when the function fails, or has not come to its end in time. */
+  /** @throws RehearsalError when the function fails, or has not come to its end in time. */
   async #ask(event: object): Promise<StapleStatus> {
     const { testbed } = this.#show
     const asked = testbed.aws.invoke(testbed.set.functionName, event)
-    // Whoever waits no longer does not want to hear how it ended either.
+    // How it ends does not matter any more once it is not waited for.
     asked.catch(() => {})
     const answer = await Promise.race([asked, pause(PATIENCE, undefined, { ref: false })])
     if (answer === undefined)
