@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import os
+import re
 import signal
 import stat
 import sys
@@ -62,19 +64,16 @@ class Version(Library):
 
 
 def main(head: str, command: str, name: str, settings: str, carried: bytes) -> None:
-    """`head` begins the result line of a failure; `carried` is the zipapp, or the hash of one that a package has installed."""
+    """`head` begins the result line of a failure; `carried` is the zipapp's SHA-256 and, where no package brings it, its text."""
     started = time.monotonic()
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupt)
         os.umask(0o022)
         conf = f"{name}.conf" if command == "ring" else f"{name}.staples.conf"
-        if len(carried) == 64:
-            program = carried.decode()
-            path = find_installed(program, conf, settings.encode())
-        else:
-            program = hashlib.sha256(carried).hexdigest()
-            path = install(program, carried, conf, settings.encode())
+        program, text = carried[:64].decode(), carried[64:]
+        bring = find_installed if len(carried) == 64 else functools.partial(install, text)
+        path = bring(program, conf, settings.encode())
         started = time.monotonic()
         run(path, [command, name], settings, program[:12])
     except Failure as trouble:
@@ -95,12 +94,15 @@ def interrupt(number: int, _: object) -> None:
     raise Failure("interrupted", f"stopped while installing by signal {number}")
 
 
-def install(program: str, zipapp: bytes, conf: str, settings: bytes) -> str:
+def install(text: bytes, program: str, conf: str, settings: bytes) -> str:
     """The path of what to run: compiled by this Python, or as it came where there is no room for that."""
     library = open_library()
     with library.locked(".lock", LOCK_SECONDS, Deadline(LOCK_SECONDS)):
         version = Version(library, program)
-        version.write("ticketring.pyz", zipapp, 0o755)
+        zipapp = version.trusted("ticketring.pyz")
+        if zipapp is None or hashlib.sha256(zipapp).hexdigest() != program:
+            zipapp = packed(text)
+            version.write("ticketring.pyz", zipapp, 0o755)
         file = precompile(version, zipapp)
         # First the program: a newer one knows the settings of older ones, not the other way round.
         point(library, program)
@@ -169,6 +171,19 @@ def precompile(version: Version, zipapp: bytes) -> str:
     except Failure:
         return "ticketring.pyz"
     return name
+
+
+def packed(text: bytes) -> bytes:
+    """The zipapp of these sources, each after a line of # and its name: the same bytes as synth and packages make of them."""
+    import io
+    import zipfile
+
+    archive = io.BytesIO()
+    parts = re.split(rb"^#(.+)\n", text, flags=re.M)
+    with zipfile.ZipFile(archive, "w") as target:
+        for name, source in zip(parts[1::2], parts[2::2]):
+            target.writestr(zipfile.ZipInfo(name.decode()), source)
+    return b"#!/usr/bin/python3 -I\n" + archive.getvalue()
 
 
 def compiled(zipapp: bytes) -> bytes:

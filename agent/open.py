@@ -7,7 +7,7 @@ import sys
 
 
 def run(command: str, name: str, settings: str, size: int, checksum: str, payload: str) -> None:
-    """The first `size` bytes of the payload are the installer, the rest is the zipapp; `checksum` is the SHA-256 of both."""
+    """The first `size` bytes of the payload are the installer, the rest is the program; `checksum` is the SHA-256 of both."""
     try:
         if sys.version_info < (3, 9):
             raise ImportError("found " + sys.version.split()[0])

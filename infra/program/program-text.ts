@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { compress } from '@blu3r4y/lzma'
 import type { DocumentPlan, DocumentText } from '../fleet/document.ts'
-import { installerSource, openerSource, type Program } from './program.ts'
+import { installerSource, openerSource, type Program, programSource } from './program.ts'
 
 /** Where a Python of the system is, besides python3 of the path. */
 const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
@@ -46,7 +46,7 @@ function pythonLines(
   const installer = Buffer.from(installerSource())
   const carried = Buffer.concat([
     installer,
-    origin === 'installed' ? Buffer.from(program.hash) : program.zipapp,
+    Buffer.from(origin === 'installed' ? program.hash : programSource(program)),
   ])
   const checksum = createHash('sha256').update(carried).digest('hex')
   return [

@@ -33,6 +33,10 @@ const SHEBANG = '#!/usr/bin/python3 -I\n'
 /** The first time that a zip file can tell. Read by the machine's clock and written as such: no time zone has a say. */
 const NO_TIME = new Date(1980, 0, 1)
 
+/** As Python's zipfile writes it by itself: the installer makes the same bytes of the sources. */
+const UNIX = 3
+const OWN_FILE = 0o600 << 16
+
 let own: Program | undefined
 
 /** This project's own, which documents carry. */
@@ -51,7 +55,7 @@ export function buildProgram(directory = AGENT): Program {
     .map((path) => sourceOf(directory, path))
   const members = Object.fromEntries(sources.map(({ path, text }) => [path, strToU8(text)]))
   // Stored, not compressed: Python starts it faster, and the document compresses it as a whole.
-  const zip = zipSync(members, { level: 0, mtime: NO_TIME })
+  const zip = zipSync(members, { level: 0, mtime: NO_TIME, os: UNIX, attrs: OWN_FILE })
   const zipapp = Buffer.concat([Buffer.from(SHEBANG), zip])
   const hash = createHash('sha256').update(zipapp).digest('hex')
   return { zipapp, hash, version: hash.slice(0, 12), sources }
@@ -65,6 +69,17 @@ export function installerSource(): string {
   const texts = [...SHARED, 'install.py'].map((path) => sourceOf(AGENT, path).text)
   const own = new RegExp(`^from (\\.|${PACKAGE}\\.)[a-z]+ import [^(\n]*\n`, 'gm')
   return `${FUTURE}${texts.join('').replaceAll(FUTURE, '').replaceAll(own, '')}`
+}
+
+/** What the installer makes the zipapp of: its SHA-256 and the sources. A zip file's tables would not pack as well. */
+export function programSource({ hash, sources }: Program): string {
+  const odd = sources.find(({ text }) => /^#/m.test(text))
+  if (odd !== undefined)
+    throw new TicketringError('configuration-invalid', {
+      wanted: 'no line that begins with #',
+      came: odd.path,
+    })
+  return `${hash}${sources.map(({ path, text }) => `#${path}\n${text}`).join('')}`
 }
 
 /** What opens the payload, as it stands in the document. */
