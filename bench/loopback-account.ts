@@ -66,7 +66,7 @@ export class LoopbackAccount {
     this.#parts = services(this.#base, options, () => this.#endpoint)
     this.clock.settle = () => this.#base.pending.idle()
     this.#secret = this.#makeSecret()
-    this.#parts.systemsManager.put(parseDocument('Document', configuration.document.name, DOCUMENT))
+    this.#parts.systemsManager.documents.put(parseDocument('Document', configuration.document.name, DOCUMENT))
     for (let index = 0; index < machines; index += 1) this.#join(index)
   }
 

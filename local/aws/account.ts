@@ -27,3 +27,8 @@ export function letters(account: Account, length: number): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
   return Array.from(account.random(length), (byte) => alphabet[byte % alphabet.length]).join('')
 }
+
+/** Of a role's ARN, the name alone. */
+export function roleName(roleArn: string): string {
+  return roleArn.replace(/^.*:role\//, '').replace(/^.*\//, '')
+}

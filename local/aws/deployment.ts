@@ -147,7 +147,7 @@ export class Deployment {
       all.filter((each) => each.logicalId === logicalId)
     for (const secret of own(stack.secrets)) await makeSecret(secret, { before, now: resource }, this.#parts)
     for (const { name, type, value } of own(stack.parameters)) parameters.create(name, type, value)
-    for (const document of own(stack.documents)) systemsManager.put(document)
+    for (const document of own(stack.documents)) systemsManager.documents.put(document)
     for (const deployment of own(stack.functions)) {
       await mayAssume('lambda.amazonaws.com', deployment.role, stack, this.#parts)
       functions.put(deployment)
@@ -167,7 +167,7 @@ export class Deployment {
   #remove({ logicalId, type, identity }: TemplateResource): void {
     const { policies, functions, stateManager, systemsManager } = this.#parts
     // Where another of its name has taken its place, what is gone is its old self alone.
-    if (type === 'AWS::SSM::Document') systemsManager.remove(identity.name)
+    if (type === 'AWS::SSM::Document') systemsManager.documents.remove(identity.name)
     if (this.#made.get(logicalId)?.identity.name !== identity.name) return
     policies.forget(logicalId)
     functions.remove(logicalId)

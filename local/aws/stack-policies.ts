@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { type Account, roleArn } from './account.ts'
+import { type Account, roleArn, roleName } from './account.ts'
 import { LoopbackError } from './aws-error.ts'
 import type { PolicyBook } from './policies.ts'
-import { roleName } from './stack.ts'
 import type { TemplateResource } from './template.ts'
 
 /** AWS's own policies that the stack may attach, as far as actions that exist here are concerned. */

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { type Account, arn, uuid } from './account.ts'
-import { AwsError, codeOf } from './aws-error.ts'
-import type { CallBook, Caller, Operation } from './caller.ts'
+import { AwsError } from './aws-error.ts'
+import type { Caller, Operation } from './caller.ts'
 import {
   describeCommand,
   describeDocument,
@@ -9,48 +8,32 @@ import {
   describeInvocation,
   describeRun,
 } from './command-shapes.ts'
-import { roleSession } from './credentials.ts'
-import { bindParameters, type CommandDocument } from './document.ts'
+import { DocumentStore } from './document-store.ts'
 import type { FaultPlan } from './faults.ts'
-import { type Fleet, INSTANCE } from './fleet.ts'
 import { parseInput } from './input.ts'
-import type { ManagedNode } from './managed-node.ts'
-import { resolveReferences } from './parameter-references.ts'
-import { type ParameterStore, paginate } from './parameter-store.ts'
-import { Command, type CommandRequest } from './run-command.ts'
+import { paginate } from './parameter-store.ts'
+import type { Command } from './run-command.ts'
+import { DOCUMENT, INSTANCE_ID, SendCommand, type SendCommandParts, VERSION } from './send-command.ts'
 
 // Lengths and patterns are those of AWS's API reference.
-const TARGET = z.strictObject({ Key: z.string().min(1).max(163), Values: z.array(z.string()).min(1).max(50) })
 const FILTER = z.strictObject({ Key: z.string().min(1), Values: z.array(z.string().min(1)).min(1).max(100) })
-const SHARE = z.string().regex(/^([1-9][0-9]*|[1-9][0-9]%|[1-9]%|100%)$/)
-const ERRORS = z.string().regex(/^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$/)
 const COMMAND_ID = z.string().length(36)
-const DOCUMENT = z.string().regex(/^[a-zA-Z0-9_\-.:/]{3,128}$/)
-const VERSION = z.string().regex(/^([$]LATEST|[$]DEFAULT|[1-9][0-9]*)$/)
-const INSTANCE_ID = z.string().regex(INSTANCE)
 const page = (least: number) => ({
   MaxResults: z.number().int().min(least).max(50).default(50),
   NextToken: z.string().optional(),
 })
 
-export interface SystemsManagerParts {
-  readonly account: Account
-  readonly fleet: Fleet
+export interface SystemsManagerParts extends Omit<SendCommandParts, 'documents'> {
   readonly faults: FaultPlan
-  readonly calls: CallBook
-  readonly parameters: ParameterStore
-  /** TimeoutSeconds may not be less: 30 on AWS, 1 where durations are declared short. */
-  readonly minimumTimeout: number
-  readonly background: (work: Promise<unknown>) => void
 }
 
 /** Run Command and the roll call, as Systems Manager's API reference describes them. */
 export class SystemsManager {
-  readonly commands: Command[] = []
-  readonly #documents = new Map<string, CommandDocument>()
+  readonly documents: DocumentStore
+  readonly #sending: SendCommand
   readonly #parts: SystemsManagerParts
   readonly operations: Readonly<Record<string, Operation>> = {
-    SendCommand: (input, caller) => this.#send(input, caller),
+    SendCommand: (input, caller) => this.#sending.send(input, caller),
     ListCommands: (input, caller) => this.#list(input, caller),
     ListCommandInvocations: (input, caller) => this.#listInvocations(input, caller),
     GetCommandInvocation: (input, caller) => this.#getInvocation(input, caller),
@@ -61,109 +44,12 @@ export class SystemsManager {
 
   constructor(parts: SystemsManagerParts) {
     this.#parts = parts
+    this.documents = new DocumentStore(parts.account)
+    this.#sending = new SendCommand({ ...parts, documents: this.documents })
   }
 
-  put(document: CommandDocument): void {
-    this.#documents.set(document.name, document)
-  }
-
-  remove(name: string): void {
-    this.#documents.delete(name)
-  }
-
-  async #send(input: unknown, caller: Caller) {
-    const request = parseInput(
-      {
-        DocumentName: DOCUMENT,
-        DocumentVersion: VERSION.optional(),
-        InstanceIds: z.array(INSTANCE_ID).max(50).default([]),
-        Targets: z.array(TARGET).max(5).default([]),
-        Parameters: z.record(z.string(), z.array(z.string())).default({}),
-        MaxConcurrency: SHARE.default('50'),
-        MaxErrors: ERRORS.default('0'),
-        TimeoutSeconds: z.number().int().min(this.#parts.minimumTimeout).max(2_592_000).default(3600),
-        Comment: z.string().max(100).default(''),
-      },
-      input,
-    )
-    const { InstanceIds, Targets, Parameters } = request
-    if (InstanceIds.length + Targets.length === 0)
-      throw new AwsError('ValidationException', 'InstanceIds or Targets must be given.')
-    await caller.need('ssm:SendCommand', this.#documentArn(request.DocumentName))
-    const nodes = this.#resolve(InstanceIds, Targets)
-    for (const node of nodes) await this.#needNode(node, caller)
-    const document = this.#document(request.DocumentName, request.DocumentVersion)
-    const bound = bindParameters(document, Parameters)
-    const command = this.#start({
-      id: uuid(this.#parts.account),
-      document,
-      parameters: Parameters,
-      valuesOn: (node) => resolveReferences(document, bound, (names) => this.#getParameters(names, node)),
-      instances: InstanceIds,
-      targets: Targets,
-      nodes,
-      comment: request.Comment,
-      maxConcurrency: request.MaxConcurrency,
-      maxErrors: request.MaxErrors,
-      timeoutSeconds: request.TimeoutSeconds,
-      requestedAt: Date.now(),
-    })
-    return { Command: describeCommand(command, { status: 'Pending', counted: false }) }
-  }
-
-  /** Tags are resolved now: who is tagged later is none of this command's business. */
-  #resolve(instances: readonly string[], targets: CommandRequest['targets']): ManagedNode[] {
-    const { fleet } = this.#parts
-    const named = targets.find(({ Key }) => Key.toLowerCase() === 'instanceids')
-    if (new Set(instances).size < instances.length) throw new AwsError('DuplicateInstanceId', '')
-    if (instances.length > 0 || named) return fleet.byId(named?.Values ?? instances)
-    return fleet.matching(targets.map(({ Key, Values }) => ({ key: Key, values: Values })))
-  }
-
-  /** The document and every instance are resources of their own; a tag is the instance's, not the request's. */
-  async #needNode(node: ManagedNode, caller: Caller): Promise<void> {
-    const { account, fleet } = this.#parts
-    const { id } = node
-    const resource = id.startsWith('mi-')
-      ? arn(account, 'ssm', `managed-instance/${id}`)
-      : arn(account, 'ec2', `instance/${id}`)
-    const context = Object.entries(fleet.tagsOf(node)).flatMap(([key, value]) => [
-      [`ssm:resourceTag/${key}`, value] as const,
-      [`aws:ResourceTag/${key}`, value] as const,
-    ])
-    await caller.need('ssm:SendCommand', resource, Object.fromEntries(context))
-  }
-
-  #document(id: string, version = '$DEFAULT'): CommandDocument {
-    const document = [...this.#documents.values()].find(
-      ({ name }) => id === name || this.#documentArn(name) === id,
-    )
-    if (!document) throw new AwsError('InvalidDocument', `document with name ${id} does not exist.`)
-    if (['1', '$DEFAULT', '$LATEST'].includes(version)) return document
-    throw new AwsError('InvalidDocumentVersion', `the document version ${version} does not exist.`)
-  }
-
-  #documentArn(id: string): string {
-    return id.startsWith('arn:') ? id : arn(this.#parts.account, 'ssm', `document/${id}`)
-  }
-
-  /** In the name of the machine's own role. */
-  async #getParameters(Names: readonly string[], { id, machine }: ManagedNode): Promise<Map<string, string>> {
-    const { account, calls, parameters } = this.#parts
-    const session = roleSession(account, 'instance', machine.hostManagementRole ?? machine.role, id)
-    const { call, caller } = calls.open('ssm', 'GetParameters', session)
-    const { Parameters } = await parameters.getMany({ Names }, caller).catch((error: unknown) => {
-      call.error = codeOf(error)
-      throw error
-    })
-    return new Map(Parameters.map(({ Name, Value }) => [Name, Value]))
-  }
-
-  #start(request: CommandRequest): Command {
-    const command = new Command(request)
-    this.commands.push(command)
-    this.#parts.background(command.run())
-    return command
+  get commands(): readonly Command[] {
+    return this.#sending.commands
   }
 
   async #list(input: unknown, caller: Caller) {
@@ -228,8 +114,8 @@ export class SystemsManager {
       { Name: DOCUMENT, DocumentVersion: VERSION.optional() },
       input,
     )
-    await caller.need('ssm:DescribeDocument', this.#documentArn(Name))
-    return { Document: describeDocument(this.#document(Name, DocumentVersion), this.#parts.account) }
+    await caller.need('ssm:DescribeDocument', this.documents.arnOf(Name))
+    return { Document: describeDocument(this.documents.find(Name, DocumentVersion), this.#parts.account) }
   }
 
   /** Right after SendCommand the lists are empty and the answer is 200. */

@@ -1,36 +1,26 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
-import { type Instance, type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
+import type { Instance, LoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'
-import {
-  boot,
-  environmentOf,
-  planFleet,
-  type RunningServer,
-  startServer,
-  stopServer,
-  terminatorOf,
-} from './machines/fleet.ts'
+import { furnish, type TestbedParts } from './furnishing.ts'
+import { boot, environmentOf, type RunningServer, startServer, terminatorOf } from './machines/fleet.ts'
 import type { Machine } from './machines/machine.ts'
-import { makePki, type Pki } from './machines/pki.ts'
-import { freePorts } from './machines/ports.ts'
+import type { Pki } from './machines/pki.ts'
 import type { Options } from './options.ts'
-import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
+import { RehearsalError } from './rehearsal-error.ts'
 import { RingWatch } from './ring/ring-watch.ts'
 import type { Running } from './running.ts'
-import { ExecTrace } from './secrecy/trace.ts'
-import { Responder, urlOfResponder } from './staples/responder.ts'
-import { publishChains } from './staples/staple-set.ts'
-import { synthesiseApart } from './synthesis.ts'
-import { isOfStaples, Override, RESPONSE_MINUTES, type Timing } from './timing.ts'
+import type { ExecTrace } from './secrecy/trace.ts'
+import type { Responder } from './staples/responder.ts'
+import { isOfStaples, type Override, type Timing } from './timing.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
 
 /** Milliseconds within which a machine has to be served by its associations, on a busy processor too. */
 const FIRST_CONTACT = 60_000
 
 /** What a rehearsal plays on: the deployed stack, and the machines with their servers. */
-export class Testbed {
+export class Testbed implements TestbedParts {
   readonly workspace: Workspace
   /** Closes what is open. */
   readonly scope: Scope
@@ -47,7 +37,7 @@ export class Testbed {
   readonly instances: Instance[] = []
   readonly servers: RunningServer[]
 
-  private constructor(parts: Pick<Testbed, (typeof PARTS)[number]>) {
+  private constructor(parts: TestbedParts) {
     this.workspace = parts.workspace
     this.scope = parts.scope
     this.pki = parts.pki
@@ -82,42 +72,12 @@ export class Testbed {
     scope.defer(() => process.off('exit', abandon))
     scope.defer(() => forgetMemory(workspace))
     try {
-      return await Testbed.#furnish({ workspace, scope, fleet, timing, faults, signal })
+      return new Testbed(await furnish({ workspace, scope, fleet, timing, faults, signal }))
     } catch (error) {
       await scope.close()
       forgetDisk(workspace)
       throw error
     }
-  }
-
-  static async #furnish({ workspace, scope, fleet, timing, faults, signal }: Furnishing): Promise<Testbed> {
-    const outdir = `${workspace.disk}/cdk.out`
-    const { template, assembly, rings, stapling } =
-      faults.synthesis ?? (await synthesiseApart(fleet, outdir, signal))
-    const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
-    const { pki, responder } = await openResponder(workspace, scope)
-    stopIfAsked(signal)
-    const ofRing = { name: ring.name, ...ring.rotation }
-    const ofSet = { name: set.name, store: set.storePath }
-    const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
-    const trace = new ExecTrace(workspace.traces)
-    const override = new Override(timing, faults.durations)
-    const servers: RunningServer[] = []
-    scope.defer(() => Promise.all(servers.map(stopServer)))
-    const aws = await startLoopbackAws({
-      template: faults.template?.(template) ?? template,
-      assembly,
-      timing: override,
-      roles: [...rings, ...stapling].flatMap(({ fleetRoles }) => fleetRoles),
-      // Nothing rotates before there is a fleet.
-      schedules: 'paused',
-      wrapFunction: (argv, name) => trace.wrap(argv, `function ${name}`),
-    })
-    scope.defer(() => aws.close())
-    await publishChains(aws, pki)
-    stopIfAsked(signal)
-    const world = { workspace, scope, pki, ring, set, responder, aws }
-    return new Testbed({ ...world, override, timing, trace, machines, servers })
   }
 
   get secret(): { readonly arn: string } {
@@ -235,44 +195,6 @@ export class Testbed {
     if (!keepDisk) forgetDisk(this.workspace)
   }
 }
-
-interface Furnishing {
-  readonly workspace: Workspace
-  readonly scope: Scope
-  readonly fleet: Options['fleet']
-  readonly timing: Timing
-  readonly faults: Faults
-  readonly signal: AbortSignal
-}
-
-/** The throwaway certificates, and the responder that answers for them. */
-async function openResponder(
-  workspace: Workspace,
-  scope: Scope,
-): Promise<{ readonly pki: Pki; readonly responder: Responder }> {
-  const [port] = (await freePorts(1)) as [number]
-  const pki = makePki(workspace.disk, urlOfResponder(port))
-  const log = `${workspace.disk}/responder.log`
-  const responder = new Responder({ files: pki.responder, port, minutes: RESPONSE_MINUTES, log })
-  scope.defer(() => responder.stop())
-  await responder.start()
-  return { pki, responder }
-}
-
-const PARTS = [
-  'workspace',
-  'scope',
-  'pki',
-  'ring',
-  'set',
-  'responder',
-  'aws',
-  'override',
-  'timing',
-  'trace',
-  'machines',
-  'servers',
-] as const
 
 function named<T extends { readonly name: string }>(resources: readonly T[], name: string): T {
   const found = resources.find((resource) => resource.name === name)

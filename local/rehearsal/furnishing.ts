@@ -1,0 +1,95 @@
+import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
+import { type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
+import type { Scope } from '../scope.ts'
+import type { Faults } from './faults.ts'
+import { planFleet, type RunningServer, stopServer } from './machines/fleet.ts'
+import type { Machine } from './machines/machine.ts'
+import { makePki, type Pki } from './machines/pki.ts'
+import { freePorts } from './machines/ports.ts'
+import type { Options } from './options.ts'
+import { stopIfAsked } from './rehearsal-error.ts'
+import { ExecTrace } from './secrecy/trace.ts'
+import { Responder, urlOfResponder } from './staples/responder.ts'
+import { publishChains } from './staples/staple-set.ts'
+import { synthesiseApart } from './synthesis.ts'
+import { Override, RESPONSE_MINUTES, type Timing } from './timing.ts'
+import type { Workspace } from './workspace.ts'
+
+/** What a testbed consists of. */
+export interface TestbedParts {
+  readonly workspace: Workspace
+  /** Closes what is open. */
+  readonly scope: Scope
+  readonly pki: Pki
+  readonly ring: SynthesisedRing
+  readonly set: SynthesisedSet
+  readonly responder: Responder
+  readonly aws: LoopbackAws
+  readonly override: Override
+  readonly timing: Timing
+  readonly trace: ExecTrace
+  readonly machines: readonly Machine[]
+  /** Those that run; all of them are stopped with the scope. */
+  readonly servers: RunningServer[]
+}
+
+interface Furnishing {
+  readonly workspace: Workspace
+  readonly scope: Scope
+  readonly fleet: Options['fleet']
+  readonly timing: Timing
+  readonly faults: Faults
+  readonly signal: AbortSignal
+}
+
+/** Synthesises the stack and starts the loopback AWS from it, with the responder: nothing is scheduled yet. */
+export async function furnish({
+  workspace,
+  scope,
+  fleet,
+  timing,
+  faults,
+  signal,
+}: Furnishing): Promise<TestbedParts> {
+  const outdir = `${workspace.disk}/cdk.out`
+  const { template, assembly, rings, stapling } =
+    faults.synthesis ?? (await synthesiseApart(fleet, outdir, signal))
+  const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
+  const { pki, responder } = await openResponder(workspace, scope)
+  stopIfAsked(signal)
+  const ofRing = { name: ring.name, ...ring.rotation }
+  const ofSet = { name: set.name, store: set.storePath }
+  const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
+  const trace = new ExecTrace(workspace.traces)
+  const override = new Override(timing, faults.durations)
+  const servers: RunningServer[] = []
+  scope.defer(() => Promise.all(servers.map(stopServer)))
+  const aws = await startLoopbackAws({
+    template: faults.template?.(template) ?? template,
+    assembly,
+    timing: override,
+    roles: [...rings, ...stapling].flatMap(({ fleetRoles }) => fleetRoles),
+    // Nothing rotates before there is a fleet.
+    schedules: 'paused',
+    wrapFunction: (argv, name) => trace.wrap(argv, `function ${name}`),
+  })
+  scope.defer(() => aws.close())
+  await publishChains(aws, pki)
+  stopIfAsked(signal)
+  const world = { workspace, scope, pki, ring, set, responder, aws }
+  return { ...world, override, timing, trace, machines, servers }
+}
+
+/** The throwaway certificates, and the responder that answers for them. */
+async function openResponder(
+  workspace: Workspace,
+  scope: Scope,
+): Promise<{ readonly pki: Pki; readonly responder: Responder }> {
+  const [port] = (await freePorts(1)) as [number]
+  const pki = makePki(workspace.disk, urlOfResponder(port))
+  const log = `${workspace.disk}/responder.log`
+  const responder = new Responder({ files: pki.responder, port, minutes: RESPONSE_MINUTES, log })
+  scope.defer(() => responder.stop())
+  await responder.start()
+  return { pki, responder }
+}
