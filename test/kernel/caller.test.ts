@@ -27,5 +27,8 @@ describe('who called', () => {
   it('is told by Cognito where its credentials are from there', () => {
     const identity = { cognitoIdentityId: 'eu-west-1:1234', cognitoIdentityPoolId: 'eu-west-1:5678' }
     expect(callerOf({ action: 'status' }, { identity })).toMatchObject({ cognitoIdentity: 'eu-west-1:1234' })
+    expect(callerOf({ action: 'status' }, { identity: { cognitoIdentityId: '' } })).not.toHaveProperty(
+      'cognitoIdentity',
+    )
   })
 })

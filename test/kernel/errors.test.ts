@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ERROR_CODES, messageOf, TicketringError } from '../../lambda/kernel/errors.ts'
+import { ERROR_CODES, isRefusal, messageOf, TicketringError } from '../../lambda/kernel/errors.ts'
 import { REMEDIES } from '../../lambda/kernel/remedies.ts'
 
 describe('a remedy', () => {
@@ -25,5 +25,22 @@ describe('an error in a sentence', () => {
     expect(messageOf(new Error(`a\nb${'x'.repeat(9000)}`))).toMatch(/^a\?bx{397}…$/)
     expect(messageOf('thrown')).toBe('thrown')
     expect(messageOf(undefined)).toBe('undefined')
+  })
+})
+
+describe('an error of ours', () => {
+  const cause = new Error('below')
+  const error = new TicketringError('throttled', { wanted: 'this', came: 'that', cause })
+
+  it('keeps what caused it, and has no such field where nothing did', () => {
+    expect(error.cause).toBe(cause)
+    expect(new TicketringError('throttled', { wanted: 'this', came: 'that' })).not.toHaveProperty('cause')
+  })
+
+  it('is told by its code from others', () => {
+    expect(isRefusal(error)).toBe(true)
+    expect(isRefusal(error, 'access-denied', 'throttled')).toBe(true)
+    expect(isRefusal(error, 'access-denied')).toBe(false)
+    expect(isRefusal(cause)).toBe(false)
   })
 })

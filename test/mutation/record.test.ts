@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { FOLDERS, testsOf } from './folders.ts'
+import { type Accepted, isAccepted, type Score, shareOf, staleOf } from './record.ts'
+
+const ACCEPTED: readonly Accepted[] = JSON.parse(readFileSync('test/mutation/accepted.json', 'utf8'))
+const SCORES: Readonly<Record<string, Score>> = JSON.parse(readFileSync('test/mutation/scores.json', 'utf8'))
+
+describe('what no test has to notice', () => {
+  it('is a change to a text that is there, and has a reason', () => {
+    for (const { file, original, replacement, reason, ...other } of ACCEPTED) {
+      expect(readFileSync(file, 'utf8'), file).toContain(original)
+      expect(replacement).not.toBe(original)
+      expect(reason).toMatch(/\w+ \w+/)
+      expect(other).toEqual({})
+    }
+  })
+
+  it('is known by its text, not by its line', () => {
+    const entry = {
+      file: 'lambda/ring/gate.ts',
+      original: 'a < b',
+      replacement: 'a <= b',
+      reason: 'never equal',
+    }
+    const { reason: _, ...text } = entry
+    const mutant = { ...text, id: '1', line: 7, mutator: 'EqualityOperator', changed: '' }
+    expect(isAccepted(mutant, [entry])).toBe(true)
+    expect(isAccepted({ ...mutant, replacement: 'true' }, [entry])).toBe(false)
+    expect(staleOf('ring', [mutant], [entry])).toEqual([])
+    expect(staleOf('ring', [], [entry])).toEqual([entry])
+    expect(staleOf('fleet', [], [entry])).toEqual([])
+  })
+})
+
+it('a recorded score is of a folder that can be run, and the page of the design shows it', () => {
+  const page = readFileSync('docs/design.md', 'utf8')
+  for (const [folder, score] of Object.entries(SCORES)) {
+    expect(FOLDERS).toContain(folder)
+    expect(page).toContain(`${folder} ${shareOf(score)}`)
+  }
+})
+
+it('a share is rounded down, and each folder has tests of its own', () => {
+  expect(shareOf({ mutants: 10_000, killed: 8_499 })).toBe('84.9 %')
+  for (const folder of FOLDERS) expect(testsOf(folder)[0]).toMatch(`test/${folder}/`)
+})
