@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from .directory import Directory
 
 
-def read_public(path: str) -> bytes:
+def read_public(path: str, most: int = LARGEST_FILE) -> bytes:
     """A file that is the server's affair, such as a certificate; links may lead to it. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
-            raise OSError(errno.EINVAL if found.st_size <= LARGEST_FILE else errno.EFBIG, path)
-        return file.read(LARGEST_FILE)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+            raise OSError(errno.EINVAL if found.st_size <= most else errno.EFBIG, path)
+        return file.read(most)
 
 
 class File(NamedTuple):

@@ -83,7 +83,7 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: bytes, proxy: s
 def _connect(address: Address, proxy: str, deadline: Deadline) -> socket.socket:
     by = Address(proxy) if proxy else address
     # For a text Python loads all that names in other scripts take.
-    link = socket.create_connection((by.host.encode(), by.port), max(min(3, deadline.left()), 0.05))
+    link = socket.create_connection((by.host.encode(), by.port), max(min(3, deadline.left()), 0.05))  # pyright: ignore[reportArgumentType]
     try:
         if address.scheme == "http":
             return link

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 LARGEST_OUTPUT = 1_048_576
 COMMAND_SECONDS = 20
-# Python ignores them, and a program that it starts is not to.
-_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Child:
@@ -34,7 +32,11 @@ class Child:
         places = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((source, theirs, theirs))]
         try:
             # subprocess takes as long to load as openssl takes for a handshake.
-            self._process = os.posix_spawnp(words[0], words, os.environ, file_actions=places, setsid=True, setsigdef=_IGNORED)
+            # Python ignores them, and a program that it starts is not to.
+            signals = (signal.SIGPIPE, signal.SIGXFSZ)
+            self._process = os.posix_spawnp(
+                words[0], [*words], os.environ, file_actions=places, setsid=True, setsigdef=signals
+            )
         except OSError as error:
             self._close()
             missing = isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError))

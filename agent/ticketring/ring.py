@@ -17,7 +17,6 @@ from .result import Failure, note
 from .run import Run
 from .servers.haproxy import HaproxyKeys
 from .servers.nginx import NginxKeys
-from .servers.protocol import refuse_other_owner
 from .settings import parse_listener
 
 if TYPE_CHECKING:
@@ -197,7 +196,7 @@ class RingRun(Run["KeyServer"]):
                 self._directory.write_new("refused", self._memory(error.code, error.detail), 0o600)
 
     def _place_for_start(self) -> None:
-        refuse_other_owner(self._server.kind, self._files, self._server.owner)
+        self._server.refuse_other_files(self._files)
         replacement = Replacement([] if self._placed else self._files, 0o400, self._server.owner)
         replacement.place(self._deadline)
         replacement.keep()
@@ -290,7 +289,7 @@ class RingRun(Run["KeyServer"]):
             if listener is None:
                 note(f"forgetting a ticket under {key_name} of {match[1]}, which is no listener of the settings any more")
             elif key_name not in self._ring.names:
-                self._look_until(functools.partial(self._accepted, listener, key_name, name), 1)
+                self._server.look_until(functools.partial(self._accepted, listener, key_name, name), 1)
             self._directory.remove(name)
 
     def _accepted(self, listener: Listener, key_name: str, name: str) -> Problem | None:

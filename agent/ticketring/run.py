@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from .aws import Aws
 from .directory import Directory
 from .result import Failure
-from .servers.protocol import Machine, NotRunning, choose, look_until
+from .servers.protocol import Machine, NotRunning, choose
 
 if TYPE_CHECKING:
     from typing import Callable, ClassVar, Mapping, Sequence, Type
@@ -109,11 +109,8 @@ class Run(Generic[S]):
             raise NotRunning(absence) if absence else Failure(*problem)
 
     def _prove(self) -> None:
-        self._look_until(self._look, 3 if self._server.reloaded else 1)
+        self._server.look_until(self._look, 3 if self._server.reloaded else 1)
         self._verified = True
-
-    def _look_until(self, look: Callable[[], Problem | None], enough: int) -> None:
-        look_until(self._server, self._machine, look, enough)
 
     def _bring_back(self, error: BaseException) -> None:
         """The server, to the files that are back."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from ..clock import Deadline
 from ..directory import Directory
-from ..files import File, uid_of
+from ..files import File
 from ..handshake import Problem, nothing_listens
 from ..process import command
 from ..result import Failure, note, reason
-from .protocol import NotRunning, Waits, look_until
+from .protocol import NotRunning, Terminator, Waits
 from .turn import turn
 
 if TYPE_CHECKING:
@@ -40,18 +40,14 @@ _NAME = re.compile(r"[A-Za-z0-9_.:@,+-]+")
 _SOUND = re.compile(r"(?!3\.5-dev[0-3](-|$))(3\.[5-9]([.-]|$)|3\.[1-9][0-9]|[4-9]\.|[1-9][0-9]\.)")
 
 
-class Haproxy:
+class Haproxy(Terminator):
     """What keys and staples share: the runtime socket. Commands and answers may hold keys: neither is ever repeated."""
 
     kind: ClassVar[str] = "haproxy"
-    reloaded = False
 
     def __init__(self, machine: Machine) -> None:
-        settings = machine.settings
-        self.machine = machine
-        self.socket = settings.path("HAPROXY_SOCKET")
-        self.owner = uid_of(settings.user("HAPROXY_OWNER"))
-        self.listeners = settings.listeners("HAPROXY")
+        super().__init__(machine)
+        self.socket = machine.settings.path("HAPROXY_SOCKET")
         self.release = ""
 
     @staticmethod
@@ -65,46 +61,36 @@ class Haproxy:
     def version(self) -> str:
         return self.release
 
-    def absence(self, problem: Problem) -> str:
-        # Its socket answers, so it runs.
-        return ""
-
     def turn(self) -> ContextManager[object]:
         return turn(self.machine, self.kind, self.socket)
 
-    def lag(self) -> str:
-        return ""
-
-    def explain(self, problem: Problem) -> Problem:
-        return problem
-
     def ask(self, commands: str) -> str:
         """Raises NotRunning, or Failure."""
+        # One time for the whole answer, however it comes.
+        answer, patience = b"", Deadline(5, self.machine.deadline)
         try:
             with self._connect() as link:
                 link.sendall(f"{commands}\n".encode("ascii"))
-                answer = b""
-                # One time for the whole answer, however it comes.
-                patience = Deadline(5, self.machine.deadline)
                 while piece := link.recv(65_536):
                     link.settimeout(max(patience.left(), 0.001))
                     answer += piece
                     if len(answer) > LARGEST_ANSWER:
                         raise self.unexpected(f"at most {LARGEST_ANSWER} bytes")
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise self._absent("no socket" if isinstance(error, FileNotFoundError) else "nothing serves") from None
-        except PermissionError:
-            raise Failure("socket-refused", f"wanted to connect to {self.socket}, not permitted") from None
         except OSError as error:
-            trouble, answer = reason(error) if error.errno else "no end of it within 5 s", b""
-        else:
-            trouble = "none"
+            # Both say that no process listens there.
+            gone = isinstance(error, (FileNotFoundError, ConnectionRefusedError))
+            if gone and nothing_listens(self.listeners, self.machine.deadline):
+                raise NotRunning(f"nothing serves {self.socket}") from None
+            raise self._refused(reason(error) if error.errno else "no end of it within 5 s") from None
         if answer == b"":
-            raise Failure("socket-refused", f"wanted a whole answer from {self.socket}, got: {trouble}")
+            raise self._refused("none")
         text = answer.decode("ascii", "replace")
         if "Permission denied" in text:
             raise self._not_admin("permission denied")
         return text
+
+    def _refused(self, found: str) -> Failure:
+        return Failure("socket-refused", f"wanted a whole answer from {self.socket}, got: {found}")
 
     def _connect(self) -> socket.socket:
         link = socket.socket(socket.AF_UNIX)
@@ -115,11 +101,6 @@ class Haproxy:
             link.close()
             raise
         return link
-
-    def _absent(self, what: str) -> Exception:
-        if nothing_listens(self.listeners, self.machine.deadline):
-            return NotRunning(f"{what} {self.socket}")
-        return Failure("socket-refused", f"wanted the runtime socket {self.socket}, found none, though a listener answers")
 
     def look(self, commands: str) -> str:
         """What it answers at level admin; the release that it is, besides."""
@@ -149,12 +130,6 @@ class Haproxy:
         with self._connect() as link:
             size = struct.calcsize("3i")
             return struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
-
-    def refuse_unreadable(self, path: str) -> None:
-        user = self.user()
-        if user not in (0, self.owner):
-            wanted = f"wanted HAPROXY_OWNER as user {user}, who started HAProxy"
-            raise Failure("config-invalid", f"{wanted}, found user {self.owner}: its next start could not read {path}")
 
     def _not_admin(self, found: str) -> Failure:
         return Failure("socket-not-admin", f"wanted level admin on {self.socket}, found {found}")
@@ -189,7 +164,7 @@ class HaproxyKeys(Haproxy):
 
     def holds(self, ring: Ring) -> bool:
         held = self._held()
-        self.refuse_unreadable(self._path)
+        self.refuse_other_owner(self.user(), "who started HAProxy")
         self._before = self._before or held
         return all(texts == self._texts(ring) for texts in held.values())
 
@@ -318,7 +293,7 @@ class HaproxyStaples(Haproxy):
         if run or forget:
             self._reload_all()
         for staple in run:
-            look_until(self, self.machine, lambda staple=staple: self._find_missing(staple), 1)
+            self.look_until(lambda staple=staple: self._find_missing(staple), 1)
         return []
 
     def _reload_all(self) -> None:

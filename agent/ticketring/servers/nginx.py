@@ -11,13 +11,12 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from ..clock import Deadline
 from ..directory import Directory
-from ..files import File, uid_of
+from ..files import File, read_public
 from ..handshake import Problem, nothing_listens
-from ..process import command, run
-from ..result import Failure, note
-from .protocol import refuse_other_owner
+from ..process import command
+from ..result import note
+from .protocol import Terminator, find_program
 from .turn import Mark, turn
 
 if TYPE_CHECKING:
@@ -28,19 +27,18 @@ if TYPE_CHECKING:
     from .protocol import Machine, Place, Staple
 
 
-class Nginx:
+LARGEST_PROGRAM = 67_108_864
+
+
+class Nginx(Terminator):
     """What keys and staples share: the reload. It closes idle connections, so one serves both where it can."""
 
     kind: ClassVar[str] = "nginx"
 
     def __init__(self, machine: Machine) -> None:
-        settings = machine.settings
-        self.machine = machine
-        self.owner = uid_of(settings.user("NGINX_OWNER"))
-        self.listeners = settings.listeners("NGINX")
-        self.reloaded = False
-        self._test = settings.words("NGINX_TEST", "nginx -t")
-        self._reload = settings.words("NGINX_RELOAD", "systemctl reload nginx")
+        super().__init__(machine)
+        self._test = machine.settings.words("NGINX_TEST", "nginx -t")
+        self._reload = machine.settings.words("NGINX_RELOAD", "systemctl reload nginx")
         self._begun = 0.0
 
     @staticmethod
@@ -52,11 +50,13 @@ class Nginx:
         return next(iter(settings.words("NGINX_TEST", "nginx -t")), "nginx")
 
     def version(self) -> str:
+        """In the program, as `nginx -v` would print it."""
         if not self._test or self._test[0].rpartition("/")[2] != "nginx":
             return ""
-        with contextlib.suppress(Failure):
-            found = re.search(r"^nginx version: [^/]+/([A-Za-z0-9._+~-]{1,39})", run([self._test[0], "-v"], Deadline(5))[1])
-            return found[1] if found else ""
+        with contextlib.suppress(OSError):
+            text = read_public(find_program(self._test[0]), LARGEST_PROGRAM).partition(b"nginx version: ")[2]
+            found = re.match(rb"[^/\n]+/([A-Za-z0-9._+~-]{1,39})", text[:99])
+            return found[1].decode() if found else ""
         return ""
 
     def absence(self, problem: Problem) -> str:
@@ -69,7 +69,7 @@ class Nginx:
     def reload(self) -> None:
         """Once the files are in place; where another run has reloaded since, that one is as good."""
         placed = time.monotonic()
-        self._begun = self._begun or time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._begun = time.clock_gettime(time.CLOCK_BOOTTIME)
         with turn(self.machine, self.kind, " ".join(self._reload)) as lock:
             mark = Mark(lock)
             if mark.is_after(placed):
@@ -89,14 +89,16 @@ class Nginx:
         if words:
             command(words, code, self.machine.deadline)
 
-    def lag(self) -> str:
+    def lag(self) -> str | None:
         """A reload command exits with 0 though the master takes its time, or refuses the reload and keeps its workers."""
         masters = _masters(self._test)
         if not self._begun or len(masters) != 1:
-            return ""
+            return None
         master, user = masters[0]
-        if all(_began(worker) >= self._begun for worker in _workers(master)):
-            return ""
+        workers = _workers(master)
+        if all(_began(worker) >= self._begun for worker in workers):
+            # None of them: it cannot be seen, or it begins.
+            return "" if workers else None
         words = f"nginx's master (process {master}) kept its old workers after {' '.join(self._reload)}: its error log says why"
         return words if user in (0, self.owner) else f"{words}; it runs as user {user}, the files are user {self.owner}'s"
 
@@ -130,12 +132,10 @@ class NginxKeys(Nginx):
 
     def holds(self, ring: Ring) -> bool:
         masters = _masters(self._test)
-        if len(masters) != 1:
-            refuse_other_owner(self.kind, self.render(ring), self.owner)
-        for _, user in masters:
-            if len(masters) == 1 and user not in (0, self.owner):
-                wanted = f"wanted NGINX_OWNER as user {user}, who runs nginx's master"
-                raise Failure("config-invalid", f"{wanted}, found user {self.owner}: its next start could not read the keys")
+        if len(masters) == 1:
+            self.refuse_other_owner(masters[0][1], "who runs nginx's master")
+        else:
+            self.refuse_other_files(self.render(ring))
         return True
 
     def load(self, ring: Ring) -> None:
@@ -202,31 +202,53 @@ def _masters(test: Sequence[str]) -> list[tuple[int, int]]:
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError):
             if name.isdigit():
-                title = _read(f"/proc/{name}/cmdline")
+                title = _title(int(name))
                 if title.startswith("nginx: master process"):
                     found.append((int(name), os.stat(f"/proc/{name}").st_uid, title))
+    # A worker that has just begun has the title of its master yet.
+    masters = {each[0] for each in found}
+    found = [each for each in found if _children(each[0]) or _parent(each[0]) not in masters]
     ours = [word for flag, word in zip(test, test[1:]) if flag in ("-c", "-p")]
     named = [each for each in found if all(word in each[2].split(" ") for word in ours)] if ours else found
     return [(process, user) for process, user, _ in named]
 
 
-def _workers(master: int) -> list[int]:
-    """Those that take connections."""
-    found: list[int] = []
+def _children(process: int) -> list[int]:
     with contextlib.suppress(OSError):
-        for word in _read(f"/proc/{master}/task/{master}/children").split():
-            title = _read(f"/proc/{word}/cmdline")
-            if title.startswith("nginx: worker process") and "shutting down" not in title:
-                found.append(int(word))
-    return found
+        return [int(word) for word in _read(f"/proc/{process}/task/{process}/children").split()]
+    return []
+
+
+def _workers(master: int) -> list[int]:
+    """Those that take connections: one that is leaving says so, and closes its listeners at once."""
+    titles = {child: _title(child) for child in _children(master)}
+    return [
+        child for child, title in titles.items() if title.startswith("nginx: worker process") and "shutting down" not in title
+    ]
+
+
+def _parent(process: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(_fields(process)[1])
+    return 0
 
 
 def _began(process: int) -> float:
     """Seconds since the machine started, exact to a clock tick."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        ticks = int(_read(f"/proc/{process}/stat").rpartition(")")[2].split()[19])
-        return (ticks + 1) / os.sysconf("SC_CLK_TCK")
+        return (int(_fields(process)[19]) + 1) / os.sysconf("SC_CLK_TCK")
     return 0.0
+
+
+def _title(process: int) -> str:
+    with contextlib.suppress(OSError):
+        return _read(f"/proc/{process}/cmdline").strip()
+    return ""
+
+
+def _fields(process: int) -> list[str]:
+    """From its state on."""
+    return _read(f"/proc/{process}/stat").rpartition(")")[2].split()
 
 
 def _read(path: str) -> str:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import Deadline
+from ..files import uid_of
 from ..result import Failure, note
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         """User id that its files belong to."""
         listeners: list[Listener]
         reloaded: bool
-        """Whether it was reloaded: old workers answer for a moment yet, so a sighting counts three times in a row."""
+        """Whether it was reloaded: old workers answer for a moment yet."""
 
         def __init__(self, machine: Machine) -> None: ...
 
@@ -52,12 +53,21 @@ if TYPE_CHECKING:
             """Words for it where `problem` means that it does not run at all; else nothing."""
             ...
 
-        def lag(self) -> str:
-            """Words for it where processes of before a reload are seen to take connections yet; else nothing."""
+        def lag(self) -> str | None:
+            """Words for it where processes of before a reload take connections yet, else nothing; None where that cannot
+            be seen."""
             ...
 
         def explain(self, problem: Problem) -> Problem:
             """What a load that was not seen came from, as far as the server shows it."""
+            ...
+
+        def look_until(self, look: Callable[[], Problem | None], enough: int) -> None:
+            """Looks until there was no problem so many times in a row; once where no old process answers."""
+            ...
+
+        def refuse_other_files(self, files: Sequence[File]) -> None:
+            """Raises Failure where those that are there are another user's, whom the settings do not name."""
             ...
 
         def restore(self) -> None:
@@ -167,38 +177,64 @@ class Staple(NamedTuple):
     single: Single
 
 
-def look_until(server: Server, machine: Machine, look: Callable[[], Problem | None], enough: int) -> None:
-    """Looks until there was no problem so many times in a row. A change without a reload is there at once."""
-    patience = Deadline(machine.settings.seconds("VERIFY_WAIT", "10") if server.reloaded else 1, machine.deadline)
-    sightings = 0
-    while sightings < enough:
-        try:
-            problem = look()
-        except NotRunning:
-            # A restart takes a moment.
-            if patience.passed():
-                raise
-            sightings, problem = -1, None
-        sightings = 0 if problem is not None else sightings + 1
-        if problem is not None and patience.passed():
-            raise Failure(*server.explain(problem))
-        if sightings >= enough and server.lag():
+class Terminator:
+    """What the kinds have in common."""
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, machine: Machine) -> None:
+        name = self.kind.upper()
+        self.machine = machine
+        self.owner = uid_of(machine.settings.user(f"{name}_OWNER"))
+        self.listeners = machine.settings.listeners(name)
+        self.reloaded = False
+
+    def absence(self, problem: Problem) -> str:
+        return ""
+
+    def explain(self, problem: Problem) -> Problem:
+        return problem
+
+    def lag(self) -> str | None:
+        return None
+
+    def look_until(self, look: Callable[[], Problem | None], enough: int) -> None:
+        seconds = self.machine.settings.seconds("VERIFY_WAIT", "10") if self.reloaded else 1
+        patience, sightings = Deadline(seconds, self.machine.deadline), 0
+        lag = self.lag()
+        while lag and not patience.passed():
             # What old processes show proves nothing.
-            if patience.passed():
-                note(server.lag())
-            else:
-                sightings = 0
-        if sightings < enough:
-            machine.deadline.pause(0.05)
+            self.machine.deadline.pause(0.05)
+            lag = self.lag()
+        enough = 1 if lag == "" else enough
+        while sightings < enough:
+            try:
+                problem = look()
+            except NotRunning:
+                # A restart takes a moment.
+                if patience.passed():
+                    raise
+                sightings, problem = -1, None
+            sightings = 0 if problem is not None else sightings + 1
+            if problem is not None and patience.passed():
+                raise Failure(*self.explain(problem))
+            if sightings < enough:
+                self.machine.deadline.pause(0.05)
+        if lag:
+            note(lag)
 
+    def refuse_other_owner(self, user: int, who: str) -> None:
+        """As `user` the server's next start reads the files."""
+        if user not in (0, self.owner):
+            wanted = f"wanted {self.kind.upper()}_OWNER as user {user}, {who}"
+            raise Failure("config-invalid", f"{wanted}, found user {self.owner}: its next start could not read the files")
 
-def refuse_other_owner(kind: str, files: Sequence[File], owner: int) -> None:
-    """Where the server cannot tell as whom its next start reads: as whose the files are there now."""
-    for file in files:
-        found = file.directory.stat(file.name)
-        if found is not None and found.st_uid not in (0, owner):
-            wanted = f"wanted {kind.upper()}_OWNER as user {found.st_uid}, whose {file.path} is, found user {owner}"
-            raise Failure("config-invalid", f"{wanted}; chown that file where the owner is to change")
+    def refuse_other_files(self, files: Sequence[File]) -> None:
+        """Where the server cannot tell as whom its next start reads: as whose the files are there now."""
+        for file in files:
+            found = file.directory.stat(file.name)
+            if found is not None:
+                self.refuse_other_owner(found.st_uid, f"whose {file.path} is (chown it where the owner is to change)")
 
 
 def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
@@ -215,7 +251,7 @@ def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
     for found in (
         [kind for kind in configured if kind.is_running(settings)],
         [kind for kind in configured if kind.is_in_place(settings)],
-        [kind for kind in configured if _is_installed(kind.program(settings))],
+        [kind for kind in configured if find_program(kind.program(settings))],
     ):
         if len(found) == 1:
             return found[0]
@@ -223,6 +259,7 @@ def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
     raise Failure("config-invalid", f"{wanted}: several servers can be meant, and none is known to run")
 
 
-def _is_installed(command: str) -> bool:
-    folders = [""] if "/" in command else os.environ.get("PATH", "").split(":")
-    return any(os.access(f"{folder}/{command}" if folder else command, os.X_OK) for folder in folders)
+def find_program(command: str) -> str:
+    """Its path; empty where it is not installed."""
+    folders = [""] if "/" in command else [f"{folder}/" for folder in os.environ.get("PATH", "").split(":")]
+    return next((path for path in (folder + command for folder in folders) if os.access(path, os.X_OK)), "")
