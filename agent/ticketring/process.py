@@ -31,12 +31,10 @@ class Child:
         source, self._input = os.pipe()
         places = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((source, theirs, theirs))]
         try:
-            # subprocess takes as long to load as openssl takes for a handshake.
             # Python ignores them, and a program that it starts is not to.
             signals = (signal.SIGPIPE, signal.SIGXFSZ)
-            self._process = os.posix_spawnp(
-                words[0], [*words], os.environ, file_actions=places, setsid=True, setsigdef=signals
-            )
+            # subprocess takes as long to load as openssl takes for a handshake.
+            self._process = os.posix_spawnp(words[0], [*words], os.environ, file_actions=places, setsid=True, setsigdef=signals)
         except OSError as error:
             self._close()
             missing = isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError))

@@ -91,8 +91,8 @@ class Nginx(Terminator):
 
     def lag(self) -> str | None:
         """A reload command exits with 0 though the master takes its time, or refuses the reload and keeps its workers."""
-        masters = _masters(self._test)
-        if not self._begun or len(masters) != 1:
+        masters = _masters(self._test) if self._begun else []
+        if len(masters) != 1:
             return None
         master, user = masters[0]
         workers = _workers(master)
