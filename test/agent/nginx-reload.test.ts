@@ -1,5 +1,5 @@
 /** What proves a reload of nginx: its own workers say which of them takes connections. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Ring } from '../../lambda/ring/ring.ts'
