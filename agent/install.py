@@ -64,7 +64,7 @@ class Version(Library):
 
 
 def main(head: str, command: str, name: str, settings: str, carried: bytes) -> None:
-    """`head` begins the result line of a failure; `carried` is the zipapp's SHA-256 and, where no package brings it, its text."""
+    """`head` begins a failure's result line; `carried` is the zipapp's SHA-256 and, where a package has it not, its text."""
     started = time.monotonic()
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -7,7 +7,7 @@ import sys
 
 
 def run(command: str, name: str, settings: str, size: int, checksum: str, payload: str) -> None:
-    """The first `size` bytes of the payload are the installer, the rest is the program; `checksum` is the SHA-256 of both."""
+    """Packed in the payload, of whose digits `checksum` is the SHA-256: an installer of `size` bytes, and the program."""
     try:
         if sys.version_info < (3, 9):
             raise ImportError("found " + sys.version.split()[0])
@@ -17,15 +17,14 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
     except ImportError as error:
         fail("tool-missing", "wanted Python 3.9 or later with its standard library: " + str(error))
         return
+    text = "".join(payload.split())
+    if hashlib.sha256(text.encode("ascii", "replace")).hexdigest() != checksum:
+        fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
     try:
-        data = lzma.decompress(base64.b85decode("".join(payload.split())), lzma.FORMAT_ALONE)
-    except (ValueError, EOFError, lzma.LZMAError):
-        data = b""
+        data = lzma.decompress(base64.b85decode(text), lzma.FORMAT_ALONE)
     except MemoryError:
         data = b""
         fail("internal-error", "wanted memory to unpack the program, found too little")
-    if hashlib.sha256(data).hexdigest() != checksum:
-        fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
     installer = {}  # type: dict[str, object]  # pyright: ignore[reportTypeCommentUsage]
     exec(compile(data[:size], "install.py", "exec"), installer)
     main = installer["main"]

@@ -48,16 +48,15 @@ function pythonLines(
     installer,
     Buffer.from(origin === 'installed' ? program.hash : programSource(program)),
   ])
-  const checksum = createHash('sha256').update(carried).digest('hex')
+  const payload = pack(carried)
+  const checksum = createHash('sha256').update(payload).digest('hex')
   return [
     ...openerSource().trimEnd().split('\n'),
     `run("${variable === 'TICKETRING_RING' ? 'ring' : 'staples'}", "${name}", """\\`,
     ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
     `""", ${installer.length}, "${checksum}", """`,
     // Run Command would take two braces for a parameter.
-    ...(pack(carried, checksum)
-      .replace(/\{(?=\{)/g, '{\n')
-      .match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []),
+    ...(payload.replace(/\{(?=\{)/g, '{\n').match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []),
     '""")',
   ]
 }
@@ -65,9 +64,10 @@ function pythonLines(
 const packed = new Map<string, string>()
 
 /** LZMA and base 85: 17 % less than zlib and base 64, which would not leave room for more servers. */
-function pack(bytes: Uint8Array, checksum: string): string {
-  const known = packed.get(checksum) ?? base85(Uint8Array.from(compress(bytes, 9) as number[]))
-  packed.set(checksum, known)
+function pack(bytes: Buffer): string {
+  const key = bytes.toString('latin1')
+  const known = packed.get(key) ?? base85(Uint8Array.from(compress(bytes, 9) as number[]))
+  packed.set(key, known)
   return known
 }
 
