@@ -1,13 +1,10 @@
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createConnection } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Ring } from '../lambda/ring/ring.ts'
 import { serialiseRing } from '../lambda/ring/ring.ts'
-import { killGroup, spawnGroup } from '../local/process-group.ts'
+import { spawnGroup } from '../local/process-group.ts'
 import type { Host } from '../local/rehearsal/clients/messages.ts'
-import { environmentOf, planFleet, terminatorOf } from '../local/rehearsal/machines/fleet.ts'
-import type { Machine } from '../local/rehearsal/machines/machine.ts'
+import { environmentOf, planFleet, startServer, stopServer } from '../local/rehearsal/machines/fleet.ts'
+import { hostOf, type Machine } from '../local/rehearsal/machines/machine.ts'
 import { makePki, type Pki } from '../local/rehearsal/machines/pki.ts'
 import type { Kind } from '../local/rehearsal/options.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/workspace.ts'
@@ -18,6 +15,9 @@ import { AGENT, PYTHON } from '../test/agent/program.ts'
 export const RING = 'edge'
 /** What the servers of docs/examples tell clients to keep a ticket for, in seconds. */
 const TICKET_LIFETIME = 7200
+
+/** A tracer costs time, which is measured here. */
+const UNTRACED = { wrap: (argv: readonly string[]) => argv }
 
 /** Real terminators on loopback, set up as the rehearsal does, and the Secrets Manager that their script asks. */
 export class Fleet {
@@ -49,13 +49,7 @@ export class Fleet {
   }
 
   get hosts(): readonly Host[] {
-    return this.machines.map(({ id, server, publicPort, proxyProtocol, pki }) => ({
-      id,
-      server,
-      port: publicPort,
-      serverName: pki.serverName,
-      proxyProtocol,
-    }))
+    return this.machines.map(hostOf)
   }
 
   /** Makes this what AWSCURRENT names. */
@@ -70,11 +64,8 @@ export class Fleet {
 
   async #bringUp(machine: Machine): Promise<void> {
     await this.#program(machine, ['--boot', RING])
-    const path = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`
-    const environment = { PATH: path, HOME: machine.directory }
-    const server = spawnGroup(terminatorOf(machine).command(machine), { env: environment, stdio: 'ignore' })
-    this.#scope.defer(() => end(server))
-    for (const port of [machine.publicPort, machine.plainPort]) await listening(port, server)
+    const server = await startServer(machine, UNTRACED)
+    this.#scope.defer(() => stopServer(server))
   }
 
   async #program(machine: Machine, words: readonly string[]): Promise<void> {
@@ -82,7 +73,6 @@ export class Fleet {
       env: { ...environmentOf(machine), ...this.#aws() },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    this.#scope.defer(() => end(child))
     const said: string[] = []
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => said.push(String(text)))
     const [code] = (await once(child, 'close')) as [number | null]
@@ -100,31 +90,4 @@ export class Fleet {
       AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
     }
   }
-}
-
-/** SIGTERM, and SIGKILL for one that does not listen. */
-async function end(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return
-  const gone = once(server, 'exit')
-  server.kill('SIGTERM')
-  const inTime = await Promise.race([gone.then(() => true), pause(5_000, false, { ref: false })])
-  if (inTime) return
-  killGroup(server)
-  await gone
-}
-
-async function listening(port: number, server: ChildProcess): Promise<void> {
-  for (const deadline = Date.now() + 10_000; ; await pause(25)) {
-    if (await takesConnections(port)) return
-    if (server.exitCode !== null || Date.now() > deadline)
-      throw new Error(`a terminator does not listen on port ${port} (exit ${server.exitCode})`)
-  }
-}
-
-function takesConnections(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port })
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

@@ -180,7 +180,7 @@ export interface RunningServer {
 }
 
 /** Starts the terminator, whose key files must be there; resolves when its listeners take connections. */
-export async function startServer(machine: Machine, trace: ExecTrace): Promise<RunningServer> {
+export async function startServer(machine: Machine, trace: Pick<ExecTrace, 'wrap'>): Promise<RunningServer> {
   // A rehearsal that is killed takes its servers with it: the kernel tells them.
   const mortal = ['setpriv', '--pdeathsig', 'TERM', '--', ...terminatorOf(machine).command(machine)]
   const argv = trace.wrap(mortal, `${machine.server} of ${machine.id}`)
