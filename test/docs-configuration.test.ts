@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../infra/app/configuration.ts'
+import { parseConfiguration, TICKETRING } from '../infra/app/configuration.ts'
 import { isRefusal } from '../lambda/kernel/errors.ts'
+import type { Settings } from '../lambda/kernel/settings.ts'
 import { quoted, tableOf } from './docs-tables.ts'
 import { exampleRing, exampleSet } from './infra/example.ts'
 
@@ -11,9 +12,6 @@ const EXAMPLE: Json = {
   alarms: {},
   logs: {},
 }
-/** Stands for a field that no parser knows. */
-const UNHEARD = 'unheard'
-
 interface Problem {
   readonly path: string
   readonly wanted: string
@@ -34,29 +32,28 @@ function problemsOf(configuration: unknown): readonly Problem[] {
   }
 }
 
-/** A configuration that holds nothing but `value` at `path`. */
-function nest(path: string, value: unknown): unknown {
-  const parts = path.split('.').filter((part) => part !== '')
-  return parts.reduceRight<unknown>(
-    (inner, part) => (part.endsWith('[]') ? { [part.slice(0, -2)]: [inner] } : { [part]: inner }),
-    value,
-  )
+/** One setting, or an object or a list of them, as it is declared. */
+interface Field {
+  /** Written out: `rings[].targets.values`. */
+  readonly path: string
+  /** What the documentation has to say of it; where that is nothing, what it says of the object around it. */
+  readonly says: string | undefined
+  readonly around: string
+  readonly hasParts: boolean
 }
 
-/** The fields at or below `path`: a parser names those of an object when it meets one that it does not know. */
-function fieldsBelow(path: string): readonly string[] {
-  for (const place of path === '' ? [''] : [path, `${path}[]`]) {
-    const [problem] = problemsOf(nest(place, { [UNHEARD]: 1 })).filter(({ path: at }) => at.endsWith(UNHEARD))
-    if (problem === undefined) continue
-    const names = problem.wanted.replace('no field but ', '').split(', ')
-    const below = names.flatMap((name) => fieldsBelow(place === '' ? name : `${place}.${name}`))
-    return place.endsWith('[]') ? [path, ...below] : below
-  }
-  return [path]
+function declared(settings: Settings, prefix = '', around = ''): readonly Field[] {
+  return Object.entries(settings).flatMap(([name, { kind, says }]) => {
+    const path = `${prefix}${name}`
+    const parts = kind.fields ?? kind.items?.fields
+    const field = { path, says, around, hasParts: parts !== undefined }
+    const steps = kind.fields === undefined ? '[].' : '.'
+    return [field, ...(parts === undefined ? [] : declared(parts, `${path}${steps}`, says ?? around))]
+  })
 }
 
-const FIELDS = fieldsBelow('')
-const isList = (field: string) => FIELDS.some((other) => other.startsWith(`${field}[]`))
+const DECLARED = declared(TICKETRING)
+const FIELDS = DECLARED.map(({ path }) => path)
 
 /** What the tables say of one field, or of an object or a list of them. */
 interface Row {
@@ -89,14 +86,14 @@ function fieldsMeant(key: string, prefix: string): readonly string[] {
 const ROWS = [...rowsOf('docs/configuration.md', ''), ...rowsOf('docs/staples.md', 'stapling[].')]
 const AS_OF_A_RING = 'as of a ring'
 
-/** Whether a row is about the field, or about what it is part of and names it. */
-function isDocumented(field: string): boolean {
-  return ROWS.some(({ key, what }) => {
-    if (!`${field}.`.replaceAll('[]', '').startsWith(`${key}.`.replaceAll('[]', ''))) return false
-    const below = field.slice(key.length).split(/[.[\]]+/)
-    return what === AS_OF_A_RING || below.every((name) => name === '' || quoted(what).includes(name))
-  })
-}
+const rowsOn = (path: string) => ROWS.filter(({ key }) => key === path)
+/** A set's own `name`, `targets` and `fleetRoles`, and what is below them. */
+const isAsOfARing = (path: string) =>
+  ROWS.some(({ key, what }) => what === AS_OF_A_RING && `${path}.`.startsWith(`${key}.`))
+const told = DECLARED.filter(({ path, says }) => says !== undefined && !isAsOfARing(path))
+const untold = DECLARED.filter(
+  ({ path, says, hasParts }) => says === undefined && !hasParts && !isAsOfARing(path),
+)
 
 function holderOf(root: Json, field: string): readonly [holder: Json, name: string] {
   const parts = field.split('.')
@@ -122,9 +119,16 @@ function readingOf(field: string, value?: unknown): unknown {
 const asWritten = (text: string) => (/^\d+$/.test(text) ? Number(text) : text)
 
 describe('the tables of the configuration', () => {
-  it('have every field that the parsers take', () => {
-    expect(FIELDS.length).toBeGreaterThan(60)
-    expect(FIELDS.filter((field) => !isList(field) && !isDocumented(field))).toEqual([])
+  it.each(told)('say of $path what is said where it is declared', ({ path, says }) => {
+    expect(rowsOn(path).map(({ what }) => what)).toEqual([says])
+  })
+
+  it.each(untold)('name $path in what they say of the object around it', ({ path, around }) => {
+    expect(quoted(around)).toContain(path.split('.').at(-1))
+  })
+
+  it('are about all of it', () => {
+    expect(told.length).toBeGreaterThan(60)
   })
 
   it('have no field that is none', () => {

@@ -1,11 +1,10 @@
-import { App, Stack } from 'aws-cdk-lib'
+import { App, Duration, Stack } from 'aws-cdk-lib'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { OcspStapling, TicketKeyRing } from 'ticketring'
 
-// A ring and a set of staples for one fleet of HAProxy machines, in a stack of your own. Durations are in seconds.
-const HOUR = 3600
+// A ring and a set of staples for one fleet of HAProxy machines, in a stack of your own.
 const TARGETS = { tag: 'ticketring', values: ['edge'], minInstances: 2 }
 const HAPROXY = {
   socket: '/run/haproxy/admin.sock',
@@ -27,7 +26,7 @@ const ring = new TicketKeyRing(stack, 'Edge', {
   name: 'edge',
   targets: TARGETS,
   servers: { haproxy: { ...HAPROXY, keys: '/run/ticketring/edge/haproxy.keys', keySize: 80 } },
-  rotation: { every: 4 * HOUR, ticketLifetime: 2 * HOUR, maxKeyAge: 12 * HOUR, trigger: 'schedule' },
+  rotation: { every: Duration.hours(4), ticketLifetime: Duration.hours(2) },
   operations,
 })
 ring.grantRead(fleetRole)
@@ -46,11 +45,14 @@ const staples = new OcspStapling(stack, 'Web', {
     {
       name: 'www',
       chain: { parameter: '/tls/www/chain' },
-      hash: 'sha1',
-      revoked: 'staple',
-      mustStaple: 'withdraw',
     },
   ],
   operations,
 })
 staples.grantRead(fleetRole)
+
+// An alarm of your own beside those that are made: on half a day without a fresh key.
+ring.metricKeyAge({ period: Duration.minutes(15) }).createAlarm(stack, 'KeyTooOld', {
+  threshold: Duration.hours(12).toSeconds(),
+  evaluationPeriods: 1,
+})

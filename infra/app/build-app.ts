@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { App, CfnOutput, Stack, type StackProps, Validations } from 'aws-cdk-lib'
+import { App, CfnOutput, Duration, Stack, type StackProps, Validations } from 'aws-cdk-lib'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
@@ -19,6 +19,7 @@ import {
   storePath,
 } from '../fleet/names.ts'
 import type { Operations } from '../fleet/operations.ts'
+import type { DeliveryProps } from '../fleet/props.ts'
 import type { RingConfiguration } from '../ring/configuration.ts'
 import { TicketKeyRing } from '../ring/ticket-key-ring.ts'
 import type { StaplingConfiguration } from '../stapling/configuration.ts'
@@ -82,7 +83,12 @@ export class TicketringStack extends Stack {
   ): SynthesisedRing {
     const id = pascal(ring.name)
     const [delivery, props] = splitDelivery(ring)
-    const construct = new TicketKeyRing(this, id, { ...props, delivery, operations })
+    const construct = new TicketKeyRing(this, id, {
+      ...props,
+      rotation: durations(ring.rotation, ['every', 'ticketLifetime', 'maxKeyAge']),
+      delivery,
+      operations,
+    })
     letRead(construct, fleetRoles)
     tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
     tell(
@@ -110,7 +116,9 @@ export class TicketringStack extends Stack {
 
   #addSet(configuration: StaplingConfiguration, operations: Operations): SynthesisedSet {
     const [delivery, set] = splitDelivery(configuration)
-    const { name, targets, servers, certificates, fleetRoles, ...asking } = set
+    const { name, targets, servers, fleetRoles, certificates: configured, ...others } = set
+    const asking = { ...others, refresh: durations(others.refresh, ['every', 'least', 'most']) }
+    const certificates = configured.map((each) => durations(each, ['maxAge']))
     const id = `${pascal(name)}Staples`
     const props = { name, targets, servers, certificates, asking, delivery, operations }
     const construct = new OcspStapling(this, id, props)
@@ -135,12 +143,24 @@ export class TicketringStack extends Stack {
 
 /** What a construct takes as one prop, and the rest of its configuration. */
 function splitDelivery<T extends DeliveryConfiguration>({ repairEvery, endpoints, program, ...rest }: T) {
-  const delivery: DeliveryConfiguration = {
-    repairEvery,
+  const delivery: DeliveryProps = {
+    repairEvery: Duration.seconds(repairEvery),
     ...(endpoints === undefined ? {} : { endpoints }),
     ...(program === undefined ? {} : { program }),
   }
   return [delivery, rest] as const
+}
+
+/** Seconds as a construct takes them. */
+function durations<T extends object, K extends keyof T>(
+  values: T,
+  names: readonly K[],
+): { readonly [P in keyof T]: P extends K ? Duration : T[P] } {
+  const entries = Object.entries(values).map(([name, value]) => [
+    name,
+    names.includes(name as K) ? Duration.seconds(value) : value,
+  ])
+  return Object.fromEntries(entries)
 }
 
 /** An output of the stack: below its construct, or two rings named `a` and `a-status` would meet in one id. */

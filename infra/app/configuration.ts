@@ -1,31 +1,39 @@
 import { isRefusal } from '../../lambda/kernel/errors.ts'
-import { freeze, Inspection, type Section } from '../fleet/inspection.ts'
-import { readRegions, refuseForeign } from '../fleet/regions.ts'
-import { ownProgram } from '../program/program.ts'
-import { type RingConfiguration, readRing } from '../ring/configuration.ts'
-import { refuseCommon } from '../ring/meeting.ts'
-import { readSet, type StaplingConfiguration } from '../stapling/configuration.ts'
-import { buildStapleDocument } from '../stapling/document.ts'
+import { Inspection, Place } from '../../lambda/kernel/inspection.ts'
 import {
-  type AlarmConfiguration,
-  type LogConfiguration,
-  readAlarms,
-  readLogs,
-} from './operations-configuration.ts'
+  list,
+  object,
+  optional,
+  refuseNamesakes,
+  setting,
+  type Values,
+} from '../../lambda/kernel/settings.ts'
+import { freeze } from '../fleet/inspection.ts'
+import { deployedTo, refuseForeign, regions } from '../fleet/regions.ts'
+import { ownProgram } from '../program/program.ts'
+import { type RingConfiguration, ring } from '../ring/configuration.ts'
+import { refuseCommon } from '../ring/meeting.ts'
+import { type StaplingConfiguration, set } from '../stapling/configuration.ts'
+import { buildStapleDocument } from '../stapling/document.ts'
+import { alarms, logs, topic } from './operations-configuration.ts'
 
 /** The whole of `cdk.json`'s context `ticketring`. */
-export interface Configuration {
-  readonly rings: readonly RingConfiguration[]
+export const TICKETRING = {
+  rings: setting(list(ring, { least: 0, of: 'rings' }, { check: refuseMeeting }), { normal: [] }),
   /** Sets of certificates whose OCSP responses are stapled. */
-  readonly stapling: readonly StaplingConfiguration[]
-  /** Whom alarms tell. */
-  readonly alarms: AlarmConfiguration
-  readonly logs: LogConfiguration
-  /** One for now; none means the Region that `cdk deploy` is run for. */
-  readonly regions: readonly string[]
+  stapling: setting(list(set, { least: 0, of: 'sets of certificates' }, { check: refuseSets }), {
+    normal: [],
+  }),
+  alarms: setting(alarms),
+  alarmTopic: optional(topic, { says: 'one topic for both, in place of `alarms`' }),
+  logs: setting(logs),
+  regions: setting(regions, {
+    says: "one Region for now, of the partitions aws, aws-us-gov, aws-cn, aws-eusc, aws-iso, -iso-b, -iso-e or -iso-f, by botocore's list; every ARN is of that Region. Name it where its endpoints do not end in amazonaws.com",
+    normal: [],
+  }),
 }
-
-const FIELDS = ['rings', 'stapling', 'alarms', 'alarmTopic', 'logs', 'regions']
+type Context = Values<typeof TICKETRING>
+export type Configuration = Omit<Context, 'alarmTopic'>
 
 /**
  * Reads the context `ticketring`. `region`: the CLI's, which is deployed to where the configuration names none.
@@ -36,64 +44,43 @@ export function parseConfiguration(
   { region }: { readonly region?: string | undefined } = {},
 ): Configuration {
   const inspection = new Inspection()
-  const top = inspection.section('ticketring', value, FIELDS)
-  const rings = readNamed(inspection, top, { field: 'rings', of: 'rings', least: leastRings(top) }, readRing)
-  refuseCommon(inspection, rings, top.at('rings'))
-  const stapling = top.has('stapling')
-    ? readNamed(inspection, top, { field: 'stapling', of: 'sets of certificates', least: 0 }, readSet)
-    : []
-  refuseLargeDocuments(inspection, stapling, top.at('stapling'))
-  const regions = readRegions(inspection, top, region)
-  const configuration = {
-    rings,
-    stapling,
-    regions: regions.configured,
-    alarms: readAlarms(top),
-    logs: readLogs(top),
-  }
-  refuseForeign(inspection, value, top.path, regions.deployed)
+  const place = new Place(inspection, 'ticketring')
+  const { alarmTopic, ...read } = object(TICKETRING, refuseTogether).read(value, place, {})
+  const deployed = deployedTo(read.regions, region, place.at('regions'))
+  refuseForeign(value, deployed, { inspection, path: place.path })
   inspection.settle('a sound context "ticketring" in cdk.json')
-  return freeze(configuration)
+  // One topic alone means it for both kinds of alarms.
+  return freeze({ ...read, alarms: alarmTopic === undefined ? read.alarms : { page: alarmTopic } })
 }
 
-/** A document is built from what is sound: its size is a problem beside those of the other sets. */
-function refuseLargeDocuments(
-  inspection: Inspection,
-  sets: readonly StaplingConfiguration[],
-  path: string,
-): void {
-  sets.forEach((set, index) => {
-    const at = `${path}[${index}]`
-    if (inspection.hasProblemsBelow(at)) return
-    try {
-      buildStapleDocument(set, ownProgram())
-    } catch (error) {
-      if (!isRefusal(error, 'configuration-invalid')) throw error
-      inspection.note(`${at}.servers`, `${error.wanted}. ${error.fix}`, error.came)
-    }
+function refuseTogether({ rings, stapling, alarms: told, alarmTopic }: Context, place: Place): void {
+  // An owner may want staples alone.
+  if (rings.length === 0 && stapling.length === 0 && place.isSound())
+    place.at('rings').note('a list of 1 or more rings', rings)
+  if (alarmTopic !== undefined && Object.keys(told).length > 0) {
+    place.at('alarmTopic').note('absent beside alarms, which names topics itself', alarmTopic)
+  }
+}
+
+function refuseMeeting(rings: readonly RingConfiguration[], place: Place): void {
+  refuseNamesakes(rings, place)
+  refuseCommon(rings, place)
+}
+
+function refuseSets(sets: readonly StaplingConfiguration[], place: Place): void {
+  refuseNamesakes(sets, place)
+  sets.forEach((each, index) => {
+    refuseLargeDocument(each, place.at(index))
   })
 }
 
-/** An owner may want staples alone. */
-function leastRings(top: Section): number {
-  const stapling = top.raw('stapling')
-  return Array.isArray(stapling) && stapling.length > 0 ? 0 : 1
-}
-
-/** Reads a list whose items have a name each, and no two the same. */
-function readNamed<T extends { readonly name: string }>(
-  inspection: Inspection,
-  top: Section,
-  { field, of, least }: { readonly field: string; readonly of: string; readonly least: number },
-  read: (inspection: Inspection, item: unknown, path: string) => T,
-): readonly T[] {
-  if (least === 0 && !top.has(field)) return []
-  const items = top.list(field, { least, most: Number.POSITIVE_INFINITY, of }, (item, path) =>
-    read(inspection, item, path),
-  )
-  inspection.refuseRepeated(
-    top.at(field),
-    items.map(({ name }) => name),
-  )
-  return items
+/** A document is built from what is sound: its size is a problem beside those of the other sets. */
+function refuseLargeDocument(one: StaplingConfiguration, place: Place): void {
+  if (!place.isSound()) return
+  try {
+    buildStapleDocument(one, ownProgram())
+  } catch (error) {
+    if (!isRefusal(error, 'configuration-invalid')) throw error
+    place.at('servers').note(`${error.wanted}. ${error.fix}`, error.came)
+  }
 }

@@ -1,4 +1,4 @@
-import { Inspection } from '../fleet/inspection.ts'
+import { Inspection } from '../../lambda/kernel/inspection.ts'
 
 /** CloudFormation's: bytes of a template's body, and resources of a stack. IAM's: characters of a role's inline policies. */
 const MOST = { bytes: 1_000_000, resources: 500, policies: 10_240 } as const

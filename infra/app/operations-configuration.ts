@@ -1,60 +1,52 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { Place } from '../../lambda/kernel/inspection.ts'
+import { object, oneOf, optional, orEmpty, setting, text, type Values } from '../../lambda/kernel/settings.ts'
 import { KEY_ARN } from '../fleet/arns.ts'
-import type { Section } from '../fleet/inspection.ts'
 
-/** Whom alarms tell, as configured. */
-export interface AlarmConfiguration {
-  /** ARN of the SNS topic for what needs an operator now. */
-  readonly page?: string
-  /** The same, for what can wait for the morning; `page` where there is none. */
-  readonly ticket?: string
-  readonly runbookUrl?: string
-}
-
-export interface LogConfiguration {
-  readonly retentionDays: number
-  /** ARN of a KMS key of the owner's. */
-  readonly key?: string
-}
-
-const TOPIC = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(\.fifo)?$/
-const TOPIC_WANTED = 'the ARN of an SNS topic'
-
-/** Reads whom alarms tell; `alarmTopic` alone means one topic for both. */
-export function readAlarms(top: Section): AlarmConfiguration {
-  if (top.has('alarmTopic')) {
-    if (top.has('alarms')) top.refuse('alarmTopic', 'absent beside alarms, which names topics itself', '')
-    const topic = top.text('alarmTopic', TOPIC, TOPIC_WANTED)
-    return { page: topic }
-  }
-  const alarms = top.section('alarms', ['page', 'ticket', 'runbookUrl'], {})
-  if (alarms.has('ticket') && !alarms.has('page')) alarms.refuse('page', `${TOPIC_WANTED}, beside ticket`, '')
-  return {
-    ...(alarms.has('page') ? { page: alarms.text('page', TOPIC, TOPIC_WANTED) } : {}),
-    ...(alarms.has('ticket') ? { ticket: alarms.text('ticket', TOPIC, TOPIC_WANTED) } : {}),
-    ...(alarms.has('runbookUrl') ? { runbookUrl: readRunbookUrl(alarms) } : {}),
-  }
-}
+const TOPIC = 'the ARN of an SNS topic'
+export const topic = text(/^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(\.fifo)?$/, TOPIC)
 
 /** A description has 1,024 characters, and each alarm puts its own heading behind the URL. */
-function readRunbookUrl(alarms: Section): string {
-  const fits = (text: string) =>
-    text.length <= 500 &&
-    URL.canParse(text) &&
-    /^https?:$/.test(new URL(text).protocol) &&
-    !text.includes('#')
-  return alarms.text('runbookUrl', fits, 'a URL of http or https without #')
+const runbookUrl = text(
+  (value) =>
+    value.length <= 500 &&
+    URL.canParse(value) &&
+    /^https?:$/.test(new URL(value).protocol) &&
+    !value.includes('#'),
+  'a URL of http or https without #',
+)
+
+/** Whom alarms tell. */
+const ALARMS = {
+  page: optional(topic, { says: 'ARN of the SNS topic of alarms that need an operator now' }),
+  ticket: optional(topic, {
+    says: 'ARN of the SNS topic of alarms that [can wait](runbook.md); without it all tell `page`',
+  }),
+  runbookUrl: optional(runbookUrl, {
+    says: 'where you keep [the runbook](runbook.md), as a URL: alarms link to its headings',
+  }),
+}
+export type AlarmConfiguration = Values<typeof ALARMS>
+
+function refuseTicketAlone({ page, ticket }: AlarmConfiguration, place: Place): void {
+  if (ticket !== undefined && page === undefined) place.at('page').note(`${TOPIC}, beside ticket`, undefined)
 }
 
-export function readLogs(top: Section): LogConfiguration {
-  const logs = top.section('logs', ['retentionDays', 'key'], {})
-  return {
-    retentionDays: logs.oneOf('retentionDays', DAYS, RetentionDays.ONE_YEAR),
-    ...(logs.has('key') ? { key: logs.text('key', KEY_ARN, 'the ARN of a KMS key') } : {}),
-  }
-}
+export const alarms = orEmpty(object(ALARMS, refuseTicketAlone))
 
 /** The days that CloudWatch Logs takes; logs without an end are not offered. */
 const DAYS = Object.values(RetentionDays).filter(
   (days) => typeof days === 'number' && days !== RetentionDays.INFINITE,
 ) as [number, ...number[]]
+
+const LOGS = {
+  retentionDays: setting(oneOf(...DAYS), {
+    says: "days that the functions' logs are kept, of those that CloudWatch Logs knows",
+    normal: RetentionDays.ONE_YEAR as number,
+  }),
+  key: optional(text(KEY_ARN, 'the ARN of a KMS key'), {
+    says: "ARN of a KMS key of yours that encrypts them; its policy lets the Region's `logs` service use it",
+  }),
+}
+export type LogConfiguration = Values<typeof LOGS>
+export const logs = orEmpty(object(LOGS))

@@ -1,7 +1,7 @@
+import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
+import { durationText } from '../../lambda/kernel/settings.ts'
 import type { DeliveryConfiguration } from '../fleet/delivery-configuration.ts'
 import type { FleetDocument } from '../fleet/document.ts'
-import { durationText } from '../fleet/inspection.ts'
-import type { Targets } from '../fleet/machines.ts'
 import type { RingConfiguration } from '../ring/configuration.ts'
 import type { StaplingConfiguration } from '../stapling/configuration.ts'
 import type { AlarmConfiguration } from './operations-configuration.ts'
@@ -75,7 +75,7 @@ function repairText({ repairEvery, endpoints = {} }: DeliveryConfiguration): str
 }
 
 interface Fleet {
-  readonly targets: Targets
+  readonly targets: FleetTarget
   readonly servers: object
   readonly fleetRoles: readonly string[]
 }

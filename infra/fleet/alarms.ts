@@ -1,5 +1,12 @@
 import type { Duration } from 'aws-cdk-lib'
-import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  Metric,
+  type MetricOptions,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
@@ -23,6 +30,15 @@ export interface AlarmSpec {
    * so a first deploy does not page; where missing data counted as bad, each would page before the first tick.
    */
   readonly silence?: 'pages'
+}
+
+/** What a function measures of itself: the largest value of each period, unless told. */
+export function measured(
+  dimensionsMap: Readonly<Record<string, string>>,
+  metricName: string,
+  options: MetricOptions,
+): Metric {
+  return new Metric({ namespace: 'Ticketring', metricName, dimensionsMap, statistic: 'Maximum', ...options })
 }
 
 interface AlarmsProps {

@@ -1,66 +1,79 @@
-import { durationText, type Inspection, type Section } from './inspection.ts'
-
-/** How the program on the machines is kept going. */
-export interface DeliveryConfiguration {
-  /** Seconds from one run on each machine to the next, whatever was delivered. */
-  readonly repairEvery: number
-  /** Where the machines find the one service that they ask, if not at the usual address of their Region. */
-  readonly endpoints?: Endpoints
-  /** The document brings no program: it calls the one of a package, if that is the very program of this release. */
-  readonly program?: 'installed'
-}
-
-/** By the service's name in its endpoint: a FIPS or dual-stack one, or that of an interface VPC endpoint. */
-export interface Endpoints {
-  readonly secretsmanager?: string
-  readonly ssm?: string
-}
-
-export const DELIVERY_FIELDS = ['repairEvery', 'endpoints', 'program'] as const
+import {
+  type DurationRule,
+  duration,
+  type Kind,
+  object,
+  oneOf,
+  optional,
+  refuseDurations,
+  setting,
+  text,
+  type Values,
+} from '../../lambda/kernel/settings.ts'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 
-/** @param service the one that the machines ask. */
-export function readDelivery(
-  inspection: Inspection,
-  owner: Section,
-  service: keyof Endpoints,
-): DeliveryConfiguration {
-  const program = owner.oneOf('program', ['delivered', 'installed'], 'delivered')
+// Source: Systems Manager user guide, cron and rate expressions: an association's rate is 30 minutes or more.
+const RULES: readonly DurationRule<{ repairEvery: number }>[] = [
+  [
+    'repairEvery',
+    'whole minutes from 30m, the least of State Manager, to 6h',
+    ({ repairEvery: every }) => every < 30 * MINUTE || every > 6 * HOUR || every % MINUTE > 0,
+  ],
+]
+
+/** Notes what no association can do. */
+export const refuseRepair = (
+  values: { readonly repairEvery: number },
+  place: Parameters<typeof refuseDurations>[2],
+) => refuseDurations(RULES, values, place)
+
+const endpoint = text(isEndpoint, 'an https URL of a host alone, without a path')
+
+/**
+ * How the program on the machines is kept going.
+ * @param endpoints of the one service that the machines ask.
+ */
+export function deliverySettings<E>(endpoints: Kind<E>) {
   return {
-    repairEvery: readRepair(inspection, owner),
-    ...(owner.has('endpoints')
-      ? { endpoints: readEndpoints(owner.section('endpoints', [service]), service) }
-      : {}),
-    ...(program === 'installed' ? { program } : {}),
+    repairEvery: setting(duration, {
+      says: "from one run on each machine to the next, whatever was delivered: 30 minutes, State Manager's least, to 6 hours; a revoke reaches a machine that missed its command no later. It is most of the [bill](operations.md#costs)",
+      normal: 30 * MINUTE,
+    }),
+    endpoints: optional(endpoints, {
+      says: '`secretsmanager` of a ring, `ssm` of a set: https URL of the host where the machines find the service: a FIPS or dual-stack endpoint, or that of an interface VPC endpoint',
+    }),
+    program: optional(oneOf('delivered', 'installed'), {
+      says: "`delivered`: the document brings the program; `installed`: it calls the one of [this release's package](machines.md#what-is-on-a-machine), found by its SHA-256",
+      usual: 'delivered',
+    }),
   }
 }
 
-function readRepair(inspection: Inspection, owner: Section): number {
-  const every = owner.duration('repairEvery', 30 * MINUTE)
-  // Source: Systems Manager user guide, cron and rate expressions: an association's rate is 30 minutes or more.
-  const wanted = 'whole minutes from 30m, the least of State Manager, to 6h'
-  const isOff = every < 30 * MINUTE || every > 6 * HOUR || every % MINUTE > 0
-  if (isOff) inspection.note(owner.at('repairEvery'), wanted, durationText(every))
-  return every
+export const secretsManagerEndpoint = object({
+  secretsmanager: setting(endpoint, { machine: 'ENDPOINT_SECRETSMANAGER' }),
+})
+export const systemsManagerEndpoint = object({ ssm: setting(endpoint, { machine: 'ENDPOINT_SSM' }) })
+
+export type DeliveryConfiguration = Values<ReturnType<typeof deliverySettings<Endpoints>>>
+/** By the service's name in its endpoint: a FIPS or dual-stack one, or that of an interface VPC endpoint. */
+export interface Endpoints {
+  /**
+   * Of a ring.
+   * @default - the usual endpoint of its machines' Region
+   */
+  readonly secretsmanager?: string
+  /**
+   * Of a set of staples.
+   * @default - the usual endpoint of its machines' Region
+   */
+  readonly ssm?: string
 }
 
-function readEndpoints(endpoints: Section, service: keyof Endpoints): Endpoints {
-  return { [service]: endpoints.text(service, isEndpoint, 'an https URL of a host alone, without a path') }
-}
-
-function isEndpoint(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return url?.protocol === 'https:' && /^[a-z0-9.-]+$/.test(url.hostname) && url.origin === text
-}
-
-/** In the words of a machine's configuration file. */
-export function endpointSettings({
-  endpoints = {},
-}: DeliveryConfiguration): Readonly<Record<string, string>> {
-  const named = Object.entries(endpoints).map(([service, url]) => [`ENDPOINT_${service.toUpperCase()}`, url])
-  return Object.fromEntries(named)
+function isEndpoint(value: string): boolean {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  return url?.protocol === 'https:' && /^[a-z0-9.-]+$/.test(url.hostname) && url.origin === value
 }
 
 /** As an association's schedule says it. */

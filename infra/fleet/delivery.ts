@@ -2,16 +2,16 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { CfnFunction, IFunction } from 'aws-cdk-lib/aws-lambda'
 import { CfnAssociation, CfnDocument } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
+import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
 import { arnOf, type Wildcards } from './arns.ts'
 import { rateOf } from './delivery-configuration.ts'
 import type { FleetDocument } from './document.ts'
-import type { Targets } from './machines.ts'
 
 const HASH = /[0-9a-f]{12}$/
 
 interface FleetDeliveryProps {
   readonly document: FleetDocument
-  readonly targets: Targets
+  readonly targets: FleetTarget
   /** Name of the association. */
   readonly name: string
   /** Seconds from one run of the association to the next. */
@@ -23,7 +23,7 @@ interface FleetDeliveryProps {
 /** A document on its way to the machines: by Run Command when something changes, by State Manager to new and drifted ones. */
 export class FleetDelivery extends Construct {
   readonly #document: FleetDocument
-  readonly #targets: Targets
+  readonly #targets: FleetTarget
   readonly #resource: CfnDocument
   readonly #association: CfnAssociation
 

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RE2JS } from 're2js'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
-import type { ClientCertificate, VerifyListener } from '../../lambda/ring/server-settings.ts'
 import type { Program } from '../program/program.ts'
 import { programText } from '../program/program-text.ts'
 
@@ -109,23 +108,6 @@ function contentOf(
 function parameterLines({ parameter }: DocumentPlan): readonly string[] {
   const told = `SSM_${parameter.name}`
   return [`if [ -z "\${${told}+x}" ]; then ${told}='{{${parameter.name}}}'; fi`]
-}
-
-/** What proves a delivery, in the words of a machine's configuration file. */
-export function proofSettings(
-  server: 'HAPROXY' | 'NGINX',
-  { verify, client }: { readonly verify: readonly VerifyListener[]; readonly client?: ClientCertificate },
-): Readonly<Record<string, string>> {
-  return {
-    [`${server}_VERIFY`]: listenersText(verify),
-    ...(client === undefined
-      ? {}
-      : { [`${server}_CLIENT_CERT`]: client.certificate, [`${server}_CLIENT_KEY`]: client.key }),
-  }
-}
-
-export function listenersText(listeners: readonly VerifyListener[]): string {
-  return listeners.map(({ address, serverName }) => `${address}=${serverName}`).join(' ')
 }
 
 /** The settings stand in a text of Python, in a here-document of a shell: nothing in them may end either. */

@@ -1,25 +1,17 @@
 import { isIPv6 } from 'node:net'
-import type { ClientCertificate, VerifyListener } from '../../lambda/ring/server-settings.ts'
-import type { Inspection, Section } from './inspection.ts'
+import type { Place } from '../../lambda/kernel/inspection.ts'
+import {
+  type Kind,
+  list,
+  object,
+  oneOf,
+  optional,
+  refuseRepeated,
+  setting,
+  text,
+  type Values,
+} from '../../lambda/kernel/settings.ts'
 
-/** Which machines hold something: nothing here has a default. */
-export interface Targets {
-  /** Tag key of the machines. */
-  readonly tag: string
-  /** Tag values, one to five: Run Command takes no more for a key. */
-  readonly values: readonly string[]
-  /** With fewer machines than this nothing goes on; where it is set, `minShare` does not count. */
-  readonly minInstances?: number
-  /** Percent of the machines that were there which have to be there still; half of them unless told. */
-  readonly minShare?: number
-  /** Percent of the machines that may fail before the others are spared; 5 unless told. */
-  readonly maxFailures?: number
-}
-
-// Letters, digits and the signs that Run Command takes after `tag:`, which is no `+`, 128 with it in an association;
-// `aws:` is reserved, and a wildcard would select other machines.
-const TAG_KEY = /^(?!aws:)[\w.:/=@-]{1,124}$/
-const TAG_VALUE = /^[\w.:/=+@ -]{1,256}$/
 // What a setting may hold: it travels inside the single quotes of a shell script, in a document with `{{ }}`, and a
 // list of paths is split at spaces and `=`.
 const PATH = /^(?!.*\/\/)(?!.*\/\.\.?(\/|$))\/[A-Za-z0-9_./@+-]{0,200}[A-Za-z0-9_]$/
@@ -28,133 +20,114 @@ const USER = /^[a-z_][a-z0-9_-]{0,31}$/
 const ADDRESS =
   /^([A-Za-z0-9][A-Za-z0-9.-]{0,200}|\[[0-9a-fA-F:.]+\]):([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/
 const SERVER_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i
-const ROLE_NAME = /^[\w+=,.@-]{1,64}$/
 
-export function readTargets(owner: Section): Targets {
-  const targets = owner.section('targets', ['tag', 'values', 'minInstances', 'minShare', 'maxFailures'])
+export const path = text(PATH, 'an absolute path of plain characters, without . or .. in it')
+/** A command in words, for no shell. */
+export const command = text(COMMAND, 'words of letters, digits and _ . / : = @ , + -')
+
+/** A path of keys, which are never on a disk. */
+export const keysPath: Kind<string> = {
+  read(value, place) {
+    const read = path.read(value, place, {})
+    if (read !== '' && !/^\/(run|var\/run|dev\/shm)\//.test(read)) {
+      place.note('a path below /run, /var/run or /dev/shm, which are a tmpfs: keys touch no disk', value)
+    }
+    return read
+  },
+}
+
+/** Paths of which a machine's settings hold a list; an empty one would leave the server out without a word. */
+export const paths = (most: number) =>
+  list(
+    text(PATH, 'absolute paths of plain characters'),
+    { least: 1, most, of: 'absolute paths of plain characters' },
+    { text: (all) => all.join(' ') },
+  )
+
+const LISTENER = {
+  address: setting(text(isAddress, 'address:port or [IPv6]:port as seen on the machine, or unix:/path'), {
+    says: '`address:port` or `[IPv6]:port` as seen on the machine of a listener that takes plain TLS, or `unix:/path` of one that root alone reaches',
+  }),
+  serverName: setting(text(SERVER_NAME, 'a server name'), { says: 'the server name (SNI) to ask it for' }),
+  clientCertificate: optional(oneOf('required'), {
+    says: '`required`: what the listener, or what a `unix:` one stands for, demands of its clients',
+  }),
+}
+/** A listener on the machine that proves what it serves: it must take plain TLS, no PROXY protocol. */
+export type VerifyListener = Values<typeof LISTENER>
+
+const CLIENT = { certificate: setting(path), key: setting(path) }
+
+/** What every kind of server has: who owns its files, and what proves that a delivery has arrived. */
+export function proofSettings<const S extends 'HAPROXY' | 'NGINX'>(server: S, proves: string) {
   return {
-    tag: targets.text(
-      'tag',
-      TAG_KEY,
-      'a tag key of 1 to 124 letters, digits and _ . : / = @ - that does not begin with aws:',
+    owner: setting(text(USER, "the user name of the server's master process"), {
+      says: "user of the server's master process, who owns the files",
+      machine: `${server}_OWNER`,
+    }),
+    verify: setting(
+      list(
+        object(LISTENER),
+        { least: 1, most: 20, of: `listeners: without a handshake nothing proves ${proves}` },
+        { text: listenersText },
+      ),
+      { machine: `${server}_VERIFY` },
     ),
-    values: targets.texts('values', TAG_VALUE, { least: 1, most: 5, of: 'tag values without wildcards' }),
-    ...(targets.has('minInstances') ? { minInstances: targets.integer('minInstances', 1) } : {}),
-    ...(targets.has('minShare') ? { minShare: readPercent(targets, 'minShare', 1) } : {}),
-    ...(targets.has('maxFailures') ? { maxFailures: readPercent(targets, 'maxFailures', 0) } : {}),
+    client: optional(
+      object({
+        certificate: { ...CLIENT.certificate, machine: `${server}_CLIENT_CERT` },
+        key: { ...CLIENT.key, machine: `${server}_CLIENT_KEY` },
+      }),
+      { says: 'files `certificate` and `key` on the machine, which a guarded listener is shown' },
+    ),
   }
 }
 
-/** A share in percent, such as 50. */
-function readPercent(targets: Section, name: string, least: number): number {
-  const value = targets.raw(name)
-  const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= 100
-  return fits ? value : targets.refuse(name, `a whole number of percent, ${least} to 100`, Number.NaN)
+/** How nginx is told of new files. */
+export const NGINX_COMMANDS = {
+  test: setting(command, {
+    says: 'checks the configuration: a command in words, without a shell',
+    normal: 'nginx -t',
+    machine: 'NGINX_TEST',
+  }),
+  reload: setting(command, {
+    says: 'reloads the server: a command in words, without a shell',
+    normal: 'systemctl reload nginx',
+    machine: 'NGINX_RELOAD',
+  }),
+}
+
+export function listenersText(listeners: readonly VerifyListener[]): string {
+  return listeners.map(({ address, serverName }) => `${address}=${serverName}`).join(' ')
+}
+
+/** Notes where there is no server. */
+export function refuseNone(
+  servers: { readonly haproxy?: object; readonly nginx?: object },
+  place: Place,
+): void {
+  const isNone = servers.haproxy === undefined && servers.nginx === undefined
+  if (isNone) place.at('haproxy').note('at least one of haproxy and nginx', undefined)
 }
 
 /** Names of the instance roles that may read what is delivered. */
-export function readFleetRoles(inspection: Inspection, owner: Section): readonly string[] {
-  if (!owner.has('fleetRoles')) return []
-  const roles = owner.texts('fleetRoles', ROLE_NAME, { least: 0, most: 20, of: 'names of IAM roles' })
-  inspection.refuseRepeated(owner.at('fleetRoles'), roles, '')
-  return roles
-}
-
-/** Those of its roles that a ring shares with others: one name, or several. */
-export function readSharedRole(owner: Section, fleetRoles: readonly string[]): readonly string[] {
-  const said = owner.raw('sharedRole')
-  if (typeof said === 'string' && fleetRoles.includes(said)) return [said]
-  const of = 'names in fleetRoles, of roles that may read other rings too'
-  return owner.texts('sharedRole', (name) => fleetRoles.includes(name), { least: 1, most: 20, of })
-}
-
-/** The section of the servers: one of them at least is there. */
-export function readServersSection(owner: Section): Section {
-  const servers = owner.section('servers', ['haproxy', 'nginx'])
-  if (!servers.has('haproxy') && !servers.has('nginx')) {
-    servers.refuse('haproxy', 'at least one of haproxy and nginx', undefined)
-  }
-  return servers
-}
-
-export const PATH_WANTED = 'an absolute path of plain characters, without . or .. in it'
-
-export function readPath(server: Section, name: string): string {
-  return server.text(name, PATH, PATH_WANTED)
-}
-
-/** A path of keys, which are never on a disk. */
-export function readKeysPath(server: Section, name: string): string {
-  const path = readPath(server, name)
-  if (path === '' || /^\/(run|var\/run|dev\/shm)\//.test(path)) return path
-  return server.refuse(
-    name,
-    'a path below /run, /var/run or /dev/shm, which are a tmpfs: keys touch no disk',
-    '',
-  )
-}
-
-/** A list of paths; an empty one would leave the server out without a word. */
-export function readPaths(server: Section, name: string, most: number): readonly string[] {
-  return server.texts(name, PATH, { least: 1, most, of: 'absolute paths of plain characters' })
-}
-
-/** A command in words, for no shell; without a fallback it must be there. */
-export function readCommand(server: Section, name: string, fallback?: string): string {
-  return server.text(name, COMMAND, 'words of letters, digits and _ . / : = @ , + -', fallback)
-}
-
-export function readOwner(server: Section): string {
-  return server.text('owner', USER, "the user name of the server's master process")
-}
-
-/** What proves that a delivery has arrived. */
-export interface Proof {
-  readonly verify: readonly VerifyListener[]
-  readonly client?: ClientCertificate
-}
-
-/** @param proves what a handshake proves and nothing else does. */
-export function readProof(inspection: Inspection, server: Section, proves: string): Proof {
-  const size = { least: 1, most: 20, of: `listeners: without a handshake nothing proves ${proves}` }
-  const verify = server.list('verify', size, (item, path) =>
-    readListener(inspection.section(path, item, LISTENER)),
-  )
-  return { verify, ...(server.has('client') ? { client: readClient(server) } : {}) }
-}
-
-const LISTENER = ['address', 'serverName', 'clientCertificate']
-
-function readListener(listener: Section): VerifyListener {
-  return {
-    address: listener.text(
-      'address',
-      isAddress,
-      'address:port or [IPv6]:port as seen on the machine, or unix:/path',
-    ),
-    serverName: listener.text('serverName', SERVER_NAME, 'a server name'),
-    ...(listener.has('clientCertificate')
-      ? { clientCertificate: listener.oneOf('clientCertificate', ['required'], 'required') }
-      : {}),
-  }
-}
-
-function readClient(server: Section): ClientCertificate {
-  const client = server.section('client', ['certificate', 'key'])
-  return { certificate: readPath(client, 'certificate'), key: readPath(client, 'key') }
-}
+export const fleetRoles = list(
+  text(/^[\w+=,.@-]{1,64}$/, 'names of IAM roles'),
+  { least: 0, most: 20, of: 'names of IAM roles' },
+  { check: (roles, place) => refuseRepeated(roles, (index) => place.at(index)) },
+)
 
 /** `sun_path` of unix(7) has 108 bytes with its last zero; HAProxy needs a dozen for the name it binds first. */
 const MOST_OF_SOCKET = 95
 
-function isAddress(text: string): boolean {
-  if (!isUnix(text)) return isSocketAddress(text)
-  const path = text.slice(UNIX.length)
-  return PATH.test(path) && path.length <= MOST_OF_SOCKET
+function isAddress(address: string): boolean {
+  if (!isUnix(address)) return isSocketAddress(address)
+  const socket = address.slice(UNIX.length)
+  return PATH.test(socket) && socket.length <= MOST_OF_SOCKET
 }
 
-function isSocketAddress(text: string): boolean {
-  const [, host = ''] = ADDRESS.exec(text) ?? []
+function isSocketAddress(address: string): boolean {
+  const [, host = ''] = ADDRESS.exec(address) ?? []
   return host.startsWith('[') ? isIPv6(host.slice(1, -1)) : host !== ''
 }
 

@@ -1,16 +1,12 @@
-import type { Section } from './inspection.ts'
+import { text } from '../../lambda/kernel/settings.ts'
 
 // 29 = the 64 characters of a role's name, less `ticketring-`, `-rotation-` and the longest Region. As roles are named
 // ticketring-<ring>-rotation-* and ticketring-<set>-staples-*, no other name may make its role look like one of them;
 // nor may a ring named <set>-staples share a schedule group with the set.
-const NAME = /^(?!.*-(rotation|staples))[a-z0-9][a-z0-9-]{0,28}$/
-
-/** Reads the name of a ring or of a set. */
-export function readName(section: Section): string {
-  const wanted =
-    'a name of 1 to 29 lower-case letters, digits and hyphens, without "-rotation" and "-staples"'
-  return section.text('name', NAME, wanted)
-}
+export const NAME = text(
+  /^(?!.*-(rotation|staples))[a-z0-9][a-z0-9-]{0,28}$/,
+  'a name of 1 to 29 lower-case letters, digits and hyphens, without "-rotation" and "-staples"',
+)
 
 /** Name of a ring's secret. */
 export function secretName(ring: string): string {

@@ -1,12 +1,18 @@
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
+import { list, object, setting, text, type Values } from '../../lambda/kernel/settings.ts'
 import { arnOf, type Wildcards } from './arns.ts'
 
+const ids = (kind: string, most: number, of: string) =>
+  setting(list(text(new RegExp(`^${kind}-[0-9a-f]{8,17}$`), of), { least: 1, most, of }))
+
 /** Where the function runs, for responders that only a VPC reaches. */
-export interface Network {
-  readonly subnetIds: readonly string[]
-  readonly securityGroupIds: readonly string[]
+const NETWORK = {
+  subnetIds: ids('subnet', 16, 'ids of subnets'),
+  securityGroupIds: ids('sg', 5, 'ids of security groups'),
 }
+export const network = object(NETWORK)
+export type Network = Values<typeof NETWORK>
 
 const LOOK = ['ec2:DescribeNetworkInterfaces', 'ec2:DescribeSubnets']
 const CREATE = 'ec2:CreateNetworkInterface'

@@ -1,4 +1,5 @@
-import type { Inspection, Section } from './inspection.ts'
+import type { Inspection, Place } from '../../lambda/kernel/inspection.ts'
+import { list, text } from '../../lambda/kernel/settings.ts'
 
 /** The partitions whose endpoints the machines know. Source: botocore's partitions.json. */
 const PARTITIONS = [
@@ -23,28 +24,24 @@ export function endpointSuffix(region: string): string | undefined {
   return PARTITIONS.find(({ regions }) => regions.test(region))?.suffix
 }
 
-/** The Region that is deployed to: the configured one, else that of the CLI, which may not be known yet. */
-export interface Regions {
-  readonly configured: readonly string[]
-  readonly deployed: string | undefined
-}
+const region = text((name) => endpointSuffix(name) !== undefined, WANTED)
+export const regions = list(region, {
+  least: 1,
+  most: 1,
+  of: 'Region: a ring that spans several, with a replicated secret, is not there yet',
+})
 
-export function readRegions(inspection: Inspection, top: Section, ofTheCli: string | undefined): Regions {
-  const configured = top.has('regions') ? readConfigured(inspection, top) : []
+/** Notes a Region of the CLI that is not known, where none is configured. @returns the Region that is deployed to, which may not be known yet. */
+export function deployedTo(
+  configured: readonly string[],
+  ofTheCli: string | undefined,
+  place: Place,
+): string | undefined {
   const [deployed = ofTheCli] = configured
   if (configured.length === 0 && ofTheCli !== undefined && endpointSuffix(ofTheCli) === undefined) {
-    inspection.note(top.at('regions'), `${WANTED}; or the CLI at such a one`, ofTheCli)
+    place.note(`${WANTED}; or the CLI at such a one`, ofTheCli)
   }
-  return { configured, deployed: deployed === '' ? undefined : deployed }
-}
-
-function readConfigured(inspection: Inspection, top: Section): readonly string[] {
-  const of = 'Region: a ring that spans several, with a replicated secret, is not there yet'
-  return top.list('regions', { least: 1, most: 1, of }, (item, path) => {
-    if (typeof item === 'string' && endpointSuffix(item) !== undefined) return item
-    inspection.note(path, WANTED, item)
-    return ''
-  })
+  return deployed === '' ? undefined : deployed
 }
 
 /** Every ARN of a value with its path. */
@@ -57,17 +54,17 @@ function arnsIn(value: unknown, path: string): readonly (readonly [path: string,
 
 /** Notes each ARN of another Region than the one deployed to, as it was written: nothing of ours reaches into another. */
 export function refuseForeign(
-  inspection: Inspection,
   configuration: unknown,
-  path: string,
   deployed: string | undefined,
+  { inspection, path }: { readonly inspection: Inspection; readonly path: string },
 ): void {
   const all = arnsIn(configuration, path)
     .map(([at, arn]) => ({ at, arn, region: arn.split(':')[3] ?? '' }))
-    .filter(({ region }) => region !== '')
+    .filter((each) => each.region !== '')
   // Where no Region is named, all of them have to be of one Region at least.
   const wanted = deployed ?? all[0]?.region
-  for (const { at, arn, region } of all) {
-    if (region !== wanted) inspection.note(at, `an ARN of ${wanted}, where everything else is`, arn)
+  for (const each of all) {
+    if (each.region !== wanted)
+      inspection.note(each.at, `an ARN of ${wanted}, where everything else is`, each.arn)
   }
 }

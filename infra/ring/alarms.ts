@@ -1,5 +1,5 @@
 import { Duration } from 'aws-cdk-lib'
-import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { type AlarmSpec, functionAlarms } from '../fleet/alarms.ts'
@@ -14,21 +14,14 @@ export type RingMetric =
   | 'Members'
   | 'AuthBypass'
 
-const TICK = Duration.minutes(TICK_MINUTES)
+/** One tick measures once. */
+export const TICK = Duration.minutes(TICK_MINUTES)
 
-/** One metric of a ring, the largest value of each five minutes: one tick writes one. */
-export function ringMetric(ring: string, metricName: RingMetric): Metric {
-  return new Metric({
-    namespace: 'Ticketring',
-    metricName,
-    dimensionsMap: { Ring: ring },
-    period: TICK,
-    statistic: 'Maximum',
-  })
-}
+/** The methods of the construct that the alarms watch. */
+export type RingMetrics = Readonly<Record<`metric${RingMetric}`, () => IMetric>>
 
 interface Watched {
-  readonly ring: string
+  readonly metrics: RingMetrics
   /** Seconds after which keys are too old. */
   readonly maxKeyAge: number
   /** Whether its machines look for tickets that open guarded listeners. */
@@ -39,7 +32,7 @@ interface Watched {
 
 /** What is watched of one ring. */
 export function ringAlarms({
-  ring,
+  metrics,
   maxKeyAge,
   checksAuthentication,
   handler,
@@ -47,7 +40,7 @@ export function ringAlarms({
 }: Watched): readonly AlarmSpec[] {
   return [
     {
-      metric: ringMetric(ring, 'KeyAge'),
+      metric: metrics.metricKeyAge(),
       heading: 'key-age',
       meaning:
         'the key that encrypts is older than maxKeyAge, or, in the state of no data, the function is silent',
@@ -59,7 +52,7 @@ export function ringAlarms({
       silence: 'pages',
     },
     {
-      metric: ringMetric(ring, 'RotationHeld'),
+      metric: metrics.metricRotationHeld(),
       heading: 'rotation-held',
       meaning: 'a rotation that is due has waited for the fleet for half an hour',
       limit: { above: 0 },
@@ -68,7 +61,7 @@ export function ringAlarms({
       tells: 'page',
     },
     {
-      metric: ringMetric(ring, 'RotationForced'),
+      metric: metrics.metricRotationForced(),
       heading: 'rotation-forced',
       meaning: 'keys got too old and were changed although machines are behind: those lose resumptions',
       limit: { above: 0 },
@@ -77,7 +70,7 @@ export function ringAlarms({
       tells: 'page',
     },
     {
-      metric: ringMetric(ring, 'Stragglers'),
+      metric: metrics.metricStragglers(),
       heading: 'stragglers',
       meaning: 'machines have been behind for half an hour, in which deliveries were repeated',
       limit: { above: 0 },
@@ -85,14 +78,14 @@ export function ringAlarms({
       of: 7,
       tells: 'ticket',
     },
-    ...(checksAuthentication ? [authBypass(ring)] : []),
+    ...(checksAuthentication ? [authBypass(metrics)] : []),
     ...functionAlarms(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
   ]
 }
 
-function authBypass(ring: string): AlarmSpec {
+function authBypass(metrics: RingMetrics): AlarmSpec {
   return {
-    metric: ringMetric(ring, 'AuthBypass'),
+    metric: metrics.metricAuthBypass(),
     heading: 'auth-bypass',
     meaning: 'on some machine a ticket of an open listener opened one that demands a client certificate',
     limit: { above: 0 },

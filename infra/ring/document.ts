@@ -1,10 +1,9 @@
-import type { ServersSettings } from '../../lambda/ring/server-settings.ts'
-import { endpointSettings } from '../fleet/delivery-configuration.ts'
-import { buildDocument, type FleetDocument, listenersText, proofSettings } from '../fleet/document.ts'
-import type { Proof } from '../fleet/machines.ts'
+import { machineSettings } from '../../lambda/kernel/settings.ts'
+import { buildDocument, type FleetDocument } from '../fleet/document.ts'
+import { listenersText } from '../fleet/machines.ts'
 import { groupName, secretName } from '../fleet/names.ts'
 import type { Program } from '../program/program.ts'
-import type { RingConfiguration } from './configuration.ts'
+import { RING, type RingConfiguration, type ServersSettings } from './configuration.ts'
 import { isGuarded } from './trust-group.ts'
 
 /**
@@ -33,51 +32,14 @@ export function buildRingDocument(ring: RingConfiguration, program: Program): Fl
 
 /** The settings a ring's machines start from, in the words of `/etc/ticketring/<ring>.conf`. */
 function ringSettings(ring: RingConfiguration): Readonly<Record<string, string>> {
-  const { name, servers, rotation } = ring
-  return {
-    SECRET: secretName(name),
-    TICKET_LIFETIME: String(rotation.ticketLifetime),
-    ...endpointSettings(ring),
-    ...mixedSettings(ring),
-    ...haproxySettings(servers),
-    ...nginxSettings(servers),
-  }
+  const guarded = ring.mixedClientAuthentication === undefined ? {} : guardedSettings(ring.servers)
+  return { SECRET: secretName(ring.name), ...machineSettings(RING, ring), ...guarded }
 }
 
 /** Of the listeners to verify, those that a ticket of the others must not open. */
-function mixedSettings({ mixedClientAuthentication, servers }: RingConfiguration) {
-  if (mixedClientAuthentication === undefined) return {}
-  return {
-    MIXED_CLIENT_AUTHENTICATION: mixedClientAuthentication,
-    ...guardedSettings('HAPROXY', servers.haproxy),
-    ...guardedSettings('NGINX', servers.nginx),
-  }
-}
-
-function guardedSettings(server: 'HAPROXY' | 'NGINX', proof: Proof | undefined) {
-  const guarded = (proof?.verify ?? []).filter(isGuarded)
-  return guarded.length === 0 ? {} : { [`${server}_GUARDED`]: listenersText(guarded) }
-}
-
-function haproxySettings({ haproxy }: ServersSettings): Readonly<Record<string, string>> {
-  if (haproxy === undefined) return {}
-  return {
-    HAPROXY_KEYS: haproxy.keys,
-    HAPROXY_KEY_SIZE: String(haproxy.keySize),
-    HAPROXY_SOCKET: haproxy.socket,
-    HAPROXY_OWNER: haproxy.owner,
-    ...proofSettings('HAPROXY', haproxy),
-  }
-}
-
-function nginxSettings({ nginx }: ServersSettings): Readonly<Record<string, string>> {
-  if (nginx === undefined) return {}
-  return {
-    NGINX_KEYS: nginx.keys,
-    NGINX_KEY_SIZE: String(nginx.keySize),
-    NGINX_TEST: nginx.test,
-    NGINX_RELOAD: nginx.reload,
-    NGINX_OWNER: nginx.owner,
-    ...proofSettings('NGINX', nginx),
-  }
+function guardedSettings(servers: ServersSettings): Readonly<Record<string, string>> {
+  const entries = Object.entries(servers)
+    .map(([kind, { verify }]) => [`${kind.toUpperCase()}_GUARDED`, verify.filter(isGuarded)] as const)
+    .filter(([, guarded]) => guarded.length > 0)
+  return Object.fromEntries(entries.map(([name, guarded]) => [name, listenersText(guarded)]))
 }

@@ -1,17 +1,12 @@
-import type { Inspection } from '../fleet/inspection.ts'
-import type { Targets } from '../fleet/machines.ts'
+import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
+import type { Place } from '../../lambda/kernel/inspection.ts'
 import type { RingConfiguration } from './configuration.ts'
 
 /** Notes what rings have in common that each must have for itself. */
-export function refuseCommon(
-  inspection: Inspection,
-  rings: readonly RingConfiguration[],
-  path: string,
-): void {
+export function refuseCommon(rings: readonly RingConfiguration[], place: Place): void {
   rings.forEach((ring, index) => {
-    const at = `${path}[${index}]`
-    refuseSharedRoles(inspection, ring, others(rings, ring, path), at)
-    refuseSharedFiles(inspection, ring, others(rings.slice(0, index), ring, path), at)
+    refuseSharedRoles(ring, others(rings, ring, place), place.at(index))
+    refuseSharedFiles(ring, others(rings.slice(0, index), ring, place), place.at(index))
   })
 }
 
@@ -23,34 +18,28 @@ interface Other {
 function others(
   rings: readonly RingConfiguration[],
   { name }: RingConfiguration,
-  path: string,
+  place: Place,
 ): readonly Other[] {
   // Of two with one name, the name is what is wrong.
-  return rings.map((ring, at) => ({ ring, at: `${path}[${at}]` })).filter(({ ring }) => ring.name !== name)
+  return rings.map((ring, at) => ({ ring, at: place.at(at).path })).filter(({ ring }) => ring.name !== name)
 }
 
 /** A ring is a trust group: a role that reads two of them joins them, unless its owner says by name that it may. */
 function refuseSharedRoles(
-  inspection: Inspection,
   { fleetRoles, sharedRole = [] }: RingConfiguration,
   rings: readonly Other[],
-  path: string,
+  place: Place,
 ): void {
   fleetRoles.forEach((role, index) => {
     const other = rings.find(({ ring }) => ring.fleetRoles.includes(role))
     if (role === '' || other === undefined || sharedRole.includes(role)) return
     const wanted = `a role other than ${other.at}'s, whose machines could read both rings; if they may, name it in the sharedRole of each`
-    inspection.note(`${path}.fleetRoles[${index}]`, wanted, role)
+    place.at('fleetRoles').at(index).note(wanted, role)
   })
 }
 
 /** Each of two rings would overwrite the other's keys, again and again. */
-function refuseSharedFiles(
-  inspection: Inspection,
-  ring: RingConfiguration,
-  earlier: readonly Other[],
-  path: string,
-): void {
+function refuseSharedFiles(ring: RingConfiguration, earlier: readonly Other[], place: Place): void {
   for (const { field, files } of keyFilesOf(ring)) {
     const other = earlier.find(
       ({ ring: { targets, servers } }) =>
@@ -59,7 +48,7 @@ function refuseSharedFiles(
     )
     if (other === undefined) continue
     const wanted = `another path than ${other.at}'s: a machine may be of both rings`
-    inspection.note(`${path}.servers.${field}.keys`, wanted, ring.servers[field]?.keys)
+    place.at('servers').at(field).at('keys').note(wanted, ring.servers[field]?.keys)
   }
 }
 
@@ -92,6 +81,6 @@ function oneName(file: string): string {
 }
 
 /** Whether a machine may be of both fleets: only one tag with other values rules it out. */
-function mayMeet(one: Targets, other: Targets): boolean {
+function mayMeet(one: FleetTarget, other: FleetTarget): boolean {
   return one.tag !== other.tag || one.values.some((value) => other.values.includes(value))
 }

@@ -1,39 +1,93 @@
-import type { Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { Duration } from 'aws-cdk-lib'
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
-import type { ServersSettings } from '../../lambda/ring/server-settings.ts'
-import { Alarms } from '../fleet/alarms.ts'
+import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
+import { Alarms, measured } from '../fleet/alarms.ts'
 import { FleetDelivery } from '../fleet/delivery.ts'
-import type { DeliveryConfiguration } from '../fleet/delivery-configuration.ts'
 import type { FleetDocument } from '../fleet/document.ts'
-import type { Targets } from '../fleet/machines.ts'
 import { groupName } from '../fleet/names.ts'
 import type { Operations } from '../fleet/operations.ts'
+import { asConfigured, type DeliveryProps } from '../fleet/props.ts'
 import { ownProgram } from '../program/program.ts'
-import { type RingMetric, ringAlarms, ringMetric } from './alarms.ts'
-import { type ExistingRing, parseRing, type RingConfiguration, type Rotation } from './configuration.ts'
+import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
+import {
+  type ExistingRing,
+  parseRing,
+  type RingConfiguration,
+  type ServersSettings,
+} from './configuration.ts'
 import { buildRingDocument } from './document.ts'
 import { createRingStatusFunction, createRotationFunction } from './rotation-function.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './schedules.ts'
 import { RingSecret } from './secret.ts'
 
+/** When keys change. */
+export interface RotationProps {
+  /**
+   * T, from one advance to the next: whole minutes, 30 to 24 hours' worth.
+   * @default Duration.hours(4)
+   */
+  readonly every?: Duration
+  /**
+   * L, how long a ticket lives, as the servers are configured: at most half of `every`.
+   * @default - two hours, or half of `every` where that is less
+   */
+  readonly ticketLifetime?: Duration
+  /**
+   * From this age on the ring advances though machines are missing, and pages: more than `every` and `ticketLifetime`.
+   * @default - three times `every`
+   */
+  readonly maxKeyAge?: Duration
+  /**
+   * Who turns the ring: `secrets-manager` for its own rotation, in whole hours, 4 or more.
+   * @default 'schedule'
+   */
+  readonly trigger?: 'schedule' | 'secrets-manager'
+  /**
+   * `paused`: no tick makes the first ring, it waits for the keys that the fleet runs on already.
+   * @default 'at-once'
+   */
+  readonly start?: 'at-once' | 'paused'
+}
+
 export interface TicketKeyRingProps {
   /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
   readonly name: string
   /** The machines that hold the ring. */
-  readonly targets: Targets
+  readonly targets: FleetTarget
   /** Which terminators run there and where their files are. */
   readonly servers: ServersSettings
-  /** When keys change. */
-  readonly rotation: Rotation
-  /** Secret and KMS key that an earlier stack retained, in place of new ones. */
+  /**
+   * When keys change.
+   * @default - every four hours
+   */
+  readonly rotation?: RotationProps
+  /**
+   * Secret and KMS key that an earlier stack retained, in place of new ones.
+   * @default - new ones
+   */
   readonly existing?: ExistingRing
-  /** How often machines repair themselves, every 30 minutes unless told, and where they find Secrets Manager. */
-  readonly delivery?: Partial<DeliveryConfiguration>
-  /** `checked` lets open and guarded listeners share the ring; they are refused unless told. */
+  /**
+   * ARN of a KMS key of yours that encrypts the secret.
+   * @default - one that is made
+   */
+  readonly key?: string
+  /**
+   * How machines repair themselves, and where they find Secrets Manager.
+   * @default - every 30 minutes, at the usual endpoint of their Region
+   */
+  readonly delivery?: DeliveryProps
+  /**
+   * `checked` lets open and guarded listeners share the ring, and has each machine try their tickets.
+   * @default 'refused'
+   */
   readonly mixedClientAuthentication?: 'refused' | 'checked'
-  /** Whom the alarms tell, and how long logs are kept. */
+  /**
+   * Whom the alarms tell, and how long logs are kept.
+   * @default - the alarms tell no one, and logs are kept for a year
+   */
   readonly operations?: Operations
 }
 
@@ -58,7 +112,7 @@ export class TicketKeyRing extends Construct {
   constructor(scope: Construct, id: string, props: TicketKeyRingProps) {
     super(scope, id)
     const { operations = {}, delivery: delivering, ...ring } = props
-    this.#ring = parseRing({ ...ring, ...delivering })
+    this.#ring = parseRing(asConfigured({ ...ring, ...delivering }))
     const { name, targets, rotation, repairEvery } = this.#ring
     this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: name })
     this.secretArn = this.#secret.arn
@@ -93,7 +147,7 @@ export class TicketKeyRing extends Construct {
       about: `Ring ${name}`,
       actions: operations.alarms,
       alarms: ringAlarms({
-        ring: name,
+        metrics: this,
         maxKeyAge: rotation.maxKeyAge,
         checksAuthentication: this.#ring.mixedClientAuthentication === 'checked',
         handler,
@@ -108,36 +162,36 @@ export class TicketKeyRing extends Construct {
   }
 
   /** Seconds since the present key began to encrypt. */
-  metricKeyAge(): Metric {
-    return this.#metric('KeyAge')
+  metricKeyAge(options?: MetricOptions): Metric {
+    return this.#metric('KeyAge', options)
   }
 
   /** 1 while a due rotation waits for the fleet. */
-  metricRotationHeld(): Metric {
-    return this.#metric('RotationHeld')
+  metricRotationHeld(options?: MetricOptions): Metric {
+    return this.#metric('RotationHeld', options)
   }
 
   /** 1 when a rotation went ahead of machines that were behind. */
-  metricRotationForced(): Metric {
-    return this.#metric('RotationForced')
+  metricRotationForced(options?: MetricOptions): Metric {
+    return this.#metric('RotationForced', options)
   }
 
   /** Machines of the roll call that have not confirmed the present generation. */
-  metricStragglers(): Metric {
-    return this.#metric('Stragglers')
+  metricStragglers(options?: MetricOptions): Metric {
+    return this.#metric('Stragglers', options)
   }
 
   /** Machines where a ticket of an open listener opened a guarded one; without data where there are none. */
-  metricAuthBypass(): Metric {
-    return this.#metric('AuthBypass')
+  metricAuthBypass(options?: MetricOptions): Metric {
+    return this.#metric('AuthBypass', options)
   }
 
   /** Machines of the roll call. */
-  metricMembers(): Metric {
-    return this.#metric('Members')
+  metricMembers(options?: MetricOptions): Metric {
+    return this.#metric('Members', options)
   }
 
-  #metric(metric: RingMetric): Metric {
-    return ringMetric(this.#ring.name, metric)
+  #metric(metricName: RingMetric, options?: MetricOptions): Metric {
+    return measured({ Ring: this.#ring.name }, metricName, { period: TICK, ...options })
   }
 }

@@ -1,26 +1,26 @@
-import type { ServersSettings, VerifyListener } from '../../lambda/ring/server-settings.ts'
-import type { Inspection, Section } from '../fleet/inspection.ts'
-import { isUnix } from '../fleet/machines.ts'
+import type { Place } from '../../lambda/kernel/inspection.ts'
+import { isUnix, type VerifyListener } from '../fleet/machines.ts'
+import type { RingConfiguration, ServersSettings } from './configuration.ts'
 
 /**
  * Notes what would let a client past a guarded listener: what shares ticket keys shares authentication. A HAProxy before
  * its fixes of August 2026 resumes on a guarded listener what an open one of the same keys began, on every machine.
- * @param mixed whether that is refused here, or checked on each machine.
  */
-export function noteTrust(
-  inspection: Inspection,
-  section: Section,
-  servers: ServersSettings,
-  mixed: 'refused' | 'checked',
+export function refuseTrust(
+  {
+    servers,
+    mixedClientAuthentication: mixed,
+  }: Pick<RingConfiguration, 'servers' | 'mixedClientAuthentication'>,
+  ring: Place,
 ): void {
+  const place = ring.at('servers')
   const kinds = [servers.haproxy, servers.nginx].map((server) => server?.verify ?? [])
   const listeners = kinds.flat()
   const guarded = listeners.filter(isGuarded).map(({ address }) => address)
   const open = listeners.filter(isOpen).map(({ address }) => address)
-  const refused = mixed === 'refused' && guarded.length > 0 && open.length > 0
-  if (refused) inspection.note(section.path, APART, { guarded, open })
-  if (mixed === 'checked' && !kinds.some(isMixed)) inspection.note(section.path, TOGETHER, { guarded, open })
-  if (isUnproved(servers)) inspection.note(`${section.at('haproxy')}.client`, PROVED, undefined)
+  if (mixed === undefined && guarded.length > 0 && open.length > 0) place.note(APART, { guarded, open })
+  if (mixed === 'checked' && !kinds.some(isMixed)) place.note(TOGETHER, { guarded, open })
+  if (isUnproved(servers)) place.at('haproxy').at('client').note(PROVED, undefined)
 }
 
 const APART =

@@ -1,5 +1,5 @@
-import { Duration } from 'aws-cdk-lib'
-import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { Duration } from 'aws-cdk-lib'
+import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { StapleMetrics } from '../../lambda/staples/report.ts'
@@ -14,29 +14,28 @@ export type StapleMetric = keyof StapleMetrics
  */
 const LIFE_PERCENT = { low: 25, least: 10 }
 
-/** One metric of a set, the worst value of each tick: one run writes one. `every`: seconds from one to the next. */
-export function stapleMetric(set: string, every: number, metricName: StapleMetric): Metric {
-  return new Metric({
-    namespace: 'Ticketring',
-    metricName,
-    dimensionsMap: { Set: set },
-    period: Duration.seconds(every),
-    statistic: metricName === 'StapleLifeLeft' ? 'Minimum' : 'Maximum',
-  })
+/** The methods of the construct that the alarms watch. */
+export interface StaplingMetrics {
+  metricLifeLeft(): IMetric
+  metricFailures(): IMetric
+  metricRevoked(): IMetric
+  metricUndelivered(): IMetric
+  metricMustStaplesMissing(): IMetric
+  metricWithdrawalHeld(): IMetric
 }
 
 interface Watched {
-  readonly set: string
-  /** Seconds from one run to the next. */
-  readonly every: number
+  readonly metrics: StaplingMetrics
+  /** From one run to the next. */
+  readonly tick: Duration
   readonly handler: IFunction
   readonly undelivered: IQueue
 }
 
 /** What is watched of one set. */
-export function stapleAlarms({ set, every, handler, undelivered }: Watched): readonly AlarmSpec[] {
-  const count = (metric: StapleMetric, heading: string, ticks: number, meaning: string): AlarmSpec => ({
-    metric: stapleMetric(set, every, metric),
+export function stapleAlarms({ metrics, tick, handler, undelivered }: Watched): readonly AlarmSpec[] {
+  const count = (metric: IMetric, heading: string, ticks: number, meaning: string): AlarmSpec => ({
+    metric,
     heading: `staples-${heading}`,
     meaning,
     limit: { above: 0 },
@@ -46,14 +45,13 @@ export function stapleAlarms({ set, every, handler, undelivered }: Watched): rea
     tells: ticks === 1 ? 'page' : 'ticket',
   })
   const lifeBelow = (percent: number, more: string) => ({
-    metric: stapleMetric(set, every, 'StapleLifeLeft'),
+    metric: metrics.metricLifeLeft(),
     meaning: `a response has less than ${percent} % of its life left ${more}`,
     limit: { below: percent },
     // A run may fall just before or after the edge of a period, which leaves one empty.
     periods: 2,
     of: 2,
   })
-  const tick = Duration.seconds(every)
   return [
     {
       ...lifeBelow(LIFE_PERCENT.low, 'or is missing, or, in the state of no data, the function is silent'),
@@ -63,22 +61,22 @@ export function stapleAlarms({ set, every, handler, undelivered }: Watched): rea
       silence: 'pages',
     },
     { ...lifeBelow(LIFE_PERCENT.least, 'or is missing'), heading: 'staples-life-ending', tells: 'page' },
-    count('StapleFailures', 'failing', 4, 'a certificate could not be refreshed four runs in a row'),
-    count('StaplesRevoked', 'revoked', 1, 'a responder says that a certificate is revoked'),
+    count(metrics.metricFailures(), 'failing', 4, 'a certificate could not be refreshed four runs in a row'),
+    count(metrics.metricRevoked(), 'revoked', 1, 'a responder says that a certificate is revoked'),
     count(
-      'StaplesUndelivered',
+      metrics.metricUndelivered(),
       'undelivered',
       4,
       'machines do not hold what they should, four runs in a row',
     ),
     count(
-      'MustStaplesMissing',
+      metrics.metricMustStaplesMissing(),
       'must-staple-missing',
       1,
       'a must-staple certificate has no staple: clients refuse it',
     ),
     count(
-      'WithdrawalHeld',
+      metrics.metricWithdrawalHeld(),
       'withdrawal-held',
       1,
       'so many staples were to go at once that none was withdrawn',

@@ -1,8 +1,8 @@
-import { endpointSettings } from '../fleet/delivery-configuration.ts'
-import { buildDocument, type FleetDocument, proofSettings } from '../fleet/document.ts'
+import { machineSettings } from '../../lambda/kernel/settings.ts'
+import { buildDocument, type FleetDocument } from '../fleet/document.ts'
 import { storePath } from '../fleet/names.ts'
 import type { Program } from '../program/program.ts'
-import type { StaplingConfiguration, StaplingServers } from './configuration.ts'
+import { SET, type StaplingConfiguration } from './configuration.ts'
 
 // Without a count: RE2 takes no more than 1,000 copies of what is repeated within a repetition. MOST_CERTIFICATES bounds
 // what the function says, and the machine looks up none but its own certificates.
@@ -35,32 +35,5 @@ export function buildStapleDocument(set: StaplingConfiguration, program: Program
 
 /** The settings a set's machines start from, in the words of `/etc/ticketring/<set>.staples.conf`. */
 function stapleSettings(set: StaplingConfiguration): Readonly<Record<string, string>> {
-  return {
-    STORE: storePath(set.name),
-    ...endpointSettings(set),
-    ...haproxySettings(set.servers),
-    ...nginxSettings(set.servers),
-  }
-}
-
-function haproxySettings({ haproxy }: StaplingServers): Readonly<Record<string, string>> {
-  if (haproxy === undefined) return {}
-  return {
-    HAPROXY_CERTS: haproxy.certificates.join(' '),
-    HAPROXY_SOCKET: haproxy.socket,
-    HAPROXY_OWNER: haproxy.owner,
-    HAPROXY_RELOAD: haproxy.reload,
-    ...proofSettings('HAPROXY', haproxy),
-  }
-}
-
-function nginxSettings({ nginx }: StaplingServers): Readonly<Record<string, string>> {
-  if (nginx === undefined) return {}
-  return {
-    NGINX_STAPLES: nginx.staples.map(({ certificate, staple }) => `${certificate}=${staple}`).join(' '),
-    NGINX_TEST: nginx.test,
-    NGINX_RELOAD: nginx.reload,
-    NGINX_OWNER: nginx.owner,
-    ...proofSettings('NGINX', nginx),
-  }
+  return { STORE: storePath(set.name), ...machineSettings(SET, set) }
 }

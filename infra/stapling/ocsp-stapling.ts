@@ -1,43 +1,134 @@
-import type { Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import { Duration } from 'aws-cdk-lib'
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
-import { Alarms } from '../fleet/alarms.ts'
+import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
+import { Alarms, measured } from '../fleet/alarms.ts'
 import { acknowledgeWildcards, arnOf } from '../fleet/arns.ts'
 import { FleetDelivery } from '../fleet/delivery.ts'
-import type { DeliveryConfiguration } from '../fleet/delivery-configuration.ts'
 import type { FleetDocument } from '../fleet/document.ts'
-import type { Targets } from '../fleet/machines.ts'
 import { staplesName, storePath } from '../fleet/names.ts'
 import type { Network } from '../fleet/network-access.ts'
 import type { Operations } from '../fleet/operations.ts'
+import { asConfigured, type DeliveryProps } from '../fleet/props.ts'
 import { Schedules } from '../fleet/schedules.ts'
 import { ownProgram } from '../program/program.ts'
-import { type StapleMetric, stapleAlarms, stapleMetric } from './alarms.ts'
-import type { CertificateConfiguration } from './certificate-configuration.ts'
-import { parseSet, type Refresh, type StaplingConfiguration, type StaplingServers } from './configuration.ts'
+import { type StapleMetric, stapleAlarms } from './alarms.ts'
+import type { ChainConfiguration } from './certificate-configuration.ts'
+import { parseSet, type StaplingConfiguration, type StaplingServers } from './configuration.ts'
 import { buildStapleDocument } from './document.ts'
 import { createStapleFunction, createStapleStatusFunction, SETS_OWN } from './function.ts'
+
+/** One certificate. */
+export interface CertificateProps {
+  /** What events and `status` call it. */
+  readonly name: string
+  /** The parameter or the secret that holds its PEM chain, and the KMS key that encrypts it. */
+  readonly chain: ChainConfiguration
+  /**
+   * Asks this responder; any address may be meant.
+   * @default - the responders that the certificate names
+   */
+  readonly url?: string
+  /**
+   * An HTTP proxy to go through.
+   * @default - none
+   */
+  readonly proxy?: string
+  /**
+   * Hash of the CertID; HAProxy takes SHA-1 only.
+   * @default 'sha1'
+   */
+  readonly hash?: 'sha1' | 'sha256'
+  /**
+   * What to do with a response that says revoked.
+   * @default 'staple'
+   */
+  readonly revoked?: 'staple' | 'withhold'
+  /**
+   * Whether a must-staple certificate loses its staple ahead of the end, or keeps it until the last run before that.
+   * @default 'withdraw'
+   */
+  readonly mustStaple?: 'withdraw' | 'keep-until-end'
+  /**
+   * Accept SHA-1 as the hash of a signature.
+   * @default false
+   */
+  readonly allowSha1?: boolean
+  /**
+   * Accept a response without nextUpdate for so long.
+   * @default - such a response is refused
+   */
+  readonly maxAge?: Duration
+}
+
+/** When responders are asked. */
+export interface RefreshProps {
+  /**
+   * From one look at what is due to the next: whole minutes, 5 to 60.
+   * @default Duration.minutes(15)
+   */
+  readonly every?: Duration
+  /**
+   * After a success, ask no sooner than this.
+   * @default Duration.hours(1)
+   */
+  readonly least?: Duration
+  /**
+   * After a success, ask no later than this.
+   * @default Duration.days(1)
+   */
+  readonly most?: Duration
+}
+
+/** When and from where responders are asked. */
+export interface AskingProps {
+  /**
+   * When.
+   * @default - what is due is looked at every 15 minutes
+   */
+  readonly refresh?: RefreshProps
+  /**
+   * Private ranges that a responder may live in, such as `10.0.0.0/8`.
+   * @default - none: public addresses only
+   */
+  readonly allow?: readonly string[]
+  /**
+   * Where the function runs, for responders that only a VPC reaches.
+   * @default - outside any VPC
+   */
+  readonly vpc?: Network
+  /**
+   * Path above all chains that are parameters, such as `/tls`, which the function may then read as a whole.
+   * @default - each chain is named in the function's role
+   */
+  readonly chainPath?: string
+}
 
 export interface OcspStaplingProps {
   /** Name of the set, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
   readonly name: string
   /** The machines that staple. */
-  readonly targets: Targets
+  readonly targets: FleetTarget
   /** Which terminators run there and where their files are. */
   readonly servers: StaplingServers
   /** The certificates, each with the place of its chain. */
-  readonly certificates: readonly CertificateConfiguration[]
-  /** When and from where responders are asked: every 15 minutes whatever is due, outside any VPC, public addresses. */
-  readonly asking?: {
-    readonly refresh?: Refresh
-    readonly allow?: readonly string[]
-    readonly vpc?: Network
-    readonly chainPath?: string
-  }
-  /** How often machines repair themselves, every 30 minutes unless told, and where they find Systems Manager. */
-  readonly delivery?: Partial<DeliveryConfiguration>
-  /** Whom the alarms tell, and how long logs are kept. */
+  readonly certificates: readonly CertificateProps[]
+  /**
+   * When and from where responders are asked.
+   * @default - what is due every 15 minutes, from outside any VPC, at public addresses
+   */
+  readonly asking?: AskingProps
+  /**
+   * How machines repair themselves, and where they find Systems Manager.
+   * @default - every 30 minutes, at the usual endpoint of their Region
+   */
+  readonly delivery?: DeliveryProps
+  /**
+   * Whom the alarms tell, and how long logs are kept.
+   * @default - the alarms tell no one, and logs are kept for a year
+   */
   readonly operations?: Operations
 }
 
@@ -62,7 +153,7 @@ export class OcspStapling extends Construct {
     { operations = {}, asking, delivery: delivering, ...set }: OcspStaplingProps,
   ) {
     super(scope, id)
-    this.#set = parseSet({ ...set, ...asking, ...delivering })
+    this.#set = parseSet(asConfigured({ ...set, ...asking, ...delivering }))
     const { name, targets, refresh, repairEvery } = this.#set
     this.document = buildStapleDocument(this.#set, ownProgram())
     const delivery = new FleetDelivery(this, 'Delivery', {
@@ -96,7 +187,12 @@ export class OcspStapling extends Construct {
       name: `ticketring-${name}`,
       about: `Staples of set ${name}`,
       actions: operations.alarms,
-      alarms: stapleAlarms({ set: name, every: refresh.every, handler: this.function, undelivered }),
+      alarms: stapleAlarms({
+        metrics: this,
+        tick: Duration.minutes(tick),
+        handler: this.function,
+        undelivered,
+      }),
     })
   }
 
@@ -113,41 +209,42 @@ export class OcspStapling extends Construct {
   }
 
   /** Of the life of the response that is nearest its end, the share that is left, in percent; 0 where one is missing. */
-  metricLifeLeft(): Metric {
-    return this.#metric('StapleLifeLeft')
+  metricLifeLeft(options?: MetricOptions): Metric {
+    return this.#metric('StapleLifeLeft', { statistic: 'Minimum', ...options })
   }
 
   /** Certificates whose last try failed, or that cannot be looked after at all. */
-  metricFailures(): Metric {
-    return this.#metric('StapleFailures')
+  metricFailures(options?: MetricOptions): Metric {
+    return this.#metric('StapleFailures', options)
   }
 
   /** Certificates that a responder calls revoked. */
-  metricRevoked(): Metric {
-    return this.#metric('StaplesRevoked')
+  metricRevoked(options?: MetricOptions): Metric {
+    return this.#metric('StaplesRevoked', options)
   }
 
   /** Machines that do not hold what they should. */
-  metricUndelivered(): Metric {
-    return this.#metric('StaplesUndelivered')
+  metricUndelivered(options?: MetricOptions): Metric {
+    return this.#metric('StaplesUndelivered', options)
   }
 
   /** Certificates without their staple because its end came. */
-  metricWithdrawn(): Metric {
-    return this.#metric('StaplesWithdrawn')
+  metricWithdrawn(options?: MetricOptions): Metric {
+    return this.#metric('StaplesWithdrawn', options)
   }
 
   /** Must-staple certificates without a staple: clients that insist on one refuse them. */
-  metricMustStaplesMissing(): Metric {
-    return this.#metric('MustStaplesMissing')
+  metricMustStaplesMissing(options?: MetricOptions): Metric {
+    return this.#metric('MustStaplesMissing', options)
   }
 
   /** 1 where so many staples would have gone at once that none was withdrawn. */
-  metricWithdrawalHeld(): Metric {
-    return this.#metric('WithdrawalHeld')
+  metricWithdrawalHeld(options?: MetricOptions): Metric {
+    return this.#metric('WithdrawalHeld', options)
   }
 
-  #metric(metric: StapleMetric): Metric {
-    return stapleMetric(this.#set.name, this.#set.refresh.every, metric)
+  #metric(metricName: StapleMetric, options?: MetricOptions): Metric {
+    const period = Duration.seconds(this.#set.refresh.every)
+    return measured({ Set: this.#set.name }, metricName, { period, ...options })
   }
 }

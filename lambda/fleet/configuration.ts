@@ -1,26 +1,34 @@
 import { TicketringError } from '../kernel/errors.ts'
-import { Fields } from '../kernel/fields.ts'
+import { parseJson } from '../kernel/fields.ts'
+import { Inspection, Place } from '../kernel/inspection.ts'
+import { integer, type Kind, list, object, optional, setting, text, type Values } from '../kernel/settings.ts'
 
-/** The document that a function sends. */
-export interface DocumentReference {
-  readonly name: string
-  /** Named explicitly: `$LATEST` would let an edited document reach the fleet by itself. */
-  readonly version: string
-  /** What every result line must name: the first 12 hex digits of the program's SHA-256. */
-  readonly script: string
-}
+// Letters, digits and the signs that Run Command takes after `tag:`, which is no `+`, 128 with it in an association;
+// `aws:` is reserved, and a wildcard would select other machines.
+const TAG_KEY = /^(?!aws:)[\w.:/=@-]{1,124}$/
+const TAG_VALUE = /^[\w.:/=+@ -]{1,256}$/
+const TAG_WANTED = 'a tag key of 1 to 124 letters, digits and _ . : / = @ - that does not begin with aws:'
+const VALUES_WANTED = 'tag values without wildcards'
 
-/** Which machines a function looks after. */
-export interface FleetTarget {
-  readonly tag: string
-  readonly values: readonly string[]
-  /** With fewer machines than this nothing goes on; where it is set, no other bound counts. */
-  readonly minInstances?: number
-  /** Percent of the machines that were there which have to be there still: {@link minShareOf}. */
-  readonly minShare?: number
-  /** Percent of the machines that may fail before the others are spared: {@link maxFailuresOf}. */
-  readonly maxFailures?: number
+/** Which machines a function looks after: nothing of what selects them has a default. */
+const TARGET = {
+  tag: setting(text(TAG_KEY, TAG_WANTED), { says: 'key of the tag that makes a machine a member' }),
+  // Run Command takes no more values for a key.
+  values: setting(list(text(TAG_VALUE, VALUES_WANTED), { least: 1, most: 5, of: VALUES_WANTED }), {
+    says: 'its values, one to five',
+  }),
+  minInstances: optional(integer(1), {
+    says: 'fewer machines than this, 1 or more, hold the rotation; where it is set, no share counts',
+  }),
+  minShare: optional(integer(1, 100, 'percent'), {
+    says: 'percent of the machines that were there: with fewer the rotation is held, until they have stayed away for hours. Stopped and terminated ones are not missed',
+  }),
+  maxFailures: optional(integer(0, 100, 'percent'), {
+    says: 'percent of the machines that may fail before a delivery stops ahead of the others',
+  }),
 }
+export const target = object(TARGET)
+export type FleetTarget = Values<typeof TARGET>
 
 export function minShareOf({ minShare = 50 }: FleetTarget): number {
   return minShare
@@ -30,44 +38,46 @@ export function maxFailuresOf({ maxFailures = 5 }: FleetTarget): number {
   return maxFailures
 }
 
-const CODE = 'configuration-invalid'
-const BOUNDS = ['minInstances', 'minShare', 'maxFailures'] as const
+const DOCUMENT = {
+  name: setting(text(/./, "a document's name")),
+  /** Named explicitly: `$LATEST` would let an edited document reach the fleet by itself. */
+  version: setting(text(/^[1-9][0-9]*$/, 'a version number')),
+  /** What every result line must name: the first 12 hex digits of the program's SHA-256. */
+  script: setting(text(/^[0-9a-f]{12}$/, '12 hex digits')),
+}
+/** The document that a function sends. */
+export const documentReference = object(DOCUMENT)
+export type DocumentReference = Values<typeof DOCUMENT>
 
-/** @throws TicketringError `configuration-invalid` where a function's environment lacks its variable. */
-export function requireVariable(text: string | undefined, name: string, construct: string): string {
-  if (text !== undefined) return text
-  throw new TicketringError(CODE, {
-    wanted: `the environment variable ${name}`,
-    came: 'none',
-    fix: `Deploy the function with the ${construct} construct, which sets it`,
-  })
+/** What every function is told of time beside its own settings, in seconds. */
+export const COMMAND_TIMING = {
+  /** From one scheduled look to the next. */
+  tick: setting(integer(1)),
+  /** How long a command may wait for an instance, then run there: together less than a redelivery period. */
+  delivery: setting(integer(1)),
+  execution: setting(integer(1)),
 }
 
-/** @throws TicketringError `configuration-invalid` naming the field. */
-export function parseDocumentReference(value: unknown): DocumentReference {
-  const fields = Fields.of(value, 'document', CODE, ['name', 'version', 'script'])
-  return {
-    name: fields.string('name'),
-    version: fields.string('version', /^[1-9][0-9]*$/, 'a version number'),
-    script: fields.string('script', /^[0-9a-f]{12}$/, '12 hex digits'),
+export const PARAMETER_NAME = text(/^\//, 'a parameter name')
+
+/**
+ * Reads the JSON that a construct has put into a function's environment.
+ * @throws TicketringError `configuration-invalid` that lists every problem with its path, what was wanted and what came.
+ */
+export function readVariable<T>(
+  value: string | undefined,
+  { name, construct, kind }: { readonly name: string; readonly construct: string; readonly kind: Kind<T> },
+): T {
+  if (value === undefined) {
+    throw new TicketringError('configuration-invalid', {
+      wanted: `the environment variable ${name}`,
+      came: 'none',
+      fix: `Deploy the function with the ${construct} construct, which sets it`,
+    })
   }
-}
-
-/** @throws TicketringError `configuration-invalid` naming the field. */
-export function parseFleetTarget(value: unknown): FleetTarget {
-  const fields = Fields.of(value, 'target', CODE, ['tag', 'values', ...BOUNDS])
-  return {
-    tag: fields.string('tag'),
-    values: fields.list('values', (each) =>
-      typeof each === 'string' && each !== '' ? each : fields.refuse('values', 'tag values'),
-    ),
-    ...(fields.has('minInstances') ? { minInstances: fields.integer('minInstances', 1) } : {}),
-    ...(fields.has('minShare') ? { minShare: percent(fields, 'minShare', 1) } : {}),
-    ...(fields.has('maxFailures') ? { maxFailures: percent(fields, 'maxFailures', 0) } : {}),
-  }
-}
-
-function percent(fields: Fields, name: 'minShare' | 'maxFailures', least: number): number {
-  const value = fields.integer(name, least)
-  return value <= 100 ? value : fields.refuse(name, 'a percentage, 100 at most', String(value))
+  const inspection = new Inspection()
+  const json = parseJson(value, 'the configuration', 'configuration-invalid')
+  const configuration = kind.read(json, new Place(inspection, name), {})
+  inspection.settle(`${name} as the ${construct} construct sets it`)
+  return Object.freeze(configuration)
 }

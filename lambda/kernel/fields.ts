@@ -114,7 +114,8 @@ function wordOf(value: unknown): string {
 export const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/
 
-function parseJson(text: string, what: string, code: ErrorCode): unknown {
+/** @throws TicketringError with `code` if `text` is no JSON, which is not repeated: it may be a key. */
+export function parseJson(text: string, what: string, code: ErrorCode): unknown {
   try {
     return JSON.parse(text)
   } catch {

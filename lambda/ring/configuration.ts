@@ -1,89 +1,126 @@
 import {
-  type DocumentReference,
-  type FleetTarget,
-  parseDocumentReference,
-  parseFleetTarget,
-  requireVariable,
+  COMMAND_TIMING,
+  documentReference,
+  PARAMETER_NAME,
+  readVariable,
+  target,
 } from '../fleet/configuration.ts'
-import { Fields } from '../kernel/fields.ts'
+import { NAME } from '../kernel/fields.ts'
+import type { Place } from '../kernel/inspection.ts'
+import {
+  type DurationRule,
+  duration,
+  explicit,
+  integer,
+  object,
+  oneOf,
+  optional,
+  refuseDurations,
+  setting,
+  text,
+  type Values,
+} from '../kernel/settings.ts'
 
 /** Name of the rotation function's one environment variable: {@link RotationConfiguration} as JSON. */
 export const ROTATION_VARIABLE = 'TICKETRING_ROTATION'
 
-/** What the rotation function is told at deploy time. Durations in whole seconds. */
-export interface RotationConfiguration {
-  readonly ring: string
-  /** ARN of the ring's secret. */
-  readonly secret: string
-  readonly document: DocumentReference
-  readonly target: FleetTarget
-  /** Name of the SSM parameter that holds the delivery record. */
-  readonly record: string
-  readonly timing: RotationTiming
-  readonly trigger: 'schedule' | 'secrets-manager'
-  /** The first ring is not made by a tick: an owner's own keys, or an operator, come first. */
-  readonly start?: 'paused'
+const MINUTE = 60
+const HOUR = 60 * MINUTE
+
+const DURATIONS = {
+  every: setting(duration, {
+    says: 'T, from one advance to the next: 30 minutes to 24 hours',
+    normal: 4 * HOUR,
+  }),
+  ticketLifetime: setting(duration, {
+    says: 'L, at most T/2; the server must announce no more',
+    normal: ({ every }) => Math.min(2 * HOUR, Math.floor(Number(every) / 2)),
+    machine: 'TICKET_LIFETIME',
+  }),
+  maxKeyAge: setting(duration, {
+    says: 'from this age on the ring advances though machines are missing, and pages',
+    normal: ({ every }) => 3 * Number(every),
+  }),
 }
 
-export interface RotationTiming {
-  /** T: from one advance to the next. */
-  readonly every: number
+const START = {
+  trigger: setting(oneOf('schedule', 'secrets-manager'), {
+    says: '`schedule`, or `secrets-manager` for its own rotation (whole hours, 4 or more)',
+    normal: 'schedule',
+  }),
+  start: optional(oneOf('at-once', 'paused'), {
+    says: '`paused`: no tick makes the first ring, it is adopted or made by hand',
+    usual: 'at-once',
+  }),
+}
+
+/** When keys change. Durations in whole seconds. */
+export const ROTATION = { ...DURATIONS, ...START }
+export type Rotation = Values<typeof ROTATION>
+
+type Durations = Values<typeof DURATIONS>
+
+/** Of the durations of a ring, whether they are as long as an owner's or as short as a rehearsal's. */
+export const LIFETIME_RULES: readonly DurationRule<Durations>[] = [
+  ['ticketLifetime', 'at most half of every', ({ every, ticketLifetime }) => ticketLifetime * 2 > every],
+  [
+    'maxKeyAge',
+    'more than every and ticketLifetime together, the soonest that the gate can open',
+    ({ every, ticketLifetime, maxKeyAge }) => maxKeyAge <= every + ticketLifetime,
+  ],
+]
+
+/** What an owner may set. */
+const OWNERS_RULES: readonly DurationRule<Rotation>[] = [
+  ['every', 'from 30m to 24h', ({ every }) => every < 30 * MINUTE || every > 24 * HOUR],
+  ['every', 'whole minutes', ({ every }) => every % MINUTE > 0],
+  [
+    'every',
+    'whole hours, 4 or more, as Secrets Manager rotates no oftener',
+    ({ trigger, every }) => trigger === 'secrets-manager' && (every < 4 * HOUR || every % HOUR > 0),
+  ],
+  ...LIFETIME_RULES,
+]
+
+export const rotation = object(ROTATION, (values, place) => refuseDurations(OWNERS_RULES, values, place))
+
+const TIMING = {
+  ...explicit(DURATIONS),
   /** How much earlier than T a schedule's window may fire. */
-  readonly window: number
-  /** L: how long a ticket lives. */
-  readonly ticketLifetime: number
-  /** From this age on the ring advances though machines are missing, and pages. */
-  readonly maxKeyAge: number
-  /** From one reconcile tick to the next. */
-  readonly tick: number
-  /** How long a command may wait for an instance, then run there: together less than a redelivery period. */
-  readonly delivery: number
-  readonly execution: number
+  window: setting(integer(0)),
+  ...COMMAND_TIMING,
+}
+/** Durations in whole seconds. */
+export type RotationTiming = Values<typeof TIMING>
+
+const CONFIGURATION = {
+  ring: setting(text(NAME, 'a ring name')),
+  /** ARN of the ring's secret. */
+  secret: setting(text(/^arn:/, 'an ARN')),
+  document: setting(documentReference),
+  target: setting(target),
+  /** Name of the SSM parameter that holds the delivery record. */
+  record: setting(PARAMETER_NAME),
+  timing: setting(object(TIMING, refuseLifetimes)),
+  ...explicit(START),
+}
+/** What the rotation function is told at deploy time. */
+export type RotationConfiguration = Values<typeof CONFIGURATION>
+
+function refuseLifetimes(timing: Durations, place: Place): void {
+  refuseDurations(LIFETIME_RULES, timing, place)
 }
 
-/** @throws TicketringError `configuration-invalid` naming the field. */
-export function parseRotationConfiguration(text: string | undefined): RotationConfiguration {
-  const variable = requireVariable(text, ROTATION_VARIABLE, 'TicketKeyRing')
-  const fields = Fields.ofJson(variable, 'the configuration', 'configuration-invalid', [
-    'ring',
-    'secret',
-    'document',
-    'target',
-    'record',
-    'timing',
-    'trigger',
-    'start',
-  ])
-  return Object.freeze({
-    ring: fields.name('ring', 'a ring name'),
-    secret: fields.string('secret', /^arn:/, 'an ARN'),
-    document: parseDocumentReference(fields.raw('document')),
-    target: parseFleetTarget(fields.raw('target')),
-    record: fields.string('record', /^\//, 'a parameter name'),
-    timing: parseTiming(fields.raw('timing')),
-    trigger: fields.oneOf('trigger', ['schedule', 'secrets-manager'] as const),
-    ...(fields.has('start') ? { start: fields.oneOf('start', ['paused'] as const) } : {}),
+/** @throws TicketringError `configuration-invalid` that lists every problem. */
+export function parseRotationConfiguration(value: string | undefined): RotationConfiguration {
+  return readVariable(value, {
+    name: ROTATION_VARIABLE,
+    construct: 'TicketKeyRing',
+    kind: object(CONFIGURATION),
   })
 }
 
 /** The inverse of {@link parseRotationConfiguration}. */
 export function serialiseRotationConfiguration(configuration: RotationConfiguration): string {
   return JSON.stringify(configuration)
-}
-
-function parseTiming(value: unknown): RotationTiming {
-  const names = ['every', 'window', 'ticketLifetime', 'maxKeyAge', 'tick', 'delivery', 'execution'] as const
-  const fields = Fields.of(value, 'timing', 'configuration-invalid', names)
-  const timing = {
-    every: fields.integer('every', 1),
-    window: fields.integer('window', 0),
-    ticketLifetime: fields.integer('ticketLifetime', 1),
-    maxKeyAge: fields.integer('maxKeyAge', 1),
-    tick: fields.integer('tick', 1),
-    delivery: fields.integer('delivery', 1),
-    execution: fields.integer('execution', 1),
-  }
-  if (timing.ticketLifetime * 2 > timing.every) fields.refuse('ticketLifetime', 'at most half of "every"')
-  if (timing.maxKeyAge <= timing.every) fields.refuse('maxKeyAge', 'more than "every"')
-  return timing
 }

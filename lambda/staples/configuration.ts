@@ -1,12 +1,29 @@
 import {
-  type DocumentReference,
-  type FleetTarget,
-  parseDocumentReference,
-  parseFleetTarget,
-  requireVariable,
+  COMMAND_TIMING,
+  documentReference,
+  PARAMETER_NAME,
+  readVariable,
+  target,
 } from '../fleet/configuration.ts'
 import { TicketringError } from '../kernel/errors.ts'
-import { Fields } from '../kernel/fields.ts'
+import { NAME, parseJson } from '../kernel/fields.ts'
+import type { Place } from '../kernel/inspection.ts'
+import {
+  type DurationRule,
+  duration,
+  explicit,
+  flag,
+  type Kind,
+  list,
+  object,
+  oneOf,
+  optional,
+  refuseDurations,
+  refuseNamesakes,
+  setting,
+  text,
+  type Values,
+} from '../kernel/settings.ts'
 
 /** Name of the staple function's one environment variable: {@link StapleConfiguration} as JSON. */
 export const STAPLES_VARIABLE = 'TICKETRING_STAPLES'
@@ -17,97 +34,149 @@ export type ChainSource =
   /** ARN of a secret whose string is the chain or, with `field`, a JSON object that has it there. */
   | { readonly secret: string; readonly field?: string }
 
-/** One certificate as configured. */
-export interface CertificateSetting {
-  readonly name: string
-  readonly chain: ChainSource
-  /** Asks this responder instead of those that the certificate names: the owner's word, so any address may be meant. */
-  readonly url?: string
-  /** HTTP proxy to go through, such as `http://proxy.internal:3128`. */
-  readonly proxy?: string
-  /** Hash of the CertID. HAProxy knows SHA-1 alone. */
-  readonly hash: 'sha1' | 'sha256'
-  /** What to do with a response that says revoked. */
-  readonly revoked: 'staple' | 'withhold'
-  /** Whether a must-staple certificate loses its staple ahead of the end, or keeps it until the last run before that. */
-  readonly mustStaple: 'withdraw' | 'keep-until-end'
-  /** Accept SHA-1 as the hash of a signature. */
-  readonly allowSha1?: boolean
-  /** Seconds that a response without nextUpdate counts; without it such a response is refused. */
-  readonly maxAge?: number
+// Parameter Store keeps names that begin with aws or ssm for itself.
+const PARAMETER = /^(?!\/?(aws|ssm))(\/?[\w.-]+|(\/[\w.-]+){2,15})$/i
+
+export const CHAIN = {
+  parameter: optional(text(PARAMETER, 'the name of an SSM parameter, or else secret')),
+  secret: optional(text(/^arn:/, 'the whole ARN of a secret, with its six last characters')),
+  field: optional(text(/./, 'the name of a field')),
 }
 
-/** What the staple function is told at deploy time. */
-export interface StapleConfiguration {
-  readonly set: string
-  readonly certificates: readonly CertificateSetting[]
-  readonly document: DocumentReference
-  readonly target: FleetTarget
-  /** Prefix of the parameters that hold the staples, such as `/ticketring/staples/edge`. */
-  readonly store: string
-  /** Name of the parameter that holds the delivery record. */
-  readonly record: string
-  readonly timing: StapleTiming
-  /** Whether a machine of the target runs HAProxy, which drops a staple five minutes early. */
-  readonly haproxy: boolean
-  /** Ranges in CIDR notation that URLs from certificates may lead to though they are not public. */
-  readonly allow: readonly string[]
+/** Notes what is not one place: a parameter, or a secret and a field of it. */
+export function refuseOtherPlaces(
+  { parameter, secret, field }: { parameter?: string; secret?: string; field?: string },
+  place: Place,
+): void {
+  const both = 'absent beside parameter: one of the two has the chain'
+  if (parameter !== undefined && secret !== undefined) place.at('secret').note(both, secret)
+  if (parameter === undefined && secret === undefined)
+    place.at('parameter').note('the name of an SSM parameter, or else secret', undefined)
+  if (secret === undefined && field !== undefined)
+    place.at('field').note('absent: only a secret has fields', field)
 }
 
+const NAMES = /^[A-Za-z0-9][A-Za-z0-9._*-]{0,63}$/
+
+/** One certificate, as an owner and as the function says it: only how a chain is named differs. */
+export function certificateSettings<C>(chain: Kind<C>) {
+  return {
+    name: setting(text(NAMES, 'a name of 1 to 64 letters, digits and . _ * -'), {
+      says: 'what events and `status` call it',
+    }),
+    chain: setting(chain, {
+      says: '`parameter` (name) or `secret` (ARN, and its `field`) of the PEM chain, without its key; `key`, ARN of a KMS key of yours that encrypts it. A missing issuer is fetched by caIssuers',
+    }),
+    url: optional(url('http:', 'https:'), {
+      says: "asks this responder in place of the certificate's; any address may be meant",
+    }),
+    proxy: optional(url('http:'), { says: 'an HTTP proxy to go through' }),
+    hash: setting(oneOf('sha1', 'sha256'), {
+      says: '`sha1` or `sha256` in the CertID; HAProxy takes SHA-1 only',
+      normal: 'sha1',
+    }),
+    revoked: setting(oneOf('staple', 'withhold'), {
+      says: 'what to do with a response that says so: `staple` or `withhold`. The alarm comes either way',
+      normal: 'staple',
+    }),
+    mustStaple: setting(oneOf('withdraw', 'keep-until-end'), {
+      says: "a must-staple certificate's last response is taken away in time (`withdraw`) or by the last run before its end (`keep-until-end`)",
+      normal: 'withdraw',
+    }),
+    allowSha1: optional(flag, { says: 'accept SHA-1 as the hash of a signature' }),
+    maxAge: optional(duration, { says: 'accept a response without nextUpdate for so long' }),
+  }
+}
+
+function url(...schemes: readonly string[]): Kind<string> {
+  const fits = (value: string) => {
+    const parsed = URL.canParse(value) ? new URL(value) : undefined
+    return (
+      parsed !== undefined &&
+      schemes.includes(parsed.protocol) &&
+      parsed.username === '' &&
+      parsed.password === ''
+    )
+  }
+  const kinds = schemes.map((scheme) => scheme.slice(0, -1)).join(' or ')
+  return text(fits, `a URL of ${kinds} without credentials`)
+}
+
+/** One of the two places: {@link refuseOtherPlaces} sees to it. */
+const chainSource = object(CHAIN, refuseOtherPlaces) as Kind<ChainSource>
+const CERTIFICATE = explicit(certificateSettings(chainSource))
+export type CertificateSetting = Values<typeof CERTIFICATE>
+const certificates = list(object(CERTIFICATE), { least: 0, of: 'certificates' }, { check: refuseNamesakes })
+
+const MINUTE = 60
+const HOUR = 60 * MINUTE
+
+const WAITS = {
+  least: setting(duration, { says: 'after a success, ask no sooner than this', normal: HOUR }),
+  most: setting(duration, {
+    says: 'after a success, ask no later than this',
+    normal: ({ least }) => Math.max(24 * HOUR, Number(least)),
+  }),
+}
+type Waits = Values<typeof WAITS>
+const WAITS_RULES: readonly DurationRule<Waits>[] = [
+  ['most', 'no less than least', ({ least, most }) => most < least],
+]
+
+/** When responders are asked. Durations in whole seconds. */
+export const REFRESH = {
+  every: setting(duration, {
+    says: 'from one look at what is due to the next: 5 minutes to 1 hour',
+    normal: 15 * MINUTE,
+  }),
+  ...WAITS,
+}
+export type Refresh = Values<typeof REFRESH>
+const REFRESH_RULES: readonly DurationRule<Refresh>[] = [
+  ['every', 'from 5m to 1h', ({ every }) => every < 5 * MINUTE || every > HOUR],
+  ['every', 'whole minutes', ({ every }) => every % MINUTE > 0],
+  ...WAITS_RULES,
+]
+export const refresh = object(REFRESH, (values, place) => refuseDurations(REFRESH_RULES, values, place))
+
+const TIMING = { ...explicit(WAITS), ...COMMAND_TIMING }
 /** Durations in whole seconds. */
-export interface StapleTiming {
-  /** From one scheduled run to the next. */
-  readonly tick: number
-  /** No refresh sooner than this after a success. */
-  readonly least: number
-  /** No later than this after a success. */
-  readonly most: number
-  /** How long a command may wait for an instance, then run there. */
-  readonly delivery: number
-  readonly execution: number
-}
+export type StapleTiming = Values<typeof TIMING>
 
-const CODE = 'configuration-invalid'
-const CERTIFICATE_NAME = /^[A-Za-z0-9][A-Za-z0-9._*-]{0,63}$/
-const CIDR = /^[0-9a-fA-F:.]+\/\d{1,3}$/
+const CONFIGURATION = {
+  set: setting(text(NAME, 'a name of a set')),
+  certificates: setting(certificates),
+  document: setting(documentReference),
+  target: setting(target),
+  /** Prefix of the parameters that hold the staples, such as `/ticketring/staples/edge`. */
+  store: setting(text(/^\/.*[^/]$/, 'the prefix of parameter names')),
+  /** Name of the parameter that holds the delivery record. */
+  record: setting(PARAMETER_NAME),
+  timing: setting(object(TIMING, (values, place) => refuseDurations(WAITS_RULES, values, place))),
+  /** Whether a machine of the target runs HAProxy, which drops a staple five minutes early. */
+  haproxy: setting(flag),
+  /** Ranges in CIDR notation that URLs from certificates may lead to though they are not public. */
+  allow: setting(
+    list(text(/^[0-9a-fA-F:.]+\/\d{1,3}$/, 'ranges such as 10.0.0.0/8'), { least: 0, of: 'ranges' }),
+  ),
+}
+/** What the staple function is told at deploy time. */
+export type StapleConfiguration = Values<typeof CONFIGURATION>
 
 /**
  * @param read gives the text of a file beside the function: a function's environment holds 4 kB, some 30 certificates,
- * so more of them stand in one. In `text` they are then `{"file":"<its name>"}`, in it `{"certificates":[…]}`.
- * @throws TicketringError `configuration-invalid` naming the field.
+ * so more of them stand in one. In `value` they are then `{"file":"<its name>"}`, in it `{"certificates":[…]}`.
+ * @throws TicketringError `configuration-invalid` that lists every problem.
  */
 export function parseStapleConfiguration(
-  text: string | undefined,
+  value: string | undefined,
   read: (file: string) => string = noFile,
 ): StapleConfiguration {
-  const variable = requireVariable(text, STAPLES_VARIABLE, 'OcspStapling')
-  const fields = Fields.ofJson(variable, 'the configuration', CODE, [
-    'set',
-    'certificates',
-    'document',
-    'target',
-    'store',
-    'record',
-    'timing',
-    'haproxy',
-    'allow',
-  ])
-  const certificates = parseCertificates(fields, read)
-  if (new Set(certificates.map(({ name }) => name)).size < certificates.length)
-    fields.refuse('certificates', 'a list in which each name stands once')
-  return Object.freeze({
-    set: fields.name('set', 'a name of a set'),
-    certificates,
-    document: parseDocumentReference(fields.raw('document')),
-    target: parseFleetTarget(fields.raw('target')),
-    store: fields.string('store', /^\/.*[^/]$/, 'the prefix of parameter names'),
-    record: fields.string('record', /^\//, 'a parameter name'),
-    timing: parseTiming(fields.raw('timing')),
-    haproxy: fields.boolean('haproxy'),
-    allow: fields.list('allow', (value) => {
-      const range = stringOr(value, () => fields.refuse('allow', 'address ranges'))
-      return CIDR.test(range) ? range : fields.refuse('allow', 'ranges such as 10.0.0.0/8')
-    }),
+  const fields = { ...CONFIGURATION, certificates: setting(placed(read)) }
+  return readVariable(value, {
+    name: STAPLES_VARIABLE,
+    construct: 'OcspStapling',
+    kind: object(fields),
   })
 }
 
@@ -116,87 +185,24 @@ export function serialiseStapleConfiguration(configuration: StapleConfiguration)
   return JSON.stringify(configuration)
 }
 
-function parseCertificates(
-  fields: Fields,
-  read: (file: string) => string,
-): StapleConfiguration['certificates'] {
-  const value = fields.raw('certificates')
-  if (typeof value !== 'object' || Array.isArray(value))
-    return fields.list('certificates', parseCertificateSetting)
-  const file = Fields.of(value, 'certificates', CODE, ['file']).string(
-    'file',
-    /^[a-z]+\.json$/,
-    'a file name',
-  )
-  return Fields.ofJson(read(file), file, CODE, ['certificates']).list('certificates', parseCertificateSetting)
+/** Certificates, or the name of the file that has them. */
+function placed(read: (file: string) => string): typeof certificates {
+  const named = object({ file: setting(text(/^[a-z]+\.json$/, 'a file name')) })
+  return {
+    read(value, place, earlier) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        return certificates.read(value, place, earlier)
+      const { file } = named.read(value, place, {})
+      if (file === '') return []
+      const held = parseJson(read(file), file, 'configuration-invalid')
+      return object({ certificates: setting(certificates) }).read(held, place.at(file), {}).certificates
+    },
+  }
 }
 
 function noFile(file: string): never {
-  throw new TicketringError(CODE, { wanted: `the file ${file} beside the function`, came: 'none' })
-}
-
-/** As at synth: what is written there is read here. */
-export const CERTIFICATE_FIELDS = [
-  'name',
-  'chain',
-  'url',
-  'proxy',
-  'hash',
-  'revoked',
-  'mustStaple',
-  'allowSha1',
-  'maxAge',
-] as const satisfies readonly (keyof CertificateSetting)[]
-
-function parseCertificateSetting(value: unknown): CertificateSetting {
-  const fields = Fields.of(value, 'a certificate', CODE, CERTIFICATE_FIELDS)
-  return {
-    name: fields.string('name', CERTIFICATE_NAME, 'a name of letters, digits, dots and dashes'),
-    chain: parseChainSource(fields.raw('chain')),
-    ...(fields.has('url') ? { url: parseUrl(fields, 'url', ['http:', 'https:']) } : {}),
-    ...(fields.has('proxy') ? { proxy: parseUrl(fields, 'proxy', ['http:']) } : {}),
-    hash: fields.oneOf('hash', ['sha1', 'sha256'] as const),
-    revoked: fields.oneOf('revoked', ['staple', 'withhold'] as const),
-    mustStaple: fields.oneOf('mustStaple', ['withdraw', 'keep-until-end'] as const),
-    ...(fields.has('allowSha1') ? { allowSha1: fields.boolean('allowSha1') } : {}),
-    ...(fields.has('maxAge') ? { maxAge: fields.integer('maxAge', 1) } : {}),
-  }
-}
-
-function parseChainSource(value: unknown): ChainSource {
-  const fields = Fields.of(value, 'chain', CODE, ['parameter', 'secret', 'field'])
-  if (fields.has('parameter') === fields.has('secret')) fields.refuse('parameter', 'a name, or else "secret"')
-  if (fields.has('parameter')) {
-    if (fields.has('field')) fields.refuse('field', 'absent: only a secret has fields')
-    return { parameter: fields.string('parameter') }
-  }
-  const secret = fields.string('secret', /^arn:/, 'an ARN')
-  return fields.has('field') ? { secret, field: fields.string('field') } : { secret }
-}
-
-function parseUrl(fields: Fields, name: string, schemes: readonly string[]): string {
-  const text = fields.string(name)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const fits =
-    url !== undefined && schemes.includes(url.protocol) && url.username === '' && url.password === ''
-  if (!fits) fields.refuse(name, `a URL of ${schemes.join(' or ')} without credentials`)
-  return text
-}
-
-function parseTiming(value: unknown): StapleTiming {
-  const names = ['tick', 'least', 'most', 'delivery', 'execution'] as const
-  const fields = Fields.of(value, 'timing', CODE, names)
-  const timing = {
-    tick: fields.integer('tick', 1),
-    least: fields.integer('least', 1),
-    most: fields.integer('most', 1),
-    delivery: fields.integer('delivery', 1),
-    execution: fields.integer('execution', 1),
-  }
-  if (timing.most < timing.least) fields.refuse('most', 'no less than "least"')
-  return timing
-}
-
-function stringOr(value: unknown, refuse: () => never): string {
-  return typeof value === 'string' && value !== '' ? value : refuse()
+  throw new TicketringError('configuration-invalid', {
+    wanted: `the file ${file} beside the function`,
+    came: 'none',
+  })
 }

@@ -51,7 +51,6 @@ describe('what a machine is given to run', () => {
   it('carries every setting', () => {
     expect(settingsIn(linesOf())).toEqual([
       'SECRET=ticketring/edge',
-      'TICKET_LIFETIME=7200',
       'HAPROXY_KEYS=/run/ticketring/edge/haproxy.keys',
       'HAPROXY_KEY_SIZE=80',
       'HAPROXY_SOCKET=/run/haproxy/admin.sock',
@@ -63,6 +62,7 @@ describe('what a machine is given to run', () => {
       'NGINX_RELOAD=systemctl reload nginx',
       'NGINX_OWNER=root',
       'NGINX_VERIFY=127.0.0.1:8445=www.example.com',
+      'TICKET_LIFETIME=7200',
     ])
   })
 

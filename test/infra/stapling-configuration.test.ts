@@ -291,7 +291,7 @@ describe('a set whose files are too many for its document', () => {
   })
 })
 
-it('every problem of rings and sets is named at once, in the order of the file', () => {
+it('every problem of rings and sets is named at once: of one field before those of several', () => {
   const problems = problemsOf({
     rings: [exampleRing({ name: 'Edge' })],
     stapling: [
@@ -304,8 +304,8 @@ it('every problem of rings and sets is named at once, in the order of the file',
     'ticketring.rings[0].name',
     'certificates[0].chain',
     'certificates[0].url',
-    'certificates[0].hash',
     'allow[0]',
+    'certificates[0].hash',
     'ticketring.stapling[1].servers.nginx.staples',
     'ticketring.stapling[1].servers.nginx.owner',
     'ticketring.stapling[1].servers.nginx.verify',

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Stack } from 'aws-cdk-lib'
+import { Duration, Lazy, Stack } from 'aws-cdk-lib'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../infra/app/build-app.ts'
 import { TicketKeyRing, type TicketKeyRingProps } from '../../infra/ring/ticket-key-ring.ts'
-import { HAPROXY } from './example.ts'
+import { HAPROXY, settingsIn } from './example.ts'
 import { flat, Resources } from './synthesis.ts'
 
 const outdir = mkdtempSync(join(tmpdir(), 'ticketring-construct-'))
@@ -16,7 +16,7 @@ const PROPS: TicketKeyRingProps = {
   name: 'quay',
   targets: { tag: 'fleet', values: ['quay'], minInstances: 1 },
   servers: { haproxy: { ...HAPROXY, keySize: 48 } },
-  rotation: { every: 3600, ticketLifetime: 1800, maxKeyAge: 7200, trigger: 'schedule' },
+  rotation: { every: Duration.hours(1), ticketLifetime: Duration.minutes(30), maxKeyAge: Duration.hours(2) },
 }
 
 function stackOf(name: string): Stack {
@@ -69,17 +69,41 @@ describe("TicketKeyRing in somebody else's app", { timeout: 120_000 }, () => {
 
   it('takes how it is delivered as a prop', () => {
     const stack = stackOf('Delivered')
-    new TicketKeyRing(stack, 'Quay', { ...PROPS, delivery: { repairEvery: 7200 } })
+    new TicketKeyRing(stack, 'Quay', { ...PROPS, delivery: { repairEvery: Duration.hours(2) } })
     const app = stack.node.root as ReturnType<typeof createApp>
     const resources = new Resources(app.synth().getStackByName('Delivered').template.Resources)
     expect(resources.one('AWS::SSM::Association').Properties.ScheduleExpression).toBe('rate(2 hours)')
   })
 
   it('holds its props to the rules of cdk.json and names every problem', () => {
-    const rotation = { ...PROPS.rotation, ticketLifetime: 3600 }
+    const rotation = { ...PROPS.rotation, ticketLifetime: Duration.hours(1) }
     const targets = { ...PROPS.targets, values: [] }
     expect(() => new TicketKeyRing(stackOf('Refused'), 'Quay', { ...PROPS, rotation, targets })).toThrow(
       /3 problems:[\s\S]*ring\.targets\.values[\s\S]*ring\.rotation\.ticketLifetime[\s\S]*ring\.rotation\.maxKeyAge/,
     )
+  })
+
+  it('needs no prop of time: what it then has is what cdk.json would have', () => {
+    const { rotation: _, ...props } = PROPS
+    const ring = new TicketKeyRing(stackOf('Unsaid'), 'Quay', props)
+    expect(settingsIn(ring.document.content.mainSteps[0].inputs.runCommand)).toContain('TICKET_LIFETIME=7200')
+  })
+
+  it.each<[string, Duration, string]>([
+    ['in parts of a second', Duration.millis(3_600_500), 'got "3600.5 seconds"'],
+    ['that is none', Duration.seconds(0), 'got 0'],
+    ['known at deploy time alone', Duration.seconds(Lazy.number({ produce: () => 3600 })), 'got "a token'],
+  ])('refuses a duration %s by its path', (_, every, came) => {
+    const rotation = { ...PROPS.rotation, every }
+    const create = () => new TicketKeyRing(stackOf('Odd'), 'Quay', { ...PROPS, rotation })
+    expect(create).toThrow(`ring.rotation.every: wanted a duration such as 90s, 30m, 4h or 1d; ${came}`)
+  })
+
+  it('lets a metric be read in another way', () => {
+    const ring = new TicketKeyRing(stackOf('Read'), 'Quay', PROPS)
+    const metric = ring.metricMembers({ statistic: 'Minimum', period: Duration.hours(1), label: 'there' })
+    expect(metric).toMatchObject({ metricName: 'Members', statistic: 'Minimum', label: 'there' })
+    expect(metric.period.toHours()).toBe(1)
+    expect(ring.metricMembers()).toMatchObject({ statistic: 'Maximum' })
   })
 })

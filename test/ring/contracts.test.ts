@@ -280,13 +280,22 @@ describe('the configuration', () => {
   it.each([
     [undefined, 'TICKETRING_ROTATION'],
     ['{', 'configuration as JSON'],
-    [JSON.stringify({ ...configurationOf(), ring: 'Edge!' }), '"ring"'],
+    [
+      JSON.stringify({ ...configurationOf(), ring: 'Edge!' }),
+      'TICKETRING_ROTATION.ring: wanted a ring name; got "Edge!"',
+    ],
     [JSON.stringify({ ...configurationOf(), timing: { ...TIMING, ticketLifetime: 7201 } }), 'half of'],
-    [JSON.stringify({ ...configurationOf(), timing: { ...TIMING, maxKeyAge: 60 } }), '"maxKeyAge"'],
-    [JSON.stringify({ ...configurationOf(), trigger: 'cron' }), '"trigger"'],
+    [
+      JSON.stringify({ ...configurationOf(), timing: { ...TIMING, maxKeyAge: 60 } }),
+      'TICKETRING_ROTATION.timing.maxKeyAge: wanted more than every and ticketLifetime together',
+    ],
+    [
+      JSON.stringify({ ...configurationOf(), trigger: 'cron' }),
+      'TICKETRING_ROTATION.trigger: wanted one of schedule, secrets-manager',
+    ],
     [
       JSON.stringify({ ...configurationOf(), target: { tag: 'x', values: [''], minInstances: 1 } }),
-      '"values"',
+      'TICKETRING_ROTATION.target.values[0]: wanted tag values',
     ],
   ])('is refused where it is wrong: %#', (text, names) => {
     expect(() => parseRotationConfiguration(text)).toThrow(names)
