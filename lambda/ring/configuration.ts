@@ -60,14 +60,16 @@ export type Rotation = Values<typeof ROTATION>
 
 type Durations = Values<typeof DURATIONS>
 
-/** Of the durations of a ring, whether they are as long as an owner's or as short as a rehearsal's. */
-export const LIFETIME_RULES: readonly DurationRule<Durations>[] = [
-  ['ticketLifetime', 'at most half of every', ({ every, ticketLifetime }) => ticketLifetime * 2 > every],
-  [
-    'maxKeyAge',
-    'more than every and ticketLifetime together, the soonest that the gate can open',
-    ({ every, ticketLifetime, maxKeyAge }) => maxKeyAge <= every + ticketLifetime,
-  ],
+const HALF: DurationRule<Durations> = [
+  'ticketLifetime',
+  'at most half of every',
+  ({ every, ticketLifetime }) => ticketLifetime * 2 > every,
+]
+
+/** What the function's own reckoning needs, however short a rehearsal has its durations. */
+const FUNCTIONS_RULES: readonly DurationRule<Durations>[] = [
+  HALF,
+  ['maxKeyAge', 'more than every', ({ every, maxKeyAge }) => maxKeyAge <= every],
 ]
 
 /** What an owner may set. */
@@ -79,7 +81,12 @@ const OWNERS_RULES: readonly DurationRule<Rotation>[] = [
     'whole hours, 4 or more, as Secrets Manager rotates no oftener',
     ({ trigger, every }) => trigger === 'secrets-manager' && (every < 4 * HOUR || every % HOUR > 0),
   ],
-  ...LIFETIME_RULES,
+  HALF,
+  [
+    'maxKeyAge',
+    'more than every and ticketLifetime together, the soonest that the gate can open',
+    ({ every, ticketLifetime, maxKeyAge }) => maxKeyAge <= every + ticketLifetime,
+  ],
 ]
 
 export const rotation = object(ROTATION, (values, place) => refuseDurations(OWNERS_RULES, values, place))
@@ -108,7 +115,7 @@ const CONFIGURATION = {
 export type RotationConfiguration = Values<typeof CONFIGURATION>
 
 function refuseLifetimes(timing: Durations, place: Place): void {
-  refuseDurations(LIFETIME_RULES, timing, place)
+  refuseDurations(FUNCTIONS_RULES, timing, place)
 }
 
 /** @throws TicketringError `configuration-invalid` that lists every problem. */

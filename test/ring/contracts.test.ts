@@ -287,7 +287,7 @@ describe('the configuration', () => {
     [JSON.stringify({ ...configurationOf(), timing: { ...TIMING, ticketLifetime: 7201 } }), 'half of'],
     [
       JSON.stringify({ ...configurationOf(), timing: { ...TIMING, maxKeyAge: 60 } }),
-      'TICKETRING_ROTATION.timing.maxKeyAge: wanted more than every and ticketLifetime together',
+      'TICKETRING_ROTATION.timing.maxKeyAge: wanted more than every; got',
     ],
     [
       JSON.stringify({ ...configurationOf(), trigger: 'cron' }),
