@@ -231,8 +231,8 @@ class RingRun(Run["KeyServer"]):
     # ---- Proof
 
     def _look(self) -> Problem | None:
+        # Listeners that encrypt with a key which the ring does not have.
         self._strangers: list[Listener] = []
-        """Listeners that encrypt with a key which the ring does not have."""
         return super()._look()
 
     def _look_at(self, listener: Listener) -> Problem | None:

@@ -60,7 +60,7 @@ class Run(Generic[S]):
         kind = choose(self._kinds, settings, boot)
         self.server = kind.kind
         self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._scope}"), make=True)
-        self._machine = Machine(settings, self._environment, self._deadline, boot, self._directory)
+        self._machine = Machine(settings, self._deadline, self._directory)
         self._server = kind(self._machine)
         with self._directory.locked("lock", settings.seconds("LOCK_WAIT", "30"), self._deadline):
             try:

@@ -10,7 +10,7 @@ from ..files import uid_of
 from ..result import Failure, note
 
 if TYPE_CHECKING:
-    from typing import Callable, ClassVar, ContextManager, Iterator, Mapping, Protocol, Sequence, Type, TypeVar
+    from typing import Callable, ClassVar, ContextManager, Iterator, Protocol, Sequence, Type, TypeVar
 
     from ..directory import Directory
     from ..files import File
@@ -146,9 +146,7 @@ class Machine(NamedTuple):
     """What a run has at hand."""
 
     settings: Settings
-    environment: Mapping[str, str]
     deadline: Deadline
-    boot: bool
     run_directory: Directory
 
 
