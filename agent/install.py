@@ -105,7 +105,7 @@ def install(text: bytes, program: str, conf: str, settings: bytes) -> str:
             version.write("ticketring.pyz", zipapp, 0o755)
         file = precompile(version, zipapp)
         # First the program: a newer one knows the settings of older ones, not the other way round.
-        point(library, program)
+        point(library, f"current-{command}", program)
         keep_settings(library, conf, program, settings)
         prune(library, program)
         # Until this process ends, no other one removes this version.
@@ -201,17 +201,17 @@ def compiled(zipapp: bytes) -> bytes:
     return archive.getvalue()
 
 
-def point(library: Library, program: str) -> None:
-    """Moves `current` to this version, which becomes the youngest."""
-    found = library.stat("current")
+def point(library: Library, link: str, program: str) -> None:
+    """Moves the link to this version, which becomes the youngest."""
+    found = library.stat(link)
     if found is not None and not stat.S_ISLNK(found.st_mode):
-        raise Failure("program-unsafe", "wanted a link named current among the programs, found something else")
-    if found is not None and os.readlink("current", dir_fd=library.fd) == program:
+        raise Failure("program-unsafe", f"wanted a link named {link} among the programs, found something else")
+    if found is not None and os.readlink(link, dir_fd=library.fd) == program:
         return
     library.remove(".new")
-    with library.changing("current"):
+    with library.changing(link):
         os.symlink(program, ".new", dir_fd=library.fd)
-        library.rename(".new", "current")
+        library.rename(".new", link)
         library.flush()
         os.utime(program, dir_fd=library.fd, follow_symlinks=False)
 

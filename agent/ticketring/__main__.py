@@ -154,7 +154,7 @@ def outcome_of(request: Request, environment: Mapping[str, str]) -> tuple[dict[s
 
 
 def start(request: Request, environment: Mapping[str, str]):
-    """The run that the request asks for. One capability's modules are loaded, not the other's."""
+    """The run that the request asks for. One capability's modules are loaded; a document brings no others."""
     deadline = Deadline(RUN_SECONDS)
     settings = load_settings(request, environment)
     if request.is_ring:

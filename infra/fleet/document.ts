@@ -12,6 +12,8 @@ export interface FleetDocument {
   readonly version: '1'
   /** What each result line must name: the first 12 hex digits of the program's SHA-256. */
   readonly script: string
+  /** What it carries or, where a package has it, names. */
+  readonly program: Program
   readonly content: DocumentContent
 }
 
@@ -64,7 +66,7 @@ const MOST_BYTES = 61_000
 export function buildDocument(plan: DocumentPlan, program: Program): FleetDocument {
   refuseUncompilable(plan.parameter)
   for (const [key, value] of Object.entries(plan.settings)) refuseUnsafe(key, value)
-  const { version, lines } = programText(plan, program)
+  const { program: carried, lines } = programText(plan, program)
   refuseTemplateMarks(lines)
   // In braces, so that a shell runs nothing of a text that arrived cut short.
   const content = contentOf(plan, ['{', ...parameterLines(plan), ...lines, '}'])
@@ -76,12 +78,18 @@ export function buildDocument(plan: DocumentPlan, program: Program): FleetDocume
       fix: 'Name directories instead of files, or have each machine name its own in /etc/ticketring',
     })
   }
-  return { name: `${plan.name}-${digest(text)}`, version: '1', script: version, content }
+  return {
+    name: `${plan.name}-${digest(text)}`,
+    version: '1',
+    script: carried.version,
+    program: carried,
+    content,
+  }
 }
 
-/** What runs on a machine, behind the parameter, and the version that a result line names. */
+/** What runs on a machine, behind the parameter, and the program that it runs. */
 export interface DocumentText {
-  readonly version: string
+  readonly program: Program
   readonly lines: readonly string[]
 }
 

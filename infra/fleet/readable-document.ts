@@ -1,9 +1,9 @@
-import { buildProgram, installerSource, type Program } from '../program/program.ts'
+import { installerSource, type Program } from '../program/program.ts'
 import type { FleetDocument } from './document.ts'
 
 /** What a document runs as root, to be read: its text, and in the place of a payload what that holds. */
-export function readableDocument(document: FleetDocument, program = buildProgram()): string {
-  const { name, content, script } = document
+export function readableDocument(document: FleetDocument): string {
+  const { name, content, script, program } = document
   const lines = content.mainSteps[0].inputs.runCommand
   const bytes = Buffer.byteLength(JSON.stringify(content))
   const head = [`# Document ${name}: ${bytes} bytes, "script":"${script}" in result lines`]

@@ -30,7 +30,7 @@ export const SUMMARY = 'TLS session-ticket keys and OCSP staples for HAProxy and
 /** Of whatever is in a package, so that its bytes follow from its content: the first second that a zip file can tell. */
 export const TIME = 315_532_800
 
-/** Where documents install the program as well: a later one moves `current` on. */
+/** Where documents install the program as well: a later one moves its link on. */
 const LIB = '/usr/local/lib/ticketring'
 const UNITS = '/usr/lib/systemd/system'
 const DOC = '/usr/share/doc/ticketring'
@@ -49,11 +49,15 @@ export function packageContents({ hash, zipapp }: Program): PackageContents {
     documentation(`${DOC}/errors.md`, 'docs/errors.md'),
     documentation(`${DOC}/runbook.md`, 'docs/runbook.md'),
   ]
-  const link = { kind: 'link' as const, path: `${LIB}/current`, target: hash }
+  const links = ['ring', 'staples'].map((capability) => ({
+    kind: 'link' as const,
+    path: `${LIB}/current-${capability}`,
+    target: hash,
+  }))
   // What machines override is written by their owners: the directory alone is there for it.
   const own = [LIB, `${LIB}/${hash}`, '/etc/ticketring', DOC, `${DOC}/examples`]
   const directories = own.map((path) => ({ kind: 'directory' as const, path }))
-  const entries = [...directories, ...files, link].sort((a, b) => (a.path < b.path ? -1 : 1))
+  const entries = [...directories, ...files, ...links].sort((a, b) => (a.path < b.path ? -1 : 1))
   return { version: JSON.parse(read('package.json').toString()).version, hash, entries }
 }
 

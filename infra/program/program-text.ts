@@ -2,21 +2,28 @@
 import { createHash } from 'node:crypto'
 import { compress } from '@blu3r4y/lzma'
 import type { DocumentPlan, DocumentText } from '../fleet/document.ts'
-import { installerSource, openerSource, type Program, programSource } from './program.ts'
+import {
+  type Capability,
+  installerSource,
+  openerSource,
+  type Program,
+  programFor,
+  programSource,
+} from './program.ts'
 
 /** Where a Python of the system is, besides python3 of the path. */
 const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
 const END = 'TICKETRING'
 const LINE = 1_000
 
-/** What runs on a machine for this plan. */
-export function programText(plan: DocumentPlan, program: Program): DocumentText {
-  const { version } = program
+/** What runs on a machine for this plan: of the program, what its capability needs. */
+export function programText(plan: DocumentPlan, whole: Program): DocumentText {
+  const program = plan.program === 'installed' ? whole : programFor(capabilityOf(plan), whole)
   return {
-    version,
+    program,
     lines: [
       `export SSM_${plan.parameter.name}`,
-      `failed='${failureHead(plan, version)}'`,
+      `failed='${failureHead(plan, program.version)}'`,
       `fail() { printf '%s,"ms":0,"error":"%s","detail":"%s"}\\n' "$failed" "$1" "$2"; exit 1; }`,
       `for python in ${PYTHONS.join(' ')} "$(command -v python3)"; do [ -x "$python" ] && break; done`,
       `[ -x "$python" ] || fail tool-missing 'wanted Python 3.9 or later at ${PYTHONS[0]}, found none'`,
@@ -29,20 +36,24 @@ export function programText(plan: DocumentPlan, program: Program): DocumentText 
   }
 }
 
+/** What the document delivers. */
+export function capabilityOf({ subject: [variable] }: Pick<DocumentPlan, 'subject'>): Capability {
+  return variable === 'TICKETRING_RING' ? 'ring' : 'staples'
+}
+
 /** The result line of a run that got nowhere, but for what stopped it. */
-function failureHead({ subject: [variable, name] }: DocumentPlan, script: string): string {
+function failureHead(plan: DocumentPlan, script: string): string {
+  const [, name] = plan.subject
   const own =
-    variable === 'TICKETRING_RING'
+    capabilityOf(plan) === 'ring'
       ? { ring: name, lineage: '', generation: 0, encryptsWith: '' }
       : { staples: name, installed: 0, withdrawn: 0, held: 0 }
   return JSON.stringify({ v: 1, ...own, server: '', result: 'failed', verified: 'none', script }).slice(0, -1)
 }
 
 /** What opens the payload, and its call. */
-function pythonLines(
-  { subject: [variable, name], settings, program: origin }: DocumentPlan,
-  program: Program,
-): readonly string[] {
+function pythonLines(plan: DocumentPlan, program: Program): readonly string[] {
+  const { subject, settings, program: origin } = plan
   const installer = Buffer.from(installerSource())
   const carried = Buffer.concat([
     installer,
@@ -52,7 +63,7 @@ function pythonLines(
   const checksum = createHash('sha256').update(payload).digest('hex')
   return [
     ...openerSource().trimEnd().split('\n'),
-    `run("${variable === 'TICKETRING_RING' ? 'ring' : 'staples'}", "${name}", """\\`,
+    `run("${capabilityOf(plan)}", "${subject[1]}", """\\`,
     ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
     `""", ${installer.length}, "${checksum}", """`,
     // Run Command would take two braces for a parameter.

@@ -50,9 +50,27 @@ export function ownProgram(): Program {
  * @throws TicketringError `configuration-invalid` for a file that does not belong into it.
  */
 export function buildProgram(directory = AGENT): Program {
-  const sources = ['__main__.py', ...filesBelow(directory, PACKAGE)]
-    .sort()
-    .map((path) => sourceOf(directory, path))
+  const paths = ['__main__.py', ...filesBelow(directory, PACKAGE)].sort()
+  return programOf(paths.map((path) => sourceOf(directory, path)))
+}
+
+export type Capability = 'ring' | 'staples'
+
+/** Modules that one capability has for itself. */
+const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
+  ring: ['ring', 'keys'],
+  staples: ['staples', 'places', 'entry', 'ocsp'],
+}
+
+/** What a document carries: the program without the other capability's modules. */
+export function programFor(capability: Capability, { sources }: Program): Program {
+  const others = OWN_MODULES[capability === 'ring' ? 'staples' : 'ring'].map(
+    (name) => `${PACKAGE}/${name}.py`,
+  )
+  return programOf(sources.filter(({ path }) => !others.includes(path)))
+}
+
+function programOf(sources: readonly SourceFile[]): Program {
   const members = Object.fromEntries(sources.map(({ path, text }) => [path, strToU8(text)]))
   // Stored, not compressed: Python starts it faster, and the document compresses it as a whole.
   const zip = zipSync(members, { level: 0, mtime: NO_TIME, os: UNIX, attrs: OWN_FILE })

@@ -136,9 +136,9 @@ describe('something else in the place of the program', () => {
   test.each([
     ['a file', (path: string) => writeFileSync(path, 'kept')],
     ['a directory', (path: string) => mkdirSync(path)],
-  ])('is left alone, and nothing runs: %s named current', (_, make) => {
+  ])('is left alone, and nothing runs: %s named current-ring', (_, make) => {
     mkdirSync(machine.library)
-    make(join(machine.library, 'current'))
+    make(join(machine.library, 'current-ring'))
     expect(failureOf().error).toBe('program-unsafe')
   })
 })
@@ -200,7 +200,7 @@ test('a full disk is said to be one, and nothing is left there', () => {
     })
     expect(failureOf().error).toBe('disk-full')
     expect(existsSync(programFile())).toBe(false)
-    expect(existsSync(join(machine.library, 'current'))).toBe(false)
+    expect(existsSync(join(machine.library, 'current-ring'))).toBe(false)
     rmSync(join(machine.library, 'filling'))
     expect(machine.told(TEXT).version).toBe('a')
   } finally {
@@ -212,7 +212,7 @@ test.each(['2>&-', '2>/dev/full'])(
   'a failure is a result line though nothing takes the remarks: %s',
   (redirection) => {
     mkdirSync(machine.library)
-    writeFileSync(join(machine.library, 'current'), '')
+    writeFileSync(join(machine.library, 'current-ring'), '')
     const command = `sh ${machine.file(TEXT)} ${redirection}`
     const { stdout, status } = spawnSync('sh', ['-c', command], {
       env: machine.environment(),

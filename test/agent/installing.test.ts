@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { buildProgram } from '../../infra/program/program.ts'
+import { buildProgram, programFor } from '../../infra/program/program.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { altered } from './program.ts'
 import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'
@@ -61,7 +61,7 @@ describe('on a machine that has none', () => {
     expect(told.argv).toEqual([file, 'ring', 'edge'])
     expect(told.given).toMatchObject({ SSM_Generation: '7', TICKETRING_SCRIPT: A.version })
     expect(readFileSync(programFile(A.hash)).equals(A.zipapp)).toBe(true)
-    expect(readlinkSync(join(machine.library, 'current'))).toBe(A.hash)
+    expect(readlinkSync(join(machine.library, 'current-ring'))).toBe(A.hash)
     const conf = readFileSync(join(machine.library, 'edge.conf'), 'utf8')
     expect(conf).toBe(`# ${A.hash}\n${told.given.TICKETRING_SETTINGS}`)
     expect(told.given.TICKETRING_SETTINGS).toMatch(
@@ -111,27 +111,30 @@ describe('on a machine that has none', () => {
     expect(parseResultLine(stdout)).toMatchObject({
       ring: 'edge',
       result: 'failed',
-      script: buildProgram().version,
+      script: programFor('ring', buildProgram()).version,
     })
     expect(status).toBe(1)
   })
 
   test('boot units run what was delivered', () => {
     machine.run(ringText(A))
-    const program = join(machine.library, 'current', 'ticketring.pyz')
+    const program = join(machine.library, 'current-ring', 'ticketring.pyz')
     const { stdout } = spawnSync(program, ['ring', '--boot', 'edge'], { env: {}, encoding: 'utf8' })
     expect(JSON.parse(stdout)).toMatchObject({ version: 'a', argv: [program, 'ring', '--boot', 'edge'] })
   })
 })
 
-describe('on a machine of a ring and a set whose documents bring different versions', () => {
-  const newer = buildProgram()
-  const older = buildProgram(altered(scratch, 'settings.py', 'TICKET_LIFETIME ', 'TICKET_LIFE     '))
+describe('on a machine of two rings whose documents bring different versions', () => {
+  const newer = programFor('ring', buildProgram())
+  const older = programFor(
+    'ring',
+    buildProgram(altered(scratch, 'settings.py', 'TICKET_LIFETIME ', 'TICKET_LIFE     ')),
+  )
 
-  /** What the boot of the ring says. */
+  /** What the boot of the first ring says. */
   function boot() {
     const environment = { TICKETRING_CONF_DIR: machine.directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
-    const program = join(machine.library, 'current', 'ticketring.pyz')
+    const program = join(machine.library, 'current-ring', 'ticketring.pyz')
     const words = ['-I', program, 'ring', '--boot', 'edge']
     return parseResultLine(
       spawnSync('/usr/bin/python3', words, { env: environment, encoding: 'utf8' }).stdout,
@@ -141,8 +144,8 @@ describe('on a machine of a ring and a set whose documents bring different versi
   beforeEach(() => {
     const environment = { TICKETRING_CONF_DIR: machine.directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
     machine.run(ringText(newer), environment)
-    machine.run(staplesText(older), { ...environment, SSM_Staples: 'all' })
-    expect(readlinkSync(join(machine.library, 'current'))).toBe(older.hash)
+    machine.run(ringText(older).replaceAll('edge', 'api'), environment)
+    expect(readlinkSync(join(machine.library, 'current-ring'))).toBe(older.hash)
   })
 
   test('a boot runs the version that brought the settings, though another came since', () => {
@@ -195,7 +198,7 @@ describe('on a machine that has it', () => {
     expect(versions().sort()).toEqual([A.hash, B.hash].sort())
     expect(machine.told(ringText(C)).version).toBe('c')
     expect(versions().sort()).toEqual([B.hash, C.hash].sort())
-    expect(readlinkSync(join(machine.library, 'current'))).toBe(C.hash)
+    expect(readlinkSync(join(machine.library, 'current-ring'))).toBe(C.hash)
   })
 
   test('the one before is the one that was current last, also after a way back', () => {
@@ -286,7 +289,7 @@ describe('on a machine that has it', () => {
 describe('where the machine is an odd one', () => {
   test('one with a read-only root installs below /run', () => {
     mkdirSync(machine.library)
-    const look = 'readlink /run/ticketring/lib/current; ls -a "$TICKETRING_LIB"'
+    const look = 'readlink /run/ticketring/lib/current-ring; ls -a "$TICKETRING_LIB"'
     const steps = [
       'mount -t tmpfs tmpfs /run',
       'mount --bind "$TICKETRING_LIB" "$TICKETRING_LIB"',
@@ -321,7 +324,7 @@ describe('where the machine is an odd one', () => {
       'mount -t tmpfs tmpfs /run',
       'mount -t tmpfs -o ro tmpfs /usr/local',
       `sh ${machine.file(ringText(A))}`,
-      'readlink /run/ticketring/lib/current; ls -A /usr/local',
+      'readlink /run/ticketring/lib/current-ring; ls -A /usr/local',
     ]
     const { stdout } = spawnSync('unshare', ['-m', 'sh', '-ec', steps.join('\n')], { env, encoding: 'utf8' })
     const [line = '', ...rest] = stdout.trim().split('\n')
@@ -383,7 +386,7 @@ describe('where the machine is an odd one', () => {
     for (const program of [A, B])
       expect(readFileSync(programFile(program.hash)).equals(program.zipapp)).toBe(true)
     expect(readdirSync(machine.library).sort()).toEqual(
-      ['.lock', 'current', 'edge.conf', A.hash, B.hash].sort(),
+      ['.lock', 'current-ring', 'edge.conf', A.hash, B.hash].sort(),
     )
   })
 })

@@ -7,10 +7,10 @@ import { advanced, Instance, rendered, ringOf } from './instance.ts'
 import { StapleInstance } from './staple-instance.ts'
 import { tmpfsDirectory } from './terminators.ts'
 
-const PROGRAM = '/usr/local/lib/ticketring/current/ticketring.pyz'
+const LIB = '/usr/local/lib/ticketring'
 const UNITS = [
-  { name: 'ticketring-boot@', words: 'ring --boot %i' },
-  { name: 'ticketring-staples@', words: 'staples --boot %i' },
+  { name: 'ticketring-boot@', link: 'current-ring', words: 'ring --boot %i' },
+  { name: 'ticketring-staples@', link: 'current-staples', words: 'staples --boot %i' },
 ]
 
 /** By systemd's own judgement, of 100: a service without hardening has 96, and each line counts 1 to 3. */
@@ -22,12 +22,12 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 /** The unit of the instance `edge` as a machine has it, with its program below a scratch directory. */
 function installed(name: string): string {
   directory = tmpfsDirectory()
-  const program = join(directory, PROGRAM)
-  mkdirSync(join(program, '..'), { recursive: true })
+  const program = join(directory, 'ticketring.pyz')
+  mkdirSync(directory, { recursive: true })
   writeFileSync(program, '#!/bin/sh\n')
   chmodSync(program, 0o755)
   const unit = join(directory, `${name}edge.service`)
-  writeFileSync(unit, textOf(name).replaceAll(PROGRAM, program))
+  writeFileSync(unit, textOf(name).replace(/\S+\/ticketring\.pyz/g, program))
   return unit
 }
 
@@ -45,7 +45,7 @@ function settingOf(name: string, setting: string): string {
   return value
 }
 
-describe.each(UNITS)('the unit $name', ({ name, words }) => {
+describe.each(UNITS)('the unit $name', ({ name, link, words }) => {
   const lines = textOf(name).split('\n')
 
   test('is one that systemd accepts', () => {
@@ -55,7 +55,7 @@ describe.each(UNITS)('the unit $name', ({ name, words }) => {
 
   test('runs the program that was installed last', () => {
     // By Python: where files of /usr/local may not be executed, it starts all the same.
-    expect(lines).toContain(`ExecStart=/usr/bin/python3 -I ${PROGRAM} ${words}`)
+    expect(lines).toContain(`ExecStart=/usr/bin/python3 -I ${LIB}/${link}/ticketring.pyz ${words}`)
   })
 
   test('runs when a terminator starts, to its end before that, and once the network is there', () => {

@@ -61,6 +61,8 @@ const KINDS = [
   },
 ]
 
+const LINKS = ['current-ring', 'current-staples']
+
 function dpkg(...words: readonly string[]) {
   const own = [`--root=${root}`, '--log=/dev/null', '--force-not-root']
   execFileSync('dpkg', [...own, ...words], { stdio: 'pipe' })
@@ -78,7 +80,7 @@ function written({ name, data }: { readonly name: string; readonly data: Uint8Ar
 /** What ran, from where the boot units run it. */
 function program(...words: readonly string[]) {
   const env = { PATH: '/usr/bin:/bin', TICKETRING_CONF_DIR: at('etc/ticketring') }
-  return spawnSync(at(`${LIB}/current/ticketring.pyz`), words, { env, encoding: 'utf8' })
+  return spawnSync(at(`${LIB}/current-ring/ticketring.pyz`), words, { env, encoding: 'utf8' })
 }
 
 /** Files and links, each with its mode and owner. */
@@ -127,10 +129,10 @@ describe.each(KINDS)('the $kind', ({ build, install, remove }) => {
     for (const path of owned) writeFileSync(at(path), "the owner's")
     install(written(build(contents)))
     install(written(build(later)))
-    expect(readlinkSync(at(`${LIB}/current`))).toBe(LATER_HASH)
+    for (const link of LINKS) expect(readlinkSync(at(`${LIB}/${link}`))).toBe(LATER_HASH)
     expect(untouched()).toEqual(owned.map(() => "the owner's"))
     if (remove === undefined) return
-    expect(readdirSync(at(LIB)).sort()).toEqual(['current', LATER_HASH].sort())
+    expect(readdirSync(at(LIB)).sort()).toEqual([...LINKS, LATER_HASH].sort())
     remove()
     expect(untouched()).toEqual(owned.map(() => "the owner's"))
     expect(listing()).toHaveLength(owned.length)

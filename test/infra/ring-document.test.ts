@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { RE2JS } from 're2js'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { ownProgram } from '../../infra/program/program.ts'
+import { ownProgram, programFor } from '../../infra/program/program.ts'
 import type { RingConfiguration } from '../../infra/ring/configuration.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
 import { standIn } from '../agent/stand-in.ts'
@@ -34,7 +34,7 @@ describe('what a machine is given to run', () => {
   })
 
   it('names the program by its hash, so that a result line can be held to it', () => {
-    expect(buildRingDocument(ringOf(), ownProgram()).script).toBe(ownProgram().version)
+    expect(buildRingDocument(ringOf(), ownProgram()).script).toBe(programFor('ring', ownProgram()).version)
   })
 
   it('takes the generation from the variable of a new agent and from the text of an old one', () => {

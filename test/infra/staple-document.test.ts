@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { RE2JS } from 're2js'
 import { describe, expect, it } from 'vitest'
 import { buildDocument } from '../../infra/fleet/document.ts'
-import { ownProgram } from '../../infra/program/program.ts'
+import { ownProgram, programFor } from '../../infra/program/program.ts'
 import { parseSet } from '../../infra/stapling/configuration.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
 import { MOST_CERTIFICATES, messageOf } from '../../lambda/staples/message.ts'
@@ -20,7 +20,7 @@ describe('what a machine is given to run', () => {
   })
 
   it('names the program by its hash', () => {
-    expect(script).toBe(ownProgram().version)
+    expect(script).toBe(programFor('staples', ownProgram()).version)
     expect(lines.slice(0, 3)).toEqual([
       '{',
       `if [ -z "\${SSM_Staples+x}" ]; then SSM_Staples='{{Staples}}'; fi`,

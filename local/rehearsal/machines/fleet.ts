@@ -132,8 +132,8 @@ export function environmentOf(machine: Machine): Readonly<Record<string, string>
 }
 
 /** The program that the machine's documents installed, which its boot units run. */
-export function programOf(machine: Machine): string {
-  return join(environmentOf(machine).TICKETRING_LIB as string, 'current', 'ticketring.pyz')
+function programOf(machine: Machine, command: 'ring' | 'staples'): string {
+  return join(environmentOf(machine).TICKETRING_LIB as string, `current-${command}`, 'ticketring.pyz')
 }
 
 /**
@@ -147,7 +147,7 @@ export async function boot(
   environment: Readonly<Record<string, string>>,
   trace: ExecTrace,
 ): Promise<void> {
-  const argv = trace.wrap([programOf(machine), command, '--boot', name], `boot of ${machine.id}`)
+  const argv = trace.wrap([programOf(machine, command), command, '--boot', name], `boot of ${machine.id}`)
   const { code, output } = await run(machine, argv, environment, 'boot.log')
   if (code === 0) return
   throw new RehearsalError(
