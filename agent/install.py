@@ -72,7 +72,7 @@ def main(head: str, command: str, name: str, settings: str, carried: bytes) -> N
         os.umask(0o022)
         conf = f"{name}.conf" if command == "ring" else f"{name}.staples.conf"
         program, text = carried[:64].decode(), carried[64:]
-        bring = find_installed if len(carried) == 64 else functools.partial(install, text)
+        bring = functools.partial(install, text, f"current-{command}") if text else find_installed
         path = bring(program, conf, settings.encode())
         started = time.monotonic()
         run(path, [command, name], settings, program[:12])
@@ -94,7 +94,7 @@ def interrupt(number: int, _: object) -> None:
     raise Failure("interrupted", f"stopped while installing by signal {number}")
 
 
-def install(text: bytes, program: str, conf: str, settings: bytes) -> str:
+def install(text: bytes, link: str, program: str, conf: str, settings: bytes) -> str:
     """The path of what to run: compiled by this Python, or as it came where there is no room for that."""
     library = open_library()
     with library.locked(".lock", LOCK_SECONDS, Deadline(LOCK_SECONDS)):
@@ -105,7 +105,7 @@ def install(text: bytes, program: str, conf: str, settings: bytes) -> str:
             version.write("ticketring.pyz", zipapp, 0o755)
         file = precompile(version, zipapp)
         # First the program: a newer one knows the settings of older ones, not the other way round.
-        point(library, f"current-{command}", program)
+        point(library, link, program)
         keep_settings(library, conf, program, settings)
         prune(library, program)
         # Until this process ends, no other one removes this version.

@@ -246,7 +246,7 @@ describe('while another document is being installed', () => {
 
   test('a run whose turn never comes says so', async () => {
     const holder = await holdLock()
-    const call = `LOCK_SECONDS = 0\nmain('{"x":1', "ring", "edge", "", b"zip")\n`
+    const call = `LOCK_SECONDS = 0\nmain('{"x":1', "ring", "edge", "", b"0" * 64 + b"#x.py")\n`
     const { stdout } = spawnSync('/usr/bin/python3', ['-I', '-'], {
       input: installerSource() + call,
       env: machine.environment(),
