@@ -13,8 +13,8 @@ const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts'
  */
 const LONG = {
   programs: [
-    'test/agent/{boot,causes,credentials,deadline,foreign-hands,guarded,install-refusals,interruptions,kinds}.test.ts',
-    'test/agent/{next-start,protection,refusals,reloads,secrecy,servers,settings}.test.ts',
+    'test/agent/{boot,causes,credentials,deadline,foreign-hands,guarded,install-refusals,interruptions,two-kinds}.test.ts',
+    'test/agent/{next-start,nginx-reload,protection,refusals,reloads,secrecy,servers,settings}.test.ts',
     'test/agent/staple-{haproxy,program,refusals,runs,system,wrong}.test.ts',
     'test/local/{commands,early-end,keep}.test.ts',
     'test/ocsp/openssl-verdicts.test.ts',

@@ -1,9 +1,9 @@
-import { followed, isNews, type Measured } from './baseline.ts'
 import { type Cause, countFailures, UNREACHED } from './cause.ts'
 import type { FleetTarget } from './configuration.ts'
 import type { DeliveryState, Straggler } from './delivery-state.ts'
 import { type Evidence, type Heard, NOT_HEARD } from './evidence.ts'
-import { packHolders, unpackHolders } from './holders.ts'
+import { followed, isNews, type Measured } from './expected-members.ts'
+import { packHolders, unpackHolders } from './holder-bits.ts'
 import { type Fleet, type FleetQuestion, fleetTrouble, type Member, membershipOf } from './membership.ts'
 import { nextDelivery } from './redelivery.ts'
 

@@ -1,4 +1,3 @@
-import type { Measured } from './baseline.ts'
 import {
   type CollectedEvidence,
   collectEvidence,
@@ -11,6 +10,7 @@ import { stragglersOf, weigh } from './convergence.ts'
 import type { DeliveryState } from './delivery-state.ts'
 import { type DispatchPorts, dispatch, pollUntilEnded } from './dispatch.ts'
 import type { Heard } from './evidence.ts'
+import type { Measured } from './expected-members.ts'
 import { type CallingPorts, callRollAgain } from './inventory.ts'
 import type { Fleet } from './membership.ts'
 import type { Address } from './rollout.ts'

@@ -1,8 +1,8 @@
 import { excerpt } from '../kernel/excerpt.ts'
 import { Fields } from '../kernel/fields.ts'
 import { parameterText } from '../kernel/parameter-text.ts'
-import type { Baseline } from './baseline.ts'
 import { type Cause, type Failures, textOf } from './cause.ts'
+import type { Baseline } from './expected-members.ts'
 import type { Release } from './releases.ts'
 
 export interface SentCommand {

@@ -1,8 +1,8 @@
 import { following } from '../kernel/paging.ts'
-import type { Measured } from './baseline.ts'
 import { reserveFor } from './collect-evidence.ts'
 import type { FleetTarget } from './configuration.ts'
 import type { DeliveryState } from './delivery-state.ts'
+import type { Measured } from './expected-members.ts'
 import { type Fleet, fleetTrouble } from './membership.ts'
 import type { Clock, CommandSender, EventLog, FleetEvent, FleetInventory } from './ports.ts'
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { counted } from '../kernel/count.ts'
-import { expectedMembers, type Measured } from './baseline.ts'
 import { type FleetTarget, minShareOf } from './configuration.ts'
+import { expectedMembers, type Measured } from './expected-members.ts'
 
 /** A machine of the roll call. */
 export interface Member {

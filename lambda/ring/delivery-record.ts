@@ -1,4 +1,3 @@
-import type { Baseline } from '../fleet/baseline.ts'
 import {
   DELIVERY_STATE_FIELDS,
   type DeliveryState,
@@ -6,6 +5,7 @@ import {
   parseBaseline,
   parseDeliveryState,
 } from '../fleet/delivery-state.ts'
+import type { Baseline } from '../fleet/expected-members.ts'
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields } from '../kernel/fields.ts'
 import type { Ring } from './ring.ts'

@@ -6,10 +6,10 @@ import { commit, commitRevoke } from './commit.ts'
 import { decide } from './decision.ts'
 import { deliver, hearFleet } from './deliver.ts'
 import { ageOf } from './gate.ts'
-import { afterServed, intentOf, look, noteReason, settle } from './look.ts'
 import { observe, type RotationPorts, saveRecord } from './observation.ts'
 import { type ActionRequest, onlyLooks, requireRing } from './request.ts'
 import type { Decision, Intent, Situation } from './situation.ts'
+import { afterServed, intentOf, look, noteReason, settle } from './status.ts'
 
 /** More steps than any situation needs: a loop that is longer goes round in circles. */
 const MOST_STEPS = 64

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { Measured } from '../fleet/baseline.ts'
 import {
   DELIVERY_STATE_FIELDS,
   type DeliveryState,
@@ -7,6 +6,7 @@ import {
   parseBaseline,
   parseDeliveryState,
 } from '../fleet/delivery-state.ts'
+import type { Measured } from '../fleet/expected-members.ts'
 import { Fields } from '../kernel/fields.ts'
 import { digestOf, type StapleEntry } from './entry.ts'
 

@@ -1,6 +1,6 @@
 import { excerpt } from '../kernel/excerpt.ts'
 import { approachesTo, freshUntilOf, urlAt } from '../ocsp/exchange.ts'
-import { objectionOfHaproxy } from '../ocsp/haproxy.ts'
+import { objectionOfHaproxy } from '../ocsp/haproxy-objection.ts'
 import { serialiseRequest } from '../ocsp/request.ts'
 import { objectionToDelivery } from '../ocsp/schedule.ts'
 import type { Subject } from '../ocsp/subject.ts'

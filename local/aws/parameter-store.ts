@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Account, arn } from './account.ts'
 import { AwsError } from './aws-error.ts'
 import type { Caller, Operation } from './caller.ts'
-import { parseInput } from './input.ts'
+import { parseInput } from './parse-input.ts'
 
 interface Parameter {
   readonly name: string

@@ -7,10 +7,10 @@ import { roleSession } from './credentials.ts'
 import { bindParameters } from './document.ts'
 import type { DocumentStore } from './document-store.ts'
 import { type Fleet, INSTANCE } from './fleet.ts'
-import { parseInput } from './input.ts'
 import type { ManagedNode } from './managed-node.ts'
 import { resolveReferences } from './parameter-references.ts'
 import type { ParameterStore } from './parameter-store.ts'
+import { parseInput } from './parse-input.ts'
 import { Command, type CommandRequest } from './run-command.ts'
 
 // Lengths and patterns are those of AWS's API reference.

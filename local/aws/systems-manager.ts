@@ -10,8 +10,8 @@ import {
 } from './command-shapes.ts'
 import { DocumentStore } from './document-store.ts'
 import type { FaultPlan } from './faults.ts'
-import { parseInput } from './input.ts'
 import { paginate } from './parameter-store.ts'
+import { parseInput } from './parse-input.ts'
 import type { Command } from './run-command.ts'
 import { DOCUMENT, INSTANCE_ID, SendCommand, type SendCommandParts, VERSION } from './send-command.ts'
 

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import { parseArgs } from 'node:util'
 import { HELP } from './options.ts'
 import { RehearsalError } from './rehearsal-error.ts'
-import { allRunning, findRunning, type Running } from './running.ts'
+import { allRunning, findRunning, type Running } from './running-rehearsal.ts'
 
 const USAGE = `Usage: npm run invoke -- [options] <function> '<event JSON>'
 

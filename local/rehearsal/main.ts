@@ -8,7 +8,7 @@ import { type Options, parseOptions, USAGE } from './options.ts'
 import { progressOn } from './progress.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
-import { requireAnnounceable } from './running.ts'
+import { requireAnnounceable } from './running-rehearsal.ts'
 
 const interruption = listenForInterruption()
 

@@ -4,7 +4,7 @@ import type { Machine } from './machines/machine.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
 import { type Rehearsing, Run } from './run.ts'
-import { announce, withdraw } from './running.ts'
+import { announce, withdraw } from './running-rehearsal.ts'
 import { Testbed } from './testbed.ts'
 import { SHOW } from './timing.ts'
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Synthesis } from '../../infra/app/build-app.ts'
 import { endWithUs, killGroup } from '../process-group.ts'
 import type { Options } from './options.ts'
-import { TSX } from './project.ts'
+import { TSX } from './project-root.ts'
 import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
 
 /** What comes of a synthesis: the stack, or why there is none. */

@@ -6,10 +6,10 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { InstanceError } from '../../lambda/ring/result-line.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
-import { Door } from './door.ts'
 import { SERVER_NAME } from './identity.ts'
 import { advanced, Instance, NO_WAIT, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
+import { Door } from './switching-address.ts'
 import { type ListenerKind, proofListener } from './terminators.ts'
 
 let instance: Instance

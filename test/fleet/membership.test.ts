@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { expectedMembers, followed, isNews } from '../../lambda/fleet/baseline.ts'
+import { expectedMembers, followed, isNews } from '../../lambda/fleet/expected-members.ts'
 import { countOf, fleetTrouble, type Left, membershipOf, rollCallOf } from '../../lambda/fleet/membership.ts'
 
 const NOW = new Date('2026-11-21T12:00:00.000Z')

@@ -7,8 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { askForStaple, visit } from '../../local/rehearsal/clients/tls-client.ts'
 import { invoke as invokeRunning } from '../../local/rehearsal/invocation.ts'
-import { RUNNING } from '../../local/rehearsal/project.ts'
-import { announce, findRunning, type Running, withdraw } from '../../local/rehearsal/running.ts'
+import { RUNNING } from '../../local/rehearsal/project-root.ts'
+import { announce, findRunning, type Running, withdraw } from '../../local/rehearsal/running-rehearsal.ts'
 
 const tsx = ['--import', 'tsx']
 

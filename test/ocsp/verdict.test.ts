@@ -8,7 +8,7 @@ import {
   encodeOid,
   encodeSequence,
 } from '../../lambda/ocsp/der-writer.ts'
-import { objectionOfHaproxy } from '../../lambda/ocsp/haproxy.ts'
+import { objectionOfHaproxy } from '../../lambda/ocsp/haproxy-objection.ts'
 import { prepareSubject } from '../../lambda/ocsp/subject.ts'
 import { validateResponse } from '../../lambda/ocsp/validation.ts'
 import { brokenRules } from '../../lambda/ocsp/verdict.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { look } from '../../lambda/ring/look.ts'
 import type { ObservationPorts } from '../../lambda/ring/observation.ts'
 import { type ActionRequest, parseRotationRequest, requireLooking } from '../../lambda/ring/request.ts'
+import { look } from '../../lambda/ring/status.ts'
 import {
   parseStapleRequest,
   requireLooking as requireLookingAtStaples,

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { EXAMPLES } from '../project.ts'
+import { EXAMPLES } from '../project-root.ts'
 import { fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
 
 const keys = (machine: Machine) => join(machine.memory, 'haproxy.keys')

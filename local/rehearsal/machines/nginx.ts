@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { EXAMPLES } from '../project.ts'
+import { EXAMPLES } from '../project-root.ts'
 import { fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
 import type { ServerCertificate } from './pki.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Account } from './account.ts'
 import { Authorisation } from './authorisation.ts'
-import { Background } from './background.ts'
+import { Background } from './background-work.ts'
 import { CallBook } from './caller.ts'
 import type { LoopbackOptions } from './contract.ts'
 import { CredentialStore } from './credentials.ts'

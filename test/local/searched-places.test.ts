@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { genesis } from '../../lambda/ring/ring.ts'
 import { KeySearch } from '../../local/rehearsal/secrecy/key-search.ts'
-import { placesOf, type Remains } from '../../local/rehearsal/secrecy/places.ts'
+import { placesOf, type Remains } from '../../local/rehearsal/secrecy/searched-places.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-test-'))
 afterAll(() => rmSync(directory, { recursive: true }))

@@ -12,7 +12,7 @@ import {
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Kind } from './options.ts'
-import { RUNNING } from './project.ts'
+import { RUNNING } from './project-root.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 
 /** How to reach a rehearsal that stays up. Its credentials open nothing but the loopback AWS. */
