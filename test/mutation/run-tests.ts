@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RunnerTask } from 'vitest'
-import { BaseSequencer, startVitest, type TestSpecification, type Vitest } from 'vitest/node'
+import { BaseSequencer, type Reporter, startVitest, type TestSpecification, type Vitest } from 'vitest/node'
 import type { Instrumented, Mutant } from './mutants.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -53,7 +53,7 @@ async function start(tests: readonly string[], { sources }: Instrumented, option
       watch: false,
       include: [...tests],
       setupFiles: ['test/mutation/setup.ts'],
-      reporters: [{}],
+      reporters: [progressOf(tests)],
       // One process knows what has been killed already.
       maxWorkers: 1,
       isolate: false,
@@ -66,6 +66,17 @@ async function start(tests: readonly string[], { sources }: Instrumented, option
     },
     { plugins: [{ name: 'mutants', enforce: 'pre', load: (id) => sources.get(relative(ROOT, id)) }] },
   )
+}
+
+/** A line on standard error for each file that is through. */
+function progressOf(tests: readonly string[]): Reporter {
+  let done = 0
+  return {
+    onTestModuleEnd({ moduleId }) {
+      done += 1
+      console.error(`  ${done} of ${tests.length}: ${relative(ROOT, moduleId)}`)
+    },
+  }
 }
 
 /** The order of the arguments: what kills most in least time comes first. */
