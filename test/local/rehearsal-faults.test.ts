@@ -96,8 +96,8 @@ function meddleWithStaples({ machines }: Testbed): void {
 const skipWithdrawal = (template: unknown) =>
   withProgram(template, {
     file: 'staples.py',
-    text: 'return Wish("absent") if entry.state != "staple" else',
-    other: 'return _KEEP if entry.state != "staple" else',
+    text: 'if entry.state != "staple":\n                return []',
+    other: 'if entry.state != "staple":\n                return None',
   })
 
 describe('a rehearsal turns red when', () => {
