@@ -13,17 +13,18 @@ const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts'
  */
 const LONG = {
   programs: [
-    'test/agent/{boot,causes,credentials,deadline,foreign-hands,guarded,install-refusals,interruptions,two-kinds}.test.ts',
-    'test/agent/{next-start,nginx-reload,protection,refusals,reloads,secrecy,servers,settings}.test.ts',
+    'test/agent/{boot,by-hand,causes,credentials,deadline,foreign-hands,gone-meanwhile,guarded}.test.ts',
+    'test/agent/{install-refusals,interruptions,layouts,next-start,nginx-reload,protection}.test.ts',
+    'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
     'test/agent/staple-{haproxy,program,refusals,runs,system,wrong}.test.ts',
     'test/local/{commands,early-end,keep}.test.ts',
-    'test/ocsp/openssl-verdicts.test.ts',
+    'test/ocsp/{matrix,openssl-verdicts}.test.ts',
   ],
   modules: [
     'test/handlers/{at-once,crashes}.test.ts',
-    'test/infra/{nag,own-app}.test.ts',
+    'test/infra/{nag,own-app,packages}.test.ts',
     'test/local/{adopt-first,exposure,iam,rehearsal-faults,staple-iam}.test.ts',
-    'test/local/aws/{run-command,tools}.test.ts',
+    'test/local/aws/{rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',
   ],
 }
