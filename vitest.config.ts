@@ -18,11 +18,11 @@ const LONG = {
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
     'test/agent/staple-{haproxy,program,refusals,runs,system,wrong}.test.ts',
     'test/local/{commands,early-end,keep}.test.ts',
-    'test/ocsp/{matrix,openssl-verdicts}.test.ts',
+    'test/ocsp/{explain,matrix,openssl-verdicts}.test.ts',
   ],
   modules: [
     'test/handlers/{at-once,crashes}.test.ts',
-    'test/infra/{nag,own-app,packages}.test.ts',
+    'test/infra/{bundle,nag,own-app,packages}.test.ts',
     'test/local/{adopt-first,exposure,iam,rehearsal-faults,staple-iam}.test.ts',
     'test/local/aws/{rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',

@@ -1,6 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AGENT, buildProgram } from '../../infra/program/program.ts'
 import { withoutRemarks } from '../../infra/program/python-source.ts'
 
@@ -55,27 +57,40 @@ def remarks(text):
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return sum(token.type == tokenize.COMMENT or (token.type == tokenize.NL and token.line.strip() == "") for token in tokens)
 
-source, delivered = json.load(sys.stdin)
-print(json.dumps({
-    "same": bare(source) == bare(delivered),
-    "idle": sum(is_idle(each) for _, _, body in bodies(ast.parse(delivered)) for each in body),
-    "remarks": remarks(delivered),
-    "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(is_for_checkers, ast.walk(ast.parse(delivered)))),
-    "wide": wide(delivered),
-}))
+def judge(source, delivered):
+    return {
+        "same": bare(source) == bare(delivered),
+        "idle": sum(is_idle(each) for _, _, body in bodies(ast.parse(delivered)) for each in body),
+        "remarks": remarks(delivered),
+        "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(is_for_checkers, ast.walk(ast.parse(delivered)))),
+        "wide": wide(delivered),
+    }
+
+for line in sys.stdin:
+    try:
+        print(json.dumps(judge(*json.loads(line))), flush=True)
+    except Exception as error:
+        print(json.dumps({"error": repr(error)}), flush=True)
 `
 const NOTHING_LOST = { same: true, idle: 0, remarks: 0, types: 0, wide: 0 }
 
-function judge(source: string, delivered: string): unknown {
-  const input = JSON.stringify([source, delivered])
-  const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', JUDGE], { input, encoding: 'utf8' })
-  if (stdout === '') throw new Error(stderr)
-  return JSON.parse(stdout)
+/** One Python for all: to start it takes longer than to judge. */
+let python: ChildProcessByStdio<Writable, Readable, null>
+let answers: AsyncIterator<string>
+beforeAll(() => {
+  python = spawn('/usr/bin/python3', ['-I', '-c', JUDGE], { stdio: ['pipe', 'pipe', 'inherit'] })
+  answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]()
+})
+afterAll(() => python.stdin.end())
+
+async function judge(source: string, delivered: string): Promise<unknown> {
+  python.stdin.write(`${JSON.stringify([source, delivered])}\n`)
+  return JSON.parse((await answers.next()).value)
 }
 
 describe('a source without its remarks and types', () => {
-  it.each(buildProgram().sources)('is the same program: $path', ({ path, text }) => {
-    expect(judge(readFileSync(`${AGENT}${path}`, 'utf8'), text)).toEqual(NOTHING_LOST)
+  it.each(buildProgram().sources)('is the same program: $path', async ({ path, text }) => {
+    expect(await judge(readFileSync(`${AGENT}${path}`, 'utf8'), text)).toEqual(NOTHING_LOST)
   })
 
   it.each([
@@ -171,13 +186,13 @@ describe('a source without its remarks and types', () => {
       'x = 0x1F + 1_000.5e-3j if not 1 else ~2 ** -3 // 4 @ 5\ny: int = 3; z = x is y\nw = (a := 1) != 2\n',
     ],
     ['letters of other alphabets where nobody but a reader sees them', '"""…"""\nx = 1  # ü\n'],
-  ])('is the same program: %s', (_, source) => {
-    expect(judge(source, withoutRemarks(source, 'sample.py'))).toEqual(NOTHING_LOST)
+  ])('is the same program: %s', async (_, source) => {
+    expect(await judge(source, withoutRemarks(source, 'sample.py'))).toEqual(NOTHING_LOST)
   })
 
-  it('keeps the types beside a lambda, whose colon and comma look like those of parameters', () => {
+  it('keeps the types beside a lambda, whose colon and comma look like those of parameters', async () => {
     const source = 'def f(a: int, b=lambda x, y: x, c: int = 1) -> int:\n    return 1\n'
-    expect(judge(source, withoutRemarks(source, 'sample.py'))).toEqual({ ...NOTHING_LOST, types: 3 })
+    expect(await judge(source, withoutRemarks(source, 'sample.py'))).toEqual({ ...NOTHING_LOST, types: 3 })
   })
 
   it.each([
