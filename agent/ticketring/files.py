@@ -27,7 +27,8 @@ def read_public(path: str, most: int = LARGEST_FILE) -> bytes:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_size > most:
             raise OSError(errno.EINVAL if found.st_size <= most else errno.EFBIG, path)
-        return file.read(most)
+        # Not all that it may be: as much memory would be set aside.
+        return file.read(found.st_size)
 
 
 class File(NamedTuple):

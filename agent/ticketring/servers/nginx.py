@@ -54,8 +54,9 @@ class Nginx(Terminator):
         if not self._test or self._test[0].rpartition("/")[2] != "nginx":
             return ""
         with contextlib.suppress(OSError):
-            text = read_public(find_program(self._test[0]), LARGEST_PROGRAM).partition(b"nginx version: ")[2]
-            found = re.match(rb"[^/\n]+/([A-Za-z0-9._+~-]{1,39})", text[:99])
+            program = read_public(find_program(self._test[0]), LARGEST_PROGRAM)
+            at = program.find(b"nginx version: ")
+            found = re.match(rb"nginx version: [^/\n]+/([A-Za-z0-9._+~-]{1,39})", program[at : at + 120])
             return found[1].decode() if found else ""
         return ""
 
