@@ -33,7 +33,7 @@ export class Inspection {
   }
 }
 
-/** Where a value stands in a configuration, for whoever reads it to say what is wrong with it. */
+/** Where a value stands in a configuration, so that what reads it can say what is wrong with it. */
 export class Place {
   readonly #inspection: Inspection
   readonly path: string

@@ -87,6 +87,15 @@ describe('on a machine that has none', () => {
     expect(existsSync(join(machine.library, 'edge.conf'))).toBe(true)
   })
 
+  test('what came last of a ring and of a set has a link each', () => {
+    machine.run(ringText(A))
+    machine.run(staplesText(B), { SSM_Staples: 'all' })
+    const [ring, staples] = ['ring', 'staples'].map((each) =>
+      readlinkSync(join(machine.library, `current-${each}`)),
+    )
+    expect({ ring, staples }).toEqual({ ring: A.hash, staples: B.hash })
+  })
+
   test('the generation is the text of an agent that knows no variables', () => {
     const text = ringText(A).replace('{{Generation}}', '12')
     const { SSM_Generation: _, ...environment } = machine.environment()
