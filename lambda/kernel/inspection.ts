@@ -65,6 +65,6 @@ export class Place {
 /** A configuration holds no secrets, so what came is shown, cut to a readable length. */
 function shown(value: unknown): string {
   if (value === undefined) return 'nothing'
-  const text = JSON.stringify(value)
+  const text = JSON.stringify(value) ?? String(value)
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
 }

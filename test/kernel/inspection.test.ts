@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest'
+import { Inspection, Place } from '../../lambda/kernel/inspection.ts'
+import { object } from '../../lambda/kernel/settings.ts'
+
+it.each([
+  [() => 1, '() => 1'],
+  [Symbol('x'), 'Symbol(x)'],
+])('what JSON has no words for is refused as what it is: %s', (value, shown) => {
+  const inspection = new Inspection()
+  object({}).read(value, new Place(inspection, 'rings[0]'), {})
+  expect(() => inspection.settle('a sound configuration')).toThrow(
+    expect.objectContaining({ code: 'configuration-invalid', message: expect.stringContaining(shown) }),
+  )
+})
