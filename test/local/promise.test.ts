@@ -70,6 +70,15 @@ describe('the pool of tickets', () => {
     expect(pool.takeRetired(view, DRAINING)).toEqual([])
   })
 
+  it('knows of which machine, version and generation it keeps one', () => {
+    const pool = new TicketPool()
+    pool.add(ticket(3))
+    expect(pool.hasOf(from, 'TLSv1.3', 3)).toBe(true)
+    expect(pool.hasOf(from, 'TLSv1.2', 3)).toBe(false)
+    expect(pool.hasOf(from, 'TLSv1.3', 4)).toBe(false)
+    expect(pool.hasOf({ ...from, id: 'b' }, 'TLSv1.3', 3)).toBe(false)
+  })
+
   it('keeps old tickets of every key however many young ones come', () => {
     const pool = new TicketPool()
     pool.add(ticket(3))

@@ -39,6 +39,7 @@ export class ResumptionProbe implements Probe {
   readonly #sampled = new Set<string>()
   #view: RingView = { committed: 0, confirmed: 0, confirmedAt: 0, delivering: false, encryptsIn: {} }
   #turn = 0
+  #arrivals = 0
 
   constructor(options: ResumptionProbeOptions) {
     this.#options = options
@@ -54,8 +55,8 @@ export class ResumptionProbe implements Probe {
     // Taken before the visit: clients that counted after it would all read the same turn, and stay in step.
     const turn = this.#turn++
     // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
-    if (turn % 4 === 0) await this.#arrive(turn / 4)
-    else await this.#comeBack(turn)
+    if (turn % 4 === 0 || this.#isNextNew()) await this.#arrive()
+    else await this.#comeBack()
     return this.#restingTime()
   }
 
@@ -74,10 +75,23 @@ export class ResumptionProbe implements Probe {
     return deliveryShare(this.tally) < DELIVERY_SHARE ? WATCHFUL : CALM
   }
 
-  async #arrive(turn: number): Promise<void> {
+  /** Every machine and version in turn. */
+  #nextSource(): readonly [Host, TlsVersion] {
     const { hosts } = this.#options
-    const from = hosts[turn % hosts.length] as Host
-    const version = TLS_VERSIONS[Math.floor(turn / hosts.length) % TLS_VERSIONS.length] as TlsVersion
+    const version = TLS_VERSIONS[Math.floor(this.#arrivals / hosts.length) % TLS_VERSIONS.length]
+    return [hosts[this.#arrivals % hosts.length] as Host, version as TlsVersion]
+  }
+
+  /** However slow the clients are, a ticket of every machine and version is there when its generation is retired. */
+  #isNextNew(): boolean {
+    const { committed } = this.#view
+    return committed > 0 && !this.#pool.hasOf(...this.#nextSource(), committed)
+  }
+
+  async #arrive(): Promise<void> {
+    const { hosts } = this.#options
+    const [from, version] = this.#nextSource()
+    const turn = this.#arrivals++
     const ticket = await this.#take(from, version)
     if (ticket === undefined) return
     this.#pool.add(ticket)
@@ -88,9 +102,9 @@ export class ResumptionProbe implements Probe {
     if (stranger !== undefined) await this.#resumeElsewhere(ticket, stranger)
   }
 
-  async #comeBack(turn: number): Promise<void> {
+  async #comeBack(): Promise<void> {
     const ticket = this.#pool.draw(this.#view, Date.now(), this.#options.lifetime, Math.random)
-    if (ticket === undefined) return this.#arrive(turn)
+    if (ticket === undefined) return this.#arrive()
     const peers = this.#options.hosts.filter((host) => host.server === ticket.from.server)
     await this.#resume(ticket, peers[Math.floor(Math.random() * peers.length)] as Host, 'in between')
   }

@@ -32,6 +32,14 @@ export class TicketPool {
     if (ticket.generation !== undefined && this.#first.filter(alike).length < FIRST) this.#first.push(ticket)
   }
 
+  /** Whether it keeps a ticket of this source until it is retired. */
+  hasOf(from: Host, version: TlsVersion, generation: number): boolean {
+    return this.#first.some(
+      (ticket) =>
+        ticket.from.id === from.id && ticket.version === version && ticket.generation === generation,
+    )
+  }
+
   /** A ticket that the ring still promises: of every generation as often, since the older ones are in danger. */
   draw(view: RingView, now: number, lifetime: number, chance: () => number): Ticket | undefined {
     this.#newest = this.#newest.filter((ticket) => isPromised(ticket, view, now, lifetime))
