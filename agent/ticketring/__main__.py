@@ -12,11 +12,12 @@ import time
 from typing import TYPE_CHECKING
 
 from .clock import Deadline
+from .request import Request
 from .result import Failure, emit, note
 from .settings import HELP, OF_RINGS, OF_STAPLES, Settings, parse, read_file
 
 if TYPE_CHECKING:
-    from typing import Mapping, NoReturn, Sequence
+    from typing import Mapping, NoReturn
 
 USAGE = """usage: ticketring ring [--boot] RING [GENERATION]
        ticketring staples [--boot] SET [STAPLES]
@@ -35,32 +36,6 @@ Settings, KEY=value with spaces between words: the document's, and over them /et
 # Run Command ends a run after 120 s, and does so without a word.
 RUN_SECONDS = 100
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_WORD = "(all|[0-9a-f]{32}=([0-9a-f]{64}|withdrawn)(,[0-9a-f]{32}=([0-9a-f]{64}|withdrawn))*)"
-
-
-class Request:
-    """What the command line and Run Command's variables say. Raises ValueError."""
-
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
-        if not words or words[0] not in ("ring", "staples"):
-            raise ValueError("wanted ring or staples first")
-        names = [word for word in words[1:] if not word.startswith("-")]
-        for word in words[1:]:
-            if word.startswith("-") and word != "--boot":
-                raise ValueError(f"unknown option {word}")
-        if len(names) > 2:
-            raise ValueError("too many arguments")
-        self.is_ring, self.boot = words[0] == "ring", "--boot" in words
-        named, told = ("TICKETRING_RING", "SSM_Generation") if self.is_ring else ("TICKETRING_SET", "SSM_Staples")
-        self.name = names[0] if names else environment.get(named, "")
-        self.order = names[1] if len(names) == 2 else environment.get(told, "1" if self.is_ring else "all")
-        if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", self.name) is None:
-            raise ValueError(f"a name is lower-case letters, digits and hyphens, at most 64, not '{self.name[:99]}'")
-        if self.is_ring and re.fullmatch(r"[1-9][0-9]{0,11}", self.order) is None:
-            raise ValueError(f"a generation is a positive number, not '{self.order[:99]}'")
-        if not self.is_ring and re.fullmatch(_WORD, self.order) is None:
-            raise ValueError(f"staples are all, or ID=SHA256 and ID=withdrawn, not '{self.order[:99]}'")
-        self.scope = self.name if self.is_ring else f"{self.name}.staples"
 
 
 def main() -> int:
@@ -160,10 +135,10 @@ def start(request: Request, environment: Mapping[str, str]):
     if request.is_ring:
         from . import ring
 
-        return ring.RingRun(ring.Request(request.name, int(request.order), request.boot), settings, environment, deadline)
+        return ring.RingRun(request, settings, environment, deadline)
     from . import staples
 
-    return staples.StapleRun(staples.Request(request.name, request.order, request.boot), settings, environment, deadline)
+    return staples.StapleRun(request, settings, environment, deadline)
 
 
 def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .clock import Deadline
     from .handshake import Problem
+    from .request import Request
     from .servers.protocol import Server
     from .settings import Listener, Settings
 
@@ -39,15 +40,14 @@ class Run(Generic[S]):
     def __init__(
         self,
         kinds: Sequence[Type[S]],
-        scope: str,
-        boot: bool,
+        request: Request,
         settings: Settings,
         environment: Mapping[str, str],
         deadline: Deadline,
     ) -> None:
         self.result = "failed"
         self.server = self.version = ""
-        self._kinds, self._scope, self._is_boot, self._verified = kinds, scope, boot, False
+        self._kinds, self._request, self._verified = kinds, request, False
         self._settings, self._environment, self._deadline = settings, environment, deadline
 
     def fields(self) -> dict[str, object]:
@@ -56,10 +56,10 @@ class Run(Generic[S]):
 
     def run(self) -> None:
         """Raises Failure."""
-        settings, boot = self._settings, self._is_boot
+        settings, boot = self._settings, self._request.boot
         kind = choose(self._kinds, settings, boot)
         self.server = kind.kind
-        self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._scope}"), make=True)
+        self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._request.scope}"), make=True)
         self._machine = Machine(settings, self._deadline, self._directory)
         self._server = kind(self._machine)
         with self._directory.locked("lock", settings.seconds("LOCK_WAIT", "30"), self._deadline):
@@ -70,7 +70,7 @@ class Run(Generic[S]):
 
     def _fetch(self, ask: Callable[[Aws], F], is_as_told: Callable[[F], bool]) -> F:
         """What AWS holds may be a moment behind the order, or behind in a replica: it is asked again, twice."""
-        aws = Aws(self._settings, self._environment, self._deadline, self._is_boot)
+        aws = Aws(self._settings, self._environment, self._deadline, self._request.boot)
         for _ in range(2):
             found = ask(aws)
             if is_as_told(found):

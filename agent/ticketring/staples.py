@@ -8,7 +8,7 @@ import functools
 import hashlib
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .aws import Refused
 from .clock import Deadline
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .aws import Aws
     from .files import File
+    from .request import Request
     from .servers.protocol import Place, Staple, StapleServer
     from .settings import Listener, Settings
 
@@ -42,20 +43,13 @@ _BOOT_SECONDS = 55
 _UNDO_SECONDS = 15
 
 
-class Request(NamedTuple):
-    set: str
-    staples: str
-    boot: bool
-
-
 class StapleRun(Run["StapleServer"]):
     mendable = ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled")
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
         within = Deadline(_BOOT_SECONDS, deadline) if request.boot else deadline
-        super().__init__(KINDS, f"{request.set}.staples", request.boot, settings, environment, within)
-        self._set = request.set
-        self._told = dict(word.split("=") for word in request.staples.split(",")) if request.staples != "all" else None
+        super().__init__(KINDS, request, settings, environment, within)
+        self._told = dict(word.split("=") for word in request.order.split(",")) if request.order != "all" else None
         self._counts = {"installed": 0, "withdrawn": 0, "held": 0}
         self._trouble: Failure | None = None
         self._places: list[Place] = []
@@ -71,10 +65,10 @@ class StapleRun(Run["StapleServer"]):
         self._stays = False
 
     def fields(self) -> dict[str, object]:
-        return {"staples": self._set, **super().fields(), **self._counts}
+        return {"staples": self._request.name, **super().fields(), **self._counts}
 
     def run(self) -> None:
-        self._store = self._settings.path("STORE", f"/ticketring/staples/{self._set}")
+        self._store = self._settings.path("STORE", f"/ticketring/staples/{self._request.name}")
         super().run()
 
     def _apply(self) -> None:
@@ -120,7 +114,7 @@ class StapleRun(Run["StapleServer"]):
                 self._settle(place, texts.get(place.leaf.id))
             except Failure as failure:
                 self._object(failure)
-        if not self._is_boot:
+        if not self._request.boot:
             return self._live(self._bring)
         with self._replacing() as replacement:
             replacement.place(self._deadline)
@@ -370,7 +364,7 @@ class StapleRun(Run["StapleServer"]):
             with contextlib.suppress(Failure):
                 self._drop(place, "the server gives it with another certificate")
         touched = (server.reloaded or server.loaded) and code != "config-test-failed"
-        if touched or self._dropped and server.heedless and not self._is_boot:
+        if touched or self._dropped and server.heedless and not self._request.boot:
             self._bring_back(error)
 
     def _bring_back(self, error: BaseException) -> None:

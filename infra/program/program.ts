@@ -58,7 +58,7 @@ export type Capability = 'ring' | 'staples'
 
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
-  ring: ['ring', 'keys'],
+  ring: ['ring', 'keys', 'state', 'tickets', 'revocation', 'bypass', 'refused'],
   staples: ['staples', 'places', 'entry', 'ocsp'],
 }
 
