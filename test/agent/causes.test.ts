@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { refusal } from './endpoint.ts'
 import { SERVER_NAME } from './identity.ts'
-import { advanced, type Instance, NO_WAIT, ringOf } from './instance.ts'
+import { advanced, BRIEF_WAIT, type Instance, NO_WAIT, ringOf } from './instance.ts'
 import { failed, refused, startMachine, startOneBehind } from './machine.ts'
 import { restartAsUser, USER } from './other-user.ts'
 import type { ServerProcess } from './terminators.ts'
@@ -156,7 +156,7 @@ describe('nginx', () => {
     )
     execFileSync('nginx', ['-s', 'reload', '-c', join(machine.terminator.directory, 'nginx.conf')])
     machine.publish(advanced(ring))
-    machine.set(NO_WAIT)
+    machine.set(BRIEF_WAIT)
     await failed(machine, 'verify-wrong-key')
     const already = reloads()
     expect(already).toBeGreaterThan(0)

@@ -71,7 +71,7 @@ test('one whose reload is a restart is waited for', async () => {
   ]
   writeFileSync(script, `#!/bin/sh\n${steps.join('\n')}\n`, { mode: 0o755 })
   const environment = instance.environment()
-  environment.TICKETRING_SETTINGS = `${environment.TICKETRING_SETTINGS}\nHAPROXY_RELOAD=${script}\nVERIFY_WAIT=20`
+  environment.TICKETRING_SETTINGS = `${environment.TICKETRING_SETTINGS}\nHAPROXY_RELOAD=${script}\nVERIFY_WAIT=30`
   try {
     const { line } = await instance.run('all', { environment })
     expect(line).toMatchObject({ result: 'applied', verified: 'handshake' })

@@ -17,6 +17,8 @@ import { startHaproxy, startNginx, type Terminator, verifyListener } from './ter
 export const RING = 'edge'
 /** For a proof that never comes: a machine is patient otherwise, since a busy processor brings servers up late. */
 export const NO_WAIT = 'VERIFY_WAIT=1'
+/** The same of an nginx that is reloaded before: its new workers come, on a busy processor not within a second. */
+export const BRIEF_WAIT = 'VERIFY_WAIT=5'
 const LINEAGE = '0b54a7d2-1c1b-4f0e-9d7a-3f2f5c1e8a11'
 
 export interface Run {

@@ -7,7 +7,7 @@ import type { InstanceError } from '../../lambda/ring/result-line.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import { SERVER_NAME } from './identity.ts'
-import { advanced, Instance, NO_WAIT, rendered, ringOf } from './instance.ts'
+import { advanced, BRIEF_WAIT, Instance, NO_WAIT, rendered, ringOf } from './instance.ts'
 import { SocketRelay } from './socket-relay.ts'
 import { Door } from './switching-address.ts'
 import { type ListenerKind, proofListener } from './terminators.ts'
@@ -105,7 +105,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s listeners', (server) => {
   ])('one of kind %s is %s and is named', async (kind, error) => {
     await oneBehind(server)
     instance.verifyOn('plain', kind)
-    instance.set(NO_WAIT)
+    instance.set(server === 'nginx' ? BRIEF_WAIT : NO_WAIT)
     expect(await refused(error)).toContain(`127.0.0.1:${instance.terminator.ports[kind]}=${SERVER_NAME}`)
   })
 

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { createServer, type Server } from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeCertificate, SERVER_NAME } from './identity.ts'
-import { ask, NO_WAIT } from './instance.ts'
+import { ask, BRIEF_WAIT } from './instance.ts'
 import { StapleInstance } from './staple-instance.ts'
 import { killing } from './tool-shims.ts'
 
@@ -91,7 +91,7 @@ describe('nginx, which staples whatever a file holds', () => {
     writeFileSync(snippet(), `ssl_stapling on;\nssl_stapling_file ${instance.file};\n`)
     process.kill(instance.machine.terminator.pid(), 'SIGHUP')
     await expect.poll(() => instance.stapled()).toEqual(der)
-    instance.set(NO_WAIT)
+    instance.set(BRIEF_WAIT)
     const { line } = await instance.run()
     expect(line).toMatchObject({ error: 'verify-wrong-staple', installed: 0, withdrawn: 1, held: 0 })
     expect(line.detail).toContain(second)
@@ -109,7 +109,7 @@ describe('nginx, which staples whatever a file holds', () => {
     instance.set(`NGINX_RELOAD=${script}`)
     expect((await instance.run()).line).toMatchObject({ error: 'verify-wrong-staple', installed: 0, held: 0 })
     expect(existsSync(snippet())).toBe(false)
-    await expect.poll(() => instance.stapled(), { timeout: 20_000 }).toBeNull()
+    await expect.poll(() => instance.stapled()).toBeNull()
   })
 
   test.each([

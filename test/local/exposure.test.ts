@@ -23,6 +23,8 @@ const making = { parent: 'p', now: new Date(0), random: randomBytes }
 const first = genesis('edge', '00000000-0000-4000-8000-000000000000', making)
 let pki: Pki
 let nginx: Machine
+/** Process id of its master. */
+let master: number
 let stop: () => Promise<void>
 
 beforeAll(async () => {
@@ -36,6 +38,7 @@ beforeAll(async () => {
   nginx = planned[0] as Machine
   place(first)
   const server = await startServer(nginx, new ExecTrace(workspace.traces))
+  master = server.process.pid as number
   stop = () => stopServer(server)
 })
 afterAll(async () => {
@@ -53,12 +56,19 @@ function place({ previous, current, next }: Ring): void {
   }
 }
 
-/** Loads another ring, or another L, and waits until the new workers answer. */
+/** Loads another ring, or another L, and waits until the new workers alone answer. */
 async function reload(ring: Ring): Promise<void> {
   place(ring)
+  const old = childrenOf(master)
   const [command = '', ...words] = (terminatorOf(nginx).settings(nginx).NGINX_RELOAD ?? '').split(' ')
   execFileSync(command, words, { stdio: 'ignore' })
   await expect.poll(async () => keyNameOf((await come('TLSv1.3')).ticket)).toBe(ring.current.name)
+  // An old worker takes connections for a moment yet.
+  await expect.poll(() => childrenOf(master).filter((worker) => old.includes(worker))).toEqual([])
+}
+
+function childrenOf(pid: number): readonly string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
 }
 
 /** One connection, with its session as it is once the answer is there: a resumed one may have got another ticket. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ExecTrace, isFinished, stringsOf } from '../../local/rehearsal/secrecy/trace.ts'
 
 const directories = new Map<ExecTrace, string>()
@@ -46,18 +46,18 @@ describe('a traced process', () => {
     expect(trace.execs).toBeGreaterThanOrEqual(3)
   })
 
-  it('is the child of whoever spawned it, and keeps its exit code', async () => {
+  it('is the child of the process that spawned it, and keeps its exit code', async () => {
     expect(await run(newTrace(), ['sh', '-c', 'exit 7'])).toMatchObject({ code: 7 })
   })
 
   it('that still runs is read when everything is, and only then', async () => {
     const trace = newTrace()
-    const [command, ...words] = trace.wrap(['sleep', '5.125'], 'sleeper') as [string, ...string[]]
+    const [command, ...words] = trace.wrap(['sleep', '600.125'], 'sleeper') as [string, ...string[]]
     const child = spawn(command, words, { stdio: 'ignore' })
-    await expect.poll(() => traceOf(trace)).toContain('5.125')
+    onTestFinished(() => void child.kill('SIGKILL'))
+    await expect.poll(() => traceOf(trace)).toContain('600.125')
     expect(trace.collect()).toEqual([])
-    expect(trace.collect(true).map(({ text }) => text.toString())).toContain('5.125')
-    child.kill('SIGKILL')
+    expect(trace.collect(true).map(({ text }) => text.toString())).toContain('600.125')
   })
 })
 
