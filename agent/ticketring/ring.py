@@ -39,10 +39,12 @@ class RingRun(Run["KeyServer"]):
         super().__init__(KINDS, request, settings, environment, deadline)
         self._least = int(request.order)
         self._lineage, self._generation, self._seen, self._loaded = "", 0, "", False
+        self._announced: dict[str, int] = {}
 
     def fields(self) -> dict[str, object]:
         told = {"ring": self._request.name, "lineage": self._lineage, "generation": self._generation}
-        return {**told, **super().fields(), "encryptsWith": self._seen}
+        announced = {"lifetime": max(self._announced.values())} if self._announced else {}
+        return {**told, **super().fields(), "encryptsWith": self._seen, **announced}
 
     def run(self) -> None:
         self._secret = self._settings.text("SECRET", r"[A-Za-z0-9_./:=@+-]+", "a secret's name or ARN")
@@ -204,6 +206,7 @@ class RingRun(Run["KeyServer"]):
         if ticket is None:
             return silence(seen, wanted)
         self._seen = ticket.key_name
+        self._announced[listener.text] = ticket.lifetime
         if ticket.lifetime > self._lifetime:
             wanted = f"{listener.text}: wanted a ticket lifetime of at most {self._lifetime} s"
             return Problem("lifetime-exceeded", f"{wanted}, it announces {ticket.lifetime} s")

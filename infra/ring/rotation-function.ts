@@ -122,6 +122,7 @@ function rotationConfiguration({
       delivery: DELIVERY_SECONDS,
       execution: EXECUTION_SECONDS,
     },
+    announcedAtMost: ticketLifetime,
     trigger,
     ...(start === undefined ? {} : { start }),
   }

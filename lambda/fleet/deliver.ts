@@ -34,6 +34,8 @@ export interface Capability<S extends Delivering, O extends Address, V extends H
   readonly judge: (state: S) => Judge<V>
   /** Identifies what is delivered. */
   readonly subject: (state: S) => string
+  /** What is to be on record of what machines said that was not heard before. */
+  readonly keep?: (state: S, news: readonly V[]) => S
   readonly save: (state: S) => Promise<void>
 }
 
@@ -81,15 +83,17 @@ export async function judgeFleet<S extends Delivering, O extends Address, V exte
   state: S,
 ): Promise<Awaited<S>> {
   const { judge, note } = capability.judge(state)
-  let changed = false
+  const news: V[] = []
   const collected = await collectEvidence<V>(ports, state.delivery, state.fleet, {
     judge,
     note(verdicts, holders) {
-      changed ||= [...verdicts.values()].some((verdict) => verdict.confirmed && verdict.changed === true)
+      news.push(...verdicts.values())
       note?.(verdicts, holders)
     },
   })
-  const after = await weighed(ports, capability, state, collected, changed)
+  const changed = news.some((verdict) => verdict.confirmed && verdict.changed === true)
+  const judged = await weighed(ports, capability, state, collected, changed)
+  const after = capability.keep?.(judged, news) ?? judged
   await capability.save(after)
   return { state: after, ended: collected.whole }
 }

@@ -109,6 +109,8 @@ const CONFIGURATION = {
   /** Name of the SSM parameter that holds the delivery record. */
   record: setting(PARAMETER_NAME),
   timing: setting(object(TIMING, refuseLifetimes)),
+  /** The longest lifetime that machines may announce for a ticket (s): L as it is deployed, however short a rehearsal has it. */
+  announcedAtMost: setting(integer(1)),
   ...explicit(START),
 }
 /** What the rotation function is told at deploy time. */

@@ -8,6 +8,8 @@ import { parseResultLine, type ResultLine } from './result-line.ts'
 export interface Expectation extends Pick<RingFacts, 'lineage' | 'generation' | 'encryptsWith'> {
   readonly ring: string
   readonly script: string
+  /** The longest lifetime that a ticket may announce, in seconds: what the gate waits for. */
+  readonly announcedAtMost: number
 }
 
 export type Verdict =
@@ -17,6 +19,8 @@ export type Verdict =
       readonly encryptsWith: string
       /** False if the instance held this ring before the command came. */
       readonly changed: boolean
+      /** The longest lifetime that it announced, in seconds. */
+      readonly lifetime?: number
       readonly since?: Date
     } & Serving)
   | Unconfirmed
@@ -37,6 +41,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
     generation: line.generation,
     encryptsWith: line.encryptsWith,
     changed: line.result !== 'unchanged',
+    ...(line.lifetime === undefined ? {} : { lifetime: line.lifetime }),
     ...(since === undefined ? {} : { since }),
     ...servingOf(line),
   }
@@ -52,5 +57,12 @@ function objection(line: ResultLine, wanted: Expectation): Cause | undefined {
   if (line.generation < wanted.generation) return objected(`holds generation ${line.generation}`)
   if (line.verified !== 'handshake') return objected('no handshake verified it')
   const otherKey = line.generation === wanted.generation && line.encryptsWith !== wanted.encryptsWith
-  return otherKey ? objected(`encrypts with ${line.encryptsWith}`) : undefined
+  return otherKey ? objected(`encrypts with ${line.encryptsWith}`) : tooLongLived(line, wanted)
+}
+
+/** A machine's own settings, or those of a deploy before, may allow more than the gate waits for. */
+function tooLongLived({ lifetime = 0 }: ResultLine, { announcedAtMost }: Expectation): Cause | undefined {
+  if (lifetime <= announcedAtMost) return undefined
+  const detail = `it announces ${lifetime} s, ticketLifetime is ${announcedAtMost} s`
+  return { code: 'lifetime-exceeded', detail }
 }

@@ -10,16 +10,23 @@ import type { Known } from './situation.ts'
 
 /** A ring's message names a generation: instances fetch it themselves. */
 function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
-  const { ring, document } = ports.configuration
+  const { ring, document, announcedAtMost } = ports.configuration
   return {
     message: (to, { delivery }) => ({ ...to, generation: delivery.generation }),
     judge: ({ delivery }) => ({
-      judge: (invocation) => judge(invocation, { ...delivery, ring, script: document.script }),
+      judge: (invocation) =>
+        judge(invocation, { ...delivery, ring, script: document.script, announcedAtMost }),
       note: (verdicts, holders) => audit(ports, delivery, verdicts, holders),
     }),
     subject: ({ delivery }) => delivery.version,
+    keep: (situation, news) => ({ ...situation, delivery: withAnnounced(situation.delivery, news) }),
     save: (situation) => saveRecord(ports, situation),
   }
+}
+
+function withAnnounced(delivery: Delivery, news: readonly Verdict[]): Delivery {
+  const told = news.flatMap((verdict) => (verdict.confirmed ? (verdict.lifetime ?? []) : []))
+  return told.length === 0 ? delivery : { ...delivery, announced: Math.max(delivery.announced ?? 0, ...told) }
 }
 
 /** Sends the generation that AWSCURRENT names. Does not throw where nothing can be sent. */

@@ -24,7 +24,10 @@ export interface RingFacts {
 }
 
 /** How far one version of the ring has got in the fleet. */
-export interface Delivery extends RingFacts, DeliveryState {}
+export interface Delivery extends RingFacts, DeliveryState {
+  /** The longest lifetime of a ticket that a machine which confirmed announced, in seconds. */
+  readonly announced?: number
+}
 
 /** What outlives a version. */
 export interface Carried {
@@ -189,6 +192,7 @@ function parseDelivery(value: unknown): Delivery {
     'parent',
     'encryptsWith',
     'rotatedAt',
+    'announced',
     ...DELIVERY_STATE_FIELDS,
   ])
   return {
@@ -198,6 +202,7 @@ function parseDelivery(value: unknown): Delivery {
     parent: fields.string('parent'),
     encryptsWith: fields.string('encryptsWith', /^[0-9a-f]{32}$/, '32 hex digits'),
     rotatedAt: fields.time('rotatedAt'),
+    ...(fields.has('announced') ? { announced: fields.integer('announced', 1) } : {}),
     ...parseDeliveryState(fields),
   }
 }

@@ -34,14 +34,22 @@ export interface Exposure {
   readonly readsTo: Date
   /** The same where both come as late as `maxKeyAge` allows. */
   readonly readsToAtMost: Date
+  /**
+   * What is left of the key that encrypts, at the least, unless a revoke comes first: a ticket given now is decrypted so
+   * long. The two rotations that take the key out of the ring, by hand or past `maxKeyAge`, are never less than L apart.
+   */
+  readonly keyLeftSeconds: number
+  /** The longest lifetime of a ticket that a machine announced; absent where none told. */
+  readonly announcedSeconds?: number
 }
 
 export function exposureOf(
   delivery: Delivery,
   { before }: Carried,
-  { every, ticketLifetime, maxKeyAge }: RotationTiming,
+  timing: RotationTiming,
   now: Date,
 ): Exposure {
+  const { every, ticketLifetime, maxKeyAge } = timing
   const { rotatedAt } = delivery
   const known = isFresh(delivery.version) || before?.generation === delivery.generation - 1
   const oldest = later(
@@ -56,7 +64,21 @@ export function exposureOf(
     readsFromIsKnown: known,
     readsTo: later(nextBegins, every),
     readsToAtMost: later(laterOf(later(rotatedAt, maxKeyAge), now), maxKeyAge),
+    keyLeftSeconds: keyLeft(delivery, timing, now),
+    ...(delivery.announced === undefined ? {} : { announcedSeconds: delivery.announced }),
   }
+}
+
+/** Two rotations take it out of the ring: the one that comes next, at the soonest, and one at least L later. */
+function keyLeft(
+  { rotatedAt, convergedAt }: Delivery,
+  { ticketLifetime, maxKeyAge }: RotationTiming,
+  now: Date,
+): number {
+  const opens = later(convergedAt ?? now, ticketLifetime)
+  const forced = later(rotatedAt, maxKeyAge)
+  const first = laterOf(opens < forced ? opens : forced, now)
+  return Math.floor((later(first, ticketLifetime).getTime() - now.getTime()) / 1000)
 }
 
 /** A first or revoked ring has no key that ever encrypted before it. */

@@ -30,6 +30,8 @@ export interface ResultLine extends ScriptOutput {
   readonly result: Result
   /** Name of the key the server was seen to encrypt with, 32 hex digits; empty where `verified` is none. */
   readonly encryptsWith: string
+  /** The longest lifetime of a ticket that one of its listeners announced, in seconds (RFC 5077 §3.3, RFC 8446 §4.6.1). */
+  readonly lifetime?: number
   readonly error?: InstanceError
   readonly detail?: string
 }
@@ -37,7 +39,7 @@ export interface ResultLine extends ScriptOutput {
 /** As `parseLine`. @throws TicketringError `result-line-malformed`. */
 export function parseResultLine(output: string): ResultLine {
   return parseLine(output, {
-    own: ['ring', 'lineage', 'generation', 'encryptsWith'],
+    own: ['ring', 'lineage', 'generation', 'encryptsWith', 'lifetime'],
     results: RESULTS,
     errors: INSTANCE_ERRORS,
     read: (fields) => ({
@@ -45,6 +47,7 @@ export function parseResultLine(output: string): ResultLine {
       lineage: fields.string('lineage', /^([0-9a-f-]{36})?$/, 'a UUID'),
       generation: fields.integer('generation', 0),
       encryptsWith: fields.string('encryptsWith', /^([0-9a-f]{32})?$/, '32 hex digits'),
+      ...(fields.has('lifetime') ? { lifetime: fields.integer('lifetime', 1) } : {}),
     }),
   })
 }

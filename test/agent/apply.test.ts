@@ -25,6 +25,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
       encryptsWith: ring.current.name,
       verified: 'handshake',
       script: 'abcdef012345',
+      lifetime: expect.any(Number),
       serverVersion: expect.stringMatching(/^\d+\.\d+/),
     })
     expect(await instance.condition()).toEqual(before)

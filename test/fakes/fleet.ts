@@ -32,6 +32,8 @@ export class SimulatedInstance {
   conduct: Conduct = 'apply'
   /** What its server says its release is. */
   release: string | undefined
+  /** What its server announces for a ticket (s). */
+  lifetime: number | undefined
 
   constructor(id: string) {
     this.id = id
@@ -74,6 +76,7 @@ export class SimulatedInstance {
       script: SCRIPT,
       ...(error === undefined ? {} : { error }),
       ...(this.release === undefined ? {} : { serverVersion: this.release }),
+      ...(this.lifetime === undefined ? {} : { lifetime: this.lifetime }),
     })
     const status = result === 'stale' || result === 'failed' ? 'Failed' : 'Success'
     return { status, output: `${line}\n` }

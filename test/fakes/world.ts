@@ -36,6 +36,7 @@ export function configurationOf(changes: Partial<RotationConfiguration> = {}): R
     target: { tag: 'ticketring', values: ['edge'] },
     record: '/ticketring/edge/delivery',
     timing: TIMING,
+    announcedAtMost: TIMING.ticketLifetime,
     trigger: 'schedule',
     ...changes,
   }

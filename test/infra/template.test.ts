@@ -98,6 +98,7 @@ describe('the function', () => {
         delivery: 120,
         execution: 120,
       },
+      announcedAtMost: 7200,
       trigger: 'schedule',
     })
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { emptyTally, type StapleTally, type Tally } from '../../local/rehearsal/clients/tally.ts'
 import { type Evidence, problemsOf } from '../../local/rehearsal/report/problems.ts'
+import type { Theft } from '../../local/rehearsal/secrecy/theft.ts'
 
 const tries = { tried: 100, reused: 100, lost: 0, failed: 0 }
 const tally: Tally = {
@@ -14,6 +15,7 @@ const host = { id: 'a', server: 'nginx', address: '127.0.0.1:1', generation: 3, 
 const counts = { asked: 10, good: 10, missing: 0, expired: 0, revoked: 0, refused: 0 }
 const phase = { certificates: { www: counts }, asked: 10, rounds: 2, unexpected: 0 }
 const staples: StapleTally = { hosts: { a: counts }, phases: { first: phase }, failed: 0 }
+const STOLEN: Theft = { window: { readsFrom: '', readsTo: '' }, tried: 6, opened: 3, outside: 0 }
 const good: Evidence = {
   wanted: { rotations: 2, members: 1 },
   rotations: 2,
@@ -23,6 +25,7 @@ const good: Evidence = {
   pairs: ['a a TLSv1.2', 'a a TLSv1.3'],
   misread: [],
   proved: 6,
+  theft: STOLEN,
   status: { members: 1, confirmed: 1 },
   staples,
   stapleParts: ['first'],
@@ -32,6 +35,7 @@ const good: Evidence = {
   failures: [],
 }
 
+const theft = (bent: Partial<Theft>) => ({ ...STOLEN, ...bent })
 const resumption = (bent: Partial<typeof tries>) => ({
   tally: { ...tally, resumption: { ...tally.resumption, 'TLSv1.3': { ...tries, ...bent } } },
 })
@@ -64,6 +68,12 @@ describe('a rehearsal', () => {
     ['the function says that no of no machines confirmed', { status: undefined }],
     ['a reads the key in another byte order', { misread: ['a'] }],
     ["too few tickets' MACs were checked", { proved: 0 }],
+    ["no ticket was opened with the last ring's keys", { theft: undefined }],
+    ["no ticket was opened with the last ring's keys", { theft: theft({ opened: 0 }) }],
+    [
+      'the last ring opens 1 ticket from outside the time that status names',
+      { theft: theft({ outside: 1 }) },
+    ],
     ['key bytes in a log: line 1', { findings: [{ kind: 'log', where: 'line 1' }] }],
     ['no exec was traced', { execs: 0 }],
     ['2 expired staples', { staples: { ...staples, hosts: { a: { ...counts, expired: 2 } } } }],

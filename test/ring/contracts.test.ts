@@ -24,7 +24,7 @@ const LINE: ResultLine = {
   ms: 41,
   script: '0123456789ab',
 }
-const WANTED = { ...LINE, ring: 'edge' }
+const WANTED = { ...LINE, ring: 'edge', announcedAtMost: 7200 }
 
 function said(change: object, status = 'Success', suffix = '\n'): Invocation {
   return { id: 'i-1', status, output: JSON.stringify({ v: 1, ...LINE, ...change }) + suffix }
@@ -85,6 +85,16 @@ describe('a result line', () => {
     const output = JSON.stringify({ v: 1, ...LINE, serverVersion })
     expect(() => parseResultLine(output)).toThrow(/result-line-malformed: .*"serverVersion"/)
     expect(judge(said({ serverVersion }), WANTED)).toMatchObject({ confirmed: false, spoke: true })
+  })
+
+  it('says which lifetime its server announces: one beyond what the gate waits for is not confirmed', () => {
+    const lived = (lifetime: number) => judge(said({ lifetime }), WANTED)
+    expect(parseResultLine(serialiseLine({ ...LINE, lifetime: 7200 }))).toEqual({ ...LINE, lifetime: 7200 })
+    expect(lived(7200)).toMatchObject({ confirmed: true, lifetime: 7200 })
+    const detail = 'it announces 7201 s, ticketLifetime is 7200 s'
+    expect(lived(7201)).toMatchObject({ confirmed: false, spoke: true, code: 'lifetime-exceeded', detail })
+    for (const odd of [0, -1, 1.5, '7200'])
+      expect(() => parseResultLine(JSON.stringify({ v: 1, ...LINE, lifetime: odd }))).toThrow(/"lifetime"/)
   })
 
   it('fails with an error of the closed list only', () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Delivery } from '../../lambda/ring/delivery-record.ts'
 import { exposureOf, outlookOf } from '../../lambda/ring/outlook.ts'
@@ -62,5 +63,33 @@ describe('a ring stolen now', () => {
     expect(exposure()).toMatchObject({ readsTo: at(8), readsToAtMost: at(24) })
     expect(exposure({}, {}, 6)).toMatchObject({ readsTo: at(10), readsToAtMost: at(24) })
     expect(exposure({}, {}, 13)).toMatchObject({ readsTo: at(17), readsToAtMost: at(25) })
+  })
+})
+
+describe('what is left of the key that encrypts', () => {
+  const left = (changes: Partial<Delivery> = {}, hour = 1) =>
+    exposureOf({ ...DELIVERY, ...changes }, {}, TIMING, at(hour)).keyLeftSeconds / HOUR
+
+  it('is L and what the gate still waits for, since two rotations by hand take it out of the ring', () => {
+    expect([left(), left({}, 2), left({}, 3), left({}, 9)]).toEqual([4, 3, 2, 2])
+  })
+
+  it('is the longer while machines are missing, until maxKeyAge forces the first of the two', () => {
+    const { convergedAt: _, ...missing } = DELIVERY
+    const behind = (hour: number) => exposureOf(missing, {}, TIMING, at(hour)).keyLeftSeconds / HOUR
+    expect([behind(1), behind(11), behind(12), behind(20)]).toEqual([4, 3, 2, 2])
+  })
+
+  it('is never less than the longest lifetime that a machine may announce, so no ticket outlives its key', () => {
+    const hours = fc.integer({ min: 0, max: 100 })
+    fc.assert(
+      fc.property(hours, hours, fc.boolean(), (now, since, converged) => {
+        const { convergedAt: _, ...missing } = DELIVERY
+        const delivery = converged ? { ...DELIVERY, convergedAt: at(Math.min(since, now)) } : missing
+        expect(exposureOf(delivery, {}, TIMING, at(now)).keyLeftSeconds).toBeGreaterThanOrEqual(
+          TIMING.ticketLifetime,
+        )
+      }),
+    )
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
-import { converged, HOUR, TIMING } from '../fakes/world.ts'
+import { converged, HOUR, TIMING, World } from '../fakes/world.ts'
 
 const later = (time: Date, seconds: number) => new Date(time.getTime() + seconds * 1000).toISOString()
 
@@ -42,8 +42,37 @@ describe('status of a ring', () => {
       readsFromIsKnown: true,
       readsTo: later(second, 2 * TIMING.every),
       readsToAtMost: later(second, 2 * TIMING.maxKeyAge),
+      keyLeftSeconds: 2 * TIMING.ticketLifetime,
     })
     expect(await world.reconcile()).not.toHaveProperty('exposure')
+  })
+
+  it('compares the longest lifetime that machines announce with what is left of the key that encrypts', async () => {
+    const world = new World()
+    const [first, second] = world.fleet.instances
+    if (first) first.lifetime = 300
+    if (second) second.lifetime = TIMING.ticketLifetime
+    await world.reconcile()
+    world.clock.advance(HOUR)
+    const { exposure } = await world.invoke({ action: 'status' })
+    const { ticketLifetime } = TIMING
+    expect(exposure).toMatchObject({
+      announcedSeconds: ticketLifetime,
+      keyLeftSeconds: 2 * ticketLifetime - HOUR,
+    })
+    expect(parseRecord(world.record.text ?? '').delivery?.announced).toBe(ticketLifetime)
+  })
+
+  it('names a machine whose server announces more than the gate waits for', async () => {
+    const world = new World()
+    const [first] = world.fleet.instances
+    if (first) first.lifetime = TIMING.ticketLifetime + 1
+    await world.reconcile()
+    const { fleet, exposure } = await world.invoke({ action: 'status' })
+    expect(fleet?.stragglers).toMatchObject([
+      { id: 'i-1', reason: expect.stringContaining('lifetime-exceeded') },
+    ])
+    expect(exposure).not.toHaveProperty('announcedSeconds')
   })
 
   it('keeps what is known of the generation before through the record', async () => {

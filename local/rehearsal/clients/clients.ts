@@ -16,6 +16,8 @@ export interface Sample {
   readonly host: string
   readonly version: TlsVersion
   readonly ticket: Buffer
+  /** ms */
+  readonly takenAt: number
 }
 
 /** Clients that try tickets at the same time, unless told otherwise. */
@@ -83,8 +85,8 @@ export class Clients {
 
   #receive(message: FromClients): void {
     if (message.type === 'sample') {
-      const { host, version, ticket } = message
-      this.samples.push({ host, version, ticket: Buffer.from(ticket, 'base64') })
+      const { host, version, ticket, takenAt } = message
+      this.samples.push({ host, version, ticket: Buffer.from(ticket, 'base64'), takenAt })
     } else if (message.type === 'incident') {
       this.incidents.add(message.kind, message.text)
     } else {

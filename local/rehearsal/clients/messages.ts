@@ -41,7 +41,14 @@ export type ToClients =
 export type FromClients =
   | { readonly type: 'tally'; readonly tally: Tally; readonly staples: StapleTally }
   /** A ticket as issued, base64: the first of each machine, version and key. */
-  | { readonly type: 'sample'; readonly host: string; readonly version: TlsVersion; readonly ticket: string }
+  | {
+      readonly type: 'sample'
+      readonly host: string
+      readonly version: TlsVersion
+      readonly ticket: string
+      /** ms */
+      readonly takenAt: number
+    }
   /** @see Incidents.add */
   | { readonly type: 'incident'; readonly kind: string; readonly text: string }
   | { readonly type: 'done'; readonly tally: Tally; readonly staples: StapleTally }

@@ -130,7 +130,8 @@ export class ResumptionProbe implements Probe {
     const key = `${from.id} ${version} ${name}`
     if (this.#sampled.has(key)) return
     this.#sampled.add(key)
-    this.#options.tell({ type: 'sample', host: from.id, version, ticket: ticket.toString('base64') })
+    const sample = { host: from.id, version, ticket: ticket.toString('base64'), takenAt: Date.now() }
+    this.#options.tell({ type: 'sample', ...sample })
   }
 
   async #resume(ticket: Ticket, to: Host, when: Moment): Promise<void> {

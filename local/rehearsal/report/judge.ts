@@ -10,6 +10,7 @@ import type { Progress } from '../progress.ts'
 import { HOME } from '../project-root.ts'
 import { type Finding, KeySearch } from '../secrecy/key-search.ts'
 import { placesOf } from '../secrecy/searched-places.ts'
+import { steal, type Theft, type Window } from '../secrecy/theft.ts'
 import { PARTS, type Said } from '../staples/scenario.ts'
 import type { Testbed } from '../testbed.ts'
 import { type Evidence, problemsOf } from './problems.ts'
@@ -28,6 +29,8 @@ export interface Result {
   readonly said: readonly Said[]
   /** Execs whose arguments and environment were looked at. */
   readonly execs: number
+  /** What a thief of the last ring opens; undefined where the function did not say what they can read. */
+  readonly theft: Theft | undefined
   readonly testbed: Testbed
 }
 
@@ -47,7 +50,7 @@ export interface Judging extends Pick<Options, 'rotations' | 'fleet'> {
 export async function judge(testbed: Testbed, judging: Judging): Promise<Result> {
   const { tally, clients, said } = judging
   const evidence = await gather(testbed, judging)
-  const { rotations, generation, hosts, findings, execs } = evidence
+  const { rotations, generation, hosts, findings, execs, theft } = evidence
   const problems = problemsOf(evidence)
   const report: Report = {
     ok: problems.length === 0,
@@ -61,7 +64,7 @@ export async function judge(testbed: Testbed, judging: Judging): Promise<Result>
     staples: stapleReport(testbed, clients.staples),
   }
   const { incidents, staples } = clients
-  return { report, problems, incidents, tally, staples, said, findings, execs, testbed }
+  return { report, problems, incidents, tally, staples, said, findings, execs, theft, testbed }
 }
 
 function stapleReport({ ids }: Testbed, { hosts }: StapleTally): Report['staples'] {
@@ -79,8 +82,9 @@ async function gather(
   const generation = testbed.watch.current?.generation ?? 0
   progress.state('looking at each machine')
   const hosts = await lookAtHosts(testbed)
-  const status = await askStatus(testbed, testbed.ring)
-  const stapleStatus = await askStatus(testbed, testbed.set)
+  const { fleet: status, exposure } = await askStatus(testbed, testbed.ring)
+  const { fleet: stapleStatus } = await askStatus(testbed, testbed.set)
+  const stolen = testbed.watch.current
   progress.state('searching for key bytes')
   return {
     wanted: { rotations, members: fleet.haproxy + fleet.nginx },
@@ -91,6 +95,7 @@ async function gather(
     pairs: pairsOf(testbed.machines),
     misread: misreadersOf(testbed, clients.samples),
     proved: clients.samples.length,
+    theft: stolen && exposure && steal(stolen, clients.samples, exposure),
     status,
     staples: clients.staples,
     stapleParts: PARTS,
@@ -125,10 +130,9 @@ async function keyNameAt(machine: Machine, version: TlsVersion): Promise<string>
 async function askStatus(
   { aws }: Testbed,
   { functionName }: { readonly functionName: string },
-): Promise<Evidence['status']> {
+): Promise<{ readonly fleet?: Evidence['status']; readonly exposure?: Window }> {
   const { payload, functionError } = await aws.invoke(functionName, { action: 'status' })
-  if (functionError !== undefined) return undefined
-  return (payload as { fleet?: { members: number; confirmed: number } }).fleet
+  return functionError === undefined ? (payload as object) : {}
 }
 
 /** Traces are read to their ends here, those of processes that still run too. */

@@ -2,6 +2,7 @@ import { counted } from '../../../lambda/kernel/count.ts'
 import { deliveryShare, type StapleTally, stapleTotalOf, type Tally, totalOf } from '../clients/tally.ts'
 import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import type { Finding } from '../secrecy/key-search.ts'
+import type { Theft } from '../secrecy/theft.ts'
 import type { HostReport } from './report.ts'
 
 type Confirmation = { readonly members: number; readonly confirmed: number } | undefined
@@ -19,6 +20,8 @@ export interface Evidence {
   readonly misread: readonly string[]
   /** Tickets whose MAC was checked. */
   readonly proved: number
+  /** What a thief of the last ring opens, against what the function says that they can. */
+  readonly theft: Theft | undefined
   /** What the rotation function itself says at the end, if it answers. */
   readonly status: Confirmation
   readonly staples: StapleTally
@@ -82,6 +85,13 @@ const CHECKS: readonly Check[] = [
     when(wanted.rotations > 1 && tally.retired.tried === 0, 'no retired ticket was tried'),
   ({ execs }) => when(execs === 0, 'no exec was traced'),
   ({ proved, hosts }) => when(proved < hosts.length, "too few tickets' MACs were checked"),
+  ({ theft }) =>
+    when(theft === undefined || theft.opened === 0, "no ticket was opened with the last ring's keys"),
+  ({ theft }) =>
+    when(
+      theft !== undefined && theft.outside > 0,
+      `the last ring opens ${counted(theft?.outside ?? 0, 'ticket')} from outside the time that status names`,
+    ),
   // What was stapled.
   ({ staples }) =>
     when(stapleTotalOf(staples).expired > 0, counted(stapleTotalOf(staples).expired, 'expired staple')),

@@ -17,6 +17,7 @@ export function summaryOf(result: Result): string {
     ...hostLines(result),
     ...resumptionLines(result),
     ...proofLines(result),
+    ...theftLines(result),
     ...stapleLines(result),
     `AWS calls by the rotation function: ${callsInWords(report.apiCalls)}`,
     `AWS calls by the staple function: ${callsInWords(result.testbed.aws.apiCalls(result.testbed.set.functionName))}`,
@@ -92,6 +93,15 @@ function stapleTimingOf({ testbed }: Result): string {
 function proofLines({ findings, execs }: Result): readonly string[] {
   return [
     `Key bytes: ${counted(findings.length, 'place')} (command history, outputs, logs, function environments, ${execs} traced execs, files)`,
+  ]
+}
+
+function theftLines({ report, theft }: Result): readonly string[] {
+  if (theft === undefined) return []
+  const { opened, tried, oldest, window, outside } = theft
+  const since = oldest === undefined ? '' : `, the oldest given at ${oldest}`
+  return [
+    `Exposure: a thief of generation ${report.generation} opens ${opened} of ${counted(tried, 'ticket')}${since}; status says sessions from ${window.readsFrom}: ${outside} outside`,
   ]
 }
 
