@@ -15,9 +15,6 @@ const ASKED: Readonly<Record<Folder, readonly Folder[]>> = {
 
 /** Take seconds, by programs that they start or by what they simulate, and would take them under every mutant. */
 const SLOW = [
-  'fleet/odd-values',
-  'ring/bad-secret',
-  'ring/crash',
   'ring/exploration',
   'ring/garbled',
   'ring/invariants',

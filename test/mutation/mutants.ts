@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Instrumenter } from '@stryker-mutator/instrumenter'
+import type { Choice } from './choice.ts'
+import type { Folder } from './folders.ts'
 
 /** One change to one place of a source. */
 export interface Mutant {
@@ -26,14 +28,10 @@ const EXCLUDED = ['StringLiteral']
 
 const QUIET = { isDebugEnabled: () => false, debug: () => {}, info: () => {} }
 
-/** All mutants that StrykerJS makes of a folder below `lambda`. */
-export async function instrument(folder: string): Promise<Instrumented> {
-  const names = readdirSync(join('lambda', folder), { recursive: true, encoding: 'utf8' })
-  const files = names
-    .filter((name) => name.endsWith('.ts'))
-    .sort()
-    .map((name) => join('lambda', folder, name))
-  const texts = new Map(files.map((file) => [file, readFileSync(file, 'utf8')]))
+/** All mutants that StrykerJS makes of these sources. */
+export async function instrument({ folder, files }: Choice): Promise<Instrumented> {
+  const chosen = files.length > 0 ? files : filesOf(folder)
+  const texts = new Map(chosen.map((file) => [file, readFileSync(file, 'utf8')]))
   const { files: made, mutants } = await new Instrumenter(QUIET as never).instrument(
     [...texts].map(([name, content]) => ({ name, content, mutate: true })),
     { plugins: null, excludedMutations: EXCLUDED, ignorers: [] },
@@ -56,6 +54,11 @@ export async function instrument(folder: string): Promise<Instrumented> {
         }
       }),
   }
+}
+
+function filesOf(folder: Folder): readonly string[] {
+  const names = readdirSync(join('lambda', folder)).filter((name) => name.endsWith('.ts'))
+  return names.sort().map((name) => join('lambda', folder, name))
 }
 
 function offsetOf(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { choose } from './choice.ts'
 import { FOLDERS, testsOf } from './folders.ts'
 import { type Accepted, isAccepted, type Score, shareOf, staleOf } from './record.ts'
 
@@ -27,9 +28,9 @@ describe('what no test has to notice', () => {
     const mutant = { ...text, id: '1', line: 7, mutator: 'EqualityOperator', changed: '' }
     expect(isAccepted(mutant, [entry])).toBe(true)
     expect(isAccepted({ ...mutant, replacement: 'true' }, [entry])).toBe(false)
-    expect(staleOf('ring', [mutant], [entry])).toEqual([])
-    expect(staleOf('ring', [], [entry])).toEqual([entry])
-    expect(staleOf('fleet', [], [entry])).toEqual([])
+    expect(staleOf({ folder: 'ring', files: [] }, [mutant], [entry])).toEqual([])
+    expect(staleOf({ folder: 'ring', files: [] }, [], [entry])).toEqual([entry])
+    expect(staleOf({ folder: 'fleet', files: [] }, [], [entry])).toEqual([])
   })
 })
 
@@ -44,4 +45,13 @@ it('a recorded score is of a folder that can be run, and the page of the design 
 it('a share is rounded down, and each folder has tests of its own', () => {
   expect(shareOf({ mutants: 10_000, killed: 8_499 })).toBe('84.9 %')
   for (const folder of FOLDERS) expect(testsOf(folder)[0]).toMatch(`test/${folder}/`)
+})
+
+it('a run is of folders or of files that are there, and only folders are recorded', () => {
+  const gate = 'lambda/ring/gate.ts'
+  expect(choose(['ring', '--record'])).toEqual([{ folder: 'ring', files: [] }])
+  expect(choose([gate])).toEqual([{ folder: 'ring', files: [gate] }])
+  expect(choose(['ring', gate])).toEqual([{ folder: 'ring', files: [gate] }])
+  for (const words of [[], ['rings'], ['lambda/ring/none.ts'], ['lambda/aws/paging.ts'], [gate, '--record']])
+    expect(choose(words), words.join(' ')).toBeUndefined()
 })

@@ -1,4 +1,4 @@
-import type { Folder } from './folders.ts'
+import type { Choice } from './choice.ts'
 import type { Mutant } from './mutants.ts'
 
 /** How many mutants of a folder compile, and how many of those a test notices. */
@@ -19,13 +19,15 @@ export function isAccepted(mutant: Mutant, accepted: readonly Accepted[]): boole
   return accepted.some((each) => isThe(each, mutant))
 }
 
-/** Entries for this folder that no surviving mutant answers to. */
+/** Entries for what was changed that no surviving mutant answers to. */
 export function staleOf(
-  folder: Folder,
+  { folder, files }: Choice,
   survivors: readonly Mutant[],
   accepted: readonly Accepted[],
 ): readonly Accepted[] {
-  const here = accepted.filter(({ file }) => file.startsWith(`lambda/${folder}/`))
+  const here = accepted.filter(({ file }) =>
+    files.length > 0 ? files.includes(file) : file.startsWith(`lambda/${folder}/`),
+  )
   return here.filter((each) => !survivors.some((mutant) => isThe(each, mutant)))
 }
 

@@ -1,0 +1,74 @@
+import type { RunnerTestCase } from 'vitest'
+import type { Finding, Lesson, Lessons } from './findings.ts'
+import { type Ending, runTest } from './run-test.ts'
+import { switches } from './switches.ts'
+
+/** ms of tests that try one mutant: what so many do not notice is a gap near it. */
+const BUDGET = 3000
+/** How many times as often as in the unchanged test a mutant may be passed before it counts as a loop without end. */
+const HIT_FACTOR = 100
+const HITS_MORE = 1000
+/** How many times as long as unchanged a test may take: what never settles would be waited for. */
+const PATIENCE_FACTOR = 10
+const PATIENCE_MORE = 5000
+
+interface Known extends Lesson {
+  readonly run: RunnerTestCase
+  kills: number
+}
+
+/** Tries one mutant after the other. @returns false where one left the process unfit for those after it. */
+export async function tryMutants(
+  mutants: readonly string[],
+  known: readonly Known[],
+  say: (finding: Finding) => void,
+): Promise<boolean> {
+  for (const mutant of mutants) {
+    let ending: Ending = 'passed'
+    for (const test of worthwhile(mutant, known)) {
+      say({ kind: 'trying', mutant })
+      ending = await runUnder(mutant, test)
+      if (ending === 'passed') continue
+      test.kills += 1
+      // What an earlier mutant left behind must not be what failed this one.
+      if (ending === 'failed' && (await runTest(test.run)) !== 'passed') {
+        say({ kind: 'spoilt', mutant })
+        return false
+      }
+      break
+    }
+    say({ kind: 'tried', mutant, killed: ending !== 'passed' })
+    // Whatever was waited for in vain may go on one day.
+    if (ending === 'late') return false
+  }
+  return true
+}
+
+export function knownFrom(tests: readonly RunnerTestCase[], lessons: Lessons): readonly Known[] {
+  const byId = new Map(tests.map((test) => [test.id, test]))
+  return lessons.tests.flatMap((lesson) => {
+    const run = byId.get(lesson.test)
+    return run === undefined ? [] : [{ ...lesson, run, kills: 0 }]
+  })
+}
+
+/** The cheapest first, and sooner the more it has killed, as far as the time lasts. */
+function* worthwhile(mutant: string, known: readonly Known[]): Generator<Known> {
+  const rank = ({ cost, kills }: Known) => cost / (1 + kills)
+  const passing = known.filter(({ hits }) => mutant in hits).sort((one, other) => rank(one) - rank(other))
+  let spent = 0
+  for (const test of passing) {
+    if (spent > 0 && spent + test.cost > BUDGET) continue
+    spent += test.cost
+    yield test
+  }
+}
+
+async function runUnder(mutant: string, test: Known): Promise<Ending> {
+  const hitLimit = HIT_FACTOR * (test.hits[mutant] ?? 0) + HITS_MORE
+  Object.assign(switches, { activeMutant: mutant, hitCount: 0, hitLimit })
+  const ending = await runTest(test.run, PATIENCE_FACTOR * test.cost + PATIENCE_MORE)
+  const looped = (switches.hitCount ?? 0) > hitLimit
+  Object.assign(switches, { activeMutant: undefined, hitCount: undefined, hitLimit: undefined })
+  return looped && ending === 'passed' ? 'failed' : ending
+}
