@@ -23,7 +23,7 @@ const LONG = {
   modules: [
     'test/handlers/{at-once,crashes}.test.ts',
     'test/infra/{bundle,nag,own-app,packages}.test.ts',
-    'test/local/{adopt-first,exposure,iam,rehearsal-faults,staple-iam}.test.ts',
+    'test/local/{adopt-first,exposure,iam,rehearsal-faults,staple-iam,synthesis-inputs}.test.ts',
     'test/local/aws/{rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',
   ],

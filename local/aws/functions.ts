@@ -36,6 +36,12 @@ export interface FunctionsParts {
 /** Lambda waits one minute before the first retry of an asynchronous event, two before the second. */
 const RETRY_DELAYS = [60_000, 120_000]
 
+/** A function, and the log of one environment of it. */
+interface Log {
+  readonly name: string
+  readonly logStream: string
+}
+
 interface Environment {
   readonly process: FunctionProcess
   busy: boolean
@@ -150,6 +156,8 @@ export class Functions {
     if (this.#closed) throw new AwsError('ServiceException', 'The loopback AWS is closed.', 500)
     const { name, role, taskRoot, handler } = deployment
     const { account, credentials, wrap } = this.#parts
+    const logStream = `[$LATEST]${uuid(account)}`
+    const log = { name, logStream }
     const kill = () => environment.process.kill()
     const principal = { ...roleSession(account, 'function', role, name), kill }
     const session = credentials.issueSession(principal)
@@ -163,11 +171,11 @@ export class Functions {
         wrap: (argv) => wrap?.(argv, name) ?? argv,
         print: (stream, text) => {
           environment.printed += text
-          this.#print(deployment, stream, text)
+          this.#print(log, stream, text)
         },
       }),
     }
-    this.#parts.background(this.#openLog(deployment, principal))
+    this.#parts.background(this.#openLog(deployment, logStream, principal))
     return environment
   }
 
@@ -200,15 +208,19 @@ export class Functions {
     }
   }
 
-  #print({ name: functionName }: FunctionDeployment, stream: LogRecord['stream'], text: string): void {
-    this.logs.push({ functionName, stream, at: this.#parts.account.now(), text })
-    this.#parts.log(`${functionName} ${stream}: ${text.trimEnd()}`)
+  #print({ name, logStream }: Log, stream: LogRecord['stream'], text: string): void {
+    this.logs.push({ functionName: name, logStream, stream, at: this.#parts.account.now(), text })
+    this.#parts.log(`${name} ${stream}: ${text.trimEnd()}`)
   }
 
   /** A function whose role may not write logs runs on in silence; here that is said. */
-  async #openLog(deployment: FunctionDeployment, principal: ReturnType<typeof roleSession>): Promise<void> {
+  async #openLog(
+    { name, role, logGroup }: FunctionDeployment,
+    logStream: string,
+    principal: ReturnType<typeof roleSession>,
+  ): Promise<void> {
     const { account, calls } = this.#parts
-    const stream = arn(account, 'logs', `log-group:${deployment.logGroup}:log-stream:${deployment.name}`)
+    const stream = arn(account, 'logs', `log-group:${logGroup}:log-stream:${logStream}`)
     const { call, caller } = calls.open('logs', 'PutLogEvents', { ...principal, kind: 'service' })
     const allowed = [
       await caller.may('logs:CreateLogStream', stream),
@@ -216,7 +228,7 @@ export class Functions {
     ]
     if (allowed.every(Boolean)) return
     call.error = 'AccessDeniedException'
-    this.#print(deployment, 'platform', `${deployment.role} may not write to ${deployment.logGroup}`)
+    this.#print({ name, logStream }, 'platform', `${role} may not write to ${logGroup}`)
   }
 }
 

@@ -82,6 +82,8 @@ export interface RotationRecord {
 
 export interface LogRecord {
   readonly functionName: string
+  /** Of the execution environment, each of which has one. */
+  readonly logStream: string
   readonly stream: 'stdout' | 'stderr' | 'platform'
   readonly at: number
   readonly text: string

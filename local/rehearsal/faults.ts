@@ -5,7 +5,7 @@ import type { Testbed } from './testbed.ts'
 
 /** What a test breaks, to see that the rehearsal notices. The command line has no way to ask for any of it. */
 export interface Faults {
-  /** A stack that was synthesised before, as {@link synthesiseFor} does. */
+  /** A stack that was synthesised before, as {@link stackFor} does. */
   readonly synthesis?: Synthesis
   /** Ends the rotations before their number is reached: what there is, is judged. */
   readonly isEnough?: (seen: Pick<Clients, 'tally'>) => boolean

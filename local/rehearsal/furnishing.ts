@@ -11,7 +11,7 @@ import { stopIfAsked } from './rehearsal-error.ts'
 import { ExecTrace } from './secrecy/trace.ts'
 import { Responder, urlOfResponder } from './staples/responder.ts'
 import { publishChains } from './staples/staple-set.ts'
-import { synthesiseApart } from './synthesis.ts'
+import { stackFor } from './synthesis.ts'
 import { Override, RESPONSE_MINUTES, type Timing } from './timing.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -52,8 +52,7 @@ export async function furnish({
   signal,
 }: Furnishing): Promise<TestbedParts> {
   const outdir = `${workspace.disk}/cdk.out`
-  const { template, assembly, rings, stapling } =
-    faults.synthesis ?? (await synthesiseApart(fleet, outdir, signal))
+  const { template, assembly, rings, stapling } = faults.synthesis ?? (await stackFor(fleet, outdir, signal))
   const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
   const { pki, responder } = await openResponder(workspace, scope)
   stopIfAsked(signal)

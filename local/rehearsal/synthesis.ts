@@ -6,6 +6,7 @@ import { endWithUs, killGroup } from '../process-group.ts'
 import type { Options } from './options.ts'
 import { TSX } from './project-root.ts'
 import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
+import { SynthesisCache } from './synthesis-cache.ts'
 
 /** What comes of a synthesis: the stack, or why there is none. */
 export type SynthesisMessage =
@@ -13,14 +14,21 @@ export type SynthesisMessage =
   | { readonly refused: string; readonly next: string }
 
 /**
- * Synthesises the stack in a process of its own, which `signal` ends at once.
+ * The stack for a fleet, with its assembly in `outdir`: as it was synthesised before, where nothing that goes into it has
+ * changed since.
  * @throws RehearsalError where the configuration is refused, or when it is told to stop.
  */
-export async function synthesiseApart(
-  fleet: Options['fleet'],
+export async function stackFor(
+  { haproxy, nginx }: Options['fleet'],
   outdir: string,
-  signal: AbortSignal,
+  signal = new AbortController().signal,
 ): Promise<Synthesis> {
+  const machines = haproxy + nginx
+  return new SynthesisCache().obtain(machines, outdir, () => synthesiseApart(machines, outdir, signal))
+}
+
+/** In a process of its own, which `signal` ends at once. */
+async function synthesiseApart(machines: number, outdir: string, signal: AbortSignal): Promise<Synthesis> {
   stopIfAsked(signal)
   const file = fileURLToPath(new URL('./synthesis-process.ts', import.meta.url))
   const child = fork(file, { execArgv: TSX, detached: true })
@@ -28,7 +36,7 @@ export async function synthesiseApart(
   const stop = () => killGroup(child)
   signal.addEventListener('abort', stop)
   try {
-    child.send({ fleet, outdir })
+    child.send({ machines, outdir })
     const said = once(child, 'message')
     const [message] = (await Promise.race([said, once(child, 'exit')])) as [SynthesisMessage | number | null]
     stopIfAsked(signal)

@@ -1,15 +1,14 @@
 import { readContext, type Synthesis, synthesise } from '../../infra/app/build-app.ts'
 import { parseConfiguration } from '../../infra/app/configuration.ts'
-import type { Options } from './options.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import { stapled } from './staples/staple-set.ts'
 
-/** What cdk.json configures, with the show's certificates; a smaller fleet lowers its minInstances. */
-export function synthesiseFor({ haproxy, nginx }: Options['fleet'], outdir: string): Synthesis {
+/** What cdk.json configures, with the show's certificates; fewer machines lower its minInstances. */
+export function synthesiseFor(machines: number, outdir: string): Synthesis {
   const { regions, rings, stapling, ...rest } = parseConfiguration(readContext().ticketring)
   const lowered = rings.map(({ targets, ...ring }) => ({
     ...ring,
-    targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, haproxy + nginx) },
+    targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, machines) },
   }))
   const [ring] = lowered
   if (ring === undefined) throw new RehearsalError('cdk.json configures no ring', 'Put one into its context')

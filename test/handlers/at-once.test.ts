@@ -70,11 +70,15 @@ describe('invocations of the deployed function', () => {
   it('advance once for ten rotations and five ticks at once', async () => {
     const before = deployed.current()
     const events = [...Array(10).fill({ action: 'rotate' }), ...Array(5).fill({ action: 'reconcile' })]
-    // All are up, and the machine is slow: each looks before the gate opens again, which lets another rotation through.
-    await Promise.all(events.map(() => deployed.invoke({ action: 'status' })))
-    deployed.testbed.instances[0]?.delay(3_000)
-    const answers = await Promise.all(events.map((event) => deployed.invoke(event)))
-    deployed.testbed.instances[0]?.delay(0)
+    const { faults, history } = deployed.testbed.aws
+    const written = history.logs.length
+    // What the machine says is not heard before each has decided: once the gate is open again, another rotation may come.
+    faults.commandsLag = 3_600_000
+    const asked = events.map((event) => deployed.invoke(event))
+    const deciding = () => history.logs.slice(written).filter(({ text }) => text.includes('"kind":"decided"'))
+    await expect.poll(() => new Set(deciding().map(({ logStream }) => logStream)).size).toBe(events.length)
+    faults.commandsLag = 0
+    const answers = await Promise.all(asked)
     expect(answers.filter(({ functionError }) => functionError)).toEqual([])
     expect(deployed.current().generation).toBe(before.generation + 1)
     expect(deployed.current().previous.name).toBe(before.current.name)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { parseRing, type Ring } from '../../lambda/ring/ring.ts'
-import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
+import { stackFor } from '../../local/rehearsal/synthesis.ts'
 import { Testbed } from '../../local/rehearsal/testbed.ts'
 import { forgetDisk } from '../../local/rehearsal/workspace.ts'
 
@@ -24,7 +24,7 @@ export class DeployedFunction {
 
   static async start(): Promise<DeployedFunction> {
     const directory = mkdtempSync(join(tmpdir(), 'ticketring-handler-'))
-    const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
+    const synthesis = await stackFor(FLEET, join(directory, 'cdk.out'))
     const testbed = await Testbed.build(FLEET, TIMING, { synthesis })
     await testbed.tickOnce()
     await testbed.aws.idle()

@@ -11,7 +11,7 @@ import { keyNameOf } from '../../local/rehearsal/clients/ticket.ts'
 import { visit } from '../../local/rehearsal/clients/tls-client.ts'
 import { environmentOf, startServer, terminatorOf } from '../../local/rehearsal/machines/fleet.ts'
 import { hostOf, type Machine } from '../../local/rehearsal/machines/machine.ts'
-import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
+import { stackFor } from '../../local/rehearsal/synthesis.ts'
 import { Testbed } from '../../local/rehearsal/testbed.ts'
 
 const FLEET = { haproxy: 1, nginx: 0 }
@@ -22,7 +22,7 @@ let testbed: Testbed
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'ticketring-adopt-'))
-  const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
+  const synthesis = await stackFor(FLEET, join(directory, 'cdk.out'))
   testbed = await Testbed.build(FLEET, PACE, {
     synthesis,
     durations: (same) => ({ ...same, start: 'paused' }),

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,13 +31,13 @@ class Begun {
   /** Its folders on tmpfs, once it has some. */
   memory: readonly string[] = []
 
-  constructor(argv: readonly string[], user?: number) {
+  constructor(argv: readonly string[], user?: number, variables: Readonly<Record<string, string>> = {}) {
     opened.push(() => rmSync(this.folder, { recursive: true, force: true }))
     const [command = '', ...words] = argv
     if (user !== undefined) chownSync(this.folder, user, user)
     opened.push(() => this.interrupt('SIGKILL'))
     this.child = spawn(command, words, {
-      env: { PATH: process.env.PATH, HOME: this.folder, TMPDIR: this.folder },
+      env: { PATH: process.env.PATH, HOME: this.folder, TMPDIR: this.folder, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
       // As a terminal does: the command and all that it starts are one group.
       detached: true,
@@ -99,7 +100,8 @@ describe('a rehearsal that ends early leaves no process and no file', () => {
   it(
     'on Ctrl-C while it synthesises',
     async () => {
-      const begun = new Begun(['npm', 'start', '--', ...SMALL])
+      // What is told otherwise was not synthesised before.
+      const begun = new Begun(['npm', 'start', '--', ...SMALL], undefined, { CDK_RUN: randomUUID() })
       await begun.until('synthesising')
       begun.interrupt()
       expect(await begun.code()).not.toBe(0)

@@ -11,11 +11,11 @@ import type { Testbed } from '../../local/rehearsal/testbed.ts'
 import { withProgram } from './altered-program.ts'
 import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
-let stack: ReturnType<typeof synthesiseOnce>
-beforeAll(() => {
-  stack = synthesiseOnce()
+let stack: Awaited<ReturnType<typeof synthesiseOnce>>
+beforeAll(async () => {
+  stack = await synthesiseOnce()
 })
-afterAll(() => stack.forget())
+afterAll(() => stack?.forget())
 
 const withSome = ({ tally }: { tally: Tally }) => totalOf(tally).lost > 0
 const timed =

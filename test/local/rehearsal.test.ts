@@ -4,11 +4,11 @@ import { deliveryShare, stapleTotalOf, totalOf } from '../../local/rehearsal/cli
 import { PARTS } from '../../local/rehearsal/staples/scenario.ts'
 import { FLEET, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
-let stack: ReturnType<typeof synthesiseOnce>
-beforeAll(() => {
-  stack = synthesiseOnce()
+let stack: Awaited<ReturnType<typeof synthesiseOnce>>
+beforeAll(async () => {
+  stack = await synthesiseOnce()
 })
-afterAll(() => stack.forget())
+afterAll(() => stack?.forget())
 
 it('two rotations over two HAProxy and two nginx, one of them slow, lose nothing and retire every old ticket', async () => {
   const faults = {

@@ -6,7 +6,7 @@ import type { Faults } from '../../local/rehearsal/faults.ts'
 import { SILENT } from '../../local/rehearsal/progress.ts'
 import { rehearse } from '../../local/rehearsal/rehearsal.ts'
 import type { Result } from '../../local/rehearsal/report/judge.ts'
-import { synthesiseFor } from '../../local/rehearsal/synthesise.ts'
+import { stackFor } from '../../local/rehearsal/synthesis.ts'
 import type { Timing } from '../../local/rehearsal/timing.ts'
 import { forgetDisk } from '../../local/rehearsal/workspace.ts'
 
@@ -15,9 +15,12 @@ export const FLEET = { haproxy: 2, nginx: 2 }
 export const QUICK: Timing = { every: 5, ticketLifetime: 2, tick: 2, association: 60 }
 
 /** The stack once for all rehearsals of a test file. */
-export function synthesiseOnce(): { readonly synthesis: Synthesis; readonly forget: () => void } {
+export async function synthesiseOnce(): Promise<{
+  readonly synthesis: Synthesis
+  readonly forget: () => void
+}> {
   const directory = mkdtempSync(join(tmpdir(), 'ticketring-test-'))
-  const synthesis = synthesiseFor(FLEET, join(directory, 'cdk.out'))
+  const synthesis = await stackFor(FLEET, join(directory, 'cdk.out'))
   return { synthesis, forget: () => rmSync(directory, { recursive: true, force: true }) }
 }
 
