@@ -74,10 +74,13 @@ function pythonLines(plan: DocumentPlan, program: Program): readonly string[] {
 
 const packed = new Map<string, string>()
 
+/** A dictionary of 512 kB, more than a program has: a greater one packs no better, takes twice the time, and room on a machine. */
+const LEVEL = 3
+
 /** LZMA and base 85: 17 % less than zlib and base 64, which would not leave room for more servers. */
 function pack(bytes: Buffer): string {
   const key = bytes.toString('latin1')
-  const known = packed.get(key) ?? base85(Uint8Array.from(compress(bytes, 9) as number[]))
+  const known = packed.get(key) ?? base85(Uint8Array.from(compress(bytes, LEVEL) as number[]))
   packed.set(key, known)
   return known
 }
