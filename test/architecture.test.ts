@@ -84,9 +84,10 @@ describe('the arrows', () => {
 describe('the rooms of infra', () => {
   it.each([
     ['fleet', ['program']],
-    ['program', ['fleet']],
-    ['ring', ['fleet', 'program']],
-    ['stapling', ['fleet', 'program']],
+    ['program', ['fleet', 'servers']],
+    ['ring', ['fleet', 'program', 'servers']],
+    ['servers', ['fleet']],
+    ['stapling', ['fleet', 'program', 'servers']],
     ['packages', ['program']],
   ])('%s knows %s alone', (room, known) => {
     const names = readdirSync(join('infra', room))

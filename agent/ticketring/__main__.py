@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import resource
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 from .clock import Deadline
 from .request import Request
 from .result import Failure, emit, note
-from .settings import HELP, OF_RINGS, OF_STAPLES, Settings, parse, read_file
+from .servers import help_of
+from .settings import HELP, Settings, names_in, parse, read_file
 
 if TYPE_CHECKING:
     from typing import Mapping, NoReturn
@@ -42,7 +44,7 @@ def main() -> int:
     environment, started = protect(), time.monotonic()
     if any(word in ("--help", "-h") for word in sys.argv[1:]):
         try:
-            os.write(1, (USAGE + HELP).encode("ascii"))
+            os.write(1, (USAGE + HELP + help_for("ring") + help_for("staples")).encode("ascii"))
         except OSError:
             return 1
         return 0
@@ -141,9 +143,17 @@ def start(request: Request, environment: Mapping[str, str]):
     return staples.StapleRun(request, settings, environment, deadline)
 
 
+def help_for(command: str) -> str:
+    """The settings of its capability and of its kinds of server; nothing where this program is without it."""
+    with contextlib.suppress(ModuleNotFoundError):
+        story = importlib.import_module(f"ticketring.{command}")
+        return story.HELP + help_of(story.KINDS)
+    return ""
+
+
 def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
     """What the document brings, which at boot is what the last one left, and over it what the machine's own file says."""
-    known = OF_RINGS if request.is_ring else OF_STAPLES
+    known = names_in(HELP + help_for("ring" if request.is_ring else "staples"))
     left = os.path.join(os.path.dirname(installed_in()), f"{request.scope}.conf")
     told, origin = environment.get("TICKETRING_SETTINGS"), "the document"
     path = f"{environment.get('TICKETRING_CONF_DIR', '/etc/ticketring')}/{request.scope}.conf"

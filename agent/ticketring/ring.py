@@ -14,8 +14,7 @@ from .refused import refuse_repeat, remember
 from .result import Failure, note
 from .revocation import forget_tickets, take_old_tickets, try_old_tickets
 from .run import Run
-from .servers.haproxy import HaproxyKeys
-from .servers.nginx import NginxKeys
+from .servers import kinds_that
 from .state import compare, read_state, serialise
 
 if TYPE_CHECKING:
@@ -29,7 +28,14 @@ if TYPE_CHECKING:
     from .servers.protocol import KeyServer
     from .settings import Listener, Settings
 
-KINDS: Sequence[Type[KeyServer]] = (HaproxyKeys, NginxKeys)
+HELP = """Of a ring:
+  SECRET              name or ARN
+  TICKET_LIFETIME     at most, in seconds
+  ALLOW_DISK          yes: keys may be on a disk
+  MIXED_CLIENT_AUTHENTICATION
+                      checked: tickets of open listeners are tried at guarded ones
+"""
+KINDS: Sequence[Type[KeyServer]] = tuple(kinds_that("KEYS"))
 
 
 class RingRun(Run["KeyServer"]):

@@ -16,44 +16,13 @@ if TYPE_CHECKING:
 LARGEST_FILE = 65_536
 HELP = """Of both:
   REGION              default: the environment's, or the instance's
-  SERVER              haproxy or nginx; default: the one configured, running or installed
+  SERVER              its kind; default: the one configured, running or installed
   RUN_DIR             default /run/ticketring/NAME
   LOCK_WAIT           seconds to wait for another run (30)
   VERIFY_WAIT         and for a handshake to show it (10)
   ENDPOINT_SECRETSMANAGER, ENDPOINT_SSM
-  HAPROXY_SOCKET      runtime socket, level admin
-  NGINX_TEST          words, no shell: nginx -t
-  NGINX_RELOAD        and systemctl reload nginx
-  HAPROXY_OWNER, NGINX_OWNER
-                      of the files: root
-  HAPROXY_VERIFY, NGINX_VERIFY
-                      listeners: address:port=servername or unix:/path=servername
-  HAPROXY_CLIENT_CERT, HAPROXY_CLIENT_KEY, NGINX_CLIENT_CERT, NGINX_CLIENT_KEY
-                      files, for listeners that demand a client certificate
-Of a ring:
-  SECRET              name or ARN
-  TICKET_LIFETIME     at most, in seconds
-  ALLOW_DISK          yes: keys may be on a disk
-  HAPROXY_KEYS        file
-  NGINX_KEYS          directory of nginx.current.key, nginx.next.key and nginx.previous.key
-  HAPROXY_KEY_SIZE, NGINX_KEY_SIZE
-                      80 or 48
-  MIXED_CLIENT_AUTHENTICATION
-                      checked: tickets of open listeners are tried at guarded ones
-  HAPROXY_GUARDED, NGINX_GUARDED
-                      those listeners
-Of a set:
-  STORE               default /ticketring/staples/SET
-  HAPROXY_CERTS       PEM files, or directories of *.pem and *.pem.rsa; FILE.ocsp is the staple
-  HAPROXY_RELOAD      words, for a withdrawn staple and, before 3.5, for a fresh one
-  NGINX_STAPLES       CERTIFICATE=STAPLE files; nginx includes STAPLE[.]conf
 """
-_COMMON, _RINGS, _STAPLES = (
-    frozenset(re.findall(r"[A-Z]+(?:_[A-Z]+)+|(?<=  )(?:REGION|SERVER|SECRET|STORE)\b", part))
-    for part in re.split(r"^Of a .*\n", HELP, flags=re.M)
-)
-OF_RINGS = _COMMON | _RINGS
-OF_STAPLES = _COMMON | _STAPLES
+_NAME = re.compile(r"(?:^  |, )([A-Z][A-Z0-9_]+)", re.M)
 
 _VALUE = re.compile(r"[A-Za-z0-9 _./:=@,+\[\]-]*")
 # No step of it is . or .. or nothing. Of a pair, the same holds of both.
@@ -74,6 +43,11 @@ class Listener(NamedTuple):
     """Files of a certificate and its key, for a listener that demands them."""
 
 
+def names_in(text: str) -> frozenset[str]:
+    """Those of the settings that a text of help is about."""
+    return frozenset(_NAME.findall(text))
+
+
 def parse(origin: str, text: str, known: frozenset[str]) -> dict[str, str]:
     """The settings in `text`, of the `known` ones. Raises Failure config-invalid that names the key."""
     found: dict[str, str] = {}
@@ -84,7 +58,7 @@ def parse(origin: str, text: str, known: frozenset[str]) -> dict[str, str]:
         if sign == "":
             raise _invalid(f"KEY=value in {origin}", "a line without =")
         if key not in known:
-            raise _invalid(f"a known setting in {origin}", key)
+            raise _invalid(f"a known setting in {origin}, of a kind in `servers`", key)
         if _VALUE.fullmatch(value) is None:
             raise _invalid(f"letters, digits and _./:=@,+-[] in {key} of {origin}", "others (CRLF, a NUL, quotes?)")
         found[key] = value

@@ -20,8 +20,7 @@ from .ocsp import words_of
 from .places import find_places, staple_in, staple_of
 from .result import Failure, note
 from .run import Run
-from .servers.haproxy import HaproxyStaples
-from .servers.nginx import NginxStaples
+from .servers import kinds_that
 from .servers.protocol import Waits
 
 if TYPE_CHECKING:
@@ -33,7 +32,10 @@ if TYPE_CHECKING:
     from .servers.protocol import Place, Staple, StapleServer
     from .settings import Listener, Settings
 
-KINDS: Sequence[Type[StapleServer]] = (HaproxyStaples, NginxStaples)
+HELP = """Of a set:
+  STORE               default /ticketring/staples/SET
+"""
+KINDS: Sequence[Type[StapleServer]] = tuple(kinds_that("STAPLES"))
 # As Parameter Store permits.
 _NAMES_PER_CALL = 10
 # What OpenSSL and every server allow.

@@ -52,6 +52,8 @@ export interface DocumentPlan {
   readonly settings: Readonly<Record<string, string>>
   /** That the program is there already, and only its hash travels. */
   readonly program?: 'installed' | undefined
+  /** The kinds of server that its machines run: it brings what serves these. */
+  readonly kinds: readonly string[]
 }
 
 /** Seconds that a run may take on a machine. */

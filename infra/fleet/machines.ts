@@ -1,5 +1,4 @@
 import { isIPv6 } from 'node:net'
-import type { Place } from '../../lambda/kernel/inspection.ts'
 import {
   type Kind,
   list,
@@ -59,7 +58,7 @@ export type VerifyListener = Values<typeof LISTENER>
 const CLIENT = { certificate: setting(path), key: setting(path) }
 
 /** What every kind of server has: who owns its files, and what proves that a delivery has arrived. */
-export function proofSettings<const S extends 'HAPROXY' | 'NGINX'>(server: S, proves: string) {
+export function proofSettings(server: string, proves: string) {
   return {
     owner: setting(text(USER, "the user name of the server's master process"), {
       says: "user of the server's master process, who owns the files",
@@ -83,31 +82,8 @@ export function proofSettings<const S extends 'HAPROXY' | 'NGINX'>(server: S, pr
   }
 }
 
-/** How nginx is told of new files. */
-export const NGINX_COMMANDS = {
-  test: setting(command, {
-    says: 'checks the configuration: a command in words, without a shell',
-    normal: 'nginx -t',
-    machine: 'NGINX_TEST',
-  }),
-  reload: setting(command, {
-    says: 'reloads the server: a command in words, without a shell',
-    normal: 'systemctl reload nginx',
-    machine: 'NGINX_RELOAD',
-  }),
-}
-
 export function listenersText(listeners: readonly VerifyListener[]): string {
   return listeners.map(({ address, serverName }) => `${address}=${serverName}`).join(' ')
-}
-
-/** Notes where there is no server. */
-export function refuseNone(
-  servers: { readonly haproxy?: object; readonly nginx?: object },
-  place: Place,
-): void {
-  const isNone = servers.haproxy === undefined && servers.nginx === undefined
-  if (isNone) place.at('haproxy').note('at least one of haproxy and nginx', undefined)
 }
 
 /** Names of the instance roles that may read what is delivered. */

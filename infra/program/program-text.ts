@@ -16,9 +16,9 @@ const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
 const END = 'TICKETRING'
 const LINE = 1_000
 
-/** What runs on a machine for this plan: of the program, what its capability needs. */
+/** What runs on a machine for this plan: of the program, what its capability and its kinds of server need. */
 export function programText(plan: DocumentPlan, whole: Program): DocumentText {
-  const program = plan.program === 'installed' ? whole : programFor(capabilityOf(plan), whole)
+  const program = plan.program === 'installed' ? whole : programFor(capabilityOf(plan), whole, plan.kinds)
   return {
     program,
     lines: [

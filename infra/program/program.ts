@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { strToU8, zipSync } from 'fflate'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
+import { KINDS } from '../servers/servers.ts'
 import { withoutRemarks } from './python-source.ts'
 
 export interface Program {
@@ -62,11 +63,16 @@ const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
   staples: ['staples', 'places', 'entry', 'ocsp'],
 }
 
-/** What a document carries: the program without the other capability's modules. */
-export function programFor(capability: Capability, { sources }: Program): Program {
-  const others = OWN_MODULES[capability === 'ring' ? 'staples' : 'ring'].map(
-    (name) => `${PACKAGE}/${name}.py`,
-  )
+/** What a document carries: the program without the modules of the other capability and of other kinds of server. */
+export function programFor(
+  capability: Capability,
+  { sources }: Program,
+  kinds: readonly string[] = KINDS,
+): Program {
+  const others = [
+    ...OWN_MODULES[capability === 'ring' ? 'staples' : 'ring'],
+    ...KINDS.filter((kind) => !kinds.includes(kind)).map((kind) => `servers/${kind}`),
+  ].map((name) => `${PACKAGE}/${name}.py`)
   return programOf(sources.filter(({ path }) => !others.includes(path)))
 }
 

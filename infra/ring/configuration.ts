@@ -15,35 +15,10 @@ import { rotation } from '../../lambda/ring/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from '../fleet/arns.ts'
 import { deliverySettings, refuseRepair, secretsManagerEndpoint } from '../fleet/delivery-configuration.ts'
 import { readWhole } from '../fleet/inspection.ts'
-import { fleetRoles, keysPath, NGINX_COMMANDS, path, proofSettings, refuseNone } from '../fleet/machines.ts'
+import { fleetRoles } from '../fleet/machines.ts'
 import { NAME, secretName } from '../fleet/names.ts'
+import { KEY_SERVERS, refuseNone } from '../servers/servers.ts'
 import { refuseTrust } from './trust-group.ts'
-
-const PROVES = 'which key encrypts'
-const KEYS_SAY =
-  "HAProxy's `tls-ticket-keys` file, or the directory of nginx's key files: below `/run`, `/var/run` or `/dev/shm`, since keys touch no disk; two rings of one machine have different ones"
-
-function keySettings(server: 'HAPROXY' | 'NGINX') {
-  return {
-    keys: setting(keysPath, { says: KEYS_SAY, machine: `${server}_KEYS` }),
-    keySize: setting(oneOf(80, 48), {
-      says: '80 (AES-256) or 48 (AES-128), in bytes',
-      normal: 80,
-      machine: `${server}_KEY_SIZE`,
-    }),
-  }
-}
-
-const HAPROXY = {
-  ...keySettings('HAPROXY'),
-  socket: setting(path, { says: 'runtime socket of HAProxy, at level admin', machine: 'HAPROXY_SOCKET' }),
-  ...proofSettings('HAPROXY', PROVES),
-}
-const NGINX = { ...keySettings('NGINX'), ...NGINX_COMMANDS, ...proofSettings('NGINX', PROVES) }
-
-/** Which terminators a ring's machines run, and where their files are. A machine may override each setting. */
-const SERVERS = { haproxy: optional(object(HAPROXY)), nginx: optional(object(NGINX)) }
-export type ServersSettings = Values<typeof SERVERS>
 
 const keyArn = text(KEY_ARN, 'the ARN of a KMS key')
 /** Secret and KMS key that an earlier stack retained: used as they are, with the ring in them. */
@@ -64,7 +39,7 @@ export const RING = {
     says: "the trust group: hosts that must not accept each other's sessions get rings of their own",
   }),
   targets: setting(target),
-  servers: setting(object(SERVERS, refuseNone)),
+  servers: setting(object(KEY_SERVERS, refuseNone)),
   mixedClientAuthentication: optional(oneOf('refused', 'checked'), {
     says: '`refused`, or `checked`: open and guarded listeners share the ring, and each delivery tries whether a ticket of the ones opens the others',
     usual: 'refused',

@@ -3,7 +3,8 @@ import { buildDocument, type FleetDocument } from '../fleet/document.ts'
 import { listenersText } from '../fleet/machines.ts'
 import { groupName, secretName } from '../fleet/names.ts'
 import type { Program } from '../program/program.ts'
-import { RING, type RingConfiguration, type ServersSettings } from './configuration.ts'
+import { type KeyServers, namedIn } from '../servers/servers.ts'
+import { RING, type RingConfiguration } from './configuration.ts'
 import { isGuarded } from './trust-group.ts'
 
 /**
@@ -25,6 +26,7 @@ export function buildRingDocument(ring: RingConfiguration, program: Program): Fl
       subject: ['TICKETRING_RING', ring.name],
       settings: ringSettings(ring),
       program: ring.program,
+      kinds: Object.keys(ring.servers),
     },
     program,
   )
@@ -37,9 +39,9 @@ function ringSettings(ring: RingConfiguration): Readonly<Record<string, string>>
 }
 
 /** Of the listeners to verify, those that a ticket of the others must not open. */
-function guardedSettings(servers: ServersSettings): Readonly<Record<string, string>> {
-  const entries = Object.entries(servers)
-    .map(([kind, { verify }]) => [`${kind.toUpperCase()}_GUARDED`, verify.filter(isGuarded)] as const)
+function guardedSettings(servers: KeyServers): Readonly<Record<string, string>> {
+  const entries = namedIn(servers)
+    .map(({ kind, values }) => [`${kind.toUpperCase()}_GUARDED`, values.verify.filter(isGuarded)] as const)
     .filter(([, guarded]) => guarded.length > 0)
   return Object.fromEntries(entries.map(([name, guarded]) => [name, listenersText(guarded)]))
 }

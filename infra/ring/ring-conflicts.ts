@@ -1,5 +1,6 @@
 import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
 import type { Place } from '../../lambda/kernel/inspection.ts'
+import { type NamedServer, namedIn } from '../servers/servers.ts'
 import type { RingConfiguration } from './configuration.ts'
 
 /** Notes what rings have in common that each must have for itself. */
@@ -40,40 +41,23 @@ function refuseSharedRoles(
 
 /** Each of two rings would overwrite the other's keys, again and again. */
 function refuseSharedFiles(ring: RingConfiguration, earlier: readonly Other[], place: Place): void {
-  for (const { field, files } of keyFilesOf(ring)) {
+  for (const server of namedIn(ring.servers)) {
+    const files = filesOf(server)
     const other = earlier.find(
       ({ ring: { targets, servers } }) =>
         mayMeet(targets, ring.targets) &&
-        keyFilesOf({ servers }).some((theirs) => theirs.files.some((file) => files.includes(file))),
+        namedIn(servers).some((theirs) => filesOf(theirs).some((file) => files.includes(file))),
     )
     if (other === undefined) continue
     const wanted = `another path than ${other.at}'s: a machine may be of both rings`
-    place.at('servers').at(field).at('keys').note(wanted, ring.servers[field]?.keys)
+    place.at('servers').at(server.kind).at('keys').note(wanted, server.values.keys)
   }
 }
 
-interface KeyFiles {
-  readonly field: 'haproxy' | 'nginx'
-  readonly files: readonly string[]
+/** None of what was refused before. */
+function filesOf({ facts, values }: NamedServer): readonly string[] {
+  return values.keys === '' ? [] : facts.files(values).map(oneName)
 }
-
-function keyFilesOf({
-  servers: { haproxy, nginx },
-}: Pick<RingConfiguration, 'servers'>): readonly KeyFiles[] {
-  const places: readonly KeyFiles[] = [
-    { field: 'haproxy', files: haproxy === undefined ? [] : [haproxy.keys] },
-    {
-      field: 'nginx',
-      files: nginx === undefined ? [] : SLOTS.map((slot) => `${nginx.keys}/nginx.${slot}.key`),
-    },
-  ]
-  return places.map(({ field, files }) => ({
-    field,
-    files: files.filter((file) => !file.startsWith('/nginx.') && file !== '').map(oneName),
-  }))
-}
-
-const SLOTS = ['previous', 'current', 'next']
 
 /** `/var/run` is a link to `/run`. */
 function oneName(file: string): string {

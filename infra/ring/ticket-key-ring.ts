@@ -11,13 +11,9 @@ import { groupName } from '../fleet/names.ts'
 import type { Operations } from '../fleet/operations.ts'
 import { asConfigured, type DeliveryProps } from '../fleet/props.ts'
 import { ownProgram } from '../program/program.ts'
+import type { KeyServers } from '../servers/servers.ts'
 import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
-import {
-  type ExistingRing,
-  parseRing,
-  type RingConfiguration,
-  type ServersSettings,
-} from './configuration.ts'
+import { type ExistingRing, parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
 import { createRingStatusFunction, createRotationFunction } from './rotation-function.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './schedules.ts'
@@ -58,7 +54,7 @@ export interface TicketKeyRingProps {
   /** The machines that hold the ring. */
   readonly targets: FleetTarget
   /** Which terminators run there and where their files are. */
-  readonly servers: ServersSettings
+  readonly servers: KeyServers
   /**
    * When keys change.
    * @default - every four hours

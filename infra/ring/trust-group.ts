@@ -1,6 +1,7 @@
 import type { Place } from '../../lambda/kernel/inspection.ts'
 import { isUnix, type VerifyListener } from '../fleet/machines.ts'
-import type { RingConfiguration, ServersSettings } from './configuration.ts'
+import { type NamedServer, namedIn } from '../servers/servers.ts'
+import type { RingConfiguration } from './configuration.ts'
 
 /**
  * Notes what would let a client past a guarded listener: what shares ticket keys shares authentication. A HAProxy before
@@ -14,13 +15,15 @@ export function refuseTrust(
   ring: Place,
 ): void {
   const place = ring.at('servers')
-  const kinds = [servers.haproxy, servers.nginx].map((server) => server?.verify ?? [])
+  const kinds = namedIn(servers).map(({ values }) => values.verify)
   const listeners = kinds.flat()
   const guarded = listeners.filter(isGuarded).map(({ address }) => address)
   const open = listeners.filter(isOpen).map(({ address }) => address)
   if (mixed === undefined && guarded.length > 0 && open.length > 0) place.note(APART, { guarded, open })
   if (mixed === 'checked' && !kinds.some(isMixed)) place.note(TOGETHER, { guarded, open })
-  if (isUnproved(servers)) place.at('haproxy').at('client').note(PROVED, undefined)
+  for (const server of namedIn(servers)) {
+    if (isUnproved(server)) place.at(server.kind).at('client').note(PROVED, undefined)
+  }
 }
 
 const APART =
@@ -45,8 +48,7 @@ function isOpen(listener: VerifyListener): boolean {
 const PROVED =
   "the client certificate that proves a guarded listener, or a unix: one in that listener's place"
 
-/** HAProxy gives no ticket to a client without its certificate; nginx does, and refuses the request. */
-function isUnproved({ haproxy }: ServersSettings): boolean {
-  if (haproxy === undefined || haproxy.client !== undefined) return false
-  return haproxy.verify.some((listener) => isGuarded(listener) && !isUnix(listener.address))
+function isUnproved({ facts, values: { client, verify } }: NamedServer): boolean {
+  if (!facts.hidesTickets || client !== undefined) return false
+  return verify.some((listener) => isGuarded(listener) && !isUnix(listener.address))
 }

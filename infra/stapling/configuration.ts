@@ -13,54 +13,11 @@ import {
 import { refresh } from '../../lambda/staples/configuration.ts'
 import { deliverySettings, refuseRepair, systemsManagerEndpoint } from '../fleet/delivery-configuration.ts'
 import { readWhole } from '../fleet/inspection.ts'
-import {
-  command,
-  fleetRoles,
-  NGINX_COMMANDS,
-  path,
-  paths,
-  proofSettings,
-  refuseNone,
-} from '../fleet/machines.ts'
+import { fleetRoles } from '../fleet/machines.ts'
 import { NAME } from '../fleet/names.ts'
 import { network } from '../fleet/network-access.ts'
+import { refuseNone, STAPLE_SERVERS } from '../servers/servers.ts'
 import { certificate, chainPath, refuseChains, refuseHashes } from './certificate-configuration.ts'
-
-const PROVES = 'what is stapled'
-/** More go by directories, or by the settings of each machine: the document has 64 KB for everything. */
-const MOST_FILES = 100
-
-const HAPROXY = {
-  certificates: setting(paths(MOST_FILES), {
-    says: 'PEM files, or directories of `*.pem`, as `crt` names them; of a bundle, `*.pem.rsa` and the like; the staple of a file is `<file>.ocsp`',
-    machine: 'HAPROXY_CERTS',
-  }),
-  socket: setting(path, { says: 'runtime socket of HAProxy, at level admin', machine: 'HAPROXY_SOCKET' }),
-  reload: setting(command, {
-    says: 'what makes HAProxy forget a withdrawn staple and, before 3.5, take a fresh one; rings never reload it',
-    normal: 'systemctl reload haproxy',
-    machine: 'HAPROXY_RELOAD',
-  }),
-  ...proofSettings('HAPROXY', PROVES),
-}
-
-const pairs = list(
-  object({ certificate: setting(path), staple: setting(path) }),
-  { least: 1, most: MOST_FILES, of: 'pairs of a certificate file and its staple file' },
-  { text: (all) => all.map(({ certificate: file, staple }) => `${file}=${staple}`).join(' ') },
-)
-const NGINX = {
-  staples: setting(pairs, {
-    says: 'pairs of the files `certificate`, in PEM, and `staple`, that of `ssl_stapling_file` in its server',
-    machine: 'NGINX_STAPLES',
-  }),
-  ...NGINX_COMMANDS,
-  ...proofSettings('NGINX', PROVES),
-}
-
-/** Which terminators a set's machines run, and where their files are. A machine may override each setting. */
-const SERVERS = { haproxy: optional(object(HAPROXY)), nginx: optional(object(NGINX)) }
-export type StaplingServers = Values<typeof SERVERS>
 
 const RANGES =
   'ranges of addresses such as 10.0.0.0/8 or fd12:3456:789a::/48, with no address in them that gives credentials (169.254.169.254, fd00:ec2::254 and their like)'
@@ -70,7 +27,7 @@ const range = text((value) => isRange(value) && !METADATA.some((each) => covers(
 export const SET = {
   name: setting(NAME),
   targets: setting(target),
-  servers: setting(object(SERVERS, refuseNone)),
+  servers: setting(object(STAPLE_SERVERS, refuseNone)),
   certificates: setting(list(certificate, { least: 1, of: 'certificates' }, { check: refuseNamesakes })),
   chainPath: optional(chainPath, {
     says: 'path above all chains that are parameters, such as `/tls`: the function may then read whatever is below it. Needed from about a hundred on',

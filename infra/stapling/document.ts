@@ -28,6 +28,7 @@ export function buildStapleDocument(set: StaplingConfiguration, program: Program
       subject: ['TICKETRING_SET', set.name],
       settings: stapleSettings(set),
       program: set.program,
+      kinds: Object.keys(set.servers),
     },
     program,
   )

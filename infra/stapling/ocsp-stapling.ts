@@ -14,9 +14,10 @@ import type { Operations } from '../fleet/operations.ts'
 import { asConfigured, type DeliveryProps } from '../fleet/props.ts'
 import { Schedules } from '../fleet/schedules.ts'
 import { ownProgram } from '../program/program.ts'
+import type { StapleServers } from '../servers/servers.ts'
 import { type StapleMetric, stapleAlarms } from './alarms.ts'
 import type { ChainConfiguration } from './certificate-configuration.ts'
-import { parseSet, type StaplingConfiguration, type StaplingServers } from './configuration.ts'
+import { parseSet, type StaplingConfiguration } from './configuration.ts'
 import { buildStapleDocument } from './document.ts'
 import { createStapleFunction, createStapleStatusFunction, SETS_OWN } from './function.ts'
 
@@ -112,7 +113,7 @@ export interface OcspStaplingProps {
   /** The machines that staple. */
   readonly targets: FleetTarget
   /** Which terminators run there and where their files are. */
-  readonly servers: StaplingServers
+  readonly servers: StapleServers
   /** The certificates, each with the place of its chain. */
   readonly certificates: readonly CertificateProps[]
   /**

@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildProgram, programFor } from '../../infra/program/program.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
+import { EXAMPLE_KINDS } from '../infra/example.ts'
 import { altered } from './program.ts'
 import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'
 import { tmpfsDirectory } from './terminators.ts'
@@ -120,10 +121,29 @@ describe('on a machine that has none', () => {
     expect(parseResultLine(stdout)).toMatchObject({
       ring: 'edge',
       result: 'failed',
-      script: programFor('ring', buildProgram()).version,
+      script: programFor('ring', buildProgram(), EXAMPLE_KINDS).version,
     })
     expect(status).toBe(1)
   })
+
+  test.each(['NGINX_KEYS=/run/nginx-keys', 'SERVER=nginx'])(
+    'a file of the machine with %s, a kind of server that the ring does not name, is refused with what to do',
+    (setting) => {
+      const directory = join(machine.directory, 'conf')
+      mkdirSync(directory)
+      writeFileSync(join(directory, 'edge.conf'), `${setting}\n`)
+      const environment = { TICKETRING_CONF_DIR: directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
+      const { stdout } = machine.run(ringText(buildProgram(), ['haproxy']), environment)
+      const line = parseResultLine(stdout)
+      expect(line.error).toBe('config-invalid')
+      expect(line.detail).toContain('a kind in `servers`')
+      expect(line.detail).toContain(setting.split('=')[setting.startsWith('SERVER') ? 1 : 0])
+      // The ring that names it gets past that, to what is wrong with this machine.
+      expect(parseResultLine(machine.run(ringText(buildProgram()), environment).stdout).detail).not.toContain(
+        '`servers`',
+      )
+    },
+  )
 
   test('boot units run what was delivered', () => {
     machine.run(ringText(A))
@@ -134,10 +154,11 @@ describe('on a machine that has none', () => {
 })
 
 describe('on a machine of two rings whose documents bring different versions', () => {
-  const newer = programFor('ring', buildProgram())
+  const newer = programFor('ring', buildProgram(), EXAMPLE_KINDS)
   const older = programFor(
     'ring',
-    buildProgram(altered(scratch, 'settings.py', 'TICKET_LIFETIME ', 'TICKET_LIFE     ')),
+    buildProgram(altered(scratch, 'ring.py', 'TICKET_LIFETIME ', 'TICKET_LIFE     ')),
+    EXAMPLE_KINDS,
   )
 
   /** What the boot of the first ring says. */

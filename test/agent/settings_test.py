@@ -3,7 +3,10 @@
 import unittest
 
 from ticketring.result import Failure
-from ticketring.settings import OF_STAPLES, Settings, parse
+from ticketring.__main__ import help_for
+from ticketring.settings import HELP, Settings, names_in, parse
+
+OF_STAPLES = names_in(HELP + help_for("staples"))
 
 
 class SettingsTest(unittest.TestCase):

@@ -7,6 +7,7 @@ import { readContext } from '../../infra/app/context.ts'
 import { buildProgram, type Program } from '../../infra/program/program.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
+import { EXAMPLE_KINDS } from '../infra/example.ts'
 
 /** It tells what it was given, and what it runs from. */
 const TELLS = `
@@ -47,11 +48,12 @@ export interface Told {
 
 const { rings, stapling } = parseConfiguration(readContext().ticketring)
 
-/** The text of the example's document of a ring. */
-export function ringText(program: Program): string {
+/** The text of the example's document of a ring, for those of its kinds of server that are named. */
+export function ringText(program: Program, kinds: readonly string[] = EXAMPLE_KINDS): string {
   const [ring] = rings
   if (ring === undefined) throw new Error('cdk.json has no example any more')
-  return buildRingDocument(ring, program).content.mainSteps[0].inputs.runCommand.join('\n')
+  const servers = Object.fromEntries(Object.entries(ring.servers).filter(([kind]) => kinds.includes(kind)))
+  return buildRingDocument({ ...ring, servers }, program).content.mainSteps[0].inputs.runCommand.join('\n')
 }
 
 /** The text of the example's document of a set of staples. */

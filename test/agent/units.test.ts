@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } f
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { buildProgram } from '../../infra/program/program.ts'
+import { KINDS } from '../../infra/servers/servers.ts'
 import { advanced, Instance, rendered, ringOf } from './instance.ts'
 import { StapleInstance } from './staple-instance.ts'
 import { tmpfsDirectory } from './terminators.ts'
@@ -59,8 +60,10 @@ describe.each(UNITS)('the unit $name', ({ name, link, words }) => {
   })
 
   test('runs when a terminator starts, to its end before that, and once the network is there', () => {
-    expect(lines).toContain('WantedBy=haproxy.service nginx.service')
-    expect(lines).toContain('Before=haproxy.service nginx.service')
+    for (const kind of KINDS) {
+      expect(lines).toContainEqual(expect.stringMatching(`^WantedBy=.*\\b${kind}\\.service\\b`))
+      expect(lines).toContainEqual(expect.stringMatching(`^Before=.*\\b${kind}\\.service\\b`))
+    }
     expect(lines).toContain('Type=oneshot')
     expect(lines).toContain('Wants=network-online.target')
     expect(lines).toContain('After=network-online.target')

@@ -15,6 +15,9 @@ export interface ExampleRing {
   readonly fleetRoles?: readonly string[]
 }
 
+/** The kinds of server that this example and cdk.json's name. */
+export const EXAMPLE_KINDS = ['haproxy', 'nginx'] as const
+
 export const HAPROXY = {
   keys: '/run/ticketring/edge/haproxy.keys',
   socket: '/run/haproxy/admin.sock',

@@ -5,8 +5,9 @@ import { readContext } from '../../infra/app/context.ts'
 import { readableDocument } from '../../infra/fleet/readable-document.ts'
 import { buildProgram, type Capability, installerSource, programFor } from '../../infra/program/program.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
+import { KINDS } from '../../infra/servers/servers.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
-import { exampleRing, exampleSet } from './example.ts'
+import { EXAMPLE_KINDS, exampleRing, exampleSet } from './example.ts'
 
 const PROGRAM = buildProgram()
 
@@ -21,7 +22,7 @@ describe('a document that carries the program', () => {
   const lines = document.content.mainSteps[0].inputs.runCommand
 
   it('names its version', () => {
-    expect(document.script).toBe(programFor('ring', PROGRAM).hash.slice(0, 12))
+    expect(document.script).toBe(programFor('ring', PROGRAM, EXAMPLE_KINDS).hash.slice(0, 12))
     expect(document.name).toMatch(/^ticketring-edge-[0-9a-f]{12}$/)
   })
 
@@ -68,7 +69,7 @@ describe('a document that carries the program', () => {
 
 describe('what a document carries', () => {
   const pathsOf = (capability: Capability) =>
-    new Set(programFor(capability, PROGRAM).sources.map(({ path }) => path))
+    new Set(programFor(capability, PROGRAM, KINDS).sources.map(({ path }) => path))
 
   it('is what its capability needs: together all, and what either has for itself is not with the other', () => {
     const ring = pathsOf('ring')
@@ -82,16 +83,37 @@ describe('what a document carries', () => {
       paths('entry', 'ocsp', 'places', 'staples'),
     )
   })
+
+  it.each(['ring', 'staples'] as const)(
+    'of a %s: of the kinds of server those that it names alone',
+    (capability) => {
+      const kinds = programFor(capability, PROGRAM, ['nginx']).sources.flatMap(({ path }) =>
+        KINDS.filter((kind) => path === `ticketring/servers/${kind}.py`),
+      )
+      expect(kinds).toEqual(['nginx'])
+    },
+  )
+
+  it('has the module of each kind that a ring or a set may name', () => {
+    const paths = PROGRAM.sources.map(({ path }) => path)
+    for (const kind of KINDS) expect(paths).toContain(`ticketring/servers/${kind}.py`)
+  })
+
+  it('is no more for a third kind in the ring than that kind', () => {
+    const alone = programFor('ring', PROGRAM, ['nginx'])
+    const both = programFor('ring', PROGRAM, ['nginx', 'haproxy'])
+    expect(both.sources.length).toBe(alone.sources.length + 1)
+  })
 })
 
-describe('the documents of cdk.json, which have both servers', () => {
+describe('the documents of cdk.json, which have two kinds of server', () => {
   const { rings, stapling } = parseConfiguration(readContext().ticketring)
   const documents = [
     ...rings.map((ring) => buildRingDocument(ring, PROGRAM)),
     ...stapling.map((set) => buildStapleDocument(set, PROGRAM)),
   ]
 
-  it.each(documents)('leave room for four servers more, as large as HAProxy: $name', ({ content }) => {
+  it.each(documents)('are a size that leaves room for many settings: $name', ({ content }) => {
     expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThanOrEqual(40_000)
   })
 })
@@ -115,7 +137,7 @@ print(len(names) > 20, sorted({name for name in names if names.count(name) > 1})
 })
 
 describe('what an operator reads of it', () => {
-  const carried = programFor('ring', PROGRAM)
+  const carried = programFor('ring', PROGRAM, EXAMPLE_KINDS)
   const text = readableDocument(buildRingDocument(ringOf(), PROGRAM))
 
   it('is the lines of sh, the settings, the installer, the sources and the hashes', () => {

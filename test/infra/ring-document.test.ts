@@ -10,7 +10,7 @@ import { ownProgram, programFor } from '../../infra/program/program.ts'
 import type { RingConfiguration } from '../../infra/ring/configuration.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
 import { standIn } from '../agent/stand-in.ts'
-import { type ExampleRing, exampleRing, HAPROXY, settingsIn } from './example.ts'
+import { EXAMPLE_KINDS, type ExampleRing, exampleRing, HAPROXY, settingsIn } from './example.ts'
 
 function ringOf(replaced: ExampleRing = {}): RingConfiguration {
   const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
@@ -34,7 +34,9 @@ describe('what a machine is given to run', () => {
   })
 
   it('names the program by its hash, so that a result line can be held to it', () => {
-    expect(buildRingDocument(ringOf(), ownProgram()).script).toBe(programFor('ring', ownProgram()).version)
+    expect(buildRingDocument(ringOf(), ownProgram()).script).toBe(
+      programFor('ring', ownProgram(), EXAMPLE_KINDS).version,
+    )
   })
 
   it('takes the generation from the variable of a new agent and from the text of an old one', () => {

@@ -6,7 +6,7 @@ import { ownProgram, programFor } from '../../infra/program/program.ts'
 import { parseSet } from '../../infra/stapling/configuration.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
 import { MOST_CERTIFICATES, messageOf } from '../../lambda/staples/message.ts'
-import { type ExampleSet, exampleSet, HAPROXY_STAPLING, settingsIn } from './example.ts'
+import { EXAMPLE_KINDS, type ExampleSet, exampleSet, HAPROXY_STAPLING, settingsIn } from './example.ts'
 
 const documentOf = (replaced?: ExampleSet) =>
   buildStapleDocument(parseSet(exampleSet(replaced)), ownProgram())
@@ -20,7 +20,7 @@ describe('what a machine is given to run', () => {
   })
 
   it('names the program by its hash', () => {
-    expect(script).toBe(programFor('staples', ownProgram()).version)
+    expect(script).toBe(programFor('staples', ownProgram(), EXAMPLE_KINDS).version)
     expect(lines.slice(0, 3)).toEqual([
       '{',
       `if [ -z "\${SSM_Staples+x}" ]; then SSM_Staples='{{Staples}}'; fi`,
@@ -121,6 +121,7 @@ it.each([
       parameter: { name: 'StapleMessage', description: 'x', default: 'a', allowedPattern },
       subject: ['TICKETRING_SET', 'x'] as const,
       settings: {},
+      kinds: ['nginx'],
     }
     expect(() => new RegExp(allowedPattern)).not.toThrow()
     expect(() => buildDocument(plan, ownProgram())).toThrow(

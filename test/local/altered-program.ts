@@ -11,6 +11,7 @@ import {
 } from '../../infra/program/program.ts'
 import { programText } from '../../infra/program/program-text.ts'
 import { altered } from '../agent/program.ts'
+import { EXAMPLE_KINDS } from '../infra/example.ts'
 
 /** A text of a file of the program, and what stands in its place. */
 export interface Alteration {
@@ -25,7 +26,7 @@ export function withProgram(template: unknown, { file, text, other }: Alteration
   const program = buildProgram(altered(scratch, file, text, other))
   rmSync(scratch, { recursive: true })
   const versions = CAPABILITIES.map((capability) =>
-    [ownProgram(), program].map((whole) => programFor(capability, whole).version),
+    [ownProgram(), program].map((whole) => programFor(capability, whole, EXAMPLE_KINDS).version),
   ) as [string, string][]
   const walk = (value: unknown): unknown => {
     if (typeof value === 'string')
@@ -50,7 +51,7 @@ function replaced(lines: readonly unknown[], program: Program): readonly unknown
 
 function payloadOf(program: Program, subject: 'TICKETRING_RING' | 'TICKETRING_SET'): readonly string[] {
   const parameter = { name: 'Told', description: '', default: '', allowedPattern: '' }
-  const plan = { name: 'x', description: '', step: '', parameter, settings: {} }
+  const plan = { name: 'x', description: '', step: '', parameter, settings: {}, kinds: EXAMPLE_KINDS }
   const { lines } = programText({ ...plan, subject: [subject, 'x'] }, program)
   return lines.slice(lines.findIndex(isPayload), lines.indexOf('""")') + 1)
 }

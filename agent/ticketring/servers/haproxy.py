@@ -142,6 +142,12 @@ class HaproxyKeys(Haproxy):
     """Three keys in one file; its process encrypts with the middle one."""
 
     needs: ClassVar[str] = "HAPROXY_KEYS"
+    help: ClassVar[str] = """\
+  HAPROXY_SOCKET      runtime socket, level admin
+  HAPROXY_KEYS        file
+  HAPROXY_GUARDED     guarded listeners
+  HAPROXY_KEY_SIZE    80 or 48
+"""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
@@ -224,6 +230,11 @@ class HaproxyStaples(Haproxy):
     """
 
     needs: ClassVar[str] = "HAPROXY_CERTS"
+    help: ClassVar[str] = """\
+  HAPROXY_SOCKET      runtime socket, level admin
+  HAPROXY_CERTS       PEM files, or directories of *.pem and *.pem.rsa; FILE.ocsp is the staple
+  HAPROXY_RELOAD      words, for a withdrawn staple and, before 3.5, for a fresh one
+"""
     least: ClassVar[int] = 300
     heedless: ClassVar[bool] = False
     loaded = False
@@ -369,3 +380,6 @@ def _is_same(path: str, other: str) -> bool:
         return os.path.samefile(path, other)
     except OSError:
         return False
+
+
+KEYS, STAPLES = HaproxyKeys, HaproxyStaples

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 
 LARGEST_PROGRAM = 67_108_864
+_HELP = """\
+  NGINX_TEST          words, no shell: nginx -t
+  NGINX_RELOAD        and systemctl reload nginx
+"""
 
 
 class Nginx(Terminator):
@@ -112,6 +116,11 @@ class NginxKeys(Nginx):
     """Three files; the first named, which is the current key's, encrypts."""
 
     needs: ClassVar[str] = "NGINX_KEYS"
+    help: ClassVar[str] = f"""\
+  NGINX_KEYS          directory of nginx.current.key, nginx.next.key and nginx.previous.key
+  NGINX_GUARDED       guarded listeners
+  NGINX_KEY_SIZE      80 or 48
+{_HELP}"""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
@@ -155,6 +164,9 @@ class NginxStaples(Nginx):
     """
 
     needs: ClassVar[str] = "NGINX_STAPLES"
+    help: ClassVar[str] = f"""\
+  NGINX_STAPLES       CERTIFICATE=STAPLE files; nginx includes STAPLE[.]conf
+{_HELP}"""
     least: ClassVar[int] = 0
     heedless: ClassVar[bool] = True
     loaded = False
@@ -255,3 +267,6 @@ def _fields(process: int) -> list[str]:
 def _read(path: str) -> str:
     with open(path, encoding="utf-8", errors="replace") as file:
         return file.read(4096).rstrip("\0").replace("\0", " ")
+
+
+KEYS, STAPLES = NginxKeys, NginxStaples

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         kind: ClassVar[str]
         needs: ClassVar[str]
         """The setting whose presence tells that a machine may have it."""
+        help: ClassVar[str]
+        """A line for each setting of its own, which is known by being there."""
         owner: int
         """User id that its files belong to."""
         listeners: list[Listener]
@@ -237,7 +239,9 @@ class Terminator:
 
 def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
     """The kind that the settings name, or else the only one that is configured, runs, has its files or is installed."""
-    told = settings.one_of("SERVER", ("", *(kind.kind for kind in kinds)))
+    told = settings.get("SERVER")
+    if told and told not in {kind.kind for kind in kinds}:
+        raise Failure("config-invalid", f"wanted SERVER in {settings.own_file} as a kind in `servers`, found {told}")
     named = [kind for kind in kinds if kind.kind == told]
     configured = named or [kind for kind in kinds if settings.get(kind.needs)]
     if len(configured) == 1:

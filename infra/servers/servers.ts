@@ -1,0 +1,52 @@
+/** The kinds of server: a line in each table that it belongs into. What a ring or a set may name in `servers`. */
+import type { Place } from '../../lambda/kernel/inspection.ts'
+import { object, optional, type Settings, type Values } from '../../lambda/kernel/settings.ts'
+import type { VerifyListener } from '../fleet/machines.ts'
+import { haproxyKeys, haproxyStaples } from './haproxy.ts'
+import { nginxKeys, nginxStaples } from './nginx.ts'
+import type { KeyServer } from './server.ts'
+
+/** Of a ring. A machine may override each setting. */
+export const KEY_SERVERS = {
+  haproxy: optional(object(haproxyKeys.settings)),
+  nginx: optional(object(nginxKeys.settings)),
+}
+export type KeyServers = Values<typeof KEY_SERVERS>
+type KeyKind = keyof KeyServers
+
+const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
+  haproxy: haproxyKeys,
+  nginx: nginxKeys,
+}
+
+/** Of a set of certificates. */
+export const STAPLE_SERVERS = {
+  haproxy: optional(object(haproxyStaples)),
+  nginx: optional(object(nginxStaples)),
+}
+export type StapleServers = Values<typeof STAPLE_SERVERS>
+
+/** Every kind: the machine's program has a module of its name. */
+export const KINDS: readonly string[] = [
+  ...new Set([...Object.keys(KEY_SERVERS), ...Object.keys(STAPLE_SERVERS)]),
+]
+
+/** A kind that a ring names, what it is, and its settings there. */
+export interface NamedServer {
+  readonly kind: KeyKind
+  readonly facts: KeyServer
+  readonly values: Values<Settings> & { readonly keys: string; readonly verify: readonly VerifyListener[] }
+}
+
+export function namedIn(servers: KeyServers): readonly NamedServer[] {
+  return Object.entries(servers).map(([name, values]) => {
+    const kind = name as KeyKind
+    return { kind, facts: FACTS[kind], values }
+  })
+}
+
+/** Notes where there is no server. */
+export function refuseNone(servers: object, place: Place): void {
+  if (Object.keys(servers).length > 0) return
+  place.at('haproxy').note(`at least one of ${KINDS.join(' and ')}`, undefined)
+}
