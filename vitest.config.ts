@@ -22,7 +22,7 @@ const LONG = {
   ],
   modules: [
     'test/handlers/{at-once,crashes}.test.ts',
-    'test/infra/{bundle,nag,own-app,packages}.test.ts',
+    'test/infra/{app/nag,app/own-app,fleet/bundle,packages/packages}.test.ts',
     'test/local/{adopt-first,exposure,iam,rehearsal-faults,staple-iam,synthesis-inputs}.test.ts',
     'test/local/aws/{rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',
@@ -56,7 +56,7 @@ const LONGEST_FIRST = [
   'local/rehearsal',
   'ring/exploration',
   'local/',
-  'infra/own-app',
+  'infra/app/own-app',
   'ring/large-fleet',
   'ocsp/openssl',
   'infra/',

@@ -3,7 +3,7 @@ import { parseConfiguration, TICKETRING } from '../infra/app/configuration.ts'
 import { isRefusal } from '../lambda/kernel/errors.ts'
 import type { Settings } from '../lambda/kernel/settings.ts'
 import { quoted, tableOf } from './docs-tables.ts'
-import { exampleRing, exampleSet } from './infra/example.ts'
+import { exampleRing, exampleSet } from './infra/app/example.ts'
 
 type Json = Record<string, unknown>
 const EXAMPLE: Json = {

@@ -8,7 +8,7 @@ import { readContext } from '../../infra/app/context.ts'
 import { ownProgram } from '../../infra/program/program.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
-import { settingsIn } from '../infra/example.ts'
+import { settingsIn } from '../infra/app/example.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
 import { type Command, wordsOf } from './program.ts'
 

@@ -19,7 +19,7 @@ import { buildProgram, type Program } from '../../infra/program/program.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
-import { exampleRing, exampleSet } from '../infra/example.ts'
+import { exampleRing, exampleSet } from '../infra/app/example.ts'
 import { BareMachine, standIn } from './stand-in.ts'
 import { tmpfsDirectory } from './terminators.ts'
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { afterAll, describe, expect, it } from 'vitest'
-import { buildApp, createApp } from '../../infra/app/build-app.ts'
-import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { readContext } from '../../infra/app/context.ts'
+import { buildApp, createApp } from '../../../infra/app/build-app.ts'
+import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { readContext } from '../../../infra/app/context.ts'
 import { exampleRing, exampleSet, VPC } from './example.ts'
 
 const outdir = mkdtempSync(join(tmpdir(), 'ticketring-nag-'))

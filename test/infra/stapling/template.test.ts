@@ -3,10 +3,10 @@ import {
   parseStapleConfiguration,
   STAPLES_VARIABLE,
   type StapleConfiguration,
-} from '../../lambda/staples/configuration.ts'
-import { parseStapleRequest } from '../../lambda/staples/request.ts'
-import { exampleRing, exampleSet, HAPROXY_STAPLING, NGINX_STAPLING, VPC } from './example.ts'
-import { flat, type Resources, synthesiseTemplate } from './synthesis.ts'
+} from '../../../lambda/staples/configuration.ts'
+import { parseStapleRequest } from '../../../lambda/staples/request.ts'
+import { exampleRing, exampleSet, HAPROXY_STAPLING, NGINX_STAPLING, VPC } from '../app/example.ts'
+import { flat, type Resources, synthesiseTemplate } from '../app/synthesis.ts'
 
 const { resources, stapling, summary, template } = synthesiseTemplate({ stapling: [exampleSet()] })
 const staple = resources.lambda('ticketring-edge-staples')

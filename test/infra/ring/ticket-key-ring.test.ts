@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { Duration, Lazy, Stack } from 'aws-cdk-lib'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { afterAll, describe, expect, it } from 'vitest'
-import { createApp } from '../../infra/app/build-app.ts'
-import { TicketKeyRing, type TicketKeyRingProps } from '../../infra/ring/ticket-key-ring.ts'
-import { HAPROXY, settingsIn } from './example.ts'
-import { flat, Resources } from './synthesis.ts'
+import { createApp } from '../../../infra/app/build-app.ts'
+import { TicketKeyRing, type TicketKeyRingProps } from '../../../infra/ring/ticket-key-ring.ts'
+import { HAPROXY, settingsIn } from '../app/example.ts'
+import { flat, Resources } from '../app/synthesis.ts'
 
 const outdir = mkdtempSync(join(tmpdir(), 'ticketring-construct-'))
 afterAll(() => rmSync(outdir, { recursive: true }))

@@ -1,10 +1,10 @@
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { RegionInfo } from 'aws-cdk-lib/region-info'
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { readContext } from '../../infra/app/context.ts'
-import { endpointSuffix } from '../../infra/fleet/regions.ts'
-import { parseRing } from '../../infra/ring/configuration.ts'
+import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { readContext } from '../../../infra/app/context.ts'
+import { endpointSuffix } from '../../../infra/fleet/regions.ts'
+import { parseRing } from '../../../infra/ring/configuration.ts'
 import { exampleRing, HAPROXY, NGINX, problemsIn } from './example.ts'
 
 const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.rings[0].')

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { AGENT, buildProgram } from '../../infra/program/program.ts'
-import { withoutRemarks } from '../../infra/program/python-source.ts'
+import { AGENT, buildProgram } from '../../../infra/program/program.ts'
+import { withoutRemarks } from '../../../infra/program/python-source.ts'
 
 /** Python's own opinion: both parse to the same tree but for idle strings and types, and none of these is left, nor a comment. */
 const JUDGE = `

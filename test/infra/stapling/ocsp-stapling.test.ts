@@ -5,10 +5,10 @@ import { Duration, Stack, Validations } from 'aws-cdk-lib'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { afterAll, describe, expect, it } from 'vitest'
-import { createApp } from '../../infra/app/build-app.ts'
-import { OcspStapling, type OcspStaplingProps } from '../../infra/stapling/ocsp-stapling.ts'
-import { CERTIFICATE, HAPROXY_STAPLING } from './example.ts'
-import { flat, Resources } from './synthesis.ts'
+import { createApp } from '../../../infra/app/build-app.ts'
+import { OcspStapling, type OcspStaplingProps } from '../../../infra/stapling/ocsp-stapling.ts'
+import { CERTIFICATE, HAPROXY_STAPLING } from '../app/example.ts'
+import { flat, Resources } from '../app/synthesis.ts'
 
 const outdir = mkdtempSync(join(tmpdir(), 'ticketring-construct-'))
 afterAll(() => rmSync(outdir, { recursive: true }))

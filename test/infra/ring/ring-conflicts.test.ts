@@ -1,7 +1,7 @@
 import { RegionInfo } from 'aws-cdk-lib/region-info'
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { type ExampleRing, exampleRing, exampleSet, HAPROXY, NGINX, problemsIn } from './example.ts'
+import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { type ExampleRing, exampleRing, exampleSet, HAPROXY, NGINX, problemsIn } from '../app/example.ts'
 
 const ACCOUNT = '123456789012'
 const PREFIX = 'ticketring.'

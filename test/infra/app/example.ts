@@ -1,5 +1,5 @@
-import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { isRefusal } from '../../lambda/kernel/errors.ts'
+import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { isRefusal } from '../../../lambda/kernel/errors.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

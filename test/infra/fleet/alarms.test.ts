@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { logRingEvents, logStapleEvents } from '../../lambda/handlers/event-log.ts'
-import type { Metrics } from '../../lambda/ring/ports.ts'
-import type { StapleMetrics } from '../../lambda/staples/report.ts'
-import { exampleRing, exampleSet, NGINX } from './example.ts'
-import { flat, type Resources, synthesiseTemplate } from './synthesis.ts'
+import { logRingEvents, logStapleEvents } from '../../../lambda/handlers/event-log.ts'
+import type { Metrics } from '../../../lambda/ring/ports.ts'
+import type { StapleMetrics } from '../../../lambda/staples/report.ts'
+import { exampleRing, exampleSet, NGINX } from '../app/example.ts'
+import { flat, type Resources, synthesiseTemplate } from '../app/synthesis.ts'
 
 const PAGE = 'arn:aws:sns:eu-west-1:123456789012:page'
 const GUARDED = { address: '127.0.0.1:8446', serverName: 'www.example.com', clientCertificate: 'required' }
@@ -30,7 +30,7 @@ const PAGES = [
   'staples-must-staple-missing',
   'staples-withdrawal-held',
 ]
-const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8')
+const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8')
 const headings = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>
   title.toLowerCase().replaceAll(' ', '-'),
 )

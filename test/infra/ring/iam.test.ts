@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { evaluate } from './access.ts'
-import { exampleRing } from './example.ts'
-import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from './policies.ts'
-import { flat, type Resource, synthesiseTemplate } from './synthesis.ts'
+import { exampleRing } from '../app/example.ts'
+import { flat, type Resource, synthesiseTemplate } from '../app/synthesis.ts'
+import { evaluate } from '../fleet/access.ts'
+import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from '../fleet/policies.ts'
 
 const throughTheSecret = {
   StringEquals: {

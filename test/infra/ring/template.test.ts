@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parseRotationConfiguration, ROTATION_VARIABLE } from '../../lambda/ring/configuration.ts'
-import { exampleRing } from './example.ts'
-import { flat, type Resource, synthesiseTemplate } from './synthesis.ts'
+import { parseRotationConfiguration, ROTATION_VARIABLE } from '../../../lambda/ring/configuration.ts'
+import { exampleRing } from '../app/example.ts'
+import { flat, type Resource, synthesiseTemplate } from '../app/synthesis.ts'
 
 const { resources, rings, summary, template } = synthesiseTemplate({ rings: [exampleRing()] })
 const hooked = synthesiseTemplate({

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Template } from 'aws-cdk-lib/assertions'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
+const PROJECT = fileURLToPath(new URL('../../..', import.meta.url))
 const PAGE = readFileSync(join(PROJECT, 'docs/configuration.md'), 'utf8')
 
 /** The commands of the page's block on an app of one's own, a line each. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { exampleSet, VPC } from './example.ts'
-import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from './policies.ts'
-import { flat, type Resource, synthesiseTemplate } from './synthesis.ts'
+import { exampleSet, VPC } from '../app/example.ts'
+import { flat, type Resource, synthesiseTemplate } from '../app/synthesis.ts'
+import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from '../fleet/policies.ts'
 
 const SSM = `arn:<AWS::Partition>:ssm:${HERE}`
 const EC2 = `arn:<AWS::Partition>:ec2:${HERE}`

@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { build, type Metafile } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Synthesis, synthesise } from '../../infra/app/build-app.ts'
-import { BUNDLING } from '../../infra/fleet/bundle.ts'
-import { exampleRing, exampleSet } from './example.ts'
-import { flat, type Resource } from './synthesis.ts'
+import { type Synthesis, synthesise } from '../../../infra/app/build-app.ts'
+import { BUNDLING } from '../../../infra/fleet/bundle.ts'
+import { exampleRing, exampleSet } from '../app/example.ts'
+import { flat, type Resource } from '../app/synthesis.ts'
 
 /** Every package whose code runs in a function, one of which holds ticket keys. A new one is a decision, not an accident. */
 const PACKAGES = [
@@ -192,7 +192,7 @@ async function callFrom(name: string): Promise<{ requests: readonly Heard[] } & 
   }
 }
 
-const RUN = `import { handler } from './index.mjs'
+const RUN = `import { handler } from '../index.mjs'
 const context = { getRemainingTimeInMillis: () => 10_000 }
 await handler({ action: 'status' }, context).catch((error) => process.stderr.write(String(error)))
 `

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { ownProgram } from '../../infra/program/program.ts'
-import { parseSet } from '../../infra/stapling/configuration.ts'
-import { buildStapleDocument } from '../../infra/stapling/document.ts'
+import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { ownProgram } from '../../../infra/program/program.ts'
+import { parseSet } from '../../../infra/stapling/configuration.ts'
+import { buildStapleDocument } from '../../../infra/stapling/document.ts'
 import {
   CERTIFICATE,
   type ExampleSet,
@@ -12,7 +12,7 @@ import {
   NGINX_STAPLING,
   problemsIn,
   VPC,
-} from './example.ts'
+} from '../app/example.ts'
 
 const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.stapling[0].')
 

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { RE2JS } from 're2js'
 import { describe, expect, it } from 'vitest'
-import { buildDocument } from '../../infra/fleet/document.ts'
-import { ownProgram, programFor } from '../../infra/program/program.ts'
-import { parseSet } from '../../infra/stapling/configuration.ts'
-import { buildStapleDocument } from '../../infra/stapling/document.ts'
-import { MOST_CERTIFICATES, messageOf } from '../../lambda/staples/message.ts'
-import { EXAMPLE_KINDS, type ExampleSet, exampleSet, HAPROXY_STAPLING, settingsIn } from './example.ts'
+import { buildDocument } from '../../../infra/fleet/document.ts'
+import { ownProgram, programFor } from '../../../infra/program/program.ts'
+import { parseSet } from '../../../infra/stapling/configuration.ts'
+import { buildStapleDocument } from '../../../infra/stapling/document.ts'
+import { MOST_CERTIFICATES, messageOf } from '../../../lambda/staples/message.ts'
+import { EXAMPLE_KINDS, type ExampleSet, exampleSet, HAPROXY_STAPLING, settingsIn } from '../app/example.ts'
 
 const documentOf = (replaced?: ExampleSet) =>
   buildStapleDocument(parseSet(exampleSet(replaced)), ownProgram())

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { AGENT, buildProgram, programSource } from '../../infra/program/program.ts'
+import { AGENT, buildProgram, programSource } from '../../../infra/program/program.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'ticketring-program-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
@@ -36,7 +36,7 @@ it('is the same bytes, whoever built it and whenever', () => {
   } finally {
     process.umask(umask)
   }
-  const elsewhere = `import { buildProgram } from './infra/program/program.ts'; console.log(buildProgram().hash)`
+  const elsewhere = `import { buildProgram } from '../infra/program/program.ts'; console.log(buildProgram().hash)`
   const env = { ...process.env, TZ: 'Pacific/Kiritimati' }
   const hash = execFileSync('node', ['--import', 'tsx', '--input-type=module', '-e', elsewhere], { env })
   expect(hash.toString().trim()).toBe(buildProgram().hash)

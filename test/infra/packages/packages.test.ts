@@ -11,12 +11,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { buildPackages } from '../../infra/packages/build.ts'
-import { type PackageContents, packageContents } from '../../infra/packages/contents.ts'
-import { buildDeb } from '../../infra/packages/deb.ts'
-import { buildRpm } from '../../infra/packages/rpm.ts'
-import { buildTarball } from '../../infra/packages/tar.ts'
-import { buildProgram } from '../../infra/program/program.ts'
+import { buildPackages } from '../../../infra/packages/build.ts'
+import { type PackageContents, packageContents } from '../../../infra/packages/contents.ts'
+import { buildDeb } from '../../../infra/packages/deb.ts'
+import { buildRpm } from '../../../infra/packages/rpm.ts'
+import { buildTarball } from '../../../infra/packages/tar.ts'
+import { buildProgram } from '../../../infra/program/program.ts'
 
 const contents = packageContents(buildProgram())
 const { hash } = contents

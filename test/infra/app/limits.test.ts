@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { refuseOversize } from '../../infra/app/limits.ts'
+import { refuseOversize } from '../../../infra/app/limits.ts'
 import { exampleRing } from './example.ts'
 import { synthesiseTemplate } from './synthesis.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { evaluateIdentity } from './access.ts'
+import { evaluateIdentity } from '../fleet/access.ts'
+import { policiesOf } from '../fleet/policies.ts'
 import { exampleRing, exampleSet } from './example.ts'
-import { policiesOf } from './policies.ts'
 import { flat, type Resource, type Resources, synthesiseTemplate } from './synthesis.ts'
 
 const SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:ticketring/edge-AbCdEf'

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { readContext } from '../../infra/app/context.ts'
-import { readableDocument } from '../../infra/fleet/readable-document.ts'
-import { buildProgram, type Capability, installerSource, programFor } from '../../infra/program/program.ts'
-import { buildRingDocument } from '../../infra/ring/document.ts'
-import { KINDS } from '../../infra/servers/servers.ts'
-import { buildStapleDocument } from '../../infra/stapling/document.ts'
-import { EXAMPLE_KINDS, exampleRing, exampleSet } from './example.ts'
+import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { readContext } from '../../../infra/app/context.ts'
+import { readableDocument } from '../../../infra/fleet/readable-document.ts'
+import { buildProgram, type Capability, installerSource, programFor } from '../../../infra/program/program.ts'
+import { buildRingDocument } from '../../../infra/ring/document.ts'
+import { KINDS } from '../../../infra/servers/servers.ts'
+import { buildStapleDocument } from '../../../infra/stapling/document.ts'
+import { EXAMPLE_KINDS, exampleRing, exampleSet } from '../app/example.ts'
 
 const PROGRAM = buildProgram()
 

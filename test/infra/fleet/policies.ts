@@ -1,5 +1,5 @@
-import type { Resources } from './synthesis.ts'
-import { flat } from './synthesis.ts'
+import type { Resources } from '../app/synthesis.ts'
+import { flat } from '../app/synthesis.ts'
 
 /** What a policy's statement allows, and why it has to. */
 export interface Allowed {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Synthesis, synthesise } from '../../infra/app/build-app.ts'
+import { type Synthesis, synthesise } from '../../../infra/app/build-app.ts'
 
 export interface Resource {
   readonly Type: string

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RE2JS } from 're2js'
 import { afterAll, describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../infra/app/configuration.ts'
-import { ownProgram, programFor } from '../../infra/program/program.ts'
-import type { RingConfiguration } from '../../infra/ring/configuration.ts'
-import { buildRingDocument } from '../../infra/ring/document.ts'
-import { standIn } from '../agent/stand-in.ts'
-import { EXAMPLE_KINDS, type ExampleRing, exampleRing, HAPROXY, settingsIn } from './example.ts'
+import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { ownProgram, programFor } from '../../../infra/program/program.ts'
+import type { RingConfiguration } from '../../../infra/ring/configuration.ts'
+import { buildRingDocument } from '../../../infra/ring/document.ts'
+import { standIn } from '../../agent/stand-in.ts'
+import { EXAMPLE_KINDS, type ExampleRing, exampleRing, HAPROXY, settingsIn } from '../app/example.ts'
 
 function ringOf(replaced: ExampleRing = {}): RingConfiguration {
   const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
