@@ -36,7 +36,7 @@ it('is the same bytes, whoever built it and whenever', () => {
   } finally {
     process.umask(umask)
   }
-  const elsewhere = `import { buildProgram } from '../infra/program/program.ts'; console.log(buildProgram().hash)`
+  const elsewhere = `import { buildProgram } from './infra/program/program.ts'; console.log(buildProgram().hash)`
   const env = { ...process.env, TZ: 'Pacific/Kiritimati' }
   const hash = execFileSync('node', ['--import', 'tsx', '--input-type=module', '-e', elsewhere], { env })
   expect(hash.toString().trim()).toBe(buildProgram().hash)
