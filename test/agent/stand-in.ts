@@ -7,7 +7,7 @@ import { readContext } from '../../infra/app/context.ts'
 import { buildProgram, type Program } from '../../infra/program/program.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
-import { EXAMPLE_KINDS } from '../infra/example.ts'
+import { EXAMPLE_KINDS } from '../infra/app/example.ts'
 
 /** It tells what it was given, and what it runs from. */
 const TELLS = `

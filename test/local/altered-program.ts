@@ -11,7 +11,7 @@ import {
 } from '../../infra/program/program.ts'
 import { programText } from '../../infra/program/program-text.ts'
 import { altered } from '../agent/program.ts'
-import { EXAMPLE_KINDS } from '../infra/example.ts'
+import { EXAMPLE_KINDS } from '../infra/app/example.ts'
 
 /** A text of a file of the program, and what stands in its place. */
 export interface Alteration {

@@ -192,7 +192,7 @@ async function callFrom(name: string): Promise<{ requests: readonly Heard[] } & 
   }
 }
 
-const RUN = `import { handler } from '../index.mjs'
+const RUN = `import { handler } from './index.mjs'
 const context = { getRemainingTimeInMillis: () => 10_000 }
 await handler({ action: 'status' }, context).catch((error) => process.stderr.write(String(error)))
 `
