@@ -18,34 +18,37 @@ function troubleOf(members: number, before: number, left?: Left, target: object 
 }
 
 describe('a roll call is trusted', () => {
-  it.each([
-    ['where no machine has ever answered', troubleOf(0, 0)],
-    ['where half of them answer', troubleOf(2, 4)],
-    ['where the others were terminated', troubleOf(1, 4, { ended: 2, untagged: 0 })],
-    ['where all were terminated', troubleOf(0, 4, { ended: 4, untagged: 0 })],
-    ['where as many answer as minInstances says', troubleOf(3, 100, undefined, { minInstances: 3 })],
-    ['where the share that is to be there is', troubleOf(9, 10, undefined, { minShare: 90 })],
-  ])('%s', (_, trouble) => {
-    expect(trouble).toBeUndefined()
+  it.each<[string, ...Parameters<typeof troubleOf>]>([
+    ['where no machine has ever answered', 0, 0],
+    ['where no machine has ever answered, whatever minInstances says', 0, 0, undefined, { minInstances: 3 }],
+    ['where half of them answer', 2, 4],
+    ['where the others were terminated', 1, 4, { ended: 2, untagged: 0 }],
+    ['where all were terminated', 0, 4, { ended: 4, untagged: 0 }],
+    ['where more were terminated than are known', 0, 4, { ended: 5, untagged: 0 }],
+    ['where as many answer as minInstances says', 3, 100, undefined, { minInstances: 3 }],
+    ['where the share that is to be there is', 9, 10, undefined, { minShare: 90 }],
+  ])('%s', (_, ...question) => {
+    expect(troubleOf(...question)).toBeUndefined()
   })
 })
 
 describe('a roll call is not trusted', () => {
-  it.each([
-    [troubleOf(1, 4), 'only 1 of 4 machines still answer to the tag ring=a|b'],
+  it.each<[string, ...Parameters<typeof troubleOf>]>([
+    ['only 1 of 4 machines still answer to the tag ring=a|b', 1, 4],
+    ['only 1 of 4 machines still answer to the tag ring=a|b', 1, 4, { ended: 1, untagged: 0 }],
     [
-      troubleOf(1, 4, { ended: 1, untagged: 2 }),
       'only 1 of 4 machines still answer to the tag ring=a|b; 2 that Systems Manager still lists do not',
+      1,
+      4,
+      { ended: 1, untagged: 2 },
     ],
-    [troubleOf(0, 4), 'no machine answers to the tag ring=a|b any more; 4 did'],
-    [troubleOf(0, 1), 'no machine answers to the tag ring=a|b any more; 1 did'],
-    [troubleOf(8, 10, undefined, { minShare: 90 }), 'only 8 of 10 machines still answer to the tag ring=a|b'],
-    [
-      troubleOf(2, 2, undefined, { minInstances: 3 }),
-      '2 machines with the tag ring=a|b, fewer than minInstances (3)',
-    ],
-  ])('%s', (trouble, said) => {
-    expect(trouble).toBe(said)
+    ['no machine answers to the tag ring=a|b any more; 4 did', 0, 4],
+    ['no machine answers to the tag ring=a|b any more; 1 did', 0, 1],
+    ['only 8 of 10 machines still answer to the tag ring=a|b', 8, 10, undefined, { minShare: 90 }],
+    ['2 machines with the tag ring=a|b, fewer than minInstances (3)', 2, 2, undefined, { minInstances: 3 }],
+    ['2 machines with the tag ring=a|b, fewer than minInstances (3)', 2, 0, undefined, { minInstances: 3 }],
+  ])('%s', (said, ...question) => {
+    expect(troubleOf(...question)).toBe(said)
   })
 
   it('where it was refused', () => {
@@ -80,6 +83,7 @@ describe('what a fleet is measured against', () => {
     expect(followed(before, 9, NOW)).toEqual({ members: 9, at: NOW })
     expect(followed(undefined, 2, NOW)).toEqual({ members: 2, at: NOW })
     const fewer = followed(before, 3, NOW)
+    expect(followed({ ...before, fewerSince: hoursAgo(0.5) }, 8, NOW)).toEqual({ members: 8, at: NOW })
     expect(fewer).toEqual({ ...before, fewerSince: NOW })
     expect(followed(fewer, 2, new Date(NOW.getTime() + 1000))).toBe(fewer)
   })

@@ -1,26 +1,33 @@
 import { describe, expect, it } from 'vitest'
-import type { Scales } from '../../lambda/fleet/convergence.ts'
 import { weigh } from '../../lambda/fleet/convergence.ts'
-import type { DeliveryState } from '../../lambda/fleet/delivery-state.ts'
+import type { DeliveryState, Straggler } from '../../lambda/fleet/delivery-state.ts'
 import type { Heard } from '../../lambda/fleet/evidence.ts'
-import { backOff } from '../../lambda/fleet/redelivery.ts'
+import { backOff, isStopped, nextDelivery } from '../../lambda/fleet/redelivery.ts'
+import {
+  delivered,
+  FAILED,
+  failed,
+  fleetOf,
+  instant,
+  membersOf,
+  START,
+  TARGET,
+  TICK,
+  unheard,
+} from './deliveries.ts'
 
-const TICK = 300
-const START = new Date('2026-11-21T00:00:00.000Z')
-const SCALES: Scales = { target: { tag: 'a', values: ['b'] }, tick: TICK, what: 'x', lanes: 1 }
+const SCALES = { target: TARGET, tick: TICK, what: 'x', lanes: 1 }
 const HELD: Heard = { confirmed: true }
-const FAILED: Heard = { confirmed: false, code: 'reload-failed', detail: '', spoke: true, ran: true }
 
-function weighed(attempts: number, evidence: readonly (readonly [string, Heard])[]): DeliveryState {
-  const delivery = {
-    commands: [{ id: 'c-1', sentAt: START, judged: true }],
-    attempts,
-    members: 2,
-    confirmed: 1,
-    stragglers: [],
-  }
-  const members = evidence.map(([id]) => ({ id, online: true }))
-  const heard = { fleet: { known: true as const, members }, evidence: new Map(evidence), changed: false }
+function weighed(attempts: number, second: Heard): DeliveryState {
+  const [delivery, evidence] = [
+    delivered([], [], { attempts }),
+    new Map([
+      ['i-1', HELD],
+      ['i-2', second],
+    ]),
+  ]
+  const heard = { fleet: fleetOf(membersOf(2)), evidence, changed: false }
   return weigh({ delivery, carried: {} }, heard, SCALES, START).delivery
 }
 
@@ -42,25 +49,80 @@ describe('a redelivery', () => {
   })
 
   it('comes after the back-off of its attempts where a machine failed', () => {
-    const { nextAt } = weighed(4, [
-      ['i-1', HELD],
-      ['i-2', FAILED],
-    ])
-    expect(nextAt?.getTime()).toBe(Math.trunc(START.getTime() + backOff(3, 'x', TICK) * 1000))
+    expect(weighed(4, FAILED).nextAt?.getTime()).toBe(
+      Math.trunc(START.getTime() + backOff(3, 'x', TICK) * 1000),
+    )
   })
 
   it('starts its back-off afresh, for a machine that joins, once all have confirmed', () => {
-    expect(
-      weighed(6, [
-        ['i-1', HELD],
-        ['i-2', HELD],
-      ]).attempts,
-    ).toBe(1)
-    expect(
-      weighed(6, [
-        ['i-1', HELD],
-        ['i-2', FAILED],
-      ]).attempts,
-    ).toBe(6)
+    expect(weighed(6, HELD).attempts).toBe(1)
+    expect(weighed(6, FAILED).attempts).toBe(6)
+  })
+
+  it('is counted from the last command, and never comes sooner than a tenth of a tick after this look', () => {
+    const commands = [0, 100].map((at) => ({ id: `c-${at}`, sentAt: instant(at), judged: true }))
+    const wait = backOff(1, 'x', TICK)
+    expect(nextFor([failed('i-1')], { before: { commands } })).toEqual(
+      instant(Math.trunc((100 + wait) * 1000) / 1000),
+    )
+    expect(nextFor([failed('i-1')], { now: instant(1000) })).toEqual(instant(1000 + TICK / 10))
+  })
+})
+
+/** When it is sent again to these of ten machines, the last two of which are offline. */
+function nextFor(
+  stragglers: readonly Straggler[],
+  {
+    before = {},
+    confirmed,
+    lanes = 1,
+    now = instant(10),
+  }: { before?: Partial<DeliveryState>; confirmed?: number; lanes?: number; now?: Date },
+): Date {
+  const members = membersOf(10, 2)
+  const later = delivered(members, stragglers, confirmed === undefined ? {} : { confirmed })
+  return nextDelivery(delivered(members, stragglers, before), later, members, { ...SCALES, lanes }, now)
+}
+
+describe('a redelivery comes at once', () => {
+  const now = instant(10)
+  const UNREACHED: Straggler = { id: 'i-1', code: 'unreached', detail: 'timed out' }
+  const two = [UNREACHED, { ...UNREACHED, id: 'i-2' }]
+  const asked = { attempts: 5, confirmed: 2 }
+
+  it('to a machine that comes back, where none that is online lacks it', () => {
+    expect(nextFor([{ ...UNREACHED, id: 'i-10' }], { before: { attempts: 7 } })).toEqual(now)
+  })
+
+  it('to those that the first command did not reach, though others failed', () => {
+    expect(nextFor([UNREACHED, failed('i-2')], {})).toEqual(now)
+    expect(nextFor([failed('i-2')], {})).not.toEqual(now)
+    expect(nextFor([UNREACHED], { before: { attempts: 5 } })).not.toEqual(now)
+  })
+
+  it('as long as more have confirmed than before, to those that no command went to yet', () => {
+    const one = [unheard('i-1'), UNREACHED]
+    expect(nextFor(one, { before: asked, confirmed: 3, lanes: 2 })).toEqual(now)
+    expect(nextFor(one, { before: asked, confirmed: 2, lanes: 2 })).not.toEqual(now)
+    expect(nextFor(two, { before: asked, confirmed: 3, lanes: 2 })).not.toEqual(now)
+  })
+
+  it('as long as more have confirmed than before, to more than there were commands', () => {
+    expect(nextFor(two, { before: asked, confirmed: 3 })).toEqual(now)
+    expect(nextFor(two, { before: asked, confirmed: 2 })).not.toEqual(now)
+  })
+
+  it('three times, to more than there were commands, though none has confirmed', () => {
+    expect(nextFor(two, { before: { attempts: 3, confirmed: 2 }, confirmed: 2 })).toEqual(now)
+    expect(nextFor(two, { before: { attempts: 4, confirmed: 2 }, confirmed: 2 })).not.toEqual(now)
+    expect(nextFor(two, { before: { attempts: 3, confirmed: 2 }, confirmed: 2, lanes: 2 })).not.toEqual(now)
+  })
+
+  it('to none where more failed than may', () => {
+    expect(nextFor([UNREACHED, failed('i-2'), failed('i-3')], {})).not.toEqual(now)
+    const failures = (members: number, count: number, maxFailures: number) =>
+      isStopped(delivered(membersOf(members), [], { failed: count }), { ...TARGET, maxFailures })
+    expect([failures(4, 1, 0), failures(4, 2, 0)]).toEqual([false, true])
+    expect([failures(50, 5, 10), failures(50, 6, 10)]).toEqual([false, true])
   })
 })

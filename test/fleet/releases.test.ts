@@ -15,6 +15,10 @@ describe('releases', () => {
 
   it('are counted afresh where one that was counted is heard again, or it is not known who was', () => {
     const now = heard(['i-1', runs('3.2.4')])
+    const both = heard(['i-1', runs('3.2.4')], ['i-3', runs('3.2.4')])
+    expect(countReleases(both, new Set(['i-1', 'i-2']), [release('2.6.12', 2)])).toEqual([
+      release('3.2.4', 2),
+    ])
     for (const holders of [new Set(['i-1', 'i-2']), undefined])
       expect(countReleases(now, holders, [release('2.6.12', 2)])).toEqual([release('3.2.4', 1)])
   })
