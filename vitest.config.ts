@@ -14,6 +14,7 @@ const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts'
 const LONG = {
   programs: [
     'test/agent/{boot,by-hand,causes,credentials,deadline,foreign-hands,gone-meanwhile,guarded}.test.ts',
+    'test/agent/local-ring.test.ts',
     'test/agent/{install-refusals,interruptions,layouts,next-start,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
     'test/agent/staple-{haproxy,program,refusals,runs,system,wrong}.test.ts',

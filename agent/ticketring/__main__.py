@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from .aws import passes
 from .clock import Deadline
 from .request import Request
 from .result import Failure, emit, note
@@ -21,22 +22,26 @@ from .settings import HELP, Settings, names_in, parse, read_file
 if TYPE_CHECKING:
     from typing import Mapping, NoReturn
 
-USAGE = """usage: ticketring ring [--boot] RING [GENERATION]
-       ticketring staples [--boot] SET [STAPLES]
+USAGE = """usage: ticketring ring [--boot|--pull] RING [GENERATION]
+       ticketring staples [--boot|--pull] SET [STAPLES]
 
 ring     loads the ring RING from Secrets Manager into the TLS terminator and proves it by a handshake; refuses one older
          than GENERATION (default 1)
 staples  has the terminator staple the OCSP responses of the set SET and proves it by a handshake; STAPLES: all (default),
          or ID=SHA256 and ID=withdrawn, with commas
---boot   before the server starts: puts the files in place, proves nothing
+--boot   before the server starts: waits for AWS, puts the files in place, proves nothing; without a ring, one of its own
+--pull   by the timer: says what Secrets Manager has not confirmed for too long
 
 Prints one JSON result line; notes go to standard error.
-Exit status: 0 applied, unchanged or reset; 1 failed or stale; 2 wrong usage.
+Exit status: 0 applied, unchanged, reset or, at boot, local-ring; 1 any other result; 2 wrong usage; 75 a pull without an
+answer of AWS, which the next one may have.
 
 Settings, KEY=value with spaces between words: the document's, and over them /etc/ticketring/RING.conf or SET.staples.conf.
 """
-# Run Command ends a run after 120 s, and does so without a word.
-RUN_SECONDS = 100
+# Run Command ends a run after 120 s, and does so without a word; systemd a boot after 180 s.
+RUN_SECONDS, BOOT_SECONDS = 100, 150
+# EX_TEMPFAIL: the next pull tries again, and the unit calls it no failure.
+TRY_AGAIN = 75
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -67,7 +72,13 @@ def main() -> int:
         emit(fields)
     except OSError:
         return 1
-    return 0 if fields["result"] in ("applied", "unchanged", "reset") else 1
+    return status_of(request, str(fields["result"]), trouble)
+
+
+def status_of(request: Request, result: str, trouble: Failure | None) -> int:
+    if result in ("applied", "unchanged", "reset") or request.boot and result == "local-ring":
+        return 0
+    return TRY_AGAIN if request.pull and result == "failed" and trouble is not None and passes(trouble) else 1
 
 
 def protect() -> dict[str, str]:
@@ -126,13 +137,13 @@ def outcome_of(request: Request, environment: Mapping[str, str]) -> tuple[dict[s
         if not request.is_ring:
             nothing = {"staples": request.name, "installed": 0, "withdrawn": 0, "held": 0}
         return {**nothing, "server": "", "result": "failed", "verified": "none"}, trouble
-    run.result = "failed"
+    run.result = run.failing
     return {**run.fields(), "serverVersion": run.version}, trouble
 
 
 def start(request: Request, environment: Mapping[str, str]):
     """The run that the request asks for. One capability's modules are loaded; a document brings no others."""
-    deadline = Deadline(RUN_SECONDS)
+    deadline = Deadline(BOOT_SECONDS if request.boot else RUN_SECONDS)
     settings = load_settings(request, environment)
     if request.is_ring:
         from . import ring

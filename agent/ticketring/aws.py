@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 LARGEST_ANSWER = 1_048_576
+_TRIES = 3
 _METADATA = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
 _REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}")
 # By the head of the Region's name. Source: botocore's partitions.json.
@@ -60,6 +61,12 @@ class Credentials(NamedTuple):
         return f"Credentials(from {self.origin})"
 
 
+def passes(failure: Failure) -> bool:
+    """Whether AWS, the network or the clock may mend it with time."""
+    code = failure.code
+    return code.startswith("endpoint-") or code in ("no-credentials", "access-denied", "clock-skew", "throttled")
+
+
 class Refused(Exception):
     """AWS says no for a reason of the operation's own. Its messages name actions and resources, never a value."""
 
@@ -89,14 +96,14 @@ class NoRole(Failure):
 
 
 class Metadata:
-    """The instance metadata service, version 2. At boot it may come later than this program: `patience` waits for it."""
+    """The instance metadata service, version 2."""
 
-    def __init__(self, environment: Mapping[str, str], patience: Deadline, deadline: Deadline) -> None:
+    def __init__(self, environment: Mapping[str, str], deadline: Deadline) -> None:
         mode = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv4").lower()
         endpoint = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _METADATA.get(mode, _METADATA["ipv4"])
         self._base = endpoint.rstrip("/")
         self._off = environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
-        self._patience, self._deadline = patience, deadline
+        self._deadline = deadline
         self._token: dict[str, str] = {}
 
     def region(self) -> str:
@@ -107,17 +114,12 @@ class Metadata:
         return self._get("meta-data/iam/security-credentials/").split("\n")[0]
 
     def credentials(self, role: str) -> Credentials:
-        while True:
-            found = flat(self._get(f"meta-data/iam/security-credentials/{role}").encode())
-            key, secret, token = (found.get(name) for name in ("AccessKeyId", "SecretAccessKey", "Token"))
-            if isinstance(key, str) and isinstance(secret, str) and isinstance(token, str) and key and secret:
-                return Credentials(key, secret, token, f"the instance role {role}")
-            # A role that cannot be assumed yet is answered with 200 as well.
-            if self._patience.passed():
-                raise Failure(
-                    "no-credentials", f"the instance metadata gave none for {role}: {found.get('Code', 'unreadable')}"
-                )
-            self._patience.pause(1)
+        found = flat(self._get(f"meta-data/iam/security-credentials/{role}").encode())
+        key, secret, token = (found.get(name) for name in ("AccessKeyId", "SecretAccessKey", "Token"))
+        if isinstance(key, str) and isinstance(secret, str) and isinstance(token, str) and key and secret:
+            return Credentials(key, secret, token, f"the instance role {role}")
+        # A role that cannot be assumed yet is answered with 200 as well.
+        raise Failure("no-credentials", f"the instance metadata gave none for {role}: {found.get('Code', 'unreadable')}")
 
     def _get(self, path: str) -> str:
         if not self._token:
@@ -128,19 +130,16 @@ class Metadata:
     def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
         if self._off:
             raise NoRole("no-credentials", f"{_PLACES}; AWS_EC2_METADATA_DISABLED is true")
-        while True:
-            try:
-                answer = ask(method, f"{self._base}/latest/{path}", headers, b"", "", Deadline(3, self._deadline))
-                text = answer.body.decode("ascii", "replace")
-                if answer.status == 200 and re.fullmatch(r"[ -~\s]+", text):
-                    return text
-                kind = Failure if answer.status in (200, 429) or answer.status >= 500 else NoRole
-                trouble = f"it answers {path} with {answer.status}{' and no text' if answer.status == 200 else ''}"
-            except NoAnswer as none:
-                kind, trouble = NoRole, f"none answers at {self._base}: {none.words}"
-            if self._patience.passed():
-                raise kind("no-credentials", f"{_PLACES}; {trouble}")
-            self._patience.pause(1)
+        try:
+            answer = ask(method, f"{self._base}/latest/{path}", headers, b"", "", Deadline(3, self._deadline))
+        except NoAnswer as none:
+            raise NoRole("no-credentials", f"{_PLACES}; none answers at {self._base}: {none.words}") from None
+        text = answer.body.decode("ascii", "replace")
+        if answer.status == 200 and re.fullmatch(r"[ -~\s]+", text):
+            return text
+        kind = Failure if answer.status in (200, 429) or answer.status >= 500 else NoRole
+        no_text = " and no text" if answer.status == 200 else ""
+        raise kind("no-credentials", f"{_PLACES}; it answers {path} with {answer.status}{no_text}")
 
 
 def find_credentials(environment: Mapping[str, str], metadata: Metadata) -> Credentials:
@@ -214,11 +213,9 @@ def sign(
 class Aws:
     """Calls of this machine to its Region."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str], deadline: Deadline, boot: bool) -> None:
-        # At boot the metadata service, the role and the network may come later than this program.
-        metadata = Metadata(environment, Deadline(30 if boot else 0, deadline), deadline)
+    def __init__(self, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
+        metadata = Metadata(environment, deadline)
         self._settings, self._environment, self._deadline = settings, environment, deadline
-        self._tries = 6 if boot else 3
         self._who = find_credentials(environment, metadata)
         if not all(_CREDENTIAL.fullmatch(value) for value in self._who[:3]):
             raise Failure("no-credentials", f"the credentials from {self._who.origin} hold characters that none can")
@@ -231,11 +228,11 @@ class Aws:
     def call(self, service: str, target: str, request: Mapping[str, object]) -> dict[str, object]:
         """What AWS answers. Raises Failure, or Refused."""
         endpoint = endpoint_of(service, self.region, self._settings, self._environment)
-        for attempt in range(1, self._tries + 1):
+        for attempt in range(1, _TRIES + 1):
             try:
                 return self._try(service, endpoint, target, json.dumps(request).encode())
             except NoAnswer as none:
-                if attempt == self._tries or self._deadline.passed() or none.code == "config-invalid":
+                if attempt == _TRIES or self._deadline.passed() or none.code == "config-invalid":
                     action = target.rpartition(".")[2]
                     raise Failure(none.code, f"wanted {action} from {endpoint}, got {none.words}") from None
             self._deadline.pause(attempt)

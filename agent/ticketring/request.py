@@ -19,11 +19,13 @@ class Request:
             raise ValueError("wanted ring or staples first")
         names = [word for word in words[1:] if not word.startswith("-")]
         for word in words[1:]:
-            if word.startswith("-") and word != "--boot":
+            if word.startswith("-") and word not in ("--boot", "--pull"):
                 raise ValueError(f"unknown option {word}")
         if len(names) > 2:
             raise ValueError("too many arguments")
-        self.is_ring, self.boot = words[0] == "ring", "--boot" in words
+        self.is_ring, self.boot, self.pull = words[0] == "ring", "--boot" in words, "--pull" in words
+        if self.boot and self.pull:
+            raise ValueError("--boot or --pull, not both")
         named, told = ("TICKETRING_RING", "SSM_Generation") if self.is_ring else ("TICKETRING_SET", "SSM_Staples")
         self.name = names[0] if names else environment.get(named, "")
         self.order = names[1] if len(names) == 2 else environment.get(told, "1" if self.is_ring else "all")

@@ -10,12 +10,13 @@ from .bypass import find_bypass
 from .files import Replacement, file_system, warn_of_swap
 from .handshake import Problem, shake, silence
 from .keys import parse_ring
+from .local import OLDEST, are_usable, is_local, make_ring
 from .refused import refuse_repeat, remember
 from .result import Failure, note
 from .revocation import forget_tickets, take_old_tickets, try_old_tickets
 from .run import Run
 from .servers import kinds_that
-from .state import compare, read_state, serialise
+from .state import State, compare, note_contact, read_state, serialise, since_contact
 
 if TYPE_CHECKING:
     from typing import Generator, Mapping, Sequence, Type
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 HELP = """Of a ring:
   SECRET              name or ARN
   TICKET_LIFETIME     at most, in seconds
+  STALE_AFTER         seconds without Secrets Manager that fail a pull (172800)
   ALLOW_DISK          yes: keys may be on a disk
   MIXED_CLIENT_AUTHENTICATION
                       checked: tickets of open listeners are tried at guarded ones
@@ -40,17 +42,23 @@ KINDS: Sequence[Type[KeyServer]] = tuple(kinds_that("KEYS"))
 
 class RingRun(Run["KeyServer"]):
     mendable = ("verify-wrong-key",)
+    boot_wait = "60"
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
         super().__init__(KINDS, request, settings, environment, deadline)
         self._least = int(request.order)
         self._lineage, self._generation, self._seen, self._loaded = "", 0, "", False
         self._announced: dict[str, int] = {}
+        self._told: State | None = None
 
     def fields(self) -> dict[str, object]:
         told = {"ring": self._request.name, "lineage": self._lineage, "generation": self._generation}
-        announced = {"lifetime": max(self._announced.values())} if self._announced else {}
-        return {**told, **super().fields(), "encryptsWith": self._seen, **announced}
+        more: dict[str, object] = {"lifetime": max(self._announced.values())} if self._announced else {}
+        if self._told and self._told.pulled:
+            more["pulled"] = self._generation
+        if self._told and self._told.after_local:
+            more["afterLocalRing"] = True
+        return {**told, **super().fields(), "encryptsWith": self._seen, **more}
 
     def run(self) -> None:
         self._secret = self._settings.text("SECRET", r"[A-Za-z0-9_./:=@+-]+", "a secret's name or ARN")
@@ -59,7 +67,13 @@ class RingRun(Run["KeyServer"]):
 
     def _apply(self) -> None:
         state = read_state(self._directory)
-        ring = self._ring = self._fetch(self._read_ring, lambda found: found.generation >= self._least)
+        try:
+            ring = self._fetch(self._read_ring, lambda found: found.generation >= self._least)
+        except Failure as failure:
+            if failure.code != "interrupted":
+                self._do_without(state, failure)
+            raise
+        note_contact(self._directory)
         relation = compare(ring, state)
         if relation == "older" and state is not None:
             self._lineage, self._generation, self.result = state.lineage, state.generation, "stale"
@@ -68,17 +82,54 @@ class RingRun(Run["KeyServer"]):
         if ring.generation < self._least:
             wanted = f"wanted generation {self._least} or later"
             raise Failure("generation-behind", f"{wanted}, {self._secret} holds {ring.generation}")
+        self._prepare(ring, self._marked(ring, state, relation))
+        changed = self._put(relation)
+        self._told = self._state if changed or state is None else state
+        self._lineage, self._generation = ring.lineage, ring.generation
+        self.result = "unchanged" if not changed else "reset" if relation == "reset" else "applied"
+
+    def _marked(self, ring: Ring, state: State | None, relation: str) -> State:
+        """The state that this run leaves if it changes something."""
+        before = state if relation == "same" else None
+        pulled = self._request.pull or before is not None and before.pulled
+        after_local = is_local(state) or before is not None and before.after_local
+        return State(ring.lineage, ring.generation, ring.names, pulled, after_local)
+
+    def _prepare(self, ring: Ring, state: State) -> None:
+        self._ring, self._state = ring, state
         self._files = self._server.render(ring)
         self._refuse_disk()
         for file in self._files:
             file.forget("new", "old")
         self._directory.remove("state.new")
         self._placed = all(file.in_place() for file in self._files)
-        changed = self._boot(relation) if self._request.boot else self._live(lambda: self._bring(relation))
-        self._lineage, self._generation = ring.lineage, ring.generation
-        if not self._request.boot:
-            try_old_tickets(self._server, ring)
-        self.result = "unchanged" if not changed else "reset" if relation == "reset" else "applied"
+
+    def _put(self, relation: str) -> bool:
+        """True where something was changed."""
+        if self._request.boot:
+            return self._boot(relation)
+        changed = self._live(lambda: self._bring(relation))
+        try_old_tickets(self._server, self._ring)
+        return changed
+
+    # ---- Without a ring of Secrets Manager
+
+    def _do_without(self, state: State | None, failure: Failure) -> None:
+        """A server that starts gets a ring of the machine's own where it has none; keys do not grow older than OLDEST."""
+        age = since_contact(self._directory)
+        # Not by a clock that AWS itself calls wrong.
+        is_old = age >= OLDEST and failure.code != "clock-skew"
+        ring = make_ring()
+        if is_old or self._request.boot and not are_usable(self._server.render(ring), self._server.owner):
+            self._prepare(ring, State(ring.lineage, ring.generation, ring.names))
+            self._put("reset")
+            failure.add("a ring of this machine's own is in place until it can be fetched")
+            self.failing = "local-ring"
+        elif is_local(state):
+            self.failing = "local-ring"
+        elif self._request.pull and age >= self._settings.seconds("STALE_AFTER", "172800"):
+            wanted = f"wanted an answer of Secrets Manager within STALE_AFTER, got none for {int(age)} s"
+            raise Failure("ring-stale", f"{wanted}; {failure.code}: {failure.detail}")
 
     def _refuse_disk(self) -> None:
         if self._settings.one_of("ALLOW_DISK", ("no", "yes")) == "no":
@@ -165,7 +216,7 @@ class RingRun(Run["KeyServer"]):
         replacement = Replacement([] if self._placed else self._files, 0o400, self._server.owner)
         try:
             # Made first, so that a full disk is noticed, and put in place last, so that a killed run is found out.
-            self._directory.write_new("state.new", serialise(self._ring), 0o600)
+            self._directory.write_new("state.new", serialise(self._state), 0o600)
             yield replacement
             self._directory.rename("state.new", "state")
             replacement.keep()

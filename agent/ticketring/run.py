@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .aws import Aws
+from .aws import Aws, passes
+from .clock import Deadline
 from .directory import Directory
 from .result import Failure
 from .servers.protocol import Machine, NotRunning, choose
@@ -12,7 +13,6 @@ from .servers.protocol import Machine, NotRunning, choose
 if TYPE_CHECKING:
     from typing import Callable, ClassVar, Mapping, Sequence, Type
 
-    from .clock import Deadline
     from .handshake import Problem
     from .request import Request
     from .servers.protocol import Server
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     F = TypeVar("F")
 
 S = TypeVar("S", bound="Server")
+# Kept back at boot, to put files in place.
+_PLACING_SECONDS = 20
 
 
 class Run(Generic[S]):
@@ -28,6 +30,8 @@ class Run(Generic[S]):
 
     mendable: ClassVar[Sequence[str]] = ()
     """Problems that a load is there to mend."""
+    boot_wait: ClassVar[str] = "30"
+    """Seconds that a boot waits for AWS, unless told."""
 
     if TYPE_CHECKING:
 
@@ -45,7 +49,7 @@ class Run(Generic[S]):
         environment: Mapping[str, str],
         deadline: Deadline,
     ) -> None:
-        self.result = "failed"
+        self.result = self.failing = "failed"
         self.server = self.version = ""
         self._kinds, self._request, self._verified = kinds, request, False
         self._settings, self._environment, self._deadline = settings, environment, deadline
@@ -62,20 +66,36 @@ class Run(Generic[S]):
         self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._request.scope}"), make=True)
         self._machine = Machine(settings, self._deadline, self._directory)
         self._server = kind(self._machine)
-        with self._directory.locked("lock", settings.seconds("LOCK_WAIT", "30"), self._deadline):
+        # At boot, an ordinary run that AWS keeps waiting comes to its end first.
+        wait = settings.seconds("LOCK_WAIT", "60" if boot else "30")
+        with self._directory.locked("lock", wait, self._deadline):
             try:
                 self._apply()
             finally:
                 self.version = "" if boot else self._server.version()
 
     def _fetch(self, ask: Callable[[Aws], F], is_as_told: Callable[[F], bool]) -> F:
+        """At boot, the metadata service, the role, the network and the time may come later than this program."""
+        if not self._request.boot:
+            return self._fetch_now(ask, is_as_told, self._deadline)
+        deadline = Deadline(max(self._deadline.left() - _PLACING_SECONDS, 0))
+        patience = Deadline(self._settings.seconds("BOOT_WAIT", self.boot_wait), deadline)
+        while True:
+            try:
+                return self._fetch_now(ask, is_as_told, deadline)
+            except Failure as failure:
+                if not passes(failure) or patience.passed():
+                    raise
+            patience.pause(1)
+
+    def _fetch_now(self, ask: Callable[[Aws], F], is_as_told: Callable[[F], bool], deadline: Deadline) -> F:
         """What AWS holds may be a moment behind the order, or behind in a replica: it is asked again, twice."""
-        aws = Aws(self._settings, self._environment, self._deadline, self._request.boot)
+        aws = Aws(self._settings, self._environment, deadline)
         for _ in range(2):
             found = ask(aws)
             if is_as_told(found):
                 return found
-            self._deadline.pause(1)
+            deadline.pause(1)
         return ask(aws)
 
     # ---- The server that runs

@@ -20,6 +20,7 @@ HELP = """Of both:
   RUN_DIR             default /run/ticketring/NAME
   LOCK_WAIT           seconds to wait for another run (30)
   VERIFY_WAIT         and for a handshake to show it (10)
+  BOOT_WAIT           and, at boot, for AWS (60, of a set 30)
   ENDPOINT_SECRETSMANAGER, ENDPOINT_SSM
 """
 _NAME = re.compile(r"(?:^  |, )([A-Z][A-Z0-9_]+)", re.M)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from .result import note
@@ -11,29 +14,48 @@ if TYPE_CHECKING:
     from .directory import Directory
     from .keys import Ring
 
-_STATE = re.compile(r"1 ([0-9a-f-]{36}) ([1-9][0-9]{0,11}) ([0-9a-f]{32}) ([0-9a-f]{32}) ([0-9a-f]{32})\n")
+_FILE = "state"
+_NAME = "([0-9a-f]{32})"
+_STATE = re.compile(rf"1 ([0-9a-f-]{{36}}) ([1-9][0-9]{{0,11}}) {_NAME} {_NAME} {_NAME}( pulled)?( after-local)?\n")
 
 
 class State(NamedTuple):
     lineage: str
     generation: int
     names: tuple[str, ...]
+    pulled: bool = False
+    """Whether a pull put it in place, of which no command has told."""
+    after_local: bool = False
+    """Whether it took the place of a ring of the machine's own."""
 
 
-def serialise(ring: Ring) -> bytes:
+def serialise(state: State) -> bytes:
     """A file's bytes."""
-    return f"1 {ring.lineage} {ring.generation} {' '.join(ring.names)}\n".encode("ascii")
+    marks = " pulled" * state.pulled + " after-local" * state.after_local
+    return f"1 {state.lineage} {state.generation} {' '.join(state.names)}{marks}\n".encode("ascii")
 
 
 def read_state(directory: Directory) -> State | None:
-    data = directory.read("state")
+    data = directory.read(_FILE)
     if data is None:
         return None
     match = _STATE.fullmatch(data.decode("ascii", "replace"))
     if match is None:
         note(f"ignoring an unreadable {directory.path}/state")
         return None
-    return State(match[1], int(match[2]), (match[3], match[4], match[5]))
+    return State(match[1], int(match[2]), (match[3], match[4], match[5]), match[6] is not None, match[7] is not None)
+
+
+def note_contact(directory: Directory) -> None:
+    """The file's time is that of the last answer of Secrets Manager."""
+    with contextlib.suppress(OSError):
+        os.utime(_FILE, dir_fd=directory.fd, follow_symlinks=False)
+
+
+def since_contact(directory: Directory) -> float:
+    """Seconds; none where nothing is known of one."""
+    found = directory.stat(_FILE)
+    return 0.0 if found is None else time.time() - found.st_mtime
 
 
 def compare(ring: Ring, state: State | None) -> str:

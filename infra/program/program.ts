@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { strToU8, zipSync } from 'fflate'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { KINDS } from '../servers/servers.ts'
-import { withoutRemarks } from './python-source.ts'
+import { withoutClasses, withoutRemarks } from './python-source.ts'
 
 export interface Program {
   /** What is installed as `ticketring.pyz`. */
@@ -59,21 +59,37 @@ export type Capability = 'ring' | 'staples'
 
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
-  ring: ['ring', 'keys', 'state', 'tickets', 'revocation', 'bypass', 'refused'],
+  ring: ['ring', 'keys', 'state', 'local', 'tickets', 'revocation', 'bypass', 'refused'],
   staples: ['staples', 'places', 'entry', 'ocsp'],
 }
 
-/** What a document carries: the program without the modules of the other capability and of other kinds of server. */
+/** How the names of a server's classes end that one capability has for itself, and what offers the class. */
+const OWN_CLASSES: Readonly<Record<Capability, string>> = { ring: 'Keys', staples: 'Staples' }
+const SERVERS = `${PACKAGE}/servers/`
+
+/** What a document carries: the program without what is the other capability's alone and without other kinds of server. */
 export function programFor(
   capability: Capability,
   { sources }: Program,
   kinds: readonly string[] = KINDS,
 ): Program {
+  const other = capability === 'ring' ? 'staples' : 'ring'
   const others = [
-    ...OWN_MODULES[capability === 'ring' ? 'staples' : 'ring'],
+    ...OWN_MODULES[other],
     ...KINDS.filter((kind) => !kinds.includes(kind)).map((kind) => `servers/${kind}`),
   ].map((name) => `${PACKAGE}/${name}.py`)
-  return programOf(sources.filter(({ path }) => !others.includes(path)))
+  return programOf(
+    sources
+      .filter(({ path }) => !others.includes(path))
+      .map((source) => (source.path.startsWith(SERVERS) ? withoutOffer(source, OWN_CLASSES[other]) : source)),
+  )
+}
+
+/** A server offers KEYS and STAPLES, by one statement or by two. */
+function withoutOffer({ path, text }: SourceFile, ending: string): SourceFile {
+  const offers = text.replace(/^KEYS, STAPLES = (\w+), (\w+)$/gm, 'KEYS = $1\nSTAPLES = $2')
+  const offer = new RegExp(`^${ending.toUpperCase()} = .*\n`, 'gm')
+  return { path, text: withoutClasses(offers.replace(offer, ''), path, ending) }
 }
 
 function programOf(sources: readonly SourceFile[]): Program {

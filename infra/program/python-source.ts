@@ -7,6 +7,7 @@ import {
   linesOf,
   refusal,
   type Token,
+  wordsOf,
 } from './python-tokens.ts'
 import { withoutTypeBlocks, withoutTypes, withoutTypesOfVariables } from './python-types.ts'
 
@@ -25,6 +26,17 @@ export function withoutRemarks(source: string, file: string): string {
   const odd = kept.flat().find(({ text }) => /[^\n\x20-\x7e]/.test(text))
   if (odd !== undefined) throw refusal(file, odd.line, 'ASCII outside comments and docstrings', odd.text)
   return withShortIndents(withoutTypesOfVariables(kept).map(withoutTypes)).map(textOf).join('')
+}
+
+/** The same without the classes of the module whose names end like this. */
+export function withoutClasses(source: string, file: string, ending: string): string {
+  let isLeftOut = false
+  const kept = linesOf(source, file).filter((line) => {
+    const [word, name = ''] = wordsOf(line)
+    if (indentOf(line) === 0) isLeftOut = word === 'class' && name.endsWith(ending)
+    return !isLeftOut
+  })
+  return kept.map((line) => line.map(({ text }) => text).join('')).join('')
 }
 
 /** Python counts levels and not spaces (§2.1.8). */

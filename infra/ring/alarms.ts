@@ -13,6 +13,7 @@ export type RingMetric =
   | 'Stragglers'
   | 'Members'
   | 'AuthBypass'
+  | 'LocalRing'
 
 /** One tick measures once. */
 export const TICK = Duration.minutes(TICK_MINUTES)
@@ -76,6 +77,15 @@ export function ringAlarms({
       limit: { above: 0 },
       periods: 7,
       of: 7,
+      tells: 'ticket',
+    },
+    {
+      metric: metrics.metricLocalRing(),
+      heading: 'local-ring',
+      meaning: 'machines could not fetch the ring, and served with random keys of their own',
+      limit: { above: 0 },
+      periods: 1,
+      of: 1,
       tells: 'ticket',
     },
     ...(checksAuthentication ? [authBypass(metrics)] : []),

@@ -182,6 +182,11 @@ export class TicketKeyRing extends Construct {
     return this.#metric('AuthBypass', options)
   }
 
+  /** Machines that could not fetch the ring and serve, or served until just now, with keys of their own; without data where none. */
+  metricLocalRing(options?: MetricOptions): Metric {
+    return this.#metric('LocalRing', options)
+  }
+
   /** Machines of the roll call. */
   metricMembers(options?: MetricOptions): Metric {
     return this.#metric('Members', options)

@@ -91,7 +91,7 @@ export function parseLine<R extends string, E extends string, O>(
 ): Line<R, E, O> {
   const fields = readLine(output, own)
   const result = fields.oneOf('result', results)
-  const failure = result === 'failed' ? parseFailure(fields, errors) : {}
+  const failure = result === 'failed' || result === 'local-ring' ? parseFailure(fields, errors) : {}
   return { ...read(fields), result, ...parseScriptOutput(fields), ...failure }
 }
 

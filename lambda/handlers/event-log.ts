@@ -51,6 +51,7 @@ const UNITS: Readonly<Record<keyof Metrics, string>> = {
   RotationHeld: 'Count',
   RotationForced: 'Count',
   AuthBypass: 'Count',
+  LocalRing: 'Count',
 }
 
 const STAPLE_UNITS: Readonly<Record<keyof StapleMetrics, string>> = {

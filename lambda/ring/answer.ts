@@ -42,6 +42,8 @@ export interface Answer {
     readonly releases?: readonly Release[]
     /** Those of them where a ticket of an open listener opened a guarded one. */
     readonly authBypass?: readonly string[]
+    /** Those of them that serve with keys of their own, since they cannot fetch the ring. */
+    readonly localRing?: readonly string[]
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
@@ -75,12 +77,14 @@ function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation)
   if (delivery !== undefined) {
     const { members, confirmed } = delivery
     const bypassed = countFailedBy('auth-bypass', delivery)
+    const local = countFailedBy('local-ring', delivery) + (situation.localRings ?? 0)
     return {
       KeyAge: Math.round(ageOf(delivery, clock.now())),
       Members: members,
       Stragglers: members - confirmed,
       // A metric costs by the hour in which it is written: most rings have none of it.
       ...(bypassed === 0 ? {} : { AuthBypass: bypassed }),
+      ...(local === 0 ? {} : { LocalRing: local }),
     }
   }
   // A ring that starts paused has no key that could be too old: the function runs, and says so.
@@ -150,6 +154,7 @@ function factsOf(
   const { members, confirmed, stragglers, releases, judgedAt } = delivery
   const { dueAt, forcedAt } = outlookOf(delivery, timing)
   const authBypass = failedBy('auth-bypass', stragglers)
+  const localRing = failedBy('local-ring', stragglers)
   return {
     generation,
     lineage,
@@ -166,6 +171,7 @@ function factsOf(
       stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each)),
       ...(releases === undefined ? {} : { releases }),
       ...(authBypass.length === 0 ? {} : { authBypass }),
+      ...(localRing.length === 0 ? {} : { localRing }),
       ...(fleet.known ? { now: countOf(fleet.members) } : {}),
     },
   }

@@ -1,4 +1,4 @@
-import { type Cause, objected } from '../fleet/cause.ts'
+import { type Cause, objected, textOf } from '../fleet/cause.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
 import { causeOf, type Serving, servingOf } from '../fleet/result-line.ts'
 import type { RingFacts } from './delivery-record.ts'
@@ -17,10 +17,12 @@ export type Verdict =
       readonly confirmed: true
       readonly generation: number
       readonly encryptsWith: string
-      /** False if the instance held this ring before the command came. */
+      /** True if the instance had tickets under other keys of the fleet until now, or until it pulled the ring. */
       readonly changed: boolean
       /** The longest lifetime that it announced, in seconds. */
       readonly lifetime?: number
+      /** True if it served with keys of its own before it got the ring. */
+      readonly afterLocalRing?: true
       readonly since?: Date
     } & Serving)
   | Unconfirmed
@@ -40,8 +42,10 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
     confirmed: true,
     generation: line.generation,
     encryptsWith: line.encryptsWith,
-    changed: line.result !== 'unchanged',
+    // Tickets under keys of its own are lost with them: there are none to wait for.
+    changed: !line.afterLocalRing && (line.result !== 'unchanged' || line.pulled !== undefined),
     ...(line.lifetime === undefined ? {} : { lifetime: line.lifetime }),
+    ...(line.afterLocalRing ? { afterLocalRing: true } : {}),
     ...(since === undefined ? {} : { since }),
     ...servingOf(line),
   }
@@ -51,6 +55,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
 function objection(line: ResultLine, wanted: Expectation): Cause | undefined {
   if (line.ring !== wanted.ring) return objected(`reports the ring ${line.ring}`)
   if (line.script !== wanted.script) return objected(`ran script ${line.script}, not ${wanted.script}`)
+  if (line.result === 'local-ring') return { code: 'local-ring', detail: textOf(causeOf(line)) }
   if (line.result === 'failed') return causeOf(line)
   if (line.result === 'stale') return objected(`runs generation ${line.generation}, later than AWSCURRENT's`)
   if (line.lineage !== wanted.lineage) return objected(`holds another lineage, ${line.lineage}`)

@@ -19,7 +19,8 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
       note: (verdicts, holders) => audit(ports, delivery, verdicts, holders),
     }),
     subject: ({ delivery }) => delivery.version,
-    keep: (situation, news) => ({ ...situation, delivery: withAnnounced(situation.delivery, news) }),
+    keep: (situation, news) =>
+      withLocalRings({ ...situation, delivery: withAnnounced(situation.delivery, news) }, news),
     save: (situation) => saveRecord(ports, situation),
   }
 }
@@ -27,6 +28,11 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
 function withAnnounced(delivery: Delivery, news: readonly Verdict[]): Delivery {
   const told = news.flatMap((verdict) => (verdict.confirmed ? (verdict.lifetime ?? []) : []))
   return told.length === 0 ? delivery : { ...delivery, announced: Math.max(delivery.announced ?? 0, ...told) }
+}
+
+function withLocalRings(situation: Known, news: readonly Verdict[]): Known {
+  const localRings = news.filter((verdict) => verdict.confirmed && verdict.afterLocalRing).length
+  return localRings === 0 ? situation : { ...situation, localRings }
 }
 
 /** Sends the generation that AWSCURRENT names. Does not throw where nothing can be sent. */
@@ -63,10 +69,20 @@ function audit(
     if (!verdict.confirmed) continue
     const isNews = holders === undefined ? first || missing.has(instance) : !holders.has(instance)
     if (!isNews && !verdict.changed) continue
-    const { generation, encryptsWith, serverVersion } = verdict
+    const { generation, encryptsWith, serverVersion, afterLocalRing } = verdict
     const { lineage } = delivery
     const since = (verdict.since ?? clock.now()).toISOString()
     const runs = serverVersion === undefined ? {} : { serverVersion }
-    eventLog.record({ kind: 'held-by', instance, lineage, generation, encryptsWith, since, ...runs })
+    const after = afterLocalRing === undefined ? {} : { afterLocalRing }
+    eventLog.record({
+      kind: 'held-by',
+      instance,
+      lineage,
+      generation,
+      encryptsWith,
+      since,
+      ...runs,
+      ...after,
+    })
   }
 }

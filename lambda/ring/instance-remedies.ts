@@ -13,5 +13,8 @@ export const INSTANCE_REMEDIES: Readonly<Record<InstanceError, string>> = {
   'tickets-off': 'Turn stateless tickets on',
   'lifetime-exceeded': "Lower the server's ticket lifetime, or raise ticketLifetime",
   'old-ticket-accepted': 'End the old server process: the next delivery proves again',
+  'local-ring':
+    'See why the machine cannot reach Secrets Manager: the next run that can replaces its own keys',
+  'ring-stale': 'See why the machine cannot reach Secrets Manager',
   'auth-bypass': 'Give guarded listeners a ring of their own, or update the server',
 }

@@ -66,6 +66,8 @@ export type RingEvent =
       readonly since: string
       /** Of the server that runs there, where it told. */
       readonly serverVersion?: string
+      /** True where it served with keys of its own until then. */
+      readonly afterLocalRing?: true
     }
   | { readonly kind: 'measured'; readonly metrics: Metrics }
 
@@ -81,4 +83,6 @@ export interface Metrics {
   readonly RotationForced: number
   /** Machines where a ticket of an open listener opened a guarded one; absent where there are none. */
   readonly AuthBypass?: number
+  /** Machines that serve with keys of their own, or said just now that they did until they got the ring; absent where none. */
+  readonly LocalRing?: number
 }

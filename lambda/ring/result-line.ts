@@ -1,7 +1,10 @@
 import { COMMON_ERRORS, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
 
-/** What an instance did: the first three are a success. */
-export const RESULTS = ['applied', 'unchanged', 'reset', 'stale', 'failed'] as const
+/**
+ * What an instance did: the first three are a success. `local-ring`: it could fetch none, and serves with random keys of
+ * its own.
+ */
+export const RESULTS = ['applied', 'unchanged', 'reset', 'stale', 'failed', 'local-ring'] as const
 export type Result = (typeof RESULTS)[number]
 
 /** Why an instance failed: a closed list, each with its heading in `docs/errors.md`. */
@@ -17,21 +20,27 @@ export const INSTANCE_ERRORS = [
   'lifetime-exceeded',
   'old-ticket-accepted',
   'auth-bypass',
+  'local-ring',
+  'ring-stale',
 ] as const
 export type InstanceError = (typeof INSTANCE_ERRORS)[number]
 
 /** The one line that a run for a ring prints on standard output. */
 export interface ResultLine extends ScriptOutput {
   readonly ring: string
-  /** Empty only in a failed line: the instance never got as far as reading a ring. */
+  /** Empty only in a line that has an error: the instance never got as far as reading a ring. */
   readonly lineage: string
-  /** 0 only in a failed line, as for `lineage`. */
+  /** 0 only in such a line, as for `lineage`. */
   readonly generation: number
   readonly result: Result
   /** Name of the key the server was seen to encrypt with, 32 hex digits; empty where `verified` is none. */
   readonly encryptsWith: string
   /** The longest lifetime of a ticket that one of its listeners announced, in seconds (RFC 5077 §3.3, RFC 8446 §4.6.1). */
   readonly lifetime?: number
+  /** Its generation, where the instance's timer brought it and not a command. */
+  readonly pulled?: number
+  /** True where the ring took the place of one of the instance's own. */
+  readonly afterLocalRing?: boolean
   readonly error?: InstanceError
   readonly detail?: string
 }
@@ -39,7 +48,7 @@ export interface ResultLine extends ScriptOutput {
 /** As `parseLine`. @throws TicketringError `result-line-malformed`. */
 export function parseResultLine(output: string): ResultLine {
   return parseLine(output, {
-    own: ['ring', 'lineage', 'generation', 'encryptsWith', 'lifetime'],
+    own: ['ring', 'lineage', 'generation', 'encryptsWith', 'lifetime', 'pulled', 'afterLocalRing'],
     results: RESULTS,
     errors: INSTANCE_ERRORS,
     read: (fields) => ({
@@ -48,6 +57,8 @@ export function parseResultLine(output: string): ResultLine {
       generation: fields.integer('generation', 0),
       encryptsWith: fields.string('encryptsWith', /^([0-9a-f]{32})?$/, '32 hex digits'),
       ...(fields.has('lifetime') ? { lifetime: fields.integer('lifetime', 1) } : {}),
+      ...(fields.has('pulled') ? { pulled: fields.integer('pulled', 1) } : {}),
+      ...(fields.has('afterLocalRing') ? { afterLocalRing: fields.boolean('afterLocalRing') } : {}),
     }),
   })
 }

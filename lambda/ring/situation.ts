@@ -18,6 +18,8 @@ export interface Situation {
   readonly lost?: Delivery
   /** There may be a ring, but this function may not read it, and the record does not know it yet. */
   readonly unread?: true
+  /** How many machines have just said that they served with keys of their own before; absent where none did. */
+  readonly localRings?: number
   /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */
   readonly unreachable?: string
 }

@@ -124,6 +124,7 @@ describe('an instance', () => {
     ['no handshake', { verified: 'none' }],
     ['a stale ring', { result: 'stale', generation: 9 }],
     ['an older generation', { generation: 6 }],
+    ['keys of its own', { result: 'local-ring', error: 'no-credentials' }],
     ['a failure', { result: 'failed', error: 'tickets-off' }],
     ['another ring', { ring: 'other' }],
     ['another script', { script: 'b'.repeat(12) }],

@@ -45,6 +45,7 @@ const RING_METRICS: Metrics = {
   RotationHeld: 0,
   RotationForced: 0,
   AuthBypass: 1,
+  LocalRing: 1,
 }
 const STAPLE_METRICS: StapleMetrics = {
   StapleLifeLeft: 100,
@@ -71,7 +72,7 @@ const hasDimension = (name: string) => (alarm: { readonly Dimensions?: readonly 
 
 describe('every alarm', () => {
   it('has its heading in the runbook, and links to it', () => {
-    expect(alarms.length).toBe(7 + 9)
+    expect(alarms.length).toBe(8 + 9)
     for (const { AlarmName, AlarmDescription } of alarms) {
       const heading = AlarmName.replace('ticketring-edge-', '')
       expect(headings).toContain(heading)
@@ -137,6 +138,7 @@ describe('what each alarm watches', () => {
     ],
     ['rotation-forced', { MetricName: 'RotationForced', Threshold: 0, DatapointsToAlarm: 1 }],
     ['auth-bypass', { MetricName: 'AuthBypass', Statistic: 'Maximum', Threshold: 0, DatapointsToAlarm: 1 }],
+    ['local-ring', { MetricName: 'LocalRing', Statistic: 'Maximum', Threshold: 0, DatapointsToAlarm: 1 }],
     ['stragglers', { MetricName: 'Stragglers', Threshold: 0, DatapointsToAlarm: 7, EvaluationPeriods: 7 }],
   ])('%s: a metric of the ring, one value each tick', (heading, expected) => {
     expect(alarmOf(heading)).toMatchObject({

@@ -11,6 +11,24 @@ import { EXAMPLE_KINDS, exampleRing, exampleSet } from '../app/example.ts'
 
 const PROGRAM = buildProgram()
 
+/** The names of the classes in the files of servers, once all modules of a document's program have been loaded. */
+const CLASSES = `
+import ast, importlib, json, pathlib, sys, tempfile
+with tempfile.TemporaryDirectory() as folder:
+    for path, text in json.load(sys.stdin):
+        file = pathlib.Path(folder, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, folder)
+    importlib.import_module(f"ticketring.{sys.argv[1]}")
+    names = []
+    for file in sorted(pathlib.Path(folder, "ticketring", "servers").glob("*.py")):
+        importlib.import_module(f"ticketring.servers.{file.stem}")
+        names += [node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef)]
+    print(*names)
+`
+
 function ringOf(replaced = {}) {
   const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
   if (ring === undefined) throw new Error('no ring')
@@ -77,7 +95,7 @@ describe('what a document carries', () => {
     expect(new Set([...ring, ...staples])).toEqual(new Set(PROGRAM.sources.map(({ path }) => path)))
     const paths = (...names: string[]) => names.map((name) => `ticketring/${name}.py`)
     expect([...ring].filter((path) => !staples.has(path))).toEqual(
-      paths('bypass', 'keys', 'refused', 'revocation', 'ring', 'state', 'tickets'),
+      paths('bypass', 'keys', 'local', 'refused', 'revocation', 'ring', 'state', 'tickets'),
     )
     expect([...staples].filter((path) => !ring.has(path))).toEqual(
       paths('entry', 'ocsp', 'places', 'staples'),
@@ -104,6 +122,26 @@ describe('what a document carries', () => {
     const both = programFor('ring', PROGRAM, ['nginx', 'haproxy'])
     expect(both.sources.length).toBe(alone.sources.length + 1)
   })
+
+  it.each([
+    ['ring', 'Keys'],
+    ['staples', 'Staples'],
+  ] as const)(
+    'of each server, what a %s needs, and Python finds all of it: its classes end in %s',
+    (capability, own) => {
+      const texts = programFor(capability, PROGRAM).sources.map(({ path, text }) => [path, text])
+      const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', CLASSES, capability], {
+        input: JSON.stringify(texts),
+        encoding: 'utf8',
+      })
+      expect(stderr).toBe('')
+      const found = stdout.trim().split(' ')
+      const kinds = found.filter((name) => /(Keys|Staples)$/.test(name))
+      expect(kinds.length).toBeGreaterThanOrEqual(2)
+      expect(kinds.filter((name) => !name.endsWith(own))).toEqual([])
+      expect(found).toContain('Terminator')
+    },
+  )
 })
 
 describe('the documents of cdk.json, which have two kinds of server', () => {
