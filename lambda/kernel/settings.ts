@@ -1,4 +1,5 @@
 import type { Place } from './inspection.ts'
+import { nearestName } from './nearest-name.ts'
 
 /**
  * How values of one kind are read: in cdk.json, where a person wrote them, and in a function's environment, where they
@@ -178,9 +179,15 @@ function asObject(
     return refuse(place, `an object with ${names.join(', ')}`, value, undefined)
   }
   for (const name of Object.keys(value)) {
-    if (!names.includes(name)) place.at(name).note(`no field but ${names.join(', ')}`, name)
+    if (!names.includes(name)) noteUnknown(name, names, place)
   }
   return value as Readonly<Record<string, unknown>>
+}
+
+function noteUnknown(name: string, names: readonly string[], place: Place): void {
+  const meant = nearestName(name, names)
+  const question = meant === undefined ? '' : ` (did you mean ${meant}?)`
+  place.at(name).note(`no field but ${names.join(', ')}${question}`, name)
 }
 
 function readSetting(setting: Setting<unknown>, value: unknown, place: Place, earlier: Earlier): unknown {

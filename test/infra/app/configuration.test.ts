@@ -1,10 +1,12 @@
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { RegionInfo } from 'aws-cdk-lib/region-info'
 import { describe, expect, it } from 'vitest'
-import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { parseConfiguration, TICKETRING } from '../../../infra/app/configuration.ts'
 import { readContext } from '../../../infra/app/context.ts'
 import { endpointSuffix } from '../../../infra/fleet/regions.ts'
 import { parseRing } from '../../../infra/ring/configuration.ts'
+import { nearestName } from '../../../lambda/kernel/nearest-name.ts'
+import type { Settings } from '../../../lambda/kernel/settings.ts'
 import { exampleRing, HAPROXY, NGINX, problemsIn } from './example.ts'
 
 const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.rings[0].')
@@ -135,10 +137,25 @@ describe('a sound configuration', () => {
   })
 })
 
+/** Each table of settings from this one on. */
+function tablesBelow(fields: Settings): readonly Settings[] {
+  const inner = Object.values(fields).map(({ kind }) => kind.fields ?? kind.items?.fields ?? {})
+  return [fields, ...inner.flatMap(tablesBelow)]
+}
+
+it.each(
+  tablesBelow(TICKETRING)
+    .map(Object.keys)
+    .filter(({ length }) => length > 0),
+)('a setting that lacks its last letter is known for what it is meant, of %s …', (...known) => {
+  expect(known.map((name) => nearestName(name.slice(0, -1), known))).toEqual(known)
+})
+
 describe('one bent field', () => {
   it.each<[string, object, string]>([
     ['no rings', { rings: [] }, 'ticketring.rings: wanted a list of 1 or more rings; got []'],
     ['an unknown field', withRing({ role: 'x' }), 'role: wanted no field but'],
+    ['one that is near another', withRing({ targts: {} }), '(did you mean targets?); got "targts"'],
     ['a name in capitals', withRing({ name: 'Edge' }), 'name: wanted a name of 1 to 29'],
     ['a name too long for its role', withRing({ name: 'e'.repeat(30) }), 'name: wanted a name of 1 to 29'],
     [
