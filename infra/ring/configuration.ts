@@ -18,7 +18,7 @@ import { readWhole } from '../fleet/inspection.ts'
 import { fleetRoles } from '../fleet/machines.ts'
 import { NAME, secretName } from '../fleet/names.ts'
 import { KEY_SERVERS, refuseNone } from '../servers/servers.ts'
-import { refuseTrust } from './trust-group.ts'
+import { refuseHalves, refuseTrust } from './trust-group.ts'
 
 const keyArn = text(KEY_ARN, 'the ARN of a KMS key')
 /** Secret and KMS key that an earlier stack retained: used as they are, with the ring in them. */
@@ -62,6 +62,7 @@ export type RingConfiguration = Values<typeof RING>
 
 export const ring = object(RING, (values, place) => {
   refuseTrust(values, place)
+  refuseHalves(values, place)
   refuseRepair(values, place)
   refuseOtherKeeping(values, place)
   refuseUnknownRoles(values, place)

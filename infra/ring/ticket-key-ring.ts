@@ -1,4 +1,4 @@
-import type { Duration } from 'aws-cdk-lib'
+import { Annotations, type Duration } from 'aws-cdk-lib'
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
@@ -11,7 +11,7 @@ import { groupName } from '../fleet/names.ts'
 import type { Operations } from '../fleet/operations.ts'
 import { asConfigured, type DeliveryProps } from '../fleet/props.ts'
 import { ownProgram } from '../program/program.ts'
-import type { KeyServers } from '../servers/servers.ts'
+import { type KeyServers, namedIn } from '../servers/servers.ts'
 import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
 import { type ExistingRing, parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
@@ -110,6 +110,7 @@ export class TicketKeyRing extends Construct {
     const { operations = {}, delivery: delivering, ...ring } = props
     this.#ring = parseRing(asConfigured({ ...ring, ...delivering }))
     const { name, targets, rotation, repairEvery } = this.#ring
+    this.#warnOfHalves()
     this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: name })
     this.secretArn = this.#secret.arn
     this.document = buildRingDocument(this.#ring, ownProgram())
@@ -190,6 +191,17 @@ export class TicketKeyRing extends Construct {
   /** Machines of the roll call. */
   metricMembers(options?: MetricOptions): Metric {
     return this.#metric('Members', options)
+  }
+
+  #warnOfHalves(): void {
+    for (const { kind, facts, values } of namedIn(this.#ring.servers)) {
+      if (facts.takes(values) !== 'half') continue
+      const costs = 'AES-128 and half of the HMAC key encrypt its tickets, which keySize 80 gives AES-256'
+      Annotations.of(this).addWarningV2(
+        `ticketring:${kind}.keySize`,
+        `servers.${kind}.keySize is 48: ${costs}`,
+      )
+    }
   }
 
   #metric(metricName: RingMetric, options?: MetricOptions): Metric {

@@ -52,3 +52,15 @@ function isUnproved({ facts, values: { client, verify } }: NamedServer): boolean
   if (!facts.hidesTickets || client !== undefined) return false
   return verify.some((listener) => isGuarded(listener) && !isUnix(listener.address))
 }
+
+/** Notes keys of which one server holds half of what another holds whole: whoever breaks into the one has it easier. */
+export function refuseHalves({ servers }: Pick<RingConfiguration, 'servers'>, ring: Place): void {
+  const named = namedIn(servers).map(({ kind, facts, values }) => ({ kind, takes: facts.takes(values) }))
+  if (!named.some(({ takes }) => takes === 'whole')) return
+  for (const { kind, takes } of named) {
+    if (takes === 'half') ring.at('servers').at(kind).at('keySize').note(HALVES, 48)
+  }
+}
+
+const HALVES =
+  '80, since another server of this ring is given whole keys, of which this one would hold half: 48 is for rings of their own'

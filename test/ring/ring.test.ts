@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -191,6 +192,18 @@ describe('a layout', () => {
     ['nginx-48', [name, aes.subarray(0, 16), hmac.subarray(0, 16)]],
   ] as const)('%s puts the fields in its server’s order', (layout, parts) => {
     expect(toLayout(ring.current, layout)).toEqual(Buffer.concat([...parts]))
+  })
+
+  it('trafficserver-48 has keys of its own, which follow from the ring’s and are no part of them', () => {
+    const bytes = toLayout(ring.current, 'trafficserver-48')
+    const extract = createHmac('sha256', Buffer.alloc(32))
+      .update(Buffer.concat([aes, hmac]))
+      .digest()
+    const expand = createHmac('sha256', extract).update('ticketring trafficserver-48\x01').digest()
+    expect(bytes).toEqual(Buffer.concat([name, expand]))
+    for (const part of [bytes.subarray(16, 32), bytes.subarray(32)]) {
+      expect(Buffer.concat([aes, hmac]).includes(part)).toBe(false)
+    }
   })
 
   it.each(['haproxy-80', 'nginx-80'] as const)('%s reads back what it wrote', (layout) => {

@@ -1,3 +1,4 @@
+import { type Layout, secretsOf } from '../../../lambda/ring/layouts.ts'
 import { keysOf, type Ring } from '../../../lambda/ring/ring.ts'
 
 /** A text or file that was looked through. */
@@ -17,6 +18,8 @@ export interface Finding {
 
 /** This many consecutive bytes of an AES or HMAC field are a leak; fewer may be chance. */
 const WINDOW = 16
+/** Between them all that any server is given. */
+const LAYOUTS: readonly Layout[] = ['haproxy-80', 'trafficserver-48']
 const HEX_RUN = /[0-9a-fA-F]{32,}/g
 /** 16 bytes take 22 characters at least; both alphabets of RFC 4648 §4 and §5. */
 const BASE64_RUN = /[A-Za-z0-9+/_-]{22,}/g
@@ -32,9 +35,11 @@ export class KeySearch {
   constructor(rings: Iterable<Ring>) {
     for (const ring of rings) {
       for (const key of keysOf(ring)) {
-        const { aes, hmac } = key.reveal()
-        this.#learn(aes)
-        this.#learn(hmac)
+        for (const layout of LAYOUTS) {
+          const { aes, hmac } = secretsOf(key, layout)
+          this.#learn(aes)
+          this.#learn(hmac)
+        }
       }
     }
   }

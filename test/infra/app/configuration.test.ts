@@ -231,6 +231,11 @@ describe('one bent field', () => {
       'servers.haproxy.keySize: wanted one of 80, 48',
     ],
     [
+      'half of each key for one server, where another one is given them whole',
+      { rings: [exampleRing({ servers: { haproxy: { ...HAPROXY, keySize: 48 }, nginx: NGINX } })] },
+      'servers.haproxy.keySize: wanted 80, since another server of this ring is given whole keys',
+    ],
+    [
       'an owner with a space',
       withHaproxy({ owner: 'the root' }),
       'servers.haproxy.owner: wanted the user name',

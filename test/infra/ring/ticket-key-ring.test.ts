@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Duration, Lazy, Stack } from 'aws-cdk-lib'
+import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../../infra/app/build-app.ts'
@@ -24,6 +25,18 @@ function stackOf(name: string): Stack {
 }
 
 describe("TicketKeyRing in somebody else's app", { timeout: 120_000 }, () => {
+  it('warns of what keys of 48 bytes cost, and of whole ones not', () => {
+    const warningsOf = (keySize: 48 | 80) => {
+      const stack = stackOf(`Size${keySize}`)
+      new TicketKeyRing(stack, 'Quay', { ...PROPS, servers: { haproxy: { ...HAPROXY, keySize } } })
+      return Annotations.fromStack(stack)
+        .findWarning('*', Match.stringLikeRegexp('.*'))
+        .map(({ entry }) => String(entry.data))
+    }
+    expect(warningsOf(48)).toEqual([expect.stringContaining('servers.haproxy.keySize is 48: AES-128')])
+    expect(warningsOf(80)).toEqual([])
+  })
+
   it('lets a role of that app read what AWSCURRENT names, through the key', () => {
     const stack = stackOf('Granted')
     const ring = new TicketKeyRing(stack, 'Quay', PROPS)
