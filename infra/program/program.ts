@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { strToU8, zipSync } from 'fflate'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
-import { KINDS } from '../servers/servers.ts'
+import { KEY_SERVERS, KINDS, STAPLE_SERVERS } from '../servers/servers.ts'
 import { withoutClasses, withoutRemarks } from './python-source.ts'
 
 export interface Program {
@@ -59,8 +59,14 @@ export type Capability = 'ring' | 'staples'
 
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
-  ring: ['ring', 'keys', 'state', 'local', 'tickets', 'revocation', 'bypass', 'refused'],
+  ring: ['ring', 'keys', 'state', 'local', 'tickets', 'revocation', 'bypass', 'refused', 'servers/key_file'],
   staples: ['staples', 'places', 'entry', 'ocsp'],
+}
+
+/** The kinds of server that each capability has. */
+const KINDS_OF: Readonly<Record<Capability, readonly string[]>> = {
+  ring: Object.keys(KEY_SERVERS),
+  staples: Object.keys(STAPLE_SERVERS),
 }
 
 /** How the names of a server's classes end that one capability has for itself, and what offers the class. */
@@ -71,12 +77,13 @@ const SERVERS = `${PACKAGE}/servers/`
 export function programFor(
   capability: Capability,
   { sources }: Program,
-  kinds: readonly string[] = KINDS,
+  kinds: readonly string[] = KINDS_OF[capability],
 ): Program {
+  const named = KINDS_OF[capability].filter((kind) => kinds.includes(kind))
   const other = capability === 'ring' ? 'staples' : 'ring'
   const others = [
     ...OWN_MODULES[other],
-    ...KINDS.filter((kind) => !kinds.includes(kind)).map((kind) => `servers/${kind}`),
+    ...KINDS.filter((kind) => !named.includes(kind)).map((kind) => `servers/${kind}`),
   ].map((name) => `${PACKAGE}/${name}.py`)
   return programOf(
     sources

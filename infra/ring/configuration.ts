@@ -39,7 +39,7 @@ export const RING = {
     says: "the trust group: hosts that must not accept each other's sessions get rings of their own",
   }),
   targets: setting(target),
-  servers: setting(object(KEY_SERVERS, refuseNone)),
+  servers: setting(object(KEY_SERVERS, refuseNone(KEY_SERVERS))),
   mixedClientAuthentication: optional(oneOf('refused', 'checked'), {
     says: '`refused`, or `checked`: open and guarded listeners share the ring, and each delivery tries whether a ticket of the ones opens the others',
     usual: 'refused',

@@ -2,6 +2,7 @@
 import type { Place } from '../../lambda/kernel/inspection.ts'
 import { object, optional, type Settings, type Values } from '../../lambda/kernel/settings.ts'
 import type { VerifyListener } from '../fleet/machines.ts'
+import { h2oKeys } from './h2o.ts'
 import { haproxyKeys, haproxyStaples } from './haproxy.ts'
 import { nginxKeys, nginxStaples } from './nginx.ts'
 import type { KeyServer } from './server.ts'
@@ -10,6 +11,7 @@ import type { KeyServer } from './server.ts'
 export const KEY_SERVERS = {
   haproxy: optional(object(haproxyKeys.settings)),
   nginx: optional(object(nginxKeys.settings)),
+  h2o: optional(object(h2oKeys.settings)),
 }
 export type KeyServers = Values<typeof KEY_SERVERS>
 type KeyKind = keyof KeyServers
@@ -17,6 +19,7 @@ type KeyKind = keyof KeyServers
 const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
   haproxy: haproxyKeys,
   nginx: nginxKeys,
+  h2o: h2oKeys,
 }
 
 /** Of a set of certificates. */
@@ -45,8 +48,10 @@ export function namedIn(servers: KeyServers): readonly NamedServer[] {
   })
 }
 
-/** Notes where there is no server. */
-export function refuseNone(servers: object, place: Place): void {
-  if (Object.keys(servers).length > 0) return
-  place.at('haproxy').note(`at least one of ${KINDS.join(' and ')}`, undefined)
+/** Notes where there is none of these kinds of server. */
+export function refuseNone(kinds: object): (servers: object, place: Place) => void {
+  return (servers, place) => {
+    if (Object.keys(servers).length > 0) return
+    place.at('haproxy').note(`at least one of ${Object.keys(kinds).join(', ')}`, undefined)
+  }
 }

@@ -27,7 +27,7 @@ const range = text((value) => isRange(value) && !METADATA.some((each) => covers(
 export const SET = {
   name: setting(NAME),
   targets: setting(target),
-  servers: setting(object(STAPLE_SERVERS, refuseNone)),
+  servers: setting(object(STAPLE_SERVERS, refuseNone(STAPLE_SERVERS))),
   certificates: setting(list(certificate, { least: 1, of: 'certificates' }, { check: refuseNamesakes })),
   chainPath: optional(chainPath, {
     says: 'path above all chains that are parameters, such as `/tls`: the function may then read whatever is below it. Needed from about a hundred on',

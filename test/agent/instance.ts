@@ -4,15 +4,16 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
-import { connect as connectTls, type SecureVersion } from 'node:tls'
 import { type Layout, toLayout } from '../../lambda/ring/layouts.ts'
 import { parseResultLine, type ResultLine } from '../../lambda/ring/result-line.ts'
 import { advance, genesis, keysOf, type Ring, serialiseRing } from '../../lambda/ring/ring.ts'
 import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
+import { startH2o } from './h2o.ts'
 import { SERVER_NAME } from './identity.ts'
 import { type Command, wordsOf } from './program.ts'
-import { startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
+import { takeTicket } from './sessions.ts'
+import { type Kind, startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
 
 export const RING = 'edge'
 /** For a proof that never comes: a machine is patient otherwise, since a busy processor brings servers up late. */
@@ -44,6 +45,13 @@ export function ringOf(generation = 1, lineage = LINEAGE): Ring {
   return { ...genesis(RING, lineage, making), generation }
 }
 
+const STARTS: Readonly<Record<Kind, (ring: Ring, keySize: 80 | 48) => Promise<Terminator>>> = {
+  haproxy: (ring, keySize) => startHaproxy(rendered(ring, `haproxy-${keySize}`), keySize),
+  nginx: ({ current, next, previous }, keySize) =>
+    startNginx([current, next, previous].map((key) => toLayout(key, `nginx-${keySize}`))),
+  h2o: startH2o,
+}
+
 export class Instance {
   readonly terminator: Terminator
   readonly endpoint: Endpoint
@@ -57,7 +65,7 @@ export class Instance {
     this.runDirectory = join(terminator.directory, 'run')
     this.#confDirectory = join(terminator.directory, 'conf')
     mkdirSync(this.#confDirectory)
-    const kind = terminator.server === 'haproxy' ? 'HAPROXY' : 'NGINX'
+    const kind = terminator.server.toUpperCase()
     for (const line of terminator.settings) this.set(line)
     this.set(`${kind}_VERIFY=${verifyListener(terminator)}`)
     for (const line of ['SECRET=ticketring/edge', 'TICKET_LIFETIME=7200', 'VERIFY_WAIT=30', 'LOCK_WAIT=30'])
@@ -66,19 +74,10 @@ export class Instance {
   }
 
   /** A machine whose server runs `ring`, and a Secrets Manager that holds the same. */
-  static async start(server: 'haproxy' | 'nginx', ring: Ring, keySize: 80 | 48 = 80): Promise<Instance> {
+  static async start(server: Kind, ring: Ring, keySize: 80 | 48 = 80): Promise<Instance> {
     const endpoint = await Endpoint.start()
     endpoint.secret = serialiseRing(ring)
-    const bytes = keysOf(ring).map((key) => toLayout(key, `${server}-${keySize}`))
-    const [previous, current, next] = bytes as [Buffer, Buffer, Buffer]
-    const terminator =
-      server === 'haproxy'
-        ? await startHaproxy(
-            bytes.map((key) => key.toString('base64')),
-            keySize,
-          )
-        : await startNginx([current, next, previous])
-    return new Instance(terminator, endpoint)
+    return new Instance(await STARTS[server](ring, keySize), endpoint)
   }
 
   async stop(): Promise<void> {
@@ -243,20 +242,6 @@ export function advanced(ring: Ring): Ring {
     parent: 'genesis-00000000000000000000000000000000',
     now: new Date(0),
     random: randomBytes,
-  })
-}
-
-/** Takes a ticket of TLS 1.2, where it comes with the handshake. */
-export function takeTicket(port: number, version: SecureVersion = 'TLSv1.2'): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const options = { port, host: '127.0.0.1', servername: SERVER_NAME, rejectUnauthorized: false }
-    const socket = connectTls({ ...options, minVersion: version, maxVersion: version }, () => {
-      const ticket = socket.getTLSTicket()
-      socket.destroy()
-      if (ticket === undefined) reject(new Error('the server gave no ticket'))
-      else resolve(ticket)
-    })
-    socket.once('error', reject)
   })
 }
 

@@ -17,6 +17,7 @@ describe.each([
   ['haproxy', 48],
   ['nginx', 80],
   ['nginx', 48],
+  ['h2o', 80],
 ] as const)('%s with keys of %i bytes', (server, keySize) => {
   test('a ticket made after an apply carries the MAC of our current key, and not that of a swapped one', async () => {
     const ring = ringOf(1)

@@ -3,14 +3,15 @@ import { expect, vi } from 'vitest'
 import type { InstanceError } from '../../lambda/ring/result-line.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { advanced, Instance, type Run, type RunOptions, ringOf } from './instance.ts'
+import type { Kind } from './terminators.ts'
 
 /** A machine whose server runs `ring`. */
-export async function startMachine(server: 'haproxy' | 'nginx', ring = ringOf(1)): Promise<Instance> {
+export async function startMachine(server: Kind, ring = ringOf(1)): Promise<Instance> {
   return await Instance.start(server, ring)
 }
 
 /** A machine that runs generation 1, while AWSCURRENT names generation 2: there is always something to do. */
-export async function startOneBehind(server: 'haproxy' | 'nginx'): Promise<[machine: Instance, next: Ring]> {
+export async function startOneBehind(server: Kind): Promise<[machine: Instance, next: Ring]> {
   const ring = ringOf(1)
   const machine = await startMachine(server, ring)
   expect((await machine.run()).line).toMatchObject({ result: 'applied', generation: 1 })

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import { SERVER_NAME } from './identity.ts'
-import { ask, type Instance, ringOf, takeTicket } from './instance.ts'
+import { ask, type Instance, ringOf } from './instance.ts'
 import { failed, startMachine, startOneBehind } from './machine.ts'
 import { ownDirectory, restartAsUser, UID, USER } from './other-user.ts'
+import { takeTicket } from './sessions.ts'
 import { type ServerProcess, verifyListener } from './terminators.ts'
 
 let machine: Instance

@@ -9,7 +9,7 @@ export const UID = Number(execFileSync('id', ['-u', USER], { encoding: 'utf8' })
 const GID = execFileSync('id', ['-g', USER], { encoding: 'utf8' }).trim()
 
 /** What a server makes as it runs, by kind. */
-const MADE = {
+const MADE: Readonly<Record<string, readonly string[]>> = {
   haproxy: ['admin.sock', 'operator.sock', 'proof.sock'],
   nginx: ['nginx.pid', 'error.log', 'scratch', 'proof.sock'],
 }
@@ -23,7 +23,7 @@ export async function restartAsUser(terminator: Terminator): Promise<ServerProce
   const { directory, server, keyFiles, identity, ports } = terminator
   const configuration = join(directory, server === 'haproxy' ? 'haproxy.cfg' : 'nginx.conf')
   let text = readFileSync(configuration, 'utf8')
-  for (const name of MADE[server]) {
+  for (const name of MADE[server] ?? []) {
     text = text.replaceAll(`${directory}/${name}`, `${ownDirectory(directory)}/${name}`)
     rmSync(join(directory, name), { force: true, recursive: true })
   }

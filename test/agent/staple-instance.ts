@@ -40,12 +40,12 @@ export class StapleInstance {
     const { identity, server, directory } = terminator
     this.file = server === 'haproxy' ? `${identity.site}.ocsp` : join(directory, 'staples', 'site.ocsp')
     const shared = [...terminator.settings].filter((line) => /_(SOCKET|OWNER|TEST|RELOAD)=/.test(line))
-    const places = {
+    const places: Readonly<Record<string, string>> = {
       haproxy: `HAPROXY_CERTS=${identity.site}`,
       nginx: `NGINX_STAPLES=${identity.certificate}=${this.file}`,
     }
     const times = ['VERIFY_WAIT=30', 'LOCK_WAIT=30', `RUN_DIR=${join(directory, 'run.staples')}`]
-    for (const line of [...shared, places[server], ...times]) this.set(line)
+    for (const line of [...shared, places[server] ?? '', ...times]) this.set(line)
     this.verifyOn('plain')
   }
 

@@ -27,8 +27,11 @@ const KINDS: readonly ListenerKind[] = [
   'other',
 ]
 
+/** The kinds of server that run here. */
+export type Kind = 'haproxy' | 'nginx' | 'h2o'
+
 export interface Terminator {
-  readonly server: 'haproxy' | 'nginx'
+  readonly server: Kind
   readonly directory: string
   readonly identity: Identity
   /** Port of each kind of listener, all on 127.0.0.1. `other` uses keys that are not ours. */
@@ -62,7 +65,7 @@ export function proofListener({ directory }: Terminator): string {
   return `unix:${directory}/proof.sock=${SERVER_NAME}`
 }
 
-async function portsOfEachKind(): Promise<Record<ListenerKind, number>> {
+export async function portsOfEachKind(): Promise<Record<ListenerKind, number>> {
   const ports = await freePorts(KINDS.length)
   return Object.fromEntries(KINDS.map((kind, index) => [kind, ports[index]])) as Record<ListenerKind, number>
 }
@@ -254,7 +257,7 @@ function answersTls(port: number): Promise<boolean> {
   })
 }
 
-function lifeOf(
+export function lifeOf(
   server: ServerProcess,
   directory: string,
 ): Pick<Terminator, 'pid' | 'halt' | 'restart' | 'stop'> {

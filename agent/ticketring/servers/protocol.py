@@ -181,6 +181,8 @@ class Terminator:
     """What the kinds have in common."""
 
     kind: ClassVar[str] = ""
+    polls: ClassVar[int] = 0
+    """Seconds after which it looks at its files by itself; 0 where it is told."""
 
     def __init__(self, machine: Machine) -> None:
         name = self.kind.upper()
@@ -199,7 +201,7 @@ class Terminator:
         return None
 
     def look_until(self, look: Callable[[], Problem | None], enough: int) -> None:
-        seconds = self.machine.settings.seconds("VERIFY_WAIT", "10") if self.reloaded else 1
+        seconds = self.polls + self.machine.settings.seconds("VERIFY_WAIT", "10") if self.reloaded else 1
         patience, sightings = Deadline(seconds, self.machine.deadline), 0
         lag = self.lag()
         while lag and not patience.passed():

@@ -1,4 +1,5 @@
 import { parseConfiguration } from '../../../infra/app/configuration.ts'
+import { KEY_SERVERS } from '../../../infra/servers/servers.ts'
 import { isRefusal } from '../../../lambda/kernel/errors.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -30,6 +31,13 @@ export const NGINX = {
   owner: 'root',
   verify: [{ address: '127.0.0.1:8445', serverName: 'www.example.com' }],
 }
+
+/** The kinds that the example does not name, each with what it must be told. */
+export const OTHER_SERVERS = Object.fromEntries(
+  Object.keys(KEY_SERVERS)
+    .filter((kind) => !EXAMPLE_KINDS.some((each) => each === kind))
+    .map((kind) => [kind, { ...NGINX, keys: `/run/ticketring/edge/${kind}.keys` }]),
+)
 
 /** A sound ring as an owner would write it, with some of it replaced. */
 export function exampleRing(replaced: ExampleRing = {}) {

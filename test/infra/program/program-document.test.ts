@@ -5,7 +5,7 @@ import { readContext } from '../../../infra/app/context.ts'
 import { readableDocument } from '../../../infra/fleet/readable-document.ts'
 import { buildProgram, type Capability, installerSource, programFor } from '../../../infra/program/program.ts'
 import { buildRingDocument } from '../../../infra/ring/document.ts'
-import { KINDS } from '../../../infra/servers/servers.ts'
+import { KINDS, STAPLE_SERVERS } from '../../../infra/servers/servers.ts'
 import { buildStapleDocument } from '../../../infra/stapling/document.ts'
 import { EXAMPLE_KINDS, exampleRing, exampleSet } from '../app/example.ts'
 
@@ -94,8 +94,19 @@ describe('what a document carries', () => {
     const staples = pathsOf('staples')
     expect(new Set([...ring, ...staples])).toEqual(new Set(PROGRAM.sources.map(({ path }) => path)))
     const paths = (...names: string[]) => names.map((name) => `ticketring/${name}.py`)
-    expect([...ring].filter((path) => !staples.has(path))).toEqual(
-      paths('bypass', 'keys', 'local', 'refused', 'revocation', 'ring', 'state', 'tickets'),
+    expect([...ring].filter((path) => !staples.has(path)).toSorted()).toEqual(
+      paths(
+        'bypass',
+        'keys',
+        'local',
+        'refused',
+        'revocation',
+        'ring',
+        ...KINDS.filter((kind) => !(kind in STAPLE_SERVERS)).map((kind) => `servers/${kind}`),
+        'servers/key_file',
+        'state',
+        'tickets',
+      ).toSorted(),
     )
     expect([...staples].filter((path) => !ring.has(path))).toEqual(
       paths('entry', 'ocsp', 'places', 'staples'),
