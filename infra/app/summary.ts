@@ -1,5 +1,5 @@
 import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
-import { durationText } from '../../lambda/kernel/settings.ts'
+import { durationText } from '../../lambda/kernel/durations.ts'
 import type { DeliveryConfiguration } from '../fleet/delivery-configuration.ts'
 import type { FleetDocument } from '../fleet/document.ts'
 import type { RingConfiguration } from '../ring/configuration.ts'

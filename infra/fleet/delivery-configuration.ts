@@ -1,11 +1,9 @@
+import { type DurationRule, duration, refuseDurations } from '../../lambda/kernel/durations.ts'
 import {
-  type DurationRule,
-  duration,
   type Kind,
   object,
   oneOf,
   optional,
-  refuseDurations,
   setting,
   text,
   type Values,

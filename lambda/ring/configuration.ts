@@ -5,21 +5,10 @@ import {
   readVariable,
   target,
 } from '../fleet/configuration.ts'
+import { type DurationRule, duration, refuseDurations } from '../kernel/durations.ts'
 import { NAME } from '../kernel/fields.ts'
 import type { Place } from '../kernel/inspection.ts'
-import {
-  type DurationRule,
-  duration,
-  explicit,
-  integer,
-  object,
-  oneOf,
-  optional,
-  refuseDurations,
-  setting,
-  text,
-  type Values,
-} from '../kernel/settings.ts'
+import { explicit, integer, object, oneOf, optional, setting, text, type Values } from '../kernel/settings.ts'
 
 /** Name of the rotation function's one environment variable: {@link RotationConfiguration} as JSON. */
 export const ROTATION_VARIABLE = 'TICKETRING_ROTATION'

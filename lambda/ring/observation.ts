@@ -9,11 +9,9 @@ import {
   type Delivery,
   type DeliveryRecord,
   mergeRecords,
-  parseRecord,
-  requirePast,
-  serialiseRecord,
   undelivered,
 } from './delivery-record.ts'
+import { parseRecord, requirePast, serialiseRecord } from './delivery-record-text.ts'
 import type { Labels } from './labels.ts'
 import type { Order, RingCommits, RingEvent, RingVersions, Rotations } from './ports.ts'
 import { parseRing, type Ring } from './ring.ts'

@@ -5,12 +5,11 @@ import {
   readVariable,
   target,
 } from '../fleet/configuration.ts'
+import { type DurationRule, duration, refuseDurations } from '../kernel/durations.ts'
 import { TicketringError } from '../kernel/errors.ts'
 import { NAME, parseJson } from '../kernel/fields.ts'
 import type { Place } from '../kernel/inspection.ts'
 import {
-  type DurationRule,
-  duration,
   explicit,
   flag,
   type Kind,
@@ -18,7 +17,6 @@ import {
   object,
   oneOf,
   optional,
-  refuseDurations,
   refuseNamesakes,
   setting,
   text,

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Account } from './account.ts'
 import { streamOutput } from './agent-output.ts'
+import { type Execution, shownOutput } from './command-status.ts'
 import type { CommandDocument } from './document.ts'
 import { type ManagedNode, PLATFORM } from './managed-node.ts'
-import { type Command, type Execution, shownOutput } from './run-command.ts'
+import type { Command } from './run-command.ts'
 
 /** Bytes of a run's streams that GetCommandInvocation has. */
 const [MAX_STDOUT, MAX_STDERR] = [24_000, 8000]

@@ -1,8 +1,8 @@
 import { type Account, uuid } from './account.ts'
+import { type Execution, pending, share, statusOf } from './command-status.ts'
 import { bindParameters, type CommandDocument } from './document.ts'
 import type { Fleet } from './fleet.ts'
 import type { ManagedNode } from './managed-node.ts'
-import { type Execution, pending, share, statusOf } from './run-command.ts'
 
 /** A State Manager association as its template resource describes it. */
 export interface Association {

@@ -1,6 +1,6 @@
 import { isRefusal } from '../../lambda/kernel/errors.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
-import { parseRecord } from '../../lambda/ring/delivery-record.ts'
+import { parseRecord } from '../../lambda/ring/delivery-record-text.ts'
 import { parseRing, type Ring, sharesNoKey } from '../../lambda/ring/ring.ts'
 import { isRevocation } from '../../lambda/ring/situation.ts'
 import type { World } from '../fakes/world.ts'

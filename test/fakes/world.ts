@@ -1,6 +1,6 @@
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { RotationConfiguration, RotationTiming } from '../../lambda/ring/configuration.ts'
-import { parseRecord } from '../../lambda/ring/delivery-record.ts'
+import { parseRecord } from '../../lambda/ring/delivery-record-text.ts'
 import type { RotationPorts } from '../../lambda/ring/observation.ts'
 import type { RingCommits } from '../../lambda/ring/ports.ts'
 import { parseRotationRequest, STEPS, type StepRequest } from '../../lambda/ring/request.ts'

@@ -14,16 +14,11 @@ import {
   type TlsVersion,
   visit,
 } from '../../local/rehearsal/clients/tls-client.ts'
-import {
-  planFleet,
-  type RunningServer,
-  startServer,
-  stopServer,
-  terminatorOf,
-} from '../../local/rehearsal/machines/fleet.ts'
+import { planFleet, terminatorOf } from '../../local/rehearsal/machines/fleet.ts'
 import type { Machine } from '../../local/rehearsal/machines/machine.ts'
 import { makePki, type Pki } from '../../local/rehearsal/machines/pki.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
+import { type RunningServer, startServer, stopServer } from '../../local/rehearsal/machines/running-server.ts'
 import { ExecTrace } from '../../local/rehearsal/secrecy/trace.ts'
 import { judgeSighting, subjectOfChain } from '../../local/rehearsal/staples/observed-staple.ts'
 import { Responder } from '../../local/rehearsal/staples/responder.ts'

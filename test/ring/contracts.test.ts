@@ -7,7 +7,8 @@ import {
   serialiseRotationConfiguration,
 } from '../../lambda/ring/configuration.ts'
 import { judge } from '../../lambda/ring/confirmation.ts'
-import { type Delivery, parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record.ts'
+import type { Delivery } from '../../lambda/ring/delivery-record.ts'
+import { parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record-text.ts'
 import { parseRotationRequest } from '../../lambda/ring/request.ts'
 import { INSTANCE_ERRORS, parseResultLine, type ResultLine } from '../../lambda/ring/result-line.ts'
 import { tokenFor } from '../../lambda/ring/tokens.ts'

@@ -5,10 +5,8 @@ import {
   type Delivery,
   type DeliveryRecord,
   mergeRecords,
-  parseRecord,
-  requirePast,
-  serialiseRecord,
 } from '../../lambda/ring/delivery-record.ts'
+import { parseRecord, requirePast, serialiseRecord } from '../../lambda/ring/delivery-record-text.ts'
 import { delivered, instant, membersOf, START, unheard } from '../fleet/deliveries.ts'
 
 const LINEAGE = '0b2c6f0e-5d5f-4c6a-9f3e-0a1b2c3d4e5f'

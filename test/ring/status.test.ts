@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record.ts'
+import { parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record-text.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
 import { converged, HOUR, TIMING, World } from '../fakes/world.ts'

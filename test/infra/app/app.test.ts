@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { STACK_NAME } from '../../../infra/app/build-app.ts'
 import { readContext } from '../../../infra/app/context.ts'
+import { STACK_NAME } from '../../../infra/app/stack.ts'
 import { synthesiseTemplate } from './synthesis.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))

@@ -1,0 +1,159 @@
+import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { Role } from 'aws-cdk-lib/aws-iam'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import type { Construct } from 'constructs'
+import type { DeliveryConfiguration } from '../fleet/delivery-configuration.ts'
+import {
+  functionName,
+  recordName,
+  secretName,
+  stapleRecordName,
+  staplesName,
+  staplesStatusName,
+  statusName,
+  storePath,
+} from '../fleet/names.ts'
+import type { Operations } from '../fleet/operations.ts'
+import type { DeliveryProps } from '../fleet/props.ts'
+import type { RingConfiguration } from '../ring/configuration.ts'
+import { TicketKeyRing } from '../ring/ticket-key-ring.ts'
+import type { StaplingConfiguration } from '../stapling/configuration.ts'
+import { OcspStapling } from '../stapling/ocsp-stapling.ts'
+import type { Configuration } from './configuration.ts'
+import type { SynthesisedRing, SynthesisedSet } from './summary.ts'
+
+export const STACK_NAME = 'Ticketring'
+
+/** The stack with every configured ring and every configured set of certificates. */
+export class TicketringStack extends Stack {
+  readonly rings: readonly SynthesisedRing[]
+  readonly stapling: readonly SynthesisedSet[]
+
+  constructor(scope: Construct, configuration: Configuration) {
+    super(scope, STACK_NAME, stackProps(configuration))
+    const { rings, stapling } = configuration
+    const operations = this.#operate(configuration)
+    this.rings = rings.map((ring) => this.#addRing(ring, operations))
+    this.stapling = stapling.map((set) => this.#addSet(set, operations))
+  }
+
+  #operate({ alarms: { page, ticket, ...alarms }, logs: { key, ...logs } }: Configuration): Operations {
+    const telling = (id: string, topic: string) => new SnsAction(Topic.fromTopicArn(this, id, topic))
+    return {
+      alarms: {
+        ...alarms,
+        ...(page === undefined ? {} : { page: telling('PageTopic', page) }),
+        ...(ticket === undefined ? {} : { ticket: telling('TicketTopic', ticket) }),
+      },
+      logs: { ...logs, ...(key === undefined ? {} : { key: Key.fromKeyArn(this, 'LogKey', key) }) },
+    }
+  }
+
+  #addRing(
+    { fleetRoles, sharedRole: _, ...ring }: RingConfiguration,
+    operations: Operations,
+  ): SynthesisedRing {
+    const id = pascal(ring.name)
+    const [delivery, props] = splitDelivery(ring)
+    const construct = new TicketKeyRing(this, id, {
+      ...props,
+      rotation: durations(ring.rotation, ['every', 'ticketLifetime', 'maxKeyAge']),
+      delivery,
+      operations,
+    })
+    letRead(construct, fleetRoles)
+    tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
+    tell(
+      construct,
+      `${id}Function`,
+      construct.function.functionName,
+      `Rotation function of ring ${ring.name}`,
+    )
+    tell(
+      construct,
+      `${id}Status`,
+      construct.statusFunction.functionName,
+      `Function that only looks at ring ${ring.name}`,
+    )
+    return {
+      ...ring,
+      fleetRoles,
+      secretName: secretName(ring.name),
+      functionName: functionName(ring.name),
+      statusName: statusName(ring.name),
+      recordName: recordName(ring.name),
+      document: construct.document,
+    }
+  }
+
+  #addSet(configuration: StaplingConfiguration, operations: Operations): SynthesisedSet {
+    const [delivery, set] = splitDelivery(configuration)
+    const { name, targets, servers, fleetRoles, certificates: configured, ...others } = set
+    const asking = { ...others, refresh: durations(others.refresh, ['every', 'least', 'most']) }
+    const certificates = configured.map((each) => durations(each, ['maxAge']))
+    const id = `${pascal(name)}Staples`
+    const props = { name, targets, servers, certificates, asking, delivery, operations }
+    const construct = new OcspStapling(this, id, props)
+    letRead(construct, fleetRoles)
+    tell(construct, `${id}Function`, construct.function.functionName, `Staple function of set ${name}`)
+    tell(
+      construct,
+      `${id}Status`,
+      construct.statusFunction.functionName,
+      `Function that only looks at the staples of set ${name}`,
+    )
+    return {
+      ...configuration,
+      functionName: staplesName(name),
+      statusName: staplesStatusName(name),
+      storePath: storePath(name),
+      recordName: stapleRecordName(name),
+      document: construct.document,
+    }
+  }
+}
+
+/** What a construct takes as one prop, and the rest of its configuration. */
+function splitDelivery<T extends DeliveryConfiguration>({ repairEvery, endpoints, program, ...rest }: T) {
+  const delivery: DeliveryProps = {
+    repairEvery: Duration.seconds(repairEvery),
+    ...(endpoints === undefined ? {} : { endpoints }),
+    ...(program === undefined ? {} : { program }),
+  }
+  return [delivery, rest] as const
+}
+
+/** Seconds as a construct takes them. */
+function durations<T extends object, K extends keyof T>(
+  values: T,
+  names: readonly K[],
+): { readonly [P in keyof T]: P extends K ? Duration : T[P] } {
+  const entries = Object.entries(values).map(([name, value]) => [
+    name,
+    names.includes(name as K) ? Duration.seconds(value) : value,
+  ])
+  return Object.fromEntries(entries)
+}
+
+/** An output of the stack: below its construct, or two rings named `a` and `a-status` would meet in one id. */
+function tell(construct: Construct, logicalId: string, value: string, description: string): void {
+  new CfnOutput(construct, `Output${logicalId}`, { value, description }).overrideLogicalId(logicalId)
+}
+
+/** Each construct gets roles and policies of its own: rings and sets come and go apart from each other. */
+function letRead(construct: TicketKeyRing | OcspStapling, fleetRoles: readonly string[]): void {
+  for (const name of fleetRoles) construct.grantRead(Role.fromRoleName(construct, `FleetRole-${name}`, name))
+}
+
+function stackProps({ regions: [region] }: Configuration): StackProps {
+  const description = 'TLS session-ticket keys and OCSP staples: always fresh, on every machine, with proof'
+  // Indented, fewer rings would fit CloudFormation's megabyte.
+  const props = { description, suppressTemplateIndentation: true }
+  return region === undefined ? props : { ...props, env: { region } }
+}
+
+function pascal(name: string): string {
+  return name.replace(/(^|-)([a-z0-9])/g, (_, __, letter: string) => letter.toUpperCase())
+}
