@@ -14,25 +14,23 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
         import base64
         import hashlib
         import lzma
+
+        text = "".join(payload.split())
+        if hashlib.sha256(text.encode()).hexdigest() == checksum:
+            data = lzma.decompress(base64.b85decode(text), lzma.FORMAT_ALONE)
+            installer = {}  # type: dict[str, object]  # pyright: ignore[reportTypeCommentUsage]
+            exec(data[:size], installer)
+            main = installer["main"]
+            if callable(main):
+                main(sys.argv[1], command, name, settings, data[size:])
     except ImportError as error:
         fail("tool-missing", "wanted Python 3.9 or later with its standard library: " + str(error))
-        return
-    text = "".join(payload.split())
-    if hashlib.sha256(text.encode("ascii", "replace")).hexdigest() != checksum:
-        fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
-    try:
-        data = lzma.decompress(base64.b85decode(text), lzma.FORMAT_ALONE)
     except MemoryError:
-        data = b""
         fail("internal-error", "wanted memory to unpack the program, found too little")
-    installer = {}  # type: dict[str, object]  # pyright: ignore[reportTypeCommentUsage]
-    exec(compile(data[:size], "install.py", "exec"), installer)
-    main = installer["main"]
-    if callable(main):
-        main(sys.argv[1], command, name, settings, data[size:])
+    fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
 
 
 def fail(code: str, detail: str) -> None:
     """The head of the result line is the first argument, as sh prints it too."""
-    sys.stdout.write(sys.argv[1] + ',"ms":0,"error":"' + code + '","detail":"' + detail.replace('"', "'") + '"}\n')
+    print(sys.argv[1] + ',"ms":0,"error":"' + code + '","detail":"' + detail.replace('"', "'") + '"}')
     sys.exit(1)

@@ -73,6 +73,6 @@ describe('the page of the OCSP rules', () => {
 
   it('names for V17 a function of the program that machines run', () => {
     const [, , , name = ''] = validation.find(([rule]) => rule === 'V17') ?? []
-    expect(readFileSync('agent/ticketring/staples.py', 'utf8')).toContain(`    def ${quoted(name)[0]}(`)
+    expect(readFileSync('agent/ticketring/judge.py', 'utf8')).toContain(`    def ${quoted(name)[0]}(`)
   })
 })

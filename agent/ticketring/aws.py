@@ -37,18 +37,15 @@ _SUFFIXES = {
 }
 _ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?/?")
 _CREDENTIAL = re.compile(r"[!-~]{0,8192}")
-_SKEWED = re.compile(r"RequestTimeTooSkewed|Signature expired|Signature not yet current|RequestExpired")
-_THROTTLED = ("ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "Throttling")
-_NOT_ACCEPTED = (
-    "ExpiredToken",
-    "UnrecognizedClient",
-    "InvalidClientTokenId",
-    "InvalidSignature",
-    "SignatureDoesNotMatch",
-    "MissingAuthenticationToken",
-    "IncompleteSignature",
-)
-_DENIED = ("AccessDenied", "DecryptionFailure", "KMSAccessDenied")
+# By status, kind and message of a refusal: the first that fits. The first two pass with time.
+_CAUSES = {
+    "throttled": "429|... (ThrottlingException|TooManyRequestsException|RequestLimitExceeded|Throttling):",
+    "endpoint-unreachable": "[5-9]|... :",
+    "clock-skew": "(?s).*(RequestTimeTooSkewed|Signature expired|Signature not yet current|RequestExpired)",
+    "no-credentials": "... (ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature|SignatureDoesNotMatch"
+    "|MissingAuthenticationToken|IncompleteSignature)",
+    "access-denied": "... (AccessDenied|DecryptionFailure|KMSAccessDenied)",
+}
 
 
 class Credentials(NamedTuple):
@@ -256,16 +253,14 @@ class Aws:
         found = flat(answer.body)
         kind = str(found.get("__type", "")).rpartition("#")[2]
         message = str(found.get("message", found.get("Message", "")))
+        words = f"{answer.status} {kind}: {message}"
+        code = next((code for code, pattern in _CAUSES.items() if re.match(pattern, words)), "")
+        if code in ("throttled", "endpoint-unreachable"):
+            return NoAnswer(code, f"{answer.status} {kind}")
         said = f"{kind}: {message} (credentials from {self._who.origin})"
-        if kind in _THROTTLED or answer.status == 429:
-            return NoAnswer("throttled", f"{answer.status} {kind}")
-        if answer.status >= 500 or not kind:
-            return NoAnswer("endpoint-unreachable", f"{answer.status} {kind}")
-        if _SKEWED.search(f"{kind} {message}"):
+        if code == "clock-skew":
             here = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
-            return Failure("clock-skew", f"the clock here says {here}, AWS says {answer.date}; {said}")
-        if kind.startswith(_NOT_ACCEPTED):
-            return Failure("no-credentials", f"wanted credentials that AWS accepts; {said}")
-        if kind.startswith(_DENIED):
-            return Failure("access-denied", said)
-        return Refused(kind, message, f"{answer.status} {said}")
+            said = f"the clock here says {here}, AWS says {answer.date}; {said}"
+        if code == "no-credentials":
+            said = f"wanted credentials that AWS accepts; {said}"
+        return Failure(code, said) if code else Refused(kind, message, f"{answer.status} {said}")

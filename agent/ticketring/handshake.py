@@ -42,22 +42,21 @@ class Ticket(NamedTuple):
 class Handshake:
     """What the server said, and what is missing."""
 
-    def __init__(self) -> None:
-        self.ticket: Ticket | None = None
-        self.leaf = b""
-        """Its certificate, DER."""
-        self.staple = b""
-        """Its OCSP response, DER."""
-        self.finished = False
-        self.asked = False
-        """It wants a client certificate."""
-        self.trouble = ""
-        self.refused = False
-        self.spoke = False
-        self.modern = False
-        self._rest = 0
-        self._bytes = b""
-        self._version = ""
+    ticket: Ticket | None = None
+    leaf = b""
+    """Its certificate, DER."""
+    staple = b""
+    """Its OCSP response, DER."""
+    finished = False
+    asked = False
+    """It wants a client certificate."""
+    trouble = ""
+    refused = False
+    spoke = False
+    modern = False
+    _rest = 0
+    _bytes = b""
+    _version = ""
 
     @property
     def reused(self) -> bool:

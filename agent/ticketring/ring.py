@@ -43,11 +43,11 @@ KINDS: Sequence[Type[KeyServer]] = tuple(kinds_that("KEYS"))
 class RingRun(Run["KeyServer"]):
     mendable = ("verify-wrong-key",)
     boot_wait = "60"
+    _lineage, _generation, _seen, _loaded = "", 0, "", False
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
         super().__init__(KINDS, request, settings, environment, deadline)
         self._least = int(request.order)
-        self._lineage, self._generation, self._seen, self._loaded = "", 0, "", False
         self._announced: dict[str, int] = {}
         self._told: State | None = None
 

@@ -32,6 +32,9 @@ class Run(Generic[S]):
     """Problems that a load is there to mend."""
     boot_wait: ClassVar[str] = "30"
     """Seconds that a boot waits for AWS, unless told."""
+    result = failing = "failed"
+    server = version = ""
+    _verified = False
 
     if TYPE_CHECKING:
 
@@ -49,9 +52,7 @@ class Run(Generic[S]):
         environment: Mapping[str, str],
         deadline: Deadline,
     ) -> None:
-        self.result = self.failing = "failed"
-        self.server = self.version = ""
-        self._kinds, self._request, self._verified = kinds, request, False
+        self._kinds, self._request = kinds, request
         self._settings, self._environment, self._deadline = settings, environment, deadline
 
     def fields(self) -> dict[str, object]:

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { strToU8, zipSync } from 'fflate'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { KEY_SERVERS, KINDS, STAPLE_SERVERS } from '../servers/servers.ts'
-import { withoutClasses, withoutRemarks } from './python-source.ts'
+import { withoutOffer, withoutRemarks } from './python-source.ts'
 
 export interface Program {
   /** What is installed as `ticketring.pyz`. */
@@ -60,7 +60,7 @@ export type Capability = 'ring' | 'staples'
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
   ring: ['ring', 'keys', 'state', 'local', 'tickets', 'revocation', 'bypass', 'refused', 'servers/key_file'],
-  staples: ['staples', 'places', 'entry', 'ocsp'],
+  staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'entry', 'ocsp'],
 }
 
 /** The kinds of server that each capability has. */
@@ -69,9 +69,8 @@ const KINDS_OF: Readonly<Record<Capability, readonly string[]>> = {
   staples: Object.keys(STAPLE_SERVERS),
 }
 
-/** How the names of a server's classes end that one capability has for itself, and what offers the class. */
-const OWN_CLASSES: Readonly<Record<Capability, string>> = { ring: 'Keys', staples: 'Staples' }
-const SERVERS = `${PACKAGE}/servers/`
+/** What a kind of server offers for each. */
+const OFFERS: Readonly<Record<Capability, string>> = { ring: 'KEYS', staples: 'STAPLES' }
 
 /** What a document carries: the program without what is the other capability's alone and without other kinds of server. */
 export function programFor(
@@ -85,18 +84,8 @@ export function programFor(
     ...OWN_MODULES[other],
     ...KINDS.filter((kind) => !named.includes(kind)).map((kind) => `servers/${kind}`),
   ].map((name) => `${PACKAGE}/${name}.py`)
-  return programOf(
-    sources
-      .filter(({ path }) => !others.includes(path))
-      .map((source) => (source.path.startsWith(SERVERS) ? withoutOffer(source, OWN_CLASSES[other]) : source)),
-  )
-}
-
-/** A server offers KEYS and STAPLES, by one statement or by two. */
-function withoutOffer({ path, text }: SourceFile, ending: string): SourceFile {
-  const offers = text.replace(/^KEYS, STAPLES = (\w+), (\w+)$/gm, 'KEYS = $1\nSTAPLES = $2')
-  const offer = new RegExp(`^${ending.toUpperCase()} = .*\n`, 'gm')
-  return { path, text: withoutClasses(offers.replace(offer, ''), path, ending) }
+  const kept = sources.filter(({ path }) => !others.includes(path))
+  return programOf(kept.map(({ path, text }) => ({ path, text: withoutOffer(text, OFFERS[other], path) })))
 }
 
 function programOf(sources: readonly SourceFile[]): Program {

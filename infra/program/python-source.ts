@@ -17,7 +17,7 @@ import { withoutTypeBlocks, withoutTypes, withoutTypesOfVariables } from './pyth
  * @throws TicketringError `configuration-invalid` for what it does not understand whole.
  */
 export function withoutRemarks(source: string, file: string): string {
-  const lines = withoutTypeBlocks(linesOf(source, file))
+  const lines = withoutTypeBlocks(linesOf(source, file), file)
   const kept: LogicalLine[] = []
   for (const [index, line] of lines.entries()) {
     const rest = withoutIdleString(line, kept.at(-1), lines[index + 1])
@@ -28,15 +28,18 @@ export function withoutRemarks(source: string, file: string): string {
   return withShortIndents(withoutTypesOfVariables(kept).map(withoutTypes)).map(textOf).join('')
 }
 
-/** The same without the classes of the module whose names end like this. */
-export function withoutClasses(source: string, file: string, ending: string): string {
-  let isLeftOut = false
-  const kept = linesOf(source, file).filter((line) => {
-    const [word, name = ''] = wordsOf(line)
-    if (indentOf(line) === 0) isLeftOut = word === 'class' && name.endsWith(ending)
-    return !isLeftOut
+/** The same program without what it offers by that name: a class, and the line `NAME = Class`. */
+export function withoutOffer(source: string, offer: string, file: string): string {
+  const lines = linesOf(source, file)
+  const offering = lines.find((line) => wordsOf(line).slice(0, 2).join(' ') === `${offer} =`)
+  const name = wordsOf(offering ?? []).at(-1)
+  let isOffered = false
+  const kept = lines.filter((line) => {
+    const [first, second] = wordsOf(line)
+    if (indentOf(line) === 0) isOffered = line === offering || (first === 'class' && second === name)
+    return !isOffered
   })
-  return kept.map((line) => line.map(({ text }) => text).join('')).join('')
+  return kept.flatMap((line) => line.map(({ text }) => text)).join('')
 }
 
 /** Python counts levels and not spaces (§2.1.8). */

@@ -1,15 +1,34 @@
 /** Python's source without the types of its functions and variables: nothing but a type checker asks for them. */
-import { indentOf, isDefinition, type LogicalLine, type Token, wordsOf } from './python-tokens.ts'
+import { indentOf, isDefinition, type LogicalLine, refusal, type Token, wordsOf } from './python-tokens.ts'
 
-/** Without the blocks `if TYPE_CHECKING:`, which no program runs. Source: PEP 484, runtime or type checking. */
-export function withoutTypeBlocks(lines: readonly LogicalLine[]): readonly LogicalLine[] {
+const CHECKING = 'TYPE_CHECKING'
+
+/**
+ * Without the blocks `if TYPE_CHECKING:`, which no program runs, and the import of that name, which takes Python as long
+ * as half of our own modules. Source: PEP 484, runtime or type checking.
+ * @throws TicketringError `configuration-invalid` where something else asks for the name.
+ */
+export function withoutTypeBlocks(lines: readonly LogicalLine[], file: string): readonly LogicalLine[] {
   let block = Number.POSITIVE_INFINITY
-  return lines.filter((line) => {
+  const rest = lines.filter((line) => {
     const indent = indentOf(line)
     if (indent <= block)
-      block = wordsOf(line).join(' ') === 'if TYPE_CHECKING :' ? indent : Number.POSITIVE_INFINITY
+      block = wordsOf(line).join(' ') === `if ${CHECKING} :` ? indent : Number.POSITIVE_INFINITY
     return block === Number.POSITIVE_INFINITY
   })
+  const kept = rest.map(withoutCheckingImport).filter((line) => line.length > 0)
+  const odd = kept.flat().find(({ text }) => text === CHECKING)
+  if (odd !== undefined) throw refusal(file, odd.line, `${CHECKING} in if ${CHECKING}: alone`, 'another use')
+  return kept
+}
+
+/** The name stands first, since names are sorted. */
+function withoutCheckingImport(line: LogicalLine): LogicalLine {
+  const [from, typing, imports, name, ...others] = wordsOf(line)
+  if ([from, typing, imports, name].join(' ') !== `from typing import ${CHECKING}`) return line
+  if (others.length === 0) return []
+  const at = line.findIndex(({ text }) => text === CHECKING)
+  return [...line.slice(0, at), ...line.slice(line.findIndex(({ text }) => text === ',') + 2)]
 }
 
 /** The head of a function without the types of its parameters (§8.6) and of what it returns. Other lines stay. */
@@ -50,15 +69,20 @@ function parametersOf(tokens: LogicalLine): LogicalLine {
   })
 }
 
-/** Assignments without a type (§7.2.2), but for those of a class: of them a NamedTuple is made. */
+/** Assignments without a type (§7.2.2), but for a class's fields, of which a NamedTuple is made. */
 export function withoutTypesOfVariables(lines: readonly LogicalLine[]): readonly LogicalLine[] {
   const within: { readonly indent: number; readonly isClass: boolean }[] = []
   return lines.map((line) => {
     const indent = indentOf(line)
     while ((within.at(-1)?.indent ?? -1) >= indent) within.pop()
     if (isDefinition(line)) within.push({ indent, isClass: wordsOf(line)[0] === 'class' })
-    return within.at(-1)?.isClass ? line : withoutTypeOfVariable(line)
+    return within.at(-1)?.isClass && !isOfClass(line) ? line : withoutTypeOfVariable(line)
   })
+}
+
+/** Of the class and not of what is made of it. Source: PEP 526. */
+function isOfClass(line: LogicalLine): boolean {
+  return wordsOf(line).slice(1, 4).join(' ') === ': ClassVar ['
 }
 
 /** A name, or an attribute of one, a colon, the type and what is assigned. */

@@ -115,7 +115,7 @@ sys.path.insert(0, sys.argv[1])
 from ticketring.aws import Metadata
 from ticketring.clock import Deadline
 for mode in ("IPv6", "IPv4"):
-    print(Metadata({"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": mode}, Deadline(0), Deadline(0))._base)
+    print(Metadata({"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": mode}, Deadline(0))._base)
 `
   const { stdout } = spawnSync('python3', ['-I', '-B', '-c', program, AGENT], { encoding: 'utf8' })
   expect(stdout).toBe('http://[fd00:ec2::254]\nhttp://169.254.169.254\n')

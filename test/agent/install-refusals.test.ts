@@ -92,10 +92,11 @@ describe('a machine that has next to nothing left says so in a result line', () 
     return parseResultLine(stdout)
   }
 
-  test('of memory', () => {
-    expect(under('-v 30000', 'sh')).toMatchObject({
+  // Python itself starts with 15 MB.
+  test.each([16, 18, 20])('of memory: %i MB', (megabytes) => {
+    expect(under(`-v ${megabytes}000`, 'sh')).toMatchObject({
       error: 'internal-error',
-      detail: expect.stringContaining('memory'),
+      detail: expect.stringMatching(/memory/i),
     })
   })
 

@@ -139,6 +139,29 @@ describe('nginx, which staples whatever a file holds', () => {
     },
   )
 
+  test('is told until it takes a reload of a staple of a pair that the settings do not name any more', async () => {
+    instance = await StapleInstance.start('nginx')
+    await instance.staple()
+    const { directory } = instance.machine.terminator
+    const { certificate } = makeCertificate(join(directory, 'elsewhere'))
+    instance.set(`NGINX_STAPLES=${certificate}=${join(directory, 'others', 'other.ocsp')}`)
+    const reload = instance.get('NGINX_RELOAD')
+    const unreachable = { environment: { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' } }
+    instance.set('NGINX_RELOAD=false')
+    const { line } = await instance.run('all', unreachable)
+    expect(line).toMatchObject({ error: 'endpoint-unreachable', withdrawn: 1 })
+    expect(line.detail).toContain('bringing back what ran before failed')
+    expect(await instance.stapled()).not.toBeNull()
+    instance.set(`NGINX_RELOAD=${reload}`)
+    expect((await instance.run('all', unreachable)).line).toMatchObject({
+      error: 'endpoint-unreachable',
+      withdrawn: 0,
+    })
+    await expect.poll(() => instance.stapled()).toBeNull()
+    expect((await instance.run()).line).toMatchObject({ result: 'applied', withdrawn: 0 })
+    expect((await instance.run()).line.result).toBe('unchanged')
+  })
+
   test('is given the delivered response where it staples another of the same times', async () => {
     instance = await StapleInstance.start('nginx')
     const der = await instance.staple()

@@ -95,7 +95,7 @@ function meddleWithStaples({ machines }: Testbed): void {
 /** The program keeps what it is told to remove, and does not look whether it is gone. */
 const skipWithdrawal = (template: unknown) =>
   withProgram(template, {
-    file: 'staples.py',
+    file: 'judge.py',
     text: 'if entry.state != "staple":\n                return []',
     other: 'if entry.state != "staple":\n                return None',
   })

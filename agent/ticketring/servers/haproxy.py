@@ -382,4 +382,5 @@ def _is_same(path: str, other: str) -> bool:
         return False
 
 
-KEYS, STAPLES = HaproxyKeys, HaproxyStaples
+KEYS = HaproxyKeys
+STAPLES = HaproxyStaples

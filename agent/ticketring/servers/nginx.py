@@ -269,4 +269,5 @@ def _read(path: str) -> str:
         return file.read(4096).rstrip("\0").replace("\0", " ")
 
 
-KEYS, STAPLES = NginxKeys, NginxStaples
+KEYS = NginxKeys
+STAPLES = NginxStaples

@@ -109,7 +109,7 @@ describe('what a document carries', () => {
       ).toSorted(),
     )
     expect([...staples].filter((path) => !ring.has(path))).toEqual(
-      paths('entry', 'ocsp', 'places', 'staples'),
+      paths('entry', 'judge', 'ocsp', 'places', 'staples', 'store', 'withdrawal'),
     )
   })
 
@@ -122,6 +122,20 @@ describe('what a document carries', () => {
       expect(kinds).toEqual(['nginx'])
     },
   )
+
+  it.each([
+    ['ring', 'KEYS', 'STAPLES'],
+    ['staples', 'STAPLES', 'KEYS'],
+  ] as const)('of a %s: of each kind of server what it offers for that alone', (capability, own, other) => {
+    const offered = PROGRAM.sources.filter(({ text }) => new RegExp(`^${own} = `, 'm').test(text))
+    expect(offered).not.toEqual([])
+    for (const { path, text: whole } of offered) {
+      const text = programFor(capability, PROGRAM, KINDS).sources.find((source) => source.path === path)?.text
+      const classOf = (name: string) => `class ${new RegExp(`^${name} = (.*)`, 'm').exec(whole)?.[1]}(`
+      expect(text).toContain(classOf(own))
+      expect(text).not.toContain(classOf(other))
+    }
+  })
 
   it('has the module of each kind that a ring or a set may name', () => {
     const paths = PROGRAM.sources.map(({ path }) => path)

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AGENT, buildProgram } from '../../../infra/program/program.ts'
-import { withoutRemarks } from '../../../infra/program/python-source.ts'
+import { withoutOffer, withoutRemarks } from '../../../infra/program/python-source.ts'
 
 /** Python's own opinion: both parse to the same tree but for idle strings and types, and none of these is left, nor a comment. */
 const JUDGE = `
@@ -20,7 +20,13 @@ def bodies(tree):
                 yield node, name, getattr(node, name)
 
 def is_for_checkers(node):
+    if isinstance(node, ast.ImportFrom) and node.module == "typing":
+        node.names = [each for each in node.names if each.name != "TYPE_CHECKING"]
+        return not node.names
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+def is_of_class(node):
+    return isinstance(node.annotation, ast.Subscript) and getattr(node.annotation.value, "id", "") == "ClassVar"
 
 def types(tree):
     for node in ast.walk(tree):
@@ -29,8 +35,9 @@ def types(tree):
         if isinstance(node, ast.arg) and node.annotation is not None:
             yield node, "annotation"
     for node, _, body in bodies(tree):
-        if not isinstance(node, ast.ClassDef):
-            yield from ((each, "annotation") for each in body if isinstance(each, ast.AnnAssign) and each.value is not None)
+        for each in body:
+            if isinstance(each, ast.AnnAssign) and each.value and (not isinstance(node, ast.ClassDef) or is_of_class(each)):
+                yield each, "annotation"
 
 def untyped(node):
     if isinstance(node, ast.AnnAssign) and node.annotation is None:
@@ -62,7 +69,7 @@ def judge(source, delivered):
         "same": bare(source) == bare(delivered),
         "idle": sum(is_idle(each) for _, _, body in bodies(ast.parse(delivered)) for each in body),
         "remarks": remarks(delivered),
-        "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(is_for_checkers, ast.walk(ast.parse(delivered)))),
+        "types": sum(1 for _ in types(ast.parse(delivered))) + delivered.count("TYPE_CHECKING"),
         "wide": wide(delivered),
     }
 
@@ -178,6 +185,12 @@ describe('a source without its remarks and types', () => {
       'imports for type checkers',
       'import a\nif TYPE_CHECKING:\n    import b\n\n    class C(Protocol):\n        def f(self) -> int: ...\n\n\nx = 1\nif x:\n    import d\n',
     ],
+    ['the import of their name', 'from typing import TYPE_CHECKING\nx = 1\n'],
+    ['their name beside others', 'from typing import TYPE_CHECKING, Generic, TypeVar\nx = 1\n'],
+    [
+      "types of a class's own variables",
+      'class A(NamedTuple):\n    a: int = 1\n    b: ClassVar[str] = "x"\n    c: ClassVar[B[C, D]] = ()\n',
+    ],
     ['joined lines', 'x = 1 + \\\n    2\ny = 1 \\\n\nz = [1, \\\n  2]\nif x and \\\n   y:\n    pass\n'],
     ['trailing spaces and odd indentation', 'if 1:   \n  x = 1   # a\n  if x:\n         y = 2  \n'],
     ['names that begin as definitions do', 'definition = 1\nclassic = 2\n"no docstring"\n'],
@@ -205,8 +218,25 @@ describe('a source without its remarks and types', () => {
     ['a tab', 'if x:\n\ty = 1\n', /no control character .* line 2/],
     ['letters of other alphabets', 'x = "ü"\n', /ASCII .* line 1/],
     ['a docstring that the program reads', '"""Help."""\nprint(__doc__)\n', /reads no docstring .* line 2/],
+    ['another use of it', 'if not TYPE_CHECKING:\n    x = 1\n', /alone in sample.py, line 1/],
     ['a type that the program reads', 'def f(a: int): ...\nprint(f.__annotations__)\n', /no types .* line 2/],
   ])('is refused: %s', (_, source, reason) => {
     expect(() => withoutRemarks(source, 'sample.py')).toThrow(reason)
+  })
+})
+
+describe('a source without what it offers', () => {
+  const before = 'import a\nclass A:\n b = 1\n'
+  const after = 'def f():\n class A: pass\nKEYS = A\n'
+
+  it('lacks that class, whatever its strings look like, and its name', () => {
+    const offer = 'class B(A):\n c = """\nclass A:\n"""\n def f(self):\n  pass\n'
+    expect(withoutOffer(`${before}${offer}${after}STAPLES = B\n`, 'STAPLES', 'sample.py')).toBe(
+      before + after,
+    )
+  })
+
+  it('is the same where it offers nothing by that name', () => {
+    expect(withoutOffer(before + after, 'STAPLES', 'sample.py')).toBe(before + after)
   })
 })
