@@ -28,10 +28,10 @@ const ONE_FAILED = delivered(FLEET, [failed('i-4')])
 
 describe('what is delivered', () => {
   it('waits for the last command, whatever else is to be done', () => {
-    const open = { id: 'c-2', sentAt: START, judged: false }
-    const two = delivered(FLEET, [], { commands: [{ id: 'c-1', sentAt: START, judged: false }, open] })
+    const commands = ['c-0', 'c-1', 'c-2'].map((id) => ({ id, sentAt: START, judged: false }))
+    const three = delivered(FLEET, [], { commands })
     for (const byHand of [false, true])
-      expect(decide(two, { byHand })).toEqual({ action: 'await', reason: 'command c-2 is under way' })
+      expect(decide(three, { byHand })).toEqual({ action: 'await', reason: 'command c-2 is under way' })
   })
 
   it('is sent to all at first, with a ramp', () => {
@@ -118,6 +118,13 @@ describe('a redelivery', () => {
     expect(decide(unsent, { now: instant(90) })).toMatchObject({ action: 'send' })
     expect(decide({ ...NEW, nextAt: instant(90) }, { now: instant(89) })).toMatchObject({ action: 'send' })
     expect(decide({ ...NEW, unsent: 'Throttled' }, { now: instant(89) })).toMatchObject({ action: 'send' })
+  })
+
+  it('that was refused is no reason not to see, once it is due, that the roll call has changed', () => {
+    const joined = { fleet: fleetOf(membersOf(5)), carried: { baseline: { members: 5, at: START } } }
+    const unsent = { ...ONE_FAILED, unsent: 'Throttled', nextAt: instant(90) }
+    expect(decide(unsent, { ...joined, now: instant(89) })).toMatchObject({ action: 'hold' })
+    expect(decide(unsent, { ...joined, now: instant(90) })).toMatchObject({ action: 'judge' })
   })
 
   it.each([false, true])('with none of the missing online waits for them; late: %s', (isLate) => {

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest'
+import { countFailures, MOST_FAILURES, textOf } from '../../lambda/fleet/cause.ts'
 import { stragglersOf, weigh } from '../../lambda/fleet/convergence.ts'
 import { type DeliveryState, fitDeliveryState, MOST_STRAGGLERS } from '../../lambda/fleet/delivery-state.ts'
 import type { Heard } from '../../lambda/fleet/evidence.ts'
-import { countFailedBy } from '../../lambda/fleet/instance-remedies.ts'
+import { countFailedBy, failedBy } from '../../lambda/fleet/instance-remedies.ts'
 import type { Verdict } from '../../lambda/ring/confirmation.ts'
 
 it('a machine whose guarded listener was opened is among the few that a record has room for', () => {
@@ -29,4 +30,28 @@ it('all that fail for one cause are counted, though a record names few of them',
   expect(written.stragglers.length).toBeLessThanOrEqual(MOST_STRAGGLERS)
   expect(countFailedBy('auth-bypass', written)).toBe(members.length - 1)
   expect(countFailedBy('unheard', written)).toBe(1)
+})
+
+it('causes are counted by code, those of most machines first, eight at most', () => {
+  const causes = Array.from({ length: 9 }, (_, at) => ({ code: `code-${at}`, detail: '' }))
+  const counted = countFailures([...causes, { code: 'code-8', detail: 'x' }, { code: 'code-8', detail: '' }])
+  expect(counted).toHaveLength(MOST_FAILURES)
+  expect(counted.slice(0, 2)).toEqual([
+    { code: 'code-8', machines: 3 },
+    { code: 'code-0', machines: 1 },
+  ])
+})
+
+it('a machine is named with its own error, and by a sentence where it named none', () => {
+  expect(textOf({ code: 'busy', detail: 'since 10 s' })).toBe('busy: since 10 s')
+  expect(textOf({ code: 'busy', detail: '' })).toBe('busy')
+  expect(textOf({ code: 'unheard', detail: 'has not answered' })).toBe('has not answered')
+})
+
+it('those that failed for one cause are named, and counted where the record counts none', () => {
+  const stragglers = ['busy', 'unheard', 'busy'].map((code, at) => ({ id: `i-${at}`, code, detail: '' }))
+  expect(failedBy('busy', stragglers)).toEqual(['i-0', 'i-2'])
+  const delivery = { commands: [], attempts: 1, members: 3, confirmed: 0, stragglers }
+  expect(countFailedBy('busy', delivery)).toBe(2)
+  expect(countFailedBy('busy', { ...delivery, failures: [{ code: 'busy', machines: 9 }] })).toBe(9)
 })

@@ -4,7 +4,7 @@ export type Hits = Readonly<Record<string, number>>
 /** What one test is good for; the id is the same in each process. */
 export interface Lesson {
   readonly test: string
-  /** ms */
+  /** ms of the processor: what else the machine does has no part in it. */
   readonly cost: number
   readonly hits: Hits
 }
@@ -20,13 +20,19 @@ export interface Lessons {
   readonly unrepeatable: readonly string[]
 }
 
+/** A mutant that is to be tried, and the source that it is of. */
+export interface Target {
+  readonly id: string
+  readonly file: string
+}
+
 /** One process's work. */
 export interface Job {
   /** Files from the project's root. */
   readonly tests: readonly string[]
   /** Sources with all their mutants behind switches, by file. */
   readonly sources: ReadonlyMap<string, string>
-  readonly mutants: readonly string[]
+  readonly mutants: readonly Target[]
   /** From an earlier process: the tests are not run without mutants again. */
   readonly lessons?: Lessons
 }

@@ -10,9 +10,10 @@ export async function learn(tests: readonly RunnerTestCase[]): Promise<Lessons> 
     switches.currentTestId = test.id
     const first = await runTest(test)
     switches.currentTestId = undefined
-    const begun = performance.now()
+    const begun = process.cpuUsage()
     const again = await runTest(test)
-    const cost = performance.now() - begun
+    const { user, system } = process.cpuUsage(begun)
+    const cost = (user + system) / 1000
     if (first !== 'passed') failed.push(nameOf(test))
     else if (again !== 'passed') unrepeatable.push(nameOf(test))
     else lessons.push({ test: test.id, cost, hits: switches.mutantCoverage?.perTest[test.id] ?? {} })

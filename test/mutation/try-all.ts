@@ -21,7 +21,7 @@ export async function tryAll(job: Omit<Job, 'lessons'>, tell: (tried: number) =>
   let lessons: Lessons | undefined
   let spoilt: string | undefined
   while (true) {
-    const mutants = job.mutants.filter((id) => !tried.has(id))
+    const mutants = job.mutants.filter(({ id }) => !tried.has(id))
     const last = await runProcess({ ...job, mutants, ...(lessons && { lessons }) }, (finding) => {
       if (finding.kind === 'learned') lessons = finding.lessons
       if (finding.kind === 'tried') tell(tried.set(finding.mutant, finding.killed).size)

@@ -1,9 +1,9 @@
 import type { RunnerTestCase } from 'vitest'
-import type { Finding, Lesson, Lessons } from './findings.ts'
+import type { Finding, Lesson, Lessons, Target } from './findings.ts'
 import { type Ending, runTest } from './run-test.ts'
 import { switches } from './switches.ts'
 
-/** ms of tests that try one mutant: what so many do not notice is a gap near it. */
+/** ms of the processor for the tests that try one mutant: what so many do not notice is a gap near it. */
 const BUDGET = 3000
 /** How many times as often as in the unchanged test a mutant may be passed before it counts as a loop without end. */
 const HIT_FACTOR = 100
@@ -14,22 +14,23 @@ const PATIENCE_MORE = 5000
 
 interface Known extends Lesson {
   readonly run: RunnerTestCase
-  kills: number
+  /** How many mutants it has killed, by their sources. */
+  readonly kills: Map<string, number>
 }
 
 /** Tries one mutant after the other. @returns false where one left the process unfit for those after it. */
 export async function tryMutants(
-  mutants: readonly string[],
+  mutants: readonly Target[],
   known: readonly Known[],
   say: (finding: Finding) => void,
 ): Promise<boolean> {
-  for (const mutant of mutants) {
+  for (const { id: mutant, file } of mutants) {
     let ending: Ending = 'passed'
-    for (const test of worthwhile(mutant, known)) {
+    for (const test of worthwhile(mutant, file, known)) {
       say({ kind: 'trying', mutant })
       ending = await runUnder(mutant, test)
       if (ending === 'passed') continue
-      test.kills += 1
+      test.kills.set(file, killsOf(test, file) + 1)
       // What an earlier mutant left behind must not be what failed this one.
       if (ending === 'failed' && (await runTest(test.run)) !== 'passed') {
         say({ kind: 'spoilt', mutant })
@@ -48,13 +49,13 @@ export function knownFrom(tests: readonly RunnerTestCase[], lessons: Lessons): r
   const byId = new Map(tests.map((test) => [test.id, test]))
   return lessons.tests.flatMap((lesson) => {
     const run = byId.get(lesson.test)
-    return run === undefined ? [] : [{ ...lesson, run, kills: 0 }]
+    return run === undefined ? [] : [{ ...lesson, run, kills: new Map() }]
   })
 }
 
-/** The cheapest first, and sooner the more it has killed, as far as the time lasts. */
-function* worthwhile(mutant: string, known: readonly Known[]): Generator<Known> {
-  const rank = ({ cost, kills }: Known) => cost / (1 + kills)
+/** The cheapest first, and sooner the more it has killed of the same source, as far as the time lasts. */
+function* worthwhile(mutant: string, file: string, known: readonly Known[]): Generator<Known> {
+  const rank = (test: Known) => test.cost / (1 + killsOf(test, file))
   const passing = known.filter(({ hits }) => mutant in hits).sort((one, other) => rank(one) - rank(other))
   let spent = 0
   for (const test of passing) {
@@ -62,6 +63,10 @@ function* worthwhile(mutant: string, known: readonly Known[]): Generator<Known> 
     spent += test.cost
     yield test
   }
+}
+
+function killsOf({ kills }: Known, file: string): number {
+  return kills.get(file) ?? 0
 }
 
 async function runUnder(mutant: string, test: Known): Promise<Ending> {
