@@ -2,6 +2,7 @@
 import type { Place } from '../../lambda/kernel/inspection.ts'
 import { object, optional, type Settings, type Values } from '../../lambda/kernel/settings.ts'
 import type { VerifyListener } from '../fleet/machines.ts'
+import { dnsdistKeys } from './dnsdist.ts'
 import { h2oKeys } from './h2o.ts'
 import { haproxyKeys, haproxyStaples } from './haproxy.ts'
 import { nginxKeys, nginxStaples } from './nginx.ts'
@@ -12,6 +13,7 @@ export const KEY_SERVERS = {
   haproxy: optional(object(haproxyKeys.settings)),
   nginx: optional(object(nginxKeys.settings)),
   h2o: optional(object(h2oKeys.settings)),
+  dnsdist: optional(object(dnsdistKeys.settings)),
 }
 export type KeyServers = Values<typeof KEY_SERVERS>
 type KeyKind = keyof KeyServers
@@ -20,6 +22,7 @@ const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
   haproxy: haproxyKeys,
   nginx: nginxKeys,
   h2o: h2oKeys,
+  dnsdist: dnsdistKeys,
 }
 
 /** Of a set of certificates. */

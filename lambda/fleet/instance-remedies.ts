@@ -28,9 +28,11 @@ export const COMMON_REMEDIES: Readonly<Record<CommonError, string>> = {
   'disk-full': 'Make room on its tmpfs',
   'write-failed': "Check the owner's name and the directory's mode",
   'server-not-running': 'Start the terminator: its files are in place',
-  'socket-refused': 'Compare the "stats socket" of haproxy.cfg with the setting',
+  'socket-refused':
+    'Compare the "stats socket" of haproxy.cfg, or the "controlSocket" of dnsdist, with the setting',
   'socket-not-admin': 'Give the "stats socket" the level admin',
-  'socket-unexpected': 'See that a "tls-ticket-keys" of the running configuration names the key file',
+  'socket-unexpected':
+    'Compare the running configuration with what the detail wants: the key file, of dnsdist three keys and no rotation',
   'config-test-failed': "Correct the server's configuration as the detail says",
   'reload-failed': 'Try the reload command by hand there',
   'reload-not-taken': "Read nginx's error log there",

@@ -8,6 +8,7 @@ import { type Layout, toLayout } from '../../lambda/ring/layouts.ts'
 import { parseResultLine, type ResultLine } from '../../lambda/ring/result-line.ts'
 import { advance, genesis, keysOf, type Ring, serialiseRing } from '../../lambda/ring/ring.ts'
 import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
+import { startDnsdist } from './dnsdist.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
 import { startH2o } from './h2o.ts'
 import { SERVER_NAME } from './identity.ts'
@@ -50,6 +51,7 @@ const STARTS: Readonly<Record<Kind, (ring: Ring, keySize: 80 | 48) => Promise<Te
   nginx: ({ current, next, previous }, keySize) =>
     startNginx([current, next, previous].map((key) => toLayout(key, `nginx-${keySize}`))),
   h2o: startH2o,
+  dnsdist: startDnsdist,
 }
 
 export class Instance {

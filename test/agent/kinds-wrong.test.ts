@@ -2,9 +2,10 @@
 import { chownSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Instance, NO_WAIT } from './instance.ts'
-import { refused, startOneBehind } from './machine.ts'
+import { type Instance, NO_WAIT, ringOf } from './instance.ts'
+import { failed, refused, startOneBehind } from './machine.ts'
 import { UID } from './other-user.ts'
+import { takeTicket } from './sessions.ts'
 
 let machine: Instance
 afterEach(() => machine.stop())
@@ -20,7 +21,7 @@ async function reconfigure(file: string, change: (text: string) => string): Prom
   await machine.terminator.restart()
 }
 
-test.runIf(process.getuid?.() === 0).each(['h2o'] as const)(
+test.runIf(process.getuid?.() === 0).each(['h2o', 'dnsdist'] as const)(
   '%s whose file is of a user that the settings do not name',
   async (kind) => {
     ;[machine] = await startOneBehind(kind)
@@ -49,5 +50,63 @@ describe('h2o', () => {
     utimesSync(keyFile, later, later)
     expect((await machine.run()).line).toMatchObject({ result: 'applied', generation: 2 })
     expect(statSync(keyFile).mtimeMs / 1000).toBe(later + 1)
+  })
+})
+
+describe('dnsdist', () => {
+  test('that adds random keys by itself', async () => {
+    ;[machine] = await startOneBehind('dnsdist')
+    await reconfigure('dnsdist.conf', (text) =>
+      text.replace('ticketsKeysRotationDelay=0', 'ticketsKeysRotationDelay=43200'),
+    )
+    expect(await refused(machine, 'socket-unexpected')).toContain(
+      'wanted ticketsKeysRotationDelay=0, found 43200',
+    )
+  })
+
+  test('that would keep more than three keys, which shows once they are loaded', async () => {
+    ;[machine] = await startOneBehind('dnsdist')
+    await reconfigure('dnsdist.conf', (text) =>
+      text.replaceAll('numberOfTicketsKeys=3', 'numberOfTicketsKeys=5'),
+    )
+    expect(await refused(machine, 'socket-unexpected')).toContain('wanted numberOfTicketsKeys=3, found 5')
+  })
+
+  test('whose console has another secret than the configuration', async () => {
+    ;[machine] = await startOneBehind('dnsdist')
+    const file = join(machine.terminator.directory, 'dnsdist.conf')
+    const text = readFileSync(file, 'utf8')
+    const secret = /setKey\("(.*)"\)/.exec(text)?.[1] as string
+    writeFileSync(file, text.replace(secret, Buffer.alloc(32, 7).toString('base64')))
+    const detail = await refused(machine, 'socket-refused')
+    expect(detail).toContain('another secret, or none (setKey)')
+    expect(detail).not.toContain(secret)
+  })
+
+  test('whose console is not there though it serves', async () => {
+    ;[machine] = await startOneBehind('dnsdist')
+    await reconfigure('dnsdist.conf', (text) => text.replace('controlSocket', '-- controlSocket'))
+    const before = machine.files()
+    expect((await failed(machine, 'socket-refused')).line.detail).toContain('(controlSocket)')
+    expect(machine.files()).toBe(before)
+  })
+
+  test('whose client is no program of this machine', async () => {
+    ;[machine] = await startOneBehind('dnsdist')
+    machine.set('DNSDIST_CONSOLE=/nowhere/dnsdist -c')
+    expect(await refused(machine, 'tool-missing')).toContain('/nowhere/dnsdist')
+  })
+
+  test('of whose frontends the settings name some: the others keep their keys', async () => {
+    const [started, next] = await startOneBehind('dnsdist')
+    machine = started
+    const { plain, other } = machine.terminator.ports
+    const before = (await takeTicket(other)).subarray(0, 16).toString('hex')
+    machine.set(`DNSDIST_FRONTENDS=127.0.0.1:${plain}`)
+    expect((await machine.run()).line).toMatchObject({ result: 'applied', encryptsWith: next.current.name })
+    expect((await takeTicket(other)).subarray(0, 16).toString('hex')).toBe(before)
+    machine.set('DNSDIST_FRONTENDS=127.0.0.1:1')
+    machine.publish(ringOf(3))
+    expect(await refused(machine, 'socket-unexpected')).toContain('127.0.0.1:1')
   })
 })

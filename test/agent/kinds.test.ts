@@ -29,7 +29,7 @@ async function between(from: Instance, to: Instance): Promise<boolean[]> {
   )
 }
 
-describe.each(['h2o'] as const)('%s', (kind) => {
+describe.each(['h2o', 'dnsdist'] as const)('%s', (kind) => {
   test('resumes every ticket through an advance, its own and those of a machine that is one behind', async () => {
     const ring = ringOf(1)
     const [ahead, behind] = [await startMachine(kind, ring), await startMachine(kind, ring)]
@@ -59,7 +59,7 @@ describe.each(['h2o'] as const)('%s', (kind) => {
   test('keeps a connection that is open while it loads', async () => {
     const [machine] = await oneBehind(kind)
     const socket = connect({
-      port: portOf(machine),
+      port: kind === 'dnsdist' ? machine.terminator.ports.other : portOf(machine),
       host: '127.0.0.1',
       servername: SERVER_NAME,
       rejectUnauthorized: false,

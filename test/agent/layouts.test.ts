@@ -18,6 +18,7 @@ describe.each([
   ['nginx', 80],
   ['nginx', 48],
   ['h2o', 80],
+  ['dnsdist', 80],
 ] as const)('%s with keys of %i bytes', (server, keySize) => {
   test('a ticket made after an apply carries the MAC of our current key, and not that of a swapped one', async () => {
     const ring = ringOf(1)
