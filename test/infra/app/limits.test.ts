@@ -26,9 +26,8 @@ const policyOf = (length: number) => ({ Version: '2012-10-17', Statement: ['x'.r
 describe('what no deploy would get through is refused at synth', () => {
   it('more rings than a template has bytes for: fifteen fit, as docs/operations.md says', () => {
     expect(problemsOf(15, { shared: false })).toEqual([])
-    expect(problemsOf(19, { shared: false })).toEqual([
-      expect.stringMatching(/^the template: wanted at most 1000000 bytes.*; got 1[01]\d{5}\b/),
-    ])
+    const [problem] = problemsOf(19, { shared: false })
+    expect(problem).toMatch(/^the template: wanted at most 1000000 bytes.*; got 1[01]\d{5}\b/)
   })
 
   it('more resources than a stack may have, beside the bytes', () => {
