@@ -53,7 +53,7 @@ function isUnproved({ facts, values: { client, verify } }: NamedServer): boolean
   return verify.some((listener) => isGuarded(listener) && !isUnix(listener.address))
 }
 
-/** Notes keys of which one server holds half of what another holds whole: whoever breaks into the one has it easier. */
+/** Notes keys of which one server holds half of what another holds whole: an attacker in the one has it easier. */
 export function refuseHalves({ servers }: Pick<RingConfiguration, 'servers'>, ring: Place): void {
   const named = namedIn(servers).map(({ kind, facts, values }) => ({ kind, takes: facts.takes(values) }))
   if (!named.some(({ takes }) => takes === 'whole')) return

@@ -117,7 +117,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     expect(line).toMatchObject({ generation: ring.generation, encryptsWith: ring.current.name })
   })
 
-  test('a key file that somebody changed is put right', async () => {
+  test('a key file that an operator changed is put right', async () => {
     const ring = ringOf(1)
     instance = await Instance.start(server, ring)
     await instance.run()
@@ -158,7 +158,7 @@ describe('haproxy', () => {
     }
   })
 
-  test('a ring that somebody shifted by a blind push is loaded whole again', async () => {
+  test('a ring that an operator shifted by a blind push is loaded whole again', async () => {
     const ring = ringOf(1)
     instance = await Instance.start('haproxy', ring)
     await instance.run()

@@ -291,7 +291,7 @@ describe('on a machine that has it', () => {
     ['compiled and cut short', () => truncateSync(join(machine.library, A.hash, COMPILED), 100)],
     ['compiled and changed', () => appendFileSync(join(machine.library, A.hash, COMPILED), 'x')],
     [
-      'settings that somebody changed',
+      'settings that an operator changed',
       () => writeFileSync(join(machine.library, 'edge.conf'), 'SECRET=other\n'),
     ],
     ['what a run left that was killed', () => writeFileSync(join(machine.library, A.hash, '.new'), 'half')],

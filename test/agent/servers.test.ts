@@ -109,7 +109,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s listeners', (server) => {
     expect(await refused(error)).toContain(`127.0.0.1:${instance.terminator.ports[kind]}=${SERVER_NAME}`)
   })
 
-  test('one where nobody listens is verify-unreachable', async () => {
+  test('one where nothing listens is verify-unreachable', async () => {
     await oneBehind(server)
     const [port] = await freePorts(1)
     const plain = `127.0.0.1:${instance.terminator.ports.plain}=${SERVER_NAME}`
@@ -175,7 +175,7 @@ describe('haproxy', () => {
 
   test.each([
     ['a plain file in place of its socket', (path: string) => writeFileSync(path, '')],
-    ['a socket that nobody serves', abandonSocket],
+    ['a socket that no process serves', abandonSocket],
   ])('a server that answers, with %s, is socket-refused', async (_, leave) => {
     await oneBehind('haproxy')
     const { path } = await throughRelay()

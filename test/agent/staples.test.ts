@@ -146,7 +146,7 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     expect(await instance.condition()).toEqual(before)
   })
 
-  test('a staple that somebody removed is put back', async () => {
+  test('a staple that an operator removed is put back', async () => {
     const der = await stapling(server)
     rmSync(instance.file)
     expect((await instance.run()).line).toMatchObject({ result: 'applied', installed: 1 })

@@ -53,7 +53,7 @@ async function outcome(endpoint: string, requestHandler: object = {}): Promise<T
   throw new Error('it succeeded')
 }
 
-/** Resolves no name, without asking anybody. */
+/** Resolves no name, without asking a name server. */
 const nameless = new http.Agent({
   lookup: (host, _, done) =>
     done(Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND' }), '', 4),
@@ -68,7 +68,7 @@ describe('why AWS was not reached', () => {
     })
   })
 
-  it('is a port that nobody listens on', async () => {
+  it('is a port on which nothing listens', async () => {
     const port = await serve(() => {})
     await new Promise((done) => closing.pop()?.close(done))
     expect(await outcome(`http://127.0.0.1:${port}`)).toMatchObject({ code: 'aws-unreachable' })

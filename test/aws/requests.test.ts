@@ -121,7 +121,7 @@ describe('a command', () => {
     expect(await sender.resultOf(command, machineId(9))).toBeUndefined()
   })
 
-  it('that is not ramped goes to all it names at once, whoever fails', async () => {
+  it('that is not ramped goes to all it names at once, whichever machine fails', async () => {
     const { ssm } = clients(aws)
     const sent = tap(ssm)
     const order = { generation: 7, to: [machineId(1), machineId(3)], ramp: false, timeout: 47 }

@@ -153,7 +153,7 @@ describe('what goes wrong on the way', () => {
     )
   })
 
-  it('does not wait for one that says nothing, or for a name that nobody resolves', async () => {
+  it('does not wait for one that says nothing, or for a name that does not resolve', async () => {
     const silent = await serve(() => {})
     const quick = responders({ deadline: 200 })
     await expect(quick.ask(get(silent.url()))).rejects.toEqual(refused('responder-timeout'))
@@ -171,7 +171,7 @@ describe('what goes wrong on the way', () => {
     await expect(responders().ask(get(within.url()))).rejects.toEqual(refused('responder-reset'))
   })
 
-  it('names a port where nobody listens, a name that is none, and a server that is none of HTTP', async () => {
+  it('names a port where nothing listens, a name that is none, and a server that is none of HTTP', async () => {
     const gone = await TestServer.start(good)
     const url = gone.url()
     await gone.close()
@@ -417,7 +417,7 @@ describe('TLS', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
   const resolve = named({ 'ocsp.example': ['127.0.0.1'], 'other.example': ['127.0.0.1'] })
 
-  it('is verified: an authority that nobody knows, and a name that is not in the certificate', async () => {
+  it('is verified: an authority that is not trusted, and a name that is not in the certificate', async () => {
     const server = await serve(good, secure)
     const asking = responders({ resolve })
     await expect(asking.ask(get(server.url('/', 'ocsp.example')))).rejects.toEqual(refused('responder-tls'))

@@ -111,7 +111,7 @@ describe('a reader that has left', () => {
     },
   )
 
-  it('of a ring that is adopted learns nothing of it, nor does anybody else', async () => {
+  it('of a ring that is adopted learns nothing of it, nor does any other program', async () => {
     const argv = [...node('local/adopt.ts'), '--ring', 'edge', '--layout', 'haproxy-80', keyFile()]
     expect(JSON.parse((await run(argv)).stdout)).toMatchObject({ ring: 'edge', generation: '1' })
     expect(await run(argv, { unread: true })).toEqual({ code: 0, stdout: '', stderr: '' })

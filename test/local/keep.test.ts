@@ -200,7 +200,7 @@ describe('a rehearsal that stays up', () => {
     })
   })
 
-  it('answers quietly where nobody reads', async () => {
+  it('answers quietly where its reader has left', async () => {
     const child = spawn(process.execPath, [...tsx, 'local/invoke.ts', 'rotate', '{"action":"status"}'])
     child.stdout.destroy()
     let stderr = ''

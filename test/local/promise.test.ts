@@ -37,7 +37,7 @@ describe('a ticket is retired', () => {
     expect(retired(3, {}, DRAINING - 1)).toBe(false)
   })
 
-  it('never while a delivery runs, nor under a key that nobody knows', () => {
+  it('never while a delivery runs, nor under a key that no ring had', () => {
     expect(retired(3, { delivering: true })).toBe(false)
     expect(retired(undefined)).toBe(false)
   })

@@ -73,7 +73,7 @@ describe('a key is found in', () => {
     expect(findingsIn(clean, [], [directory])).toEqual([{ kind: 'file', where: join(folder, '_script.sh') }])
   })
 
-  it('a file at the top of the temporary folder, whoever wrote it', () => {
+  it('a file at the top of the temporary folder, whichever process wrote it', () => {
     const file = join(tmpdir(), `ticketring-planted-${process.pid}`)
     writeFileSync(file, ring.current.reveal().aes)
     try {

@@ -88,7 +88,7 @@ describe('a rehearsal', () => {
       'the function says that 0 of 1 machines hold their staples',
       { stapleStatus: { members: 1, confirmed: 0 } },
     ],
-    ['somebody was denied GetSecretValue', { failures: ['somebody was denied GetSecretValue'] }],
+    ['the function was denied GetSecretValue', { failures: ['the function was denied GetSecretValue'] }],
   ])('is none: %s', (problem, bent) => {
     expect(problemsOf({ ...good, ...bent })).toEqual([expect.stringContaining(problem)])
   })

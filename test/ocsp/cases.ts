@@ -88,7 +88,7 @@ export const CASES: readonly Case[] = [
     verdict: 'good',
   },
   {
-    what: 'certificates that nobody asked for',
+    what: 'certificates that were not asked for',
     spec: { certificates: [STRANGER.leaf.der] },
     verdict: 'good',
   },

@@ -37,7 +37,7 @@ describe('a certificate made by the openssl command with an odd field', () => {
     expect(names.get('a name of Japanese')).toBe('CN=認証局')
   })
 
-  test('may be sent along by anybody, as the signer too: the response is judged', () => {
+  test('may be sent along by any responder, as the signer too: the response is judged', () => {
     for (const [what, der] of odd) {
       expect(judge(P256, build(P256, { spec: { certificates: [der] } })).verdict, what).toBe('good')
     }

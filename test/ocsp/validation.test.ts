@@ -44,7 +44,7 @@ describe('algorithms', () => {
     expect(judge(RSA, response, { allowSha1: true }).verdict).toBe('good')
   })
 
-  test('an RSA key that anybody can factor is refused', () => {
+  test('an RSA key that can be factored is refused', () => {
     const weak = rsaPair(768)
     const from = group('weak', weak, SCHEMES.rsa, weak)
     expect(broken(judge(from, build(from, {})))).toEqual(['V8'])

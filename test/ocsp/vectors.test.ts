@@ -51,7 +51,7 @@ function judge({ response, issuer, certificate, time, what }: Vector) {
   return validateResponse(readFileSync(join(VECTORS ?? '', response)), subject, options)
 }
 
-test('whoever has published responses names their folder, and no other', () => {
+test('a tester who has published responses names their folder, and no other', () => {
   expect(VECTORS === undefined || existsSync(join(VECTORS, 'manifest.tsv'))).toBe(true)
 })
 

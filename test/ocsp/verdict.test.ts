@@ -53,7 +53,7 @@ describe('what the owner decides', () => {
     expect(produced(began - 301)).toEqual(['V12'])
   })
 
-  test('whoever judges the past may hold what was produced after it', () => {
+  test('a judge of the past may hold what was produced after it', () => {
     const response = build(P256, { spec: { producedAt: at(1) } })
     expect(judge(P256, response, { heldAt: at(2) }).verdict).toBe('good')
     const late = build(P256, { spec: { producedAt: at(301 * 24) } })
@@ -61,7 +61,7 @@ describe('what the owner decides', () => {
   })
 })
 
-describe('a nonce that nobody sent', () => {
+describe('a nonce that was not sent', () => {
   test('is left alone, whatever it is, and so is its absence', () => {
     const nonce = (value: Buffer) =>
       build(P256, { spec: { extensions: [extension('1.3.6.1.5.5.7.48.1.2', value)] } })

@@ -26,7 +26,7 @@ async function expectRefusal(world: World, code: string, call: () => Promise<voi
 }
 
 describe('a step that is refused changes nothing', () => {
-  it.each(STEPS)('%s with a token that nobody began with', async (name) => {
+  it.each(STEPS)('%s with a token that no rotation began with', async (name) => {
     const world = await begun()
     await expectRefusal(world, 'token-unknown', () => step(world, name, UNKNOWN))
     await step(world, 'createSecret')

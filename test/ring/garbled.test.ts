@@ -101,10 +101,10 @@ describe('a label on an odd version', () => {
   it('AWSCURRENT of a form that no ring may name as its parent is refused before anything is staged', async () => {
     const world = await due()
     world.secret.values.set(
-      'with a space, somebody typed it here',
+      'with a space, an operator typed it',
       world.secret.values.get(current(world)) ?? '',
     )
-    world.secret.moveByHand('with a space, somebody typed it here')
+    world.secret.moveByHand('with a space, an operator typed it')
     await world.reconcile()
     world.clock.advance(TIMING.ticketLifetime)
     const before = [...world.secret.values.keys()]
@@ -117,7 +117,7 @@ const ODD = '0ddba11-0000-0000-0000-000000000000'
 const current = (world: World) => world.secret.holders.get('AWSCURRENT') ?? ''
 
 describe('the name of the next version', () => {
-  it.each(ODD_VALUES)('under which somebody has put %j is passed over', async (value) => {
+  it.each(ODD_VALUES)('under which an operator has put %j is passed over', async (value) => {
     for (const [origin, event] of [
       ['advance', { action: 'rotate' }],
       ['revoke', REVOKE],

@@ -132,7 +132,7 @@ describe('a roll call that is throttled', () => {
 })
 
 describe('a staged ring', () => {
-  it('is used by whoever comes soon after: one version, one ring', async () => {
+  it('is used by the invocation that comes soon after: one version, one ring', async () => {
     const world = await converged()
     world.clock.advance(TIMING.every)
     await expect(world.invoke({ action: 'rotate' }, withoutPromotion(world.ports()))).rejects.toBe(KILLED)

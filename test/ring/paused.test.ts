@@ -39,7 +39,7 @@ describe('a ring that starts paused', () => {
     expect(world.secret.values.size).toBe(1)
   })
 
-  it('pages nobody: its age is measured as none', async () => {
+  it('pages no operator: its age is measured as none', async () => {
     const world = paused()
     await world.reconcile()
     expect(world.eventLog.of('measured')).toMatchObject([

@@ -15,7 +15,7 @@ describe('of four machines', () => {
     expect(world.ring().generation).toBe(2)
   })
 
-  it('three may not: the rotation holds, and somebody is paged', async () => {
+  it('three may not: the rotation holds, and an operator is paged', async () => {
     const { world, answer } = await rotatedWith(1)
     expect(answer.decision).toMatchObject({
       action: 'hold',

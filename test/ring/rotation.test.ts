@@ -158,7 +158,7 @@ describe('a machine that has not confirmed', () => {
     expect(world.ring().generation).toBe(2)
   })
 
-  it('does not hold past maxKeyAge: forward secrecy wins, and somebody is paged', async () => {
+  it('does not hold past maxKeyAge: forward secrecy wins, and an operator is paged', async () => {
     const world = new World()
     const lost = world.fleet.instances[1]
     if (lost) lost.conduct = 'lose'
@@ -442,7 +442,7 @@ describe('what other hands did to the labels', () => {
 
   it('takes an abandoned AWSPENDING off after 30 minutes, and does not rotate before', async () => {
     const world = await converged()
-    await world.secret.stage('somebody-elses-version-0123456789ab', '{"x":"y"}')
+    await world.secret.stage('another-users-version-0123456789abcd', '{"x":"y"}')
     world.clock.advance(TIMING.every)
     expect((await world.scheduled()).decision).toMatchObject({
       action: 'hold',

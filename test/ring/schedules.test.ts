@@ -102,7 +102,7 @@ describe('a revoke without a token', () => {
   })
 })
 
-describe('a revoke that nobody asked for does not happen', () => {
+describe('a revoke that was not asked for does not happen', () => {
   it('though a tick has read the labels of before the commit of one that was staged, and of its successor', async () => {
     const world = await due()
     await killAt(await invoke(world, TOKENED), 'promote')

@@ -126,7 +126,7 @@ describe('one certificate of which the store', () => {
   })
 
   it.each(['', '{', 'null', '[]', '7', '{"v":2}', '\u0000', '{"v":1,"id":"%"}'])(
-    'holds what nobody wrote (%j): it is asked about as if there were none',
+    'holds what no function wrote (%j): it is asked about as if there were none',
     async (pattern) => {
       const text = pattern.replace('%', 'x'.repeat(5000))
       world.store.versions.get(world.id('www'))?.push(text)

@@ -266,7 +266,7 @@ describe('the delivery record', () => {
     expect(text.length).toBeLessThan(4096)
   })
 
-  it('fits a standard parameter, whoever is missing', () => {
+  it('fits a standard parameter, whichever machines are missing', () => {
     const stragglers = Array.from({ length: 500 }, (_, n) => ({
       id: `i-${n}`,
       code: 'objected',

@@ -92,7 +92,7 @@ describe('the schedule, tick by tick', () => {
     )
   })
 
-  it('never asks twice in a minute, never staples past the end, and withdraws what nobody renews', () => {
+  it('never asks twice in a minute, never staples past the end, and withdraws what is not renewed', () => {
     fc.assert(
       fc.property(ids, lives, fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), (id, life, ups) => {
         const up = (time: number) => ups[Math.floor(time / 7000) % ups.length] === true

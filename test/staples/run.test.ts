@@ -104,7 +104,7 @@ describe('a certificate with a responder', () => {
 })
 
 describe('a certificate without an OCSP URL', () => {
-  it('is a quiet state: nobody is asked, nothing is stored, nothing is measured against it', async () => {
+  it('is a quiet state: no responder is asked, nothing is stored, nothing is measured against it', async () => {
     world.add('www', {}, { ocsp: [] })
     await world.refresh()
     expect(asked()).toBe(0)
@@ -393,7 +393,7 @@ describe('unknown', () => {
 })
 
 describe('many withdrawals at once', () => {
-  it('are held, and somebody is woken: the staples stay', async () => {
+  it('are held, and an operator is paged: the staples stay', async () => {
     tickHourly()
     for (let n = 0; n < 5; n++) world.add(`c${n}`)
     await world.refresh()
@@ -531,7 +531,7 @@ describe('delivery', () => {
     expect((await world.refresh()).fleet.confirmed).toBe(1)
   })
 
-  it('tells everybody to look at the store where somebody had missed the last change', async () => {
+  it('tells all machines to look at the store where one had missed the last change', async () => {
     world.add('www')
     world.add('api')
     const [, lost] = world.fleet.machines

@@ -60,7 +60,7 @@ describe('two fetchers at once', () => {
     ['where there was a response before', true],
     ['where there was none', false],
   ])(
-    'leave the newer response in the store and on the machines, whoever writes last, %s',
+    'leave the newer response in the store and on the machines, whichever function writes last, %s',
     async (_, known) => {
       for (const [first, second] of [[older, newer] as const, [newer, older] as const]) {
         const world = await race(first, second, known)

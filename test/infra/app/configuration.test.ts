@@ -413,7 +413,7 @@ describe('one bent field', () => {
       'moon-base-1',
       'eu-west-1.evil.example',
     ].map((region): [string, object, string] => [
-      `a Region whose endpoints nobody here knows, ${region}`,
+      `a Region whose endpoints are not known here, ${region}`,
       { ...withRing({}), regions: [region] },
       'ticketring.regions[0]: wanted a Region of one of the partitions aws, aws-us-gov, aws-cn, aws-eusc',
     ]),

@@ -110,7 +110,7 @@ describe('every alarm', () => {
     for (const { AlarmActions } of alarmsOf(one)) expect(AlarmActions).toEqual([PAGE])
   })
 
-  it('tells nobody where no topic is configured', () => {
+  it('tells no operator where no topic is configured', () => {
     for (const { AlarmActions, OKActions, InsufficientDataActions } of alarmsOf(
       synthesiseTemplate(both).resources,
     ))
@@ -155,7 +155,7 @@ describe('what each alarm watches', () => {
     expect(alarmsOf(usual).map(({ AlarmName }) => AlarmName)).not.toContain('ticketring-edge-auth-bypass')
   })
 
-  it('function-errors: two failures in a quarter of an hour, so that one typing error pages nobody', () => {
+  it('function-errors: two failures in a quarter of an hour, so that one typing error pages no operator', () => {
     expect(flat(alarmOf('function-errors'))).toMatchObject({
       Namespace: 'AWS/Lambda',
       MetricName: 'Errors',
@@ -262,7 +262,7 @@ describe('what each alarm watches', () => {
     }
   })
 
-  it('a first deploy pages nobody: no alarm takes for bad what it has not seen', () => {
+  it('a first deploy pages no operator: no alarm takes for bad what it has not seen', () => {
     for (const { AlarmName, TreatMissingData, InsufficientDataActions } of alarms) {
       expect(['missing', 'notBreaching'], AlarmName).toContain(TreatMissingData)
       // An alarm begins without data, and what it begins with is no change: only a metric that was there can end.

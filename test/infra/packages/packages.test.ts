@@ -115,7 +115,7 @@ describe.each(KINDS)('the $kind', ({ build, install, remove }) => {
     }
   })
 
-  it('belongs to root, and nobody else may write it', () => {
+  it('belongs to root, and no other user may write it', () => {
     install(written(build(contents)))
     const modes = contents.entries.filter(({ kind }) => kind !== 'directory').length
     expect(listing()).toHaveLength(modes)

@@ -29,7 +29,7 @@ function copyOfAgent(name: string): string {
   return copy
 }
 
-it('is the same bytes, whoever built it and whenever', () => {
+it('is the same bytes, wherever and whenever it was built', () => {
   const umask = process.umask(0o077)
   try {
     expect(Buffer.from(buildProgram(copyOfAgent('other')).zipapp).equals(buildProgram().zipapp)).toBe(true)

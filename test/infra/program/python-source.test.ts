@@ -198,7 +198,7 @@ describe('a source without its remarks and types', () => {
       'words and operators',
       'x = 0x1F + 1_000.5e-3j if not 1 else ~2 ** -3 // 4 @ 5\ny: int = 3; z = x is y\nw = (a := 1) != 2\n',
     ],
-    ['letters of other alphabets where nobody but a reader sees them', '"""…"""\nx = 1  # ü\n'],
+    ['letters of other alphabets where only a reader sees them', '"""…"""\nx = 1  # ü\n'],
   ])('is the same program: %s', async (_, source) => {
     expect(await judge(source, withoutRemarks(source, 'sample.py'))).toEqual(NOTHING_LOST)
   })

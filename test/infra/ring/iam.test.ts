@@ -11,7 +11,7 @@ const throughTheSecret = {
   },
 }
 
-/** Everything that the template allows to anybody, and why. What is not here must not be there. */
+/** Everything that the template allows to any principal, and why. What is not here must not be there. */
 const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
   'EdgeRotationRole/rotate': [
     {
@@ -195,7 +195,7 @@ describe('who may take a role', () => {
 })
 
 describe("a key's policy", () => {
-  it('leaves access to the identity policies of the account and names nobody else', () => {
+  it('leaves access to the identity policies of the account and names no other principal', () => {
     expect(flat(resources.one('AWS::KMS::Key').Properties.KeyPolicy.Statement)).toEqual([
       {
         Action: 'kms:*',
@@ -234,9 +234,9 @@ describe("the secret's policy", () => {
       { VersionStage: 'AWSPENDING' },
       'ExplicitlyDenied',
     ],
-    ['nobody reads by VersionId', 'role/Admin', { VersionId: 'advance-1' }, 'ExplicitlyDenied'],
+    ['no other role reads by VersionId', 'role/Admin', { VersionId: 'advance-1' }, 'ExplicitlyDenied'],
     [
-      'nobody reads by VersionId and AWSCURRENT',
+      'no other role reads by VersionId and AWSCURRENT',
       'role/Admin',
       { VersionId: 'advance-1', VersionStage: 'AWSCURRENT' },
       'ExplicitlyDenied',
@@ -261,7 +261,7 @@ describe("the secret's policy", () => {
 
   it.each([
     [
-      'nobody else moves a label to an old version, to read it there',
+      'no other role moves a label to an old version, to read it there',
       'role/Admin',
       'UpdateSecretVersionStage',
       'ExplicitlyDenied',

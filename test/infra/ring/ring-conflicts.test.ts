@@ -122,7 +122,7 @@ describe('the Region', () => {
     ])
   })
 
-  it('is one for all ARNs even where nobody has said which', () => {
+  it('is one for all ARNs even where the owner has not said which', () => {
     const key = `arn:aws:kms:us-east-1:${ACCOUNT}:key/a-b`
     const rings = [{ ...exampleRing(), key }]
     expect(problemsOf({ rings, alarmTopic: topic('us-east-1') })).toEqual([])

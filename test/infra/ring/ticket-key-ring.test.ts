@@ -24,7 +24,7 @@ function stackOf(name: string): Stack {
   return new Stack(createApp({ outdir: join(outdir, name), bundle: false, validate: false }), name)
 }
 
-describe("TicketKeyRing in somebody else's app", { timeout: 120_000 }, () => {
+describe("TicketKeyRing in an owner's app", { timeout: 120_000 }, () => {
   it('warns of what keys of 48 bytes cost, and of whole ones not', () => {
     const warningsOf = (keySize: 48 | 80) => {
       const stack = stackOf(`Size${keySize}`)

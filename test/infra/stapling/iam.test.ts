@@ -6,7 +6,7 @@ import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from '../fl
 const SSM = `arn:<AWS::Partition>:ssm:${HERE}`
 const EC2 = `arn:<AWS::Partition>:ec2:${HERE}`
 
-/** Everything that the template allows to anybody, and why. What is not here must not be there. */
+/** Everything that the template allows to any principal, and why. What is not here must not be there. */
 const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
   'EdgeStaplesRefreshRole/staple': [
     {

@@ -24,7 +24,7 @@ function stackOf(name: string): Stack {
   return new Stack(createApp({ outdir: join(outdir, name), bundle: false, validate: false }), name)
 }
 
-describe("OcspStapling in somebody else's app", { timeout: 120_000 }, () => {
+describe("OcspStapling in an owner's app", { timeout: 120_000 }, () => {
   it('lets a role of that app read its staples, with nothing left for cdk-nag to find', () => {
     const stack = stackOf('Granted')
     const staples = new OcspStapling(stack, 'Quay', PROPS)

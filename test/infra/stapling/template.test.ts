@@ -242,7 +242,7 @@ describe('the stack tells', () => {
     for (const [lines, wanted] of facts) for (const fact of wanted) expect(lines.join('\n')).toContain(fact)
   })
 
-  it('whoever plays it: names and configuration of each set', () => {
+  it('for whatever plays it: names and configuration of each set', () => {
     expect(stapling).toMatchObject([
       {
         name: 'edge',

@@ -235,7 +235,7 @@ async function lasting(): Promise<LoopbackAws & AsyncDisposable> {
 }
 
 describe.concurrent('a command that expires', () => {
-  test('a command that reaches nobody before its time-out never runs there', async ({ expect }) => {
+  test('a command that reaches no machine before its time-out never runs there', async ({ expect }) => {
     await using account = await lasting()
     const machine = joinMachine(account, { id: machineId(1) })
     machine.lose()

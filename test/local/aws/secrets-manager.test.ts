@@ -127,7 +127,7 @@ describe('the loopback Secrets Manager', () => {
     expect((await get({ VersionId: id })).SecretString).toBe('one')
   })
 
-  test('a stage that nobody holds is named in the refusal', async () => {
+  test('a stage that no version holds is named in the refusal', async () => {
     expect(await refusalOf(get({ VersionStage: 'AWSPENDING' }))).toEqual({
       name: 'ResourceNotFoundException',
       message: "Secrets Manager can't find the specified secret value for staging label: AWSPENDING",
@@ -160,7 +160,7 @@ describe('the loopback Secrets Manager', () => {
     expect(refusal.message).toContain("can't be completely removed")
   })
 
-  test('a label that nobody holds cannot be removed', async () => {
+  test('a label that no version holds cannot be removed', async () => {
     const refusal = await refusalOf(move('AWSPREVIOUS', undefined, await holder()))
     expect(refusal.name).toBe('InvalidParameterException')
   })
