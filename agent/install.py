@@ -72,6 +72,8 @@ def main(head: str, command: str, name: str, settings: str, carried: bytes) -> N
         os.umask(0o022)
         conf = f"{name}.conf" if command == "ring" else f"{name}.staples.conf"
         program, text = carried[:64].decode(), carried[64:]
+        if os.environ.get("SSM_Program") == "keep":
+            keep(command, name, conf)
         bring = functools.partial(install, text, f"current-{command}") if text else find_installed
         path = bring(program, conf, settings.encode())
         started = time.monotonic()
@@ -92,6 +94,16 @@ def main(head: str, command: str, name: str, settings: str, carried: bytes) -> N
 def interrupt(number: int, _: object) -> None:
     signal.signal(number, signal.SIG_IGN)
     raise Failure("interrupted", f"stopped while installing by signal {number}")
+
+
+def keep(command: str, name: str, conf: str) -> None:
+    """State Manager's run repairs by what a command brought last, as a boot does; it returns where nothing sound is left of that."""
+    library = open_library()
+    kept = (library.trusted(conf) or b"").decode("ascii", "replace")
+    program = kept[2:66]
+    path = f"{program}/ticketring.pyz"
+    if hashlib.sha256(library.trusted(path) or b"").hexdigest() == program:
+        run(f"{library.path}/{path}", [command, name], kept[67:], program[:12])
 
 
 def install(text: bytes, link: str, program: str, conf: str, settings: bytes) -> str:

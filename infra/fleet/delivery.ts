@@ -16,7 +16,7 @@ interface FleetDeliveryProps {
   readonly name: string
   /** Seconds from one run of the association to the next. */
   readonly repairEvery: number
-  /** What the association tells the document; its defaults where absent. */
+  /** What the association tells the document besides to keep the program; its defaults where absent. */
   readonly parameters?: Readonly<Record<string, readonly string[]>>
 }
 
@@ -46,7 +46,7 @@ export class FleetDelivery extends Construct {
       name: this.#resource.ref,
       documentVersion: document.version,
       targets: [{ key: `tag:${targets.tag}`, values: [...targets.values] }],
-      ...(parameters === undefined ? {} : { parameters }),
+      parameters: { ...parameters, Program: ['keep'] },
       scheduleExpression: rateOf(repairEvery),
       maxConcurrency: '25%',
       // One bad machine must not stop the rest.
@@ -56,6 +56,9 @@ export class FleetDelivery extends Construct {
   }
 
   /**
+   * State Manager runs an association at once on all its machines when a deploy changes its document. It keeps the program:
+   * each machine repairs itself by what Run Command has brought it, ramped and proved, and a new one takes the document's.
+   *
    * Puts a deploy into the one order in which no tick meets what is not there yet: the document, the function that
    * sends it, and only then the association. Machines that ran the new document before the function knows of it would
    * answer with a program that the function does not accept.

@@ -38,7 +38,7 @@ export interface DocumentPlan {
   readonly name: string
   readonly description: string
   readonly step: string
-  /** The one thing that a caller may say. */
+  /** What a caller may say beside {@link PROGRAM_PARAMETER}. */
   readonly parameter: {
     readonly name: string
     readonly description: string
@@ -55,6 +55,16 @@ export interface DocumentPlan {
   /** The kinds of server that its machines run: it brings what serves these. */
   readonly kinds: readonly string[]
 }
+
+/**
+ * What a caller may say to every document: to bring its program with its settings, or, as State Manager does, to keep to what
+ * was brought last. One of two words, which an agent may put into the text.
+ */
+const PROGRAM_PARAMETER = {
+  type: 'String',
+  default: 'bring',
+  allowedPattern: '^(bring|keep)$',
+} as const
 
 /** Seconds that a run may take on a machine. */
 export const EXECUTION_SECONDS = 120
@@ -102,7 +112,10 @@ function contentOf(
   return {
     schemaVersion: '2.2',
     description,
-    parameters: { [name]: { type: 'String', ...parameter, interpolationType: 'ENV_VAR' } },
+    parameters: {
+      [name]: { type: 'String', ...parameter, interpolationType: 'ENV_VAR' },
+      Program: PROGRAM_PARAMETER,
+    },
     mainSteps: [
       {
         name: step,
@@ -114,10 +127,16 @@ function contentOf(
   }
 }
 
-/** Agents before 3.3.2746.0 know no interpolationType: they put the value in the place of the braces. */
+/**
+ * Agents before 3.3.2746.0 know no interpolationType: they put the value in the place of the braces. Of the program's two
+ * words every agent does.
+ */
 function parameterLines({ parameter }: DocumentPlan): readonly string[] {
   const told = `SSM_${parameter.name}`
-  return [`if [ -z "\${${told}+x}" ]; then ${told}='{{${parameter.name}}}'; fi`]
+  return [
+    `if [ -z "\${${told}+x}" ]; then ${told}='{{${parameter.name}}}'; fi`,
+    `export ${told} SSM_Program='{{Program}}'`,
+  ]
 }
 
 /** The settings stand in a text of Python, in a here-document of a shell: nothing in them may end either. */

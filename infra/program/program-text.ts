@@ -14,6 +14,7 @@ import {
 /** Where a Python of the system is, besides python3 of the path. */
 const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
 const END = 'TICKETRING'
+
 const LINE = 1_000
 
 /** What runs on a machine for this plan: of the program, what its capability and its kinds of server need. */
@@ -22,13 +23,12 @@ export function programText(plan: DocumentPlan, whole: Program): DocumentText {
   return {
     program,
     lines: [
-      `export SSM_${plan.parameter.name}`,
       `failed='${failureHead(plan, program.version)}'`,
       `fail() { printf '%s,"ms":0,"error":"%s","detail":"%s"}\\n' "$failed" "$1" "$2"; exit 1; }`,
       `for python in ${PYTHONS.join(' ')} "$(command -v python3)"; do [ -x "$python" ] && break; done`,
       `[ -x "$python" ] || fail tool-missing 'wanted Python 3.9 or later at ${PYTHONS[0]}, found none'`,
       // A shell that keeps such a text in a file needs room for it.
-      `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB in the directory for temporary files'`,
+      `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB of temporary files'`,
       ...pythonLines(plan, program),
       END,
       `command exec "$python" -I - "$failed" <&3 3<&- || fail internal-error 'wanted to start Python, found no room for it'`,

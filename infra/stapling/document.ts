@@ -20,8 +20,7 @@ export function buildStapleDocument(set: StaplingConfiguration, program: Program
       step: 'applyStaples',
       parameter: {
         name: 'Staples',
-        description:
-          'What to hold, as id=sha256 or id=withdrawn; all: whatever the store has for this machine',
+        description: 'id=sha256 or id=withdrawn, or all',
         default: 'all',
         allowedPattern: `^(all|${TOLD}(,${TOLD})*)$`,
       },

@@ -23,6 +23,8 @@ export interface Straggler extends Cause {
 export interface DeliveryState {
   /** The latest commands that brought it, newest last. */
   readonly commands: readonly SentCommand[]
+  /** Versions of the program that these brought, newest last: a deploy may change it between two of them. */
+  readonly scripts?: readonly string[]
   /** How many commands were ever sent for it. */
   readonly attempts: number
   readonly members: number
@@ -94,6 +96,7 @@ export const MOST_COMMANDS = 14
 const PARAMETER_LIMIT = 4096
 const LONGEST_DETAIL = 70
 const MALFORMED = 'record-malformed'
+const SCRIPT = /^[0-9a-f]{12}$/
 
 /**
  * Leaves out details' ends, then stragglers, then releases, then what can be asked again, until what `write` makes of it
@@ -122,6 +125,7 @@ function shorten(straggler: Straggler): Straggler {
 /** Fields of {@link DeliveryState}, to be named as allowed. */
 export const DELIVERY_STATE_FIELDS = [
   'commands',
+  'scripts',
   'attempts',
   'members',
   'confirmed',
@@ -142,6 +146,7 @@ export const DELIVERY_STATE_FIELDS = [
 export function parseDeliveryState(fields: Fields): DeliveryState {
   return {
     commands: fields.list('commands', parseCommand),
+    ...(fields.has('scripts') ? { scripts: fields.list('scripts', parseScript) } : {}),
     attempts: fields.integer('attempts', 0),
     members: fields.integer('members', 0),
     confirmed: fields.integer('confirmed', 0),
@@ -163,6 +168,26 @@ export function parseDeliveryState(fields: Fields): DeliveryState {
 function parseCommand(value: unknown): SentCommand {
   const fields = Fields.of(value, 'a command', MALFORMED, ['id', 'sentAt', 'judged'])
   return { id: fields.string('id'), sentAt: fields.time('sentAt'), judged: fields.boolean('judged') }
+}
+
+function parseScript(value: unknown): string {
+  return Fields.of({ script: value }, 'a script', MALFORMED, ['script']).string(
+    'script',
+    SCRIPT,
+    '12 hex digits',
+  )
+}
+
+/** The versions of the program that a machine may have run for it. @param now the one that would be sent now. */
+export function scriptsOf({ scripts }: Pick<DeliveryState, 'scripts'>, now: string): readonly string[] {
+  return scripts === undefined || scripts.length === 0 ? [now] : scripts
+}
+
+const MOST_SCRIPTS = 4
+
+/** These, and the one that is sent now. */
+export function withScript(scripts: readonly string[] = [], now: string): readonly string[] {
+  return [...scripts.filter((each) => each !== now), now].slice(-MOST_SCRIPTS)
 }
 
 function parseStraggler(value: unknown): Straggler {

@@ -1,6 +1,7 @@
 import { isRefusal } from '../kernel/errors.ts'
 import { later } from '../kernel/time.ts'
-import { type DeliveryState, MOST_COMMANDS, type SentCommand } from './delivery-state.ts'
+import type { DocumentReference } from './configuration.ts'
+import { type DeliveryState, MOST_COMMANDS, type SentCommand, withScript } from './delivery-state.ts'
 import type { Chance, Clock, CommandSender, EventLog, FleetEvent, Progress } from './ports.ts'
 import { type Address, timeoutOf } from './rollout.ts'
 
@@ -12,6 +13,7 @@ export interface DispatchPorts<O extends Address> {
   readonly eventLog: EventLog<FleetEvent>
   readonly configuration: {
     readonly timing: { readonly tick: number; readonly delivery: number; readonly execution: number }
+    readonly document: Pick<DocumentReference, 'script'>
   }
 }
 
@@ -30,11 +32,13 @@ export async function dispatch<O extends Address, D extends DeliveryState>(
   const sentAt = ports.clock.now()
   const { ids, refusal } = await sendAll(ports, orders, machines)
   const { unsent: _, nextAt: __, ...rest } = delivery
-  const nextAt = later(sentAt, ports.configuration.timing.tick / 10)
+  const { timing, document } = ports.configuration
+  const nextAt = later(sentAt, timing.tick / 10)
   const commands = ids.map((id) => ({ id, sentAt, judged: false }))
   return {
     ...(rest as D),
     commands: [...delivery.commands, ...commands].slice(-MOST_COMMANDS),
+    ...(ids.length === 0 ? {} : { scripts: withScript(delivery.scripts, document.script) }),
     attempts: delivery.attempts + Math.min(ids.length, 1),
     ...(refusal === undefined ? {} : { unsent: refusal, nextAt }),
   }

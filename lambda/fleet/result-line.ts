@@ -1,6 +1,6 @@
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields } from '../kernel/fields.ts'
-import type { Cause } from './cause.ts'
+import { type Cause, objected } from './cause.ts'
 
 const MALFORMED = 'result-line-malformed'
 
@@ -141,4 +141,9 @@ function parseFailure<E extends string>(
 /** Why a failed line says that it failed. */
 export function causeOf({ error, detail }: { readonly error?: string; readonly detail?: string }): Cause {
   return { code: error ?? 'internal-error', detail: detail ?? '' }
+}
+
+/** It ran a program that no command brought. */
+export function otherScript({ script }: Pick<ScriptOutput, 'script'>, wanted: readonly string[]): Cause {
+  return objected(`ran script ${script}, not ${wanted.join(' or ')}`)
 }

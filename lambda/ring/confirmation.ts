@@ -1,13 +1,14 @@
 import { type Cause, objected, textOf } from '../fleet/cause.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
-import { causeOf, type Serving, servingOf } from '../fleet/result-line.ts'
+import { causeOf, otherScript, type Serving, servingOf } from '../fleet/result-line.ts'
 import type { RingFacts } from './delivery-record.ts'
 import { parseResultLine, type ResultLine } from './result-line.ts'
 
 /** What a result line has to say for an instance to count. */
 export interface Expectation extends Pick<RingFacts, 'lineage' | 'generation' | 'encryptsWith'> {
   readonly ring: string
-  readonly script: string
+  /** Versions of the program that it may have run. */
+  readonly scripts: readonly string[]
   /** The longest lifetime that a ticket may announce, in seconds: what the gate waits for. */
   readonly announcedAtMost: number
 }
@@ -54,7 +55,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
 /** The first thing about a line that keeps its instance from counting. */
 function objection(line: ResultLine, wanted: Expectation): Cause | undefined {
   if (line.ring !== wanted.ring) return objected(`reports the ring ${line.ring}`)
-  if (line.script !== wanted.script) return objected(`ran script ${line.script}, not ${wanted.script}`)
+  if (!wanted.scripts.includes(line.script)) return otherScript(line, wanted.scripts)
   if (line.result === 'local-ring') return { code: 'local-ring', detail: textOf(causeOf(line)) }
   if (line.result === 'failed') return causeOf(line)
   if (line.result === 'stale') return objected(`runs generation ${line.generation}, later than AWSCURRENT's`)

@@ -1,4 +1,5 @@
 import { type Awaited, awaitCommands, type Capability, judgeFleet, send } from '../fleet/deliver.ts'
+import { scriptsOf } from '../fleet/delivery-state.ts'
 import type { Evidence } from '../fleet/evidence.ts'
 import type { Address } from '../fleet/rollout.ts'
 import { judge, type Verdict } from './confirmation.ts'
@@ -14,8 +15,10 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
   return {
     message: (to, { delivery }) => ({ ...to, generation: delivery.generation }),
     judge: ({ delivery }) => ({
-      judge: (invocation) =>
-        judge(invocation, { ...delivery, ring, script: document.script, announcedAtMost }),
+      judge: (invocation) => {
+        const scripts = scriptsOf(delivery, document.script)
+        return judge(invocation, { ...delivery, ring, scripts, announcedAtMost })
+      },
       note: (verdicts, holders) => audit(ports, delivery, verdicts, holders),
     }),
     subject: ({ delivery }) => delivery.version,

@@ -1,6 +1,6 @@
 import { type Awaited, awaitCommands, type Capability, judgeFleet, send } from '../fleet/deliver.ts'
 import type { DeliveryDecision } from '../fleet/delivery-decision.ts'
-import { isConverged } from '../fleet/delivery-state.ts'
+import { isConverged, scriptsOf } from '../fleet/delivery-state.ts'
 import { rollCallOf } from '../fleet/membership.ts'
 import {
   type DeliveryProgress,
@@ -120,7 +120,10 @@ function stapleDelivery(
   const { set, document } = ports.configuration
   return {
     message: (to, progress) => ({ ...to, message: messageFor(progress, forced) }),
-    judge: () => ({ judge: (invocation) => judgeStaples(invocation, { set, script: document.script }) }),
+    judge: ({ delivery }) => {
+      const scripts = scriptsOf(delivery, document.script)
+      return { judge: (invocation) => judgeStaples(invocation, { set, scripts }) }
+    },
     subject: ({ delivery }) => delivery.holding,
     save: (progress) => saveProgress(ports, progress),
   }

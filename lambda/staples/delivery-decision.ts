@@ -4,7 +4,7 @@ import { type DeliveryDecision, decideDelivery } from '../fleet/delivery-decisio
 import { isUnderWay, standingOf, unsentOf } from '../fleet/delivery-state.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
 import type { Fleet } from '../fleet/membership.ts'
-import { causeOf, type Serving, servingOf } from '../fleet/result-line.ts'
+import { causeOf, otherScript, type Serving, servingOf } from '../fleet/result-line.ts'
 import { allMachines } from '../kernel/count.ts'
 import type { StapleConfiguration } from './configuration.ts'
 import type { DesiredStaples, StapleDelivery, StapleRecord } from './delivery-record.ts'
@@ -78,7 +78,7 @@ export type StapleVerdict = ({ readonly confirmed: true; readonly changed: boole
 /** Judges one instance by the line it printed: success means that it holds what it was told of its certificates. */
 export function judgeStaples(
   invocation: Invocation,
-  wanted: { readonly set: string; readonly script: string },
+  wanted: { readonly set: string; readonly scripts: readonly string[] },
 ): StapleVerdict {
   return hear(invocation, (stdout): StapleVerdict => {
     const line = parseStapleLine(stdout)
@@ -88,9 +88,9 @@ export function judgeStaples(
   })
 }
 
-function objection(line: StapleLine, wanted: { set: string; script: string }): Cause | undefined {
+function objection(line: StapleLine, wanted: Parameters<typeof judgeStaples>[1]): Cause | undefined {
   if (line.staples !== wanted.set) return objected(`reports the set ${line.staples}`)
-  if (line.script !== wanted.script) return objected(`ran script ${line.script}, not ${wanted.script}`)
+  if (!wanted.scripts.includes(line.script)) return otherScript(line, wanted.scripts)
   if (line.result !== 'failed') return undefined
   return causeOf(line)
 }

@@ -153,6 +153,46 @@ describe('on a machine that has none', () => {
   })
 })
 
+describe("State Manager's run of a document", () => {
+  const keeping = (text: string) => text.replace('{{Program}}', 'keep')
+  const other = ringText(B).replace('TICKET_LIFETIME=7200', 'TICKET_LIFETIME=3600')
+
+  test('repairs by the program and the settings that a command brought, whatever the document carries', () => {
+    const first = machine.told(ringText(A))
+    const before = library()
+    const { version, given, argv } = machine.told(keeping(other))
+    expect({ version, argv }).toEqual({ version: 'a', argv: [programFile(A.hash), 'ring', 'edge'] })
+    expect(given).toEqual({ ...first.given, SSM_Program: 'keep' })
+    expect(library()).toEqual(before)
+  })
+
+  test('brings the document to a machine that has none for this ring', () => {
+    machine.run(staplesText(A), { SSM_Staples: 'all' })
+    expect(machine.told(keeping(ringText(B))).version).toBe('b')
+    expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toMatch(`# ${B.hash}\n`)
+    expect(machine.told(keeping(staplesText(C)), { SSM_Staples: 'all' }).version).toBe('a')
+  })
+
+  test('takes up what the next command brings', () => {
+    machine.run(ringText(A))
+    machine.run(other)
+    expect(machine.told(keeping(ringText(A))).version).toBe('b')
+    expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toContain('TICKET_LIFETIME=3600')
+  })
+
+  test.each<[string, () => void]>([
+    ['removed', () => rmSync(join(machine.library, A.hash), { recursive: true })],
+    ['cut short', () => truncateSync(programFile(A.hash), 100)],
+    ['changed', () => appendFileSync(programFile(A.hash), 'x')],
+    ['without its settings', () => rmSync(join(machine.library, 'edge.conf'))],
+    ['named by nothing', () => writeFileSync(join(machine.library, 'edge.conf'), 'SECRET=x\n')],
+  ])('brings its own where the program was %s', (_, spoil) => {
+    machine.run(ringText(A))
+    spoil()
+    expect(machine.told(keeping(ringText(B))).version).toBe('b')
+  })
+})
+
 describe('on a machine of two rings whose documents bring different versions', () => {
   const newer = programFor('ring', buildProgram(), EXAMPLE_KINDS)
   const older = programFor(

@@ -34,6 +34,8 @@ export class SimulatedInstance {
   release: string | undefined
   /** What its server announces for a ticket (s). */
   lifetime: number | undefined
+  /** Of the program that the last command brought. */
+  script = SCRIPT
 
   constructor(id: string) {
     this.id = id
@@ -73,7 +75,7 @@ export class SimulatedInstance {
       encryptsWith: ring?.current.name ?? '',
       verified: ring === undefined ? 'none' : 'handshake',
       ms: 40,
-      script: SCRIPT,
+      script: this.script,
       ...(error === undefined ? {} : { error }),
       ...(this.release === undefined ? {} : { serverVersion: this.release }),
       ...(this.lifetime === undefined ? {} : { lifetime: this.lifetime }),
@@ -105,6 +107,8 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
   /** Polls after which a command ends. */
   pollsUntilEnd = 1
   rollCallDenied = false
+  /** Of the program that commands bring. */
+  script = SCRIPT
   /** By which what a machine answers is stamped; without one, it is not told when it did. */
   clock: Pick<Clock, 'now'> | undefined
   readonly #secret: MemorySecret
@@ -196,6 +200,7 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
     if (conduct === 'denied') return { id, status: 'AccessDenied', output: '' }
     if (conduct === 'fail') return { id, status: 'Failed', output: '\n----------ERROR-------\nno such thing' }
     if (conduct !== 'apply') return { id, status: conduct.status ?? 'Success', output: conduct.say }
+    instance.script = this.script
     const finished = this.clock === undefined ? {} : { finishedAt: this.clock.now() }
     return { id, ...instance.apply(this.#current(), this.#ring, generation), ...finished }
   }

@@ -118,7 +118,7 @@ describe('whatever stands in it, it is read or refused with its code', () => {
 })
 
 test("one machine's answer, whatever it is, is that machine's: it has not confirmed", () => {
-  const wanted = { ...LINE, script: LINE.script, announcedAtMost: 7200 }
+  const wanted = { ...LINE, scripts: [LINE.script], announcedAtMost: 7200 }
   const outputs = [...bent(LINE), ...bent(STAPLE_LINE)].map((odd) => JSON.stringify(odd))
   const statuses = ['Success', 'Failed', '', 'constructor', '__proto__', 'A new one of tomorrow']
   for (const output of [...outputs, 'x', '\u0000'.repeat(3000), '---ERROR---', undefined])
@@ -126,7 +126,7 @@ test("one machine's answer, whatever it is, is that machine's: it has not confir
       const invocation = { id: 'i-1', status, output } as Invocation
       for (const verdict of [
         judge(invocation, wanted),
-        judgeStaples(invocation, { set: 'edge', script: 'a' }),
+        judgeStaples(invocation, { set: 'edge', scripts: ['a'] }),
       ]) {
         expect(verdict.confirmed, `${status} ${output?.slice(0, 200)}`).toBe(false)
         if (!verdict.confirmed) expect(verdict.detail.length).toBeLessThan(600)

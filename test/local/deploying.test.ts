@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { readContext, type Synthesis, synthesise } from '../../infra/app/build-app.ts'
+import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import {
   type LoopbackAws,
   type LoopbackOptions,
@@ -10,6 +11,7 @@ import {
   startLoopbackAws,
 } from '../../local/aws/loopback.ts'
 import { Override } from '../../local/rehearsal/timing.ts'
+import { withProgram } from './altered-program.ts'
 import { joinMachine, machineId, removeFolders } from './aws/fixture.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-deploying-'))
@@ -88,4 +90,56 @@ test('a delivery between any two steps of a later deploy is refused nothing', as
   const sent = new Set(account.history.commands.map(({ document }) => document))
   expect([...sent]).toEqual([before, after].map(({ rings: [each] }) => each?.document.name))
   expect(steps.length).toBeGreaterThan(3)
+})
+
+/** A machine on which the document's own program runs, and ends at a setting of the machine's. */
+function joinReal(account: LoopbackAws, number: number) {
+  const folder = join(directory, `machine-${number}`)
+  mkdirSync(join(folder, 'conf'), { recursive: true })
+  writeFileSync(join(folder, 'conf', 'edge.conf'), 'SERVER=none\n')
+  const environment = {
+    PATH: process.env.PATH ?? '',
+    TICKETRING_LIB: join(folder, 'lib'),
+    TICKETRING_CONF_DIR: join(folder, 'conf'),
+  }
+  return joinMachine(account, { id: machineId(number), tags: { ticketring: 'edge' }, environment })
+}
+
+test('a deploy brings its program to no machine that has one, until a command does', async () => {
+  aws = await deploy()
+  const account = aws
+  const [ring] = before.rings
+  const named = ring?.document.name ?? ''
+  const other = named.replace(/.{12}$/, 'f'.repeat(12))
+  const alteration = {
+    file: 'ring.py',
+    text: 'wanted a ring of schema 1',
+    other: 'wanted one ring of schema 1',
+  }
+  const changed = JSON.parse(
+    JSON.stringify(withProgram(before.template, alteration)).replaceAll(named, other),
+  )
+  /** Which programs State Manager's runs for the ring were on a machine. */
+  const ranOn = (id: string) =>
+    account.history.associations
+      .filter(({ instance, document }) => instance === id && document.startsWith('ticketring-edge'))
+      .map(({ stdout }) => parseResultLine(stdout).script)
+  const run = (action: string) => account.invoke(ring?.functionName ?? '', { action })
+  const old = joinReal(account, 1)
+  await run('reconcile')
+  await account.idle()
+  await account.update(changed)
+  await account.idle()
+  const script = ring?.document.script ?? ''
+  expect(ranOn(old.id)).toEqual([script, script])
+  const young = joinReal(account, 2)
+  await account.idle()
+  const [brought = ''] = ranOn(young.id)
+  expect(brought).toMatch(/^[0-9a-f]{12}$/)
+  expect(brought).not.toBe(script)
+  await run('deliver')
+  const repairs = account.schedules.filter(({ kind }) => kind === 'association')
+  for (const repair of repairs) await repair.fire()
+  await account.idle()
+  expect(ranOn(old.id)).toEqual([script, script, brought])
 })

@@ -25,7 +25,7 @@ const LINE: ResultLine = {
   ms: 41,
   script: '0123456789ab',
 }
-const WANTED = { ...LINE, ring: 'edge', announcedAtMost: 7200 }
+const WANTED = { ...LINE, ring: 'edge', scripts: [LINE.script], announcedAtMost: 7200 }
 
 function said(change: object, status = 'Success', suffix = '\n'): Invocation {
   return { id: 'i-1', status, output: JSON.stringify({ v: 1, ...LINE, ...change }) + suffix }

@@ -3,6 +3,7 @@ import { TaggedInstances } from '../../lambda/aws/fleet-inventory.ts'
 import { timeoutOf } from '../../lambda/fleet/rollout.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { following } from '../../lambda/kernel/paging.ts'
+import { SCRIPT } from '../fakes/fleet.ts'
 import { StapleWorld } from '../fakes/staple-world.ts'
 import { converged, HOUR, TIMING, World } from '../fakes/world.ts'
 
@@ -275,5 +276,42 @@ describe('a redelivery', () => {
     await world.invoke({ action: 'reconcile' }, { ...ports, sender: watched })
     expect(new Set(read).size).toBe(1)
     expect(world.delivery()).toMatchObject({ confirmed: 119, failed: 1 })
+  })
+})
+
+describe('after a deploy with another program', () => {
+  const OTHER = 'fedcba987654'
+  async function redeployed(): Promise<World> {
+    const world = await converged(['i-1', 'i-2', 'i-3', 'i-4'])
+    const document = { ...world.configuration.document, name: `ticketring-edge-${OTHER}`, script: OTHER }
+    world.configuration = { ...world.configuration, document }
+    world.fleet.script = OTHER
+    return world
+  }
+
+  it('what machines proved with the one before counts: a machine that joins is sent it alone', async () => {
+    const world = await redeployed()
+    world.fleet.join('i-5', false)
+    await world.pass(2 * TIMING.tick)
+    expect(world.fleet.orders.slice(1).map(({ to }) => to)).toEqual([['i-5']])
+    expect(world.delivery()).toMatchObject({ members: 5, confirmed: 5, scripts: [SCRIPT, OTHER] })
+  })
+
+  it('the next generation brings it to all, ramped, and its results alone count', async () => {
+    const world = await redeployed()
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    expect(world.fleet.orders.at(-1)).toMatchObject({ to: 'all', ramp: true, generation: 2 })
+    expect(world.delivery()).toMatchObject({ confirmed: 4, scripts: [OTHER] })
+    expect(world.fleet.instances.map(({ script }) => script)).toEqual(Array(4).fill(OTHER))
+  })
+
+  it('no answer of a program that no command brought counts', async () => {
+    const world = await redeployed()
+    world.fleet.script = 'aaaaaaaaaaaa'
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    const [first] = world.delivery()?.stragglers ?? []
+    expect(first?.detail).toBe(`ran script aaaaaaaaaaaa, not ${OTHER}`)
   })
 })

@@ -51,8 +51,11 @@ describe('a document that carries the program', () => {
     expect(new Set(names.map(({ name }) => name)).size).toBe(3)
   })
 
-  it('has one place that Run Command fills in', () => {
-    expect(JSON.stringify(document.content).match(/\{\{[^}]*\}?\}?/g)).toEqual(['{{Generation}}'])
+  it('has two places that Run Command fills in', () => {
+    expect(JSON.stringify(document.content).match(/\{\{[^}]*\}?\}?/g)).toEqual([
+      '{{Generation}}',
+      '{{Program}}',
+    ])
   })
 
   it('is printable ASCII in lines that a console shows', () => {

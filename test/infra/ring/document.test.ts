@@ -114,9 +114,22 @@ describe('what a machine is given to run', () => {
 describe('what a caller may say', () => {
   const { content } = buildRingDocument(ringOf(), ownProgram())
 
-  it('is a generation and nothing else', () => {
-    expect(Object.keys(content.parameters)).toEqual(['Generation'])
-    expect(JSON.stringify(content).match(/\{\{[^}]*\}\}/g)).toEqual(['{{Generation}}'])
+  it('is a generation, whether to keep the program, and nothing else', () => {
+    expect(Object.keys(content.parameters)).toEqual(['Generation', 'Program'])
+    expect(JSON.stringify(content).match(/\{\{[^}]*\}\}/g)).toEqual(['{{Generation}}', '{{Program}}'])
+  })
+
+  it.each([
+    ['bring', true],
+    ['keep', true],
+    ['', false],
+    ['keep it', false],
+    ["keep'; reboot; '", false],
+    ['keep\n', false],
+  ])('%j of the program: %s', (word, allowed) => {
+    const { Program } = content.parameters
+    expect(RE2JS.compile(Program?.allowedPattern ?? '').test(word)).toBe(allowed)
+    expect(Program).toMatchObject({ default: 'bring' })
   })
 
   it.each([

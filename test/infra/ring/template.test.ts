@@ -232,6 +232,8 @@ describe('what reaches the machines', () => {
       AssociationName: 'ticketring-edge',
       Name: '<EdgeDeliveryDocument>',
       DocumentVersion: '1',
+      // A deploy's new document brings nothing to a machine that has one.
+      Parameters: { Program: ['keep'] },
       ScheduleExpression: 'rate(30 minutes)',
       Targets: [{ Key: 'tag:ticketring', Values: ['edge'] }],
       MaxConcurrency: '25%',

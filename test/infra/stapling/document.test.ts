@@ -24,7 +24,7 @@ describe('what a machine is given to run', () => {
     expect(lines.slice(0, 3)).toEqual([
       '{',
       `if [ -z "\${SSM_Staples+x}" ]; then SSM_Staples='{{Staples}}'; fi`,
-      'export SSM_Staples',
+      `export SSM_Staples SSM_Program='{{Program}}'`,
     ])
   })
 
@@ -62,10 +62,10 @@ describe('what a caller may say', () => {
   const id = 'a'.repeat(32)
   const digest = '0'.repeat(64)
 
-  it('is which staples to hold and nothing else', () => {
-    expect(Object.keys(content.parameters)).toEqual(['Staples'])
+  it('is which staples to hold, whether to keep the program, and nothing else', () => {
+    expect(Object.keys(content.parameters)).toEqual(['Staples', 'Program'])
     expect(content.parameters.Staples).toMatchObject({ interpolationType: 'ENV_VAR', default: 'all' })
-    expect(JSON.stringify(content).match(/\{\{[^}]*\}\}/g)).toEqual(['{{Staples}}'])
+    expect(JSON.stringify(content).match(/\{\{[^}]*\}\}/g)).toEqual(['{{Staples}}', '{{Program}}'])
   })
 
   it('is whatever the function says, at its longest', () => {

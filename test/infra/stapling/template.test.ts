@@ -187,7 +187,7 @@ describe('what reaches the machines', () => {
       AssociationName: 'ticketring-edge-staples',
       Name: '<EdgeStaplesDeliveryDocument>',
       DocumentVersion: '1',
-      Parameters: { Staples: ['all'] },
+      Parameters: { Staples: ['all'], Program: ['keep'] },
       ScheduleExpression: 'rate(30 minutes)',
       Targets: [{ Key: 'tag:ticketring', Values: ['edge'] }],
       MaxConcurrency: '25%',
