@@ -27,6 +27,7 @@ const FULL: Required<DeliveryState> = {
     { id: 'c-1', sentAt: START, judged: true },
     { id: 'c-2', sentAt: instant(9), judged: false },
   ],
+  scripts: ['0123456789ab', 'fedcba987654'],
   offline: 1,
   failed: 1,
   failures: [{ code: 'reload-failed', machines: 1 }],
@@ -53,7 +54,7 @@ describe('a record of a delivery', () => {
       const { [field]: _, ...rest } = FULL
       expect(parse(write(rest))).toEqual(rest)
     }
-    for (const field of ['nextAt', 'unsent', 'membership', 'convergedAt'] as const) {
+    for (const field of ['scripts', 'nextAt', 'unsent', 'membership', 'convergedAt'] as const) {
       const { [field]: _, ...rest } = FULL
       expect(parse(write(rest))).toEqual(rest)
     }

@@ -34,7 +34,7 @@ function portsWith(sender: Partial<CommandSender>, byte = 128) {
     clock: { now: () => clock.now(), remaining: () => clock.remaining(), sleep },
     chance: { random: (count) => new Uint8Array(count).fill(byte), uuid: () => expect.unreachable() },
     eventLog: { record: (event) => void events.push(event) },
-    configuration: { timing: TIMING },
+    configuration: { timing: TIMING, document: { script: '0123456789ab' } },
   }
   return { ports, clock, events, slept }
 }
@@ -65,6 +65,17 @@ describe('orders', () => {
       { id: 'c-1', sentAt: START, judged: false },
     ])
     expect(after.attempts).toBe(2)
+  })
+
+  it('put on record which program they brought, the last four of several', async () => {
+    const scriptsAfter = async (scripts?: readonly string[]) =>
+      (await send([ALL], () => ['c-2'], scripts && { scripts })).after.scripts
+    const others = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(12))
+    const now = '0123456789ab'
+    expect(await scriptsAfter()).toEqual([now])
+    expect(await scriptsAfter([now, ...others.slice(0, 1)])).toEqual(['a'.repeat(12), now])
+    expect(await scriptsAfter(others)).toEqual([...others.slice(1), now])
+    expect((await send([ALL], () => [])).after).not.toHaveProperty('scripts')
   })
 
   it('end with one to all, for each Region of which a command is on record', async () => {
