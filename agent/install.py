@@ -97,7 +97,7 @@ def interrupt(number: int, _: object) -> None:
 
 
 def keep(command: str, name: str, conf: str) -> None:
-    """State Manager's run repairs by what a command brought last, as a boot does; it returns where nothing sound is left of that."""
+    """State Manager's run repairs by what a command brought last. Returns where nothing sound is left of that."""
     library = open_library()
     kept = (library.trusted(conf) or b"").decode("ascii", "replace")
     program = kept[2:66]
