@@ -68,7 +68,11 @@ function delivering(
     clock,
     chance: { random: (count) => new Uint8Array(count).fill(128), uuid: () => expect.unreachable() },
     eventLog: { record: () => {} },
-    configuration: { target: TARGET, timing: { tick: TICK, delivery: 120, execution: 120 } },
+    configuration: {
+      document: { script: '0123456789ab' },
+      target: TARGET,
+      timing: { tick: TICK, delivery: 120, execution: 120 },
+    },
   }
   const judge: Judge<Heard> = {
     judge: ({ output }) =>
