@@ -195,7 +195,7 @@ def packed(text: bytes) -> bytes:
     with zipfile.ZipFile(archive, "w") as target:
         for name, source in zip(parts[1::2], parts[2::2]):
             target.writestr(zipfile.ZipInfo(name.decode()), source)
-    return b"#!/usr/bin/python3 -I\n" + archive.getvalue()
+    return b"#!/usr/bin/python3 -IS\n" + archive.getvalue()
 
 
 def compiled(zipapp: bytes) -> bytes:

@@ -70,7 +70,7 @@ export class Fleet {
   }
 
   async #program(machine: Machine, words: readonly string[]): Promise<void> {
-    const child = spawnGroup([PYTHON, '-I', AGENT, 'ring', ...words], {
+    const child = spawnGroup([PYTHON, '-IS', AGENT, 'ring', ...words], {
       env: { ...environmentOf(machine), ...this.#aws() },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

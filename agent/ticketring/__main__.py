@@ -181,7 +181,7 @@ def hand_over(settings: str, environment: Mapping[str, str]) -> None:
     program = f"{library}/{settings[2:66]}/ticketring.pyz"
     if re.match(r"# [0-9a-f]{64}\n", settings) and settings[2:66] != version and os.path.realpath(program) == program:
         if os.path.isfile(program):
-            os.execve(sys.executable, [sys.executable, "-I", program, *sys.argv[1:]], dict(environment))
+            os.execve(sys.executable, [sys.executable, "-IS", program, *sys.argv[1:]], dict(environment))
 
 
 def installed_in() -> str:

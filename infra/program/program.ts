@@ -30,7 +30,8 @@ export const AGENT = fileURLToPath(new URL('../../agent/', import.meta.url))
 
 const PACKAGE = 'ticketring'
 const FUTURE = 'from __future__ import annotations\n'
-const SHEBANG = '#!/usr/bin/python3 -I\n'
+/** Isolated (-I), and without what a distribution or an administrator adds at each start (-S). */
+const SHEBANG = '#!/usr/bin/python3 -IS\n'
 /** The first time that a zip file can tell. Read by the machine's clock and written as such: no time zone has a say. */
 const NO_TIME = new Date(1980, 0, 1)
 

@@ -205,7 +205,7 @@ describe('on a machine of two rings whose documents bring different versions', (
   function boot() {
     const environment = { TICKETRING_CONF_DIR: machine.directory, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }
     const program = join(machine.library, 'current-ring', 'ticketring.pyz')
-    const words = ['-I', program, 'ring', '--boot', 'edge']
+    const words = ['-IS', program, 'ring', '--boot', 'edge']
     return parseResultLine(
       spawnSync('/usr/bin/python3', words, { env: environment, encoding: 'utf8' }).stdout,
     )

@@ -14,7 +14,7 @@ export const PYTHON = process.env.TICKETRING_PYTHON ?? '/usr/bin/python3'
 
 /** The words that run it; `directory` has other sources than ours. */
 export function wordsOf(command: Command, directory = AGENT): readonly string[] {
-  return [PYTHON, '-I', '-X', `pycache_prefix=${cache()}`, directory, command]
+  return [PYTHON, '-IS', '-X', `pycache_prefix=${cache()}`, directory, command]
 }
 
 /** A copy of the sources below `directory` in which one text of a file is another. @returns the copy. */

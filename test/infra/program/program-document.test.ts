@@ -208,7 +208,7 @@ describe('what an operator reads of it', () => {
 
   it('is the lines of sh, the settings, the installer, the sources and the hashes', () => {
     expect(text).toContain('\nTICKET_LIFETIME=7200\n')
-    expect(text).toContain('exec "$python" -I -')
+    expect(text).toContain('exec "$python" -IS -')
     expect(text).toContain(installerSource())
     for (const { path, text: source } of carried.sources) expect(text).toContain(`# ---- ${path}\n${source}`)
     expect(text).toContain(carried.hash)

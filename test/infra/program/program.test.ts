@@ -67,7 +67,7 @@ print(json.dumps([archive.testzip(), [[m.filename, m.compress_type, m.date_time[
   const seen = JSON.parse(execFileSync('/usr/bin/python3', ['-I', '-c', look, file], { encoding: 'utf8' }))
   expect(seen).toEqual([null, sources.map(({ path, text }) => [path, 0, 1980, text])])
   expect(sources.map(({ path }) => path)).toEqual(sources.map(({ path }) => path).sort())
-  expect(Buffer.from(zipapp).toString('latin1')).toMatch(/^#!\/usr\/bin\/python3 -I\n/)
+  expect(Buffer.from(zipapp).toString('latin1')).toMatch(/^#!\/usr\/bin\/python3 -IS\n/)
   expect(execFileSync('/usr/bin/python3', ['-I', file, '--help'], { encoding: 'utf8' })).toContain(
     'usage: ticketring',
   )
