@@ -7,6 +7,7 @@ export const REQUIREMENTS = [
   { command: 'nginx', package: 'nginx', why: 'the terminators of the rehearsal and the tests' },
   { command: 'h2o', package: 'h2o', why: 'the terminators of the tests' },
   { command: 'dnsdist', package: 'dnsdist', why: 'the terminators of the tests' },
+  { command: 'traffic_manager', package: 'trafficserver', why: 'the terminators of the tests' },
   { command: 'openssl', package: 'openssl', why: "the machines' handshakes and the throwaway certificates" },
   { command: 'curl', package: 'curl', why: 'the tests and the bench ask the loopback AWS by it' },
   { command: 'python3', package: 'python3', why: "the machines' program" },

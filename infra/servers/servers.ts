@@ -7,6 +7,7 @@ import { h2oKeys } from './h2o.ts'
 import { haproxyKeys, haproxyStaples } from './haproxy.ts'
 import { nginxKeys, nginxStaples } from './nginx.ts'
 import type { KeyServer } from './server.ts'
+import { trafficserverKeys } from './trafficserver.ts'
 
 /** Of a ring. A machine may override each setting. */
 export const KEY_SERVERS = {
@@ -14,6 +15,7 @@ export const KEY_SERVERS = {
   nginx: optional(object(nginxKeys.settings)),
   h2o: optional(object(h2oKeys.settings)),
   dnsdist: optional(object(dnsdistKeys.settings)),
+  trafficserver: optional(object(trafficserverKeys.settings)),
 }
 export type KeyServers = Values<typeof KEY_SERVERS>
 type KeyKind = keyof KeyServers
@@ -23,6 +25,7 @@ const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
   nginx: nginxKeys,
   h2o: h2oKeys,
   dnsdist: dnsdistKeys,
+  trafficserver: trafficserverKeys,
 }
 
 /** Of a set of certificates. */

@@ -4,7 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
-import { type Layout, toLayout } from '../../lambda/ring/layouts.ts'
+import { type Layout, secretsOf, toLayout } from '../../lambda/ring/layouts.ts'
 import { parseResultLine, type ResultLine } from '../../lambda/ring/result-line.ts'
 import { advance, genesis, keysOf, type Ring, serialiseRing } from '../../lambda/ring/ring.ts'
 import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
@@ -15,6 +15,7 @@ import { SERVER_NAME } from './identity.ts'
 import { type Command, wordsOf } from './program.ts'
 import { takeTicket } from './sessions.ts'
 import { type Kind, startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
+import { startTrafficserver } from './trafficserver.ts'
 
 export const RING = 'edge'
 /** For a proof that never comes: a machine is patient otherwise, since a busy processor brings servers up late. */
@@ -52,6 +53,7 @@ const STARTS: Readonly<Record<Kind, (ring: Ring, keySize: 80 | 48) => Promise<Te
     startNginx([current, next, previous].map((key) => toLayout(key, `nginx-${keySize}`))),
   h2o: startH2o,
   dnsdist: startDnsdist,
+  trafficserver: startTrafficserver,
 }
 
 export class Instance {
@@ -248,8 +250,7 @@ export function advanced(ring: Ring): Ring {
 }
 
 /** Whether the ticket's MAC (its last 32 bytes, RFC 5077 §4) is the one that `key` makes. */
-export function macVerifies(ticket: Buffer, key: TicketKey, keySize: 80 | 48): boolean {
-  const { hmac } = key.reveal()
-  const mac = createHmac('sha256', keySize === 80 ? hmac : hmac.subarray(0, 16))
+export function macVerifies(ticket: Buffer, key: TicketKey, layout: Layout): boolean {
+  const mac = createHmac('sha256', secretsOf(key, layout).hmac)
   return mac.update(ticket.subarray(0, -32)).digest().equals(ticket.subarray(-32))
 }

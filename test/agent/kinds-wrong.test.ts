@@ -6,6 +6,7 @@ import { type Instance, NO_WAIT, ringOf } from './instance.ts'
 import { failed, refused, startOneBehind } from './machine.ts'
 import { UID } from './other-user.ts'
 import { takeTicket } from './sessions.ts'
+import { GUARDED_NAME } from './trafficserver.ts'
 
 let machine: Instance
 afterEach(() => machine.stop())
@@ -21,7 +22,7 @@ async function reconfigure(file: string, change: (text: string) => string): Prom
   await machine.terminator.restart()
 }
 
-test.runIf(process.getuid?.() === 0).each(['h2o', 'dnsdist'] as const)(
+test.runIf(process.getuid?.() === 0).each(['h2o', 'dnsdist', 'trafficserver'] as const)(
   '%s whose file is of a user that the settings do not name',
   async (kind) => {
     ;[machine] = await startOneBehind(kind)
@@ -41,15 +42,47 @@ describe('h2o', () => {
     const detail = await refused(machine, 'verify-wrong-key')
     expect(detail).toContain(`its configuration names ${keyFile} as ticket-file`)
   })
+})
 
-  test('gets each file with a later time than the one before, also within a second, since it compares whole ones', async () => {
-    ;[machine] = await startOneBehind('h2o')
+test.each(['h2o', 'trafficserver'] as const)(
+  '%s gets each file with a later time than the one before, also within a second, since it compares whole ones',
+  async (kind) => {
+    ;[machine] = await startOneBehind(kind)
     const [keyFile] = machine.terminator.keyFiles as [string]
     // Later than any clock says: as if what it has read were of this very second.
     const later = Math.floor(Date.now() / 1000) + 3600
     utimesSync(keyFile, later, later)
     expect((await machine.run()).line).toMatchObject({ result: 'applied', generation: 2 })
     expect(statSync(keyFile).mtimeMs / 1000).toBe(later + 1)
+  },
+)
+
+describe('trafficserver', () => {
+  test('that reads another file: its line says what to compare, and the file is given back', async () => {
+    ;[machine] = await startOneBehind('trafficserver')
+    const [keyFile] = machine.terminator.keyFiles as [string]
+    const other = `${keyFile}.other`
+    writeFileSync(other, readFileSync(keyFile))
+    chownSync(other, statSync(keyFile).uid, -1)
+    await reconfigure('trafficserver/etc/records.config', (text) => text.replace(keyFile, other))
+    machine.set(NO_WAIT)
+    const detail = await refused(machine, 'verify-wrong-key')
+    expect(detail).toContain(`ticket_key.filename of records.config is ${keyFile}`)
+  })
+
+  test('whose reload command fails keeps its keys', async () => {
+    ;[machine] = await startOneBehind('trafficserver')
+    machine.set('TRAFFICSERVER_RELOAD=false')
+    expect(await refused(machine, 'reload-failed')).toContain('false')
+  })
+
+  test('serves a guarded name to a ticket of an open one, without a certificate: that is auth-bypass', async () => {
+    ;[machine] = await startOneBehind('trafficserver')
+    machine.set('MIXED_CLIENT_AUTHENTICATION=checked')
+    machine.set(`TRAFFICSERVER_GUARDED=127.0.0.1:${machine.terminator.ports.plain}=${GUARDED_NAME}`)
+    const { line } = await machine.run()
+    expect(line).toMatchObject({ result: 'failed', error: 'auth-bypass' })
+    expect(line.detail).toContain(`=${GUARDED_NAME} without a client certificate`)
   })
 })
 

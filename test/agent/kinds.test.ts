@@ -29,7 +29,7 @@ async function between(from: Instance, to: Instance): Promise<boolean[]> {
   )
 }
 
-describe.each(['h2o', 'dnsdist'] as const)('%s', (kind) => {
+describe.each(['h2o', 'dnsdist', 'trafficserver'] as const)('%s', (kind) => {
   test('resumes every ticket through an advance, its own and those of a machine that is one behind', async () => {
     const ring = ringOf(1)
     const [ahead, behind] = [await startMachine(kind, ring), await startMachine(kind, ring)]
