@@ -13,7 +13,7 @@ const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts'
  */
 const LONG = {
   programs: [
-    'test/agent/{boot,by-hand,causes,credentials,deadline,foreign-hands,gone-meanwhile,guarded}.test.ts',
+    'test/agent/{boot,by-hand,causes,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded}.test.ts',
     'test/agent/local-ring.test.ts',
     'test/agent/{install-refusals,interruptions,kinds,kinds-wrong,layouts,next-start,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',

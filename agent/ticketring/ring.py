@@ -16,7 +16,7 @@ from .result import Failure, note
 from .revocation import forget_tickets, take_old_tickets, try_old_tickets
 from .run import Run
 from .servers import kinds_that
-from .state import State, compare, note_contact, read_state, serialise, since_contact
+from .state import State, compare, drift_before, forget_drift, note_contact, read_state, serialise, since_contact
 
 if TYPE_CHECKING:
     from typing import Generator, Mapping, Sequence, Type
@@ -43,7 +43,7 @@ KINDS: Sequence[Type[KeyServer]] = tuple(kinds_that("KEYS"))
 class RingRun(Run["KeyServer"]):
     mendable = ("verify-wrong-key",)
     boot_wait = "60"
-    _lineage, _generation, _seen, _loaded = "", 0, "", False
+    _lineage, _generation, _seen, _loaded, _drifted = "", 0, "", False, 0
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
         super().__init__(KINDS, request, settings, environment, deadline)
@@ -58,6 +58,8 @@ class RingRun(Run["KeyServer"]):
             more["pulled"] = self._generation
         if self._told and self._told.after_local:
             more["afterLocalRing"] = True
+        if self._drifted:
+            more["drifted"] = self._drifted
         return {**told, **super().fields(), "encryptsWith": self._seen, **more}
 
     def run(self) -> None:
@@ -86,6 +88,7 @@ class RingRun(Run["KeyServer"]):
         changed = self._put(relation)
         self._told = self._state if changed or state is None else state
         self._lineage, self._generation = ring.lineage, ring.generation
+        self._count_drift(state, relation, changed)
         self.result = "unchanged" if not changed else "reset" if relation == "reset" else "applied"
 
     def _marked(self, ring: Ring, state: State | None, relation: str) -> State:
@@ -93,7 +96,21 @@ class RingRun(Run["KeyServer"]):
         before = state if relation == "same" else None
         pulled = self._request.pull or before is not None and before.pulled
         after_local = is_local(state) or before is not None and before.after_local
-        return State(ring.lineage, ring.generation, ring.names, pulled, after_local)
+        drifted = 0 if self._is_heard() else drift_before(state, relation) + (relation == "same")
+        return State(ring.lineage, ring.generation, ring.names, pulled, after_local, drifted)
+
+    def _is_heard(self) -> bool:
+        """The function reads what commands say, and not what State Manager, a timer or an operator ran."""
+        return not self._request.pull and self._environment.get("SSM_Program") == "bring"
+
+    def _count_drift(self, state: State | None, relation: str, changed: bool) -> None:
+        """What this machine ran already, and had to be put right: the file, the server or its keys were changed meanwhile."""
+        self._drifted = drift_before(state, relation)
+        if changed and relation == "same":
+            self._drifted += 1
+            note(f"drift: generation {self._generation} was here, and was not what the server ran or its files held")
+        elif self._drifted and not changed and state is not None and self._is_heard():
+            forget_drift(self._directory, state)
 
     def _prepare(self, ring: Ring, state: State) -> None:
         self._ring, self._state = ring, state

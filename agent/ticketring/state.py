@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _FILE = "state"
 _NAME = "([0-9a-f]{32})"
-_STATE = re.compile(rf"1 ([0-9a-f-]{{36}}) ([1-9][0-9]{{0,11}}) {_NAME} {_NAME} {_NAME}( pulled)?( after-local)?\n")
+_MARKS = "( pulled)?( after-local)?(?: drifted=([0-9]{1,9}))?"
+_STATE = re.compile(rf"1 ([0-9a-f-]{{36}}) ([1-9][0-9]{{0,11}}) {_NAME} {_NAME} {_NAME}{_MARKS}\n")
 
 
 class State(NamedTuple):
@@ -27,11 +28,15 @@ class State(NamedTuple):
     """Whether a pull put it in place, of which no command has told."""
     after_local: bool = False
     """Whether it took the place of a ring of the machine's own."""
+    drifted: int = 0
+    """How often it was found changed and was put right, of which no command has told."""
 
 
 def serialise(state: State) -> bytes:
     """A file's bytes."""
     marks = " pulled" * state.pulled + " after-local" * state.after_local
+    if state.drifted:
+        marks += f" drifted={state.drifted}"
     return f"1 {state.lineage} {state.generation} {' '.join(state.names)}{marks}\n".encode("ascii")
 
 
@@ -43,7 +48,19 @@ def read_state(directory: Directory) -> State | None:
     if match is None:
         note(f"ignoring an unreadable {directory.path}/state")
         return None
-    return State(match[1], int(match[2]), (match[3], match[4], match[5]), match[6] is not None, match[7] is not None)
+    names, drifted = (match[3], match[4], match[5]), int(match[8] or 0)
+    return State(match[1], int(match[2]), names, match[6] is not None, match[7] is not None, drifted)
+
+
+def forget_drift(directory: Directory, state: State) -> None:
+    """A command has told of it."""
+    directory.write_new("state.new", serialise(state._replace(drifted=0)), 0o600)
+    directory.rename("state.new", _FILE)
+
+
+def drift_before(state: State | None, relation: str) -> int:
+    """Of the ring that this one is, or follows."""
+    return state.drifted if state is not None and relation in ("same", "newer") else 0
 
 
 def note_contact(directory: Directory) -> None:

@@ -14,6 +14,7 @@ export type RingMetric =
   | 'Members'
   | 'AuthBypass'
   | 'LocalRing'
+  | 'DriftRepaired'
 
 /** One tick measures once. */
 export const TICK = Duration.minutes(TICK_MINUTES)

@@ -188,6 +188,11 @@ export class TicketKeyRing extends Construct {
     return this.#metric('LocalRing', options)
   }
 
+  /** How often machines were put right that had drifted, as commands told; without data where none. */
+  metricDriftRepaired(options?: MetricOptions): Metric {
+    return this.#metric('DriftRepaired', { statistic: 'Sum', ...options })
+  }
+
   /** Machines of the roll call. */
   metricMembers(options?: MetricOptions): Metric {
     return this.#metric('Members', options)

@@ -52,6 +52,7 @@ const UNITS: Readonly<Record<keyof Metrics, string>> = {
   RotationForced: 'Count',
   AuthBypass: 'Count',
   LocalRing: 'Count',
+  DriftRepaired: 'Count',
 }
 
 const STAPLE_UNITS: Readonly<Record<keyof StapleMetrics, string>> = {

@@ -40,6 +40,8 @@ export interface Answer {
     readonly stragglers: readonly ToldStraggler[]
     /** How many of those that confirmed run which release of their server, as they told. */
     readonly releases?: readonly Release[]
+    /** How often machines had drifted and were put right, as the commands of this generation told. */
+    readonly drifted?: number
     /** Those of them where a ticket of an open listener opened a guarded one. */
     readonly authBypass?: readonly string[]
     /** Those of them that serve with keys of their own, since they cannot fetch the ring. */
@@ -85,6 +87,7 @@ function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation)
       // A metric costs by the hour in which it is written: most rings have none of it.
       ...(bypassed === 0 ? {} : { AuthBypass: bypassed }),
       ...(local === 0 ? {} : { LocalRing: local }),
+      ...(situation.driftRepaired === undefined ? {} : { DriftRepaired: situation.driftRepaired }),
     }
   }
   // A ring that starts paused has no key that could be too old: the function runs, and says so.
@@ -170,6 +173,7 @@ function factsOf(
       confirmed,
       stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each)),
       ...(releases === undefined ? {} : { releases }),
+      ...(delivery.drifted === undefined ? {} : { drifted: delivery.drifted }),
       ...(authBypass.length === 0 ? {} : { authBypass }),
       ...(localRing.length === 0 ? {} : { localRing }),
       ...(fleet.known ? { now: countOf(fleet.members) } : {}),

@@ -24,6 +24,8 @@ export type Verdict =
       readonly lifetime?: number
       /** True if it served with keys of its own before it got the ring. */
       readonly afterLocalRing?: true
+      /** How often it had drifted and was put right. */
+      readonly drifted?: number
       readonly since?: Date
     } & Serving)
   | Unconfirmed
@@ -47,6 +49,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
     changed: !line.afterLocalRing && (line.result !== 'unchanged' || line.pulled !== undefined),
     ...(line.lifetime === undefined ? {} : { lifetime: line.lifetime }),
     ...(line.afterLocalRing ? { afterLocalRing: true } : {}),
+    ...(line.drifted === undefined ? {} : { drifted: line.drifted }),
     ...(since === undefined ? {} : { since }),
     ...servingOf(line),
   }

@@ -23,7 +23,10 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
     }),
     subject: ({ delivery }) => delivery.version,
     keep: (situation, news) =>
-      withLocalRings({ ...situation, delivery: withAnnounced(situation.delivery, news) }, news),
+      withDrift(
+        withLocalRings({ ...situation, delivery: withAnnounced(situation.delivery, news) }, news),
+        news,
+      ),
     save: (situation) => saveRecord(ports, situation),
   }
 }
@@ -36,6 +39,14 @@ function withAnnounced(delivery: Delivery, news: readonly Verdict[]): Delivery {
 function withLocalRings(situation: Known, news: readonly Verdict[]): Known {
   const localRings = news.filter((verdict) => verdict.confirmed && verdict.afterLocalRing).length
   return localRings === 0 ? situation : { ...situation, localRings }
+}
+
+function withDrift(situation: Known, news: readonly Verdict[]): Known {
+  const repaired = news.reduce((sum, verdict) => sum + (verdict.confirmed ? (verdict.drifted ?? 0) : 0), 0)
+  if (repaired === 0) return situation
+  const { delivery, driftRepaired = 0 } = situation
+  const drifted = (delivery.drifted ?? 0) + repaired
+  return { ...situation, driftRepaired: driftRepaired + repaired, delivery: { ...delivery, drifted } }
 }
 
 /** Sends the generation that AWSCURRENT names. Does not throw where nothing can be sent. */
@@ -72,7 +83,7 @@ function audit(
     if (!verdict.confirmed) continue
     const isNews = holders === undefined ? first || missing.has(instance) : !holders.has(instance)
     if (!isNews && !verdict.changed) continue
-    const { generation, encryptsWith, serverVersion, afterLocalRing } = verdict
+    const { generation, encryptsWith, serverVersion, afterLocalRing, drifted } = verdict
     const { lineage } = delivery
     const since = (verdict.since ?? clock.now()).toISOString()
     const runs = serverVersion === undefined ? {} : { serverVersion }
@@ -86,6 +97,7 @@ function audit(
       since,
       ...runs,
       ...after,
+      ...(drifted === undefined ? {} : { drifted }),
     })
   }
 }

@@ -78,6 +78,7 @@ function parseDelivery(value: unknown): Delivery {
     'encryptsWith',
     'rotatedAt',
     'announced',
+    'drifted',
     ...DELIVERY_STATE_FIELDS,
   ])
   return {
@@ -88,6 +89,7 @@ function parseDelivery(value: unknown): Delivery {
     encryptsWith: fields.string('encryptsWith', /^[0-9a-f]{32}$/, '32 hex digits'),
     rotatedAt: fields.time('rotatedAt'),
     ...(fields.has('announced') ? { announced: fields.integer('announced', 1) } : {}),
+    ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
     ...parseDeliveryState(fields),
   }
 }

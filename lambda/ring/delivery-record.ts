@@ -19,6 +19,8 @@ export interface RingFacts {
 export interface Delivery extends RingFacts, DeliveryState {
   /** The longest lifetime of a ticket that a machine which confirmed announced, in seconds. */
   readonly announced?: number
+  /** How often machines had drifted and were put right, as the commands of this version told. */
+  readonly drifted?: number
 }
 
 /** What outlives a version. */

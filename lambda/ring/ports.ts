@@ -68,6 +68,8 @@ export type RingEvent =
       readonly serverVersion?: string
       /** True where it served with keys of its own until then. */
       readonly afterLocalRing?: true
+      /** How often it had drifted and was put right. */
+      readonly drifted?: number
     }
   | { readonly kind: 'measured'; readonly metrics: Metrics }
 
@@ -85,4 +87,6 @@ export interface Metrics {
   readonly AuthBypass?: number
   /** Machines that serve with keys of their own, or said just now that they did until they got the ring; absent where none. */
   readonly LocalRing?: number
+  /** How often machines were put right that had been changed meanwhile, as heard in this invocation; absent where none. */
+  readonly DriftRepaired?: number
 }

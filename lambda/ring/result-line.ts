@@ -41,6 +41,8 @@ export interface ResultLine extends ScriptOutput {
   readonly pulled?: number
   /** True where the ring took the place of one of the instance's own. */
   readonly afterLocalRing?: boolean
+  /** How often it was put right where it had been changed meanwhile, this run included, since a command told last. */
+  readonly drifted?: number
   readonly error?: InstanceError
   readonly detail?: string
 }
@@ -48,7 +50,7 @@ export interface ResultLine extends ScriptOutput {
 /** As `parseLine`. @throws TicketringError `result-line-malformed`. */
 export function parseResultLine(output: string): ResultLine {
   return parseLine(output, {
-    own: ['ring', 'lineage', 'generation', 'encryptsWith', 'lifetime', 'pulled', 'afterLocalRing'],
+    own: ['ring', 'lineage', 'generation', 'encryptsWith', 'lifetime', 'pulled', 'afterLocalRing', 'drifted'],
     results: RESULTS,
     errors: INSTANCE_ERRORS,
     read: (fields) => ({
@@ -59,6 +61,7 @@ export function parseResultLine(output: string): ResultLine {
       ...(fields.has('lifetime') ? { lifetime: fields.integer('lifetime', 1) } : {}),
       ...(fields.has('pulled') ? { pulled: fields.integer('pulled', 1) } : {}),
       ...(fields.has('afterLocalRing') ? { afterLocalRing: fields.boolean('afterLocalRing') } : {}),
+      ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
     }),
   })
 }

@@ -20,6 +20,8 @@ export interface Situation {
   readonly unread?: true
   /** How many machines have just said that they served with keys of their own before; absent where none did. */
   readonly localRings?: number
+  /** How often machines had drifted and were put right, as heard in this invocation. */
+  readonly driftRepaired?: number
   /** Why this ring cannot be brought to the fleet in this invocation; absent unless that was tried. */
   readonly unreachable?: string
 }

@@ -34,6 +34,8 @@ export class SimulatedInstance {
   release: string | undefined
   /** What its server announces for a ticket (s). */
   lifetime: number | undefined
+  /** How often it had drifted and was put right since it was asked last. */
+  drifted = 0
   /** Of the program that the last command brought. */
   script = SCRIPT
 
@@ -79,7 +81,9 @@ export class SimulatedInstance {
       ...(error === undefined ? {} : { error }),
       ...(this.release === undefined ? {} : { serverVersion: this.release }),
       ...(this.lifetime === undefined ? {} : { lifetime: this.lifetime }),
+      ...(this.drifted === 0 ? {} : { drifted: this.drifted }),
     })
+    this.drifted = 0
     const status = result === 'stale' || result === 'failed' ? 'Failed' : 'Success'
     return { status, output: `${line}\n` }
   }

@@ -63,6 +63,26 @@ describe('status of a ring', () => {
     expect(parseRecord(world.record.text ?? '').delivery?.announced).toBe(ticketLifetime)
   })
 
+  it('counts the machines that had drifted and were put right, once, and measures it once', async () => {
+    const world = await converged()
+    const [first, second] = world.fleet.instances
+    if (first) first.drifted = 2
+    if (second) second.drifted = 1
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    const measured = () => world.eventLog.of('measured').at(-1)?.metrics
+    expect(measured()).toMatchObject({ DriftRepaired: 3 })
+    expect((await world.invoke({ action: 'status' })).fleet?.drifted).toBe(3)
+    expect(world.eventLog.of('held-by')).toContainEqual(
+      expect.objectContaining({ instance: 'i-1', drifted: 2 }),
+    )
+    await world.reconcile()
+    expect(measured()).not.toHaveProperty('DriftRepaired')
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    expect((await world.invoke({ action: 'status' })).fleet).not.toHaveProperty('drifted')
+  })
+
   it('names a machine whose server announces more than the gate waits for', async () => {
     const world = new World()
     const [first] = world.fleet.instances

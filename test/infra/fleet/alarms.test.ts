@@ -46,6 +46,7 @@ const RING_METRICS: Metrics = {
   RotationForced: 0,
   AuthBypass: 1,
   LocalRing: 1,
+  DriftRepaired: 1,
 }
 const STAPLE_METRICS: StapleMetrics = {
   StapleLifeLeft: 100,
@@ -234,8 +235,8 @@ describe('what each alarm watches', () => {
   })
 
   it.each([
-    // How many there are pages no operator; too few of them hold the rotation, which is watched.
-    ['the ring', 'Ring', lineOf(logRingEvents, RING_METRICS), ['Members']],
+    // How many there are pages no operator; too few of them hold the rotation, which is watched. What was put right is.
+    ['the ring', 'Ring', lineOf(logRingEvents, RING_METRICS), ['Members', 'DriftRepaired']],
     // What is withdrawn at its end has no life left either.
     ['the staples', 'Set', lineOf(logStapleEvents, STAPLE_METRICS), ['StaplesWithdrawn']],
   ])('every metric of %s but those of information is watched, as the function writes it', (...row) => {
