@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ownProgram, programFor } from '../infra/program/program.ts'
 import type { Ring } from '../lambda/ring/ring.ts'
 import { serialiseRing } from '../lambda/ring/ring.ts'
 import { spawnGroup } from '../local/process-group.ts'
@@ -11,7 +14,7 @@ import type { Kind } from '../local/rehearsal/options.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/workspace.ts'
 import type { Scope } from '../local/scope.ts'
 import { CREDENTIALS, Endpoint } from '../test/agent/endpoint.ts'
-import { AGENT, PYTHON } from '../test/agent/program.ts'
+import { PYTHON } from '../test/agent/program.ts'
 
 export const RING = 'edge'
 /** What the servers of docs/examples tell clients to keep a ticket for, in seconds. */
@@ -26,12 +29,21 @@ export class Fleet {
   readonly pki: Pki
   readonly #endpoint: Endpoint
   readonly #scope: Scope
+  /** Directory of the program. */
+  readonly #program: string
 
-  private constructor(machines: readonly Machine[], pki: Pki, endpoint: Endpoint, scope: Scope) {
+  private constructor(
+    machines: readonly Machine[],
+    pki: Pki,
+    endpoint: Endpoint,
+    scope: Scope,
+    program: string,
+  ) {
     this.machines = machines
     this.pki = pki
     this.#endpoint = endpoint
     this.#scope = scope
+    this.#program = program
   }
 
   /** Boots every machine by the instance's own script, then starts its terminator. */
@@ -43,7 +55,10 @@ export class Fleet {
     const endpoint = await Endpoint.start()
     scope.defer(() => endpoint.stop())
     const of = { name: RING, ticketLifetime: TICKET_LIFETIME }
-    const fleet = new Fleet(await planFleet(counts, of, pki, workspace), pki, endpoint, scope)
+    const program = join(workspace.disk, 'program')
+    writeProgram(program, counts)
+    const machines = await planFleet(counts, of, pki, workspace)
+    const fleet = new Fleet(machines, pki, endpoint, scope, program)
     fleet.publish(ring)
     await Promise.all(fleet.machines.map((machine) => fleet.#bringUp(machine)))
     return fleet
@@ -60,17 +75,17 @@ export class Fleet {
 
   /** What Run Command has a machine do. @throws Error with the script's own words if it failed. */
   async apply(machine: Machine, generation: number): Promise<void> {
-    await this.#program(machine, [RING, String(generation)])
+    await this.#run(machine, [RING, String(generation)])
   }
 
   async #bringUp(machine: Machine): Promise<void> {
-    await this.#program(machine, ['--boot', RING])
+    await this.#run(machine, ['--boot', RING])
     const server = await startServer(machine, UNTRACED)
     this.#scope.defer(() => stopServer(server))
   }
 
-  async #program(machine: Machine, words: readonly string[]): Promise<void> {
-    const child = spawnGroup([PYTHON, '-IS', AGENT, 'ring', ...words], {
+  async #run(machine: Machine, words: readonly string[]): Promise<void> {
+    const child = spawnGroup([PYTHON, '-IS', this.#program, 'ring', ...words], {
       env: { ...environmentOf(machine), ...this.#aws() },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -90,5 +105,14 @@ export class Fleet {
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
     }
+  }
+}
+
+/** What a document of these kinds of server brings; Python keeps what it compiles beside it, as the installer does. */
+function writeProgram(directory: string, counts: Readonly<Record<Kind, number>>): void {
+  const kinds = Object.entries(counts).flatMap(([kind, count]) => (count > 0 ? [kind] : []))
+  for (const { path, text } of programFor('ring', ownProgram(), kinds).sources) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true })
+    writeFileSync(join(directory, path), text)
   }
 }
