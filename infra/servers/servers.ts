@@ -3,6 +3,7 @@ import type { Place } from '../../lambda/kernel/inspection.ts'
 import { object, optional, type Settings, type Values } from '../../lambda/kernel/settings.ts'
 import type { VerifyListener } from '../fleet/machines.ts'
 import { dnsdistKeys } from './dnsdist.ts'
+import { envoyKeys } from './envoy.ts'
 import { h2oKeys } from './h2o.ts'
 import { haproxyKeys, haproxyStaples } from './haproxy.ts'
 import { nginxKeys, nginxStaples } from './nginx.ts'
@@ -16,6 +17,7 @@ export const KEY_SERVERS = {
   h2o: optional(object(h2oKeys.settings)),
   dnsdist: optional(object(dnsdistKeys.settings)),
   trafficserver: optional(object(trafficserverKeys.settings)),
+  envoy: optional(object(envoyKeys.settings)),
 }
 export type KeyServers = Values<typeof KEY_SERVERS>
 type KeyKind = keyof KeyServers
@@ -26,6 +28,7 @@ const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
   h2o: h2oKeys,
   dnsdist: dnsdistKeys,
   trafficserver: trafficserverKeys,
+  envoy: envoyKeys,
 }
 
 /** Of a set of certificates. */

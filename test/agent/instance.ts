@@ -10,6 +10,7 @@ import { advance, genesis, keysOf, type Ring, serialiseRing } from '../../lambda
 import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
 import { startDnsdist } from './dnsdist.ts'
 import { CREDENTIALS, Endpoint } from './endpoint.ts'
+import { startEnvoyStandIn } from './envoy.ts'
 import { startH2o } from './h2o.ts'
 import { SERVER_NAME } from './identity.ts'
 import { type Command, wordsOf } from './program.ts'
@@ -54,6 +55,7 @@ const STARTS: Readonly<Record<Kind, (ring: Ring, keySize: 80 | 48) => Promise<Te
   h2o: startH2o,
   dnsdist: startDnsdist,
   trafficserver: startTrafficserver,
+  envoy: startEnvoyStandIn,
 }
 
 export class Instance {
