@@ -15,7 +15,7 @@ const LONG = {
   programs: [
     'test/agent/{boot,by-hand,causes,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded}.test.ts',
     'test/agent/local-ring.test.ts',
-    'test/agent/{envoy,install-refusals,interruptions,kinds,kinds-wrong,layouts,next-start,nginx-reload,protection}.test.ts',
+    'test/agent/{envoy,install-refusals,interruptions,kinds,kinds-wrong,layouts,next-start,nginx-care,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
     'test/agent/staple-{haproxy,program,refusals,runs,system,wrong}.test.ts',
     'test/local/{commands,early-end,keep}.test.ts',

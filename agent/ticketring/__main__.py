@@ -67,6 +67,8 @@ def main() -> int:
         fields["serverVersion"] = version
     if trouble is not None:
         fields.update(error=trouble.code, detail=trouble.detail)
+        if trouble.retry_after:
+            fields["retryAfter"] = trouble.retry_after
         note(f"{trouble.code}: {trouble.detail}")
     try:
         emit(fields)

@@ -139,35 +139,8 @@ def _label(paths: Sequence[str], deadline: Deadline) -> None:
         note(f"warning: no SELinux label for {' '.join(paths)}")
 
 
-def file_system(directory: Directory) -> str:
-    """Its type. Source: proc(5), /proc/pid/mountinfo."""
-    device = os.fstat(directory.fd).st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
-        for line in mounts:
-            fields, _, kind = line.partition(" - ")
-            if fields.split(" ")[2] == wanted:
-                return kind.split(" ")[0]
-    return "unknown"
-
-
 def uid_of(owner: str) -> int:
     try:
         return pwd.getpwnam(owner).pw_uid
     except KeyError:
         raise Failure("write-failed", f"wanted an owner of files that this machine knows, found {owner}") from None
-
-
-def warn_of_swap() -> None:
-    """Pages of a tmpfs can be swapped out. zram stays in memory; dm-crypt says so in its uuid."""
-    with contextlib.suppress(OSError), open("/proc/swaps", encoding="ascii", errors="replace") as swaps:
-        for line in list(swaps)[1:]:
-            device = line.split()[0]
-            if not device.startswith("/dev/zram") and not _is_encrypted(device):
-                note(f"warning: {device} is swap that may not be encrypted; keys in a tmpfs can reach it")
-
-
-def _is_encrypted(device: str) -> bool:
-    with contextlib.suppress(OSError), open(f"/sys/block/{os.path.basename(device)}/dm/uuid", encoding="ascii") as uuid:
-        return uuid.read(64).startswith("CRYPT-")
-    return False

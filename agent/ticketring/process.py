@@ -13,7 +13,8 @@ from .result import Failure, reason
 if TYPE_CHECKING:
     from typing import Iterator, Sequence
 
-LARGEST_OUTPUT = 1_048_576
+# `nginx -T` says every site of a large host.
+LARGEST_OUTPUT = 67_108_864
 COMMAND_SECONDS = 20
 
 
@@ -111,11 +112,11 @@ def run(words: Sequence[str], deadline: Deadline) -> tuple[int | None, str]:
         child.close()
 
 
-def command(words: Sequence[str], code: str, deadline: Deadline) -> None:
-    """A command of the settings, to its end. Raises Failure with that code."""
+def command(words: Sequence[str], code: str, deadline: Deadline) -> str:
+    """A command of the settings, to its end: what it said. Raises Failure with that code."""
     status, said = run(words, Deadline(COMMAND_SECONDS, deadline))
     if status == 0:
-        return
+        return said
     # nginx ends with "configuration file ... test failed"; the reason stands in a line above.
     cause = said.rpartition("[emerg]")[2].strip().partition("\n")[0]
     words_of_status = f"no end within {COMMAND_SECONDS} s" if status is None else cause or f"exit status {status}"

@@ -16,10 +16,12 @@ LONGEST_DETAIL = 300
 class Failure(Exception):
     """Ends a run: a code of the closed list, and what was wanted and what came. Never key bytes."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, retry_after: int = 0) -> None:
+        """retry_after: seconds after which it may go well, where that is known."""
         super().__init__(code)
         self.code = code
         self.detail = printable(detail)
+        self.retry_after = retry_after
 
     def add(self, detail: str) -> None:
         """Says more; what was said first may lose its end."""

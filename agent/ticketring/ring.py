@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from .aws import Refused
 from .bypass import find_bypass
-from .files import Replacement, file_system, warn_of_swap
+from .files import Replacement
 from .handshake import Problem, shake, silence
-from .keys import parse_ring
+from .keys import parse_ring, refuse_other_files
 from .local import OLDEST, are_usable, is_local, make_ring
 from .refused import refuse_repeat, remember
 from .result import Failure, note
@@ -17,6 +17,7 @@ from .revocation import forget_tickets, take_old_tickets, try_old_tickets
 from .run import Run
 from .servers import kinds_that
 from .state import State, compare, drift_before, forget_drift, note_contact, read_state, serialise, since_contact
+from .tmpfs import file_system, warn_of_swap
 
 if TYPE_CHECKING:
     from typing import Generator, Mapping, Sequence, Type
@@ -49,11 +50,14 @@ class RingRun(Run["KeyServer"]):
         super().__init__(KINDS, request, settings, environment, deadline)
         self._least = int(request.order)
         self._announced: dict[str, int] = {}
+        self._outdated: Sequence[float] = ()
         self._told: State | None = None
 
     def fields(self) -> dict[str, object]:
         told = {"ring": self._request.name, "lineage": self._lineage, "generation": self._generation}
         more: dict[str, object] = {"lifetime": max(self._announced.values())} if self._announced else {}
+        if self._outdated:
+            more.update(oldProcesses=len(self._outdated), oldestSeconds=round(max(self._outdated)))
         if self._told and self._told.pulled:
             more["pulled"] = self._generation
         if self._told and self._told.after_local:
@@ -126,7 +130,12 @@ class RingRun(Run["KeyServer"]):
         if self._request.boot:
             return self._boot(relation)
         changed = self._live(lambda: self._bring(relation))
+        if not is_local(self._state):
+            # It stays, though a ticket may be accepted that it should refuse.
+            self._lineage, self._generation = self._ring.lineage, self._ring.generation
         try_old_tickets(self._server, self._ring)
+        # Of the kinds, nginx alone leaves processes behind at each ring.
+        self._outdated = getattr(self._server, "outdated", tuple[float])()
         return changed
 
     # ---- Without a ring of Secrets Manager
@@ -197,6 +206,8 @@ class RingRun(Run["KeyServer"]):
             self._verified = True
             return False
         refuse_repeat(server, self._ring, problem is not None)
+        server.first = relation == "new"
+        server.urgent = relation == "reset" or bool(strangers)
         with server.turn(), self._replacing() as replacement:
             take_old_tickets(server, strangers)
             if not self._placed:
@@ -252,7 +263,7 @@ class RingRun(Run["KeyServer"]):
                 remember(self._server, self._ring, error)
 
     def _place_for_start(self) -> None:
-        self._server.refuse_other_files(self._files)
+        refuse_other_files(self._server.refuse_other_owner, self._files)
         replacement = Replacement([] if self._placed else self._files, 0o400, self._server.owner)
         replacement.place(self._deadline)
         replacement.keep()

@@ -126,6 +126,9 @@ class Settings:
     def seconds(self, key: str, default: str = "") -> int:
         return int(self.text(key, r"[1-9][0-9]{0,5}", "a number of seconds", default))
 
+    def number(self, key: str, default: str) -> int:
+        return int(self.text(key, r"0|[1-9][0-9]{0,5}", "a number", default))
+
     def one_of(self, key: str, allowed: Sequence[str]) -> str:
         """The first one is the default."""
         return self.text(key, "|".join(allowed), " or ".join(word for word in allowed if word), allowed[0])

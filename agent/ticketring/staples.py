@@ -65,6 +65,7 @@ class StapleRun(Run["StapleServer"]):
         self._judge = Judge(self._server, self._store)
         self._withdrawal = Withdrawal(self._server)
         before = self._read_files()
+        self._is_first = not any(before.values())
         try:
             changed = self._apply_all()
         except BaseException as error:
@@ -177,6 +178,7 @@ class StapleRun(Run["StapleServer"]):
         dropped = self._withdrawal.places
         forget = (gone or dropped != []) and not server.keeps()
         places = [*missing, *self._changed, *dropped] or self._places
+        server.urgent = gone or bool(dropped) or self._is_first
         with server.turn(), self._replacing() as replacement:
             replacement.place(self._deadline)
             for staple, words in server.load(self._staples(list({place.path: place for place in places}.values())), forget):

@@ -60,7 +60,18 @@ export type Capability = 'ring' | 'staples'
 
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
-  ring: ['ring', 'keys', 'state', 'local', 'tickets', 'revocation', 'bypass', 'refused', 'servers/key_file'],
+  ring: [
+    'ring',
+    'keys',
+    'state',
+    'local',
+    'tickets',
+    'tmpfs',
+    'revocation',
+    'bypass',
+    'refused',
+    'servers/key_file',
+  ],
   staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'entry', 'ocsp'],
 }
 
@@ -83,7 +94,10 @@ export function programFor(
   const other = capability === 'ring' ? 'staples' : 'ring'
   const others = [
     ...OWN_MODULES[other],
-    ...KINDS.filter((kind) => !named.includes(kind)).map((kind) => `servers/${kind}`),
+    ...KINDS.filter((kind) => !named.includes(kind)).flatMap((kind) => [
+      `servers/${kind}`,
+      `servers/${kind}_configuration`,
+    ]),
   ].map((name) => `${PACKAGE}/${name}.py`)
   const kept = sources.filter(({ path }) => !others.includes(path))
   return programOf(kept.map(({ path, text }) => ({ path, text: withoutOffer(text, OFFERS[other], path) })))

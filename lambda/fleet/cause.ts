@@ -3,6 +3,8 @@ export interface Cause {
   /** The error that the machine's result line names, or one of the codes below. */
   readonly code: string
   readonly detail: string
+  /** Seconds after which the machine says that it may go well. */
+  readonly retryAfter?: number
 }
 
 /** No command has brought a word of it. */
@@ -16,6 +18,9 @@ export const OBJECTED = 'objected'
 export function objected(detail: string): Cause {
   return { code: OBJECTED, detail }
 }
+
+/** It has what it was sent and waits for its turn to load it: it does not fail. */
+export const DEFERRED = 'reload-deferred'
 
 const OURS: ReadonlySet<string> = new Set([UNHEARD, UNREACHED, OBJECTED])
 

@@ -1,4 +1,4 @@
-import { type Cause, countFailures, UNREACHED } from './cause.ts'
+import { type Cause, countFailures, DEFERRED, UNREACHED } from './cause.ts'
 import type { FleetTarget } from './configuration.ts'
 import type { DeliveryState, Straggler } from './delivery-state.ts'
 import { type Evidence, type Heard, NOT_HEARD } from './evidence.ts'
@@ -30,8 +30,9 @@ export function stragglersOf(members: readonly Member[], evidence: Evidence<Hear
   const missing = members.flatMap(({ id, online }) => {
     const verdict = evidence.get(id)
     if (verdict?.confirmed === true) return []
-    const { code, detail } = verdict ?? (online ? NOT_HEARD : DISCONNECTED)
-    return [{ id, code, detail, ...(verdict?.ran ? { ran: true as const } : {}) }]
+    const { code, detail, retryAfter }: Cause = verdict ?? (online ? NOT_HEARD : DISCONNECTED)
+    const due = retryAfter === undefined ? {} : { retryAfter }
+    return [{ id, code, detail, ...(verdict?.ran ? { ran: true as const } : {}), ...due }]
   })
   const isOpen = ({ code }: Straggler) => code === 'auth-bypass'
   return [...missing.filter(isOpen), ...missing.filter((each) => !isOpen(each))]
@@ -92,7 +93,7 @@ function standing<D extends DeliveryState>(
   const { holders: _, nextAt: __, unsent, ...rest } = delivery
   const ids = members.map(({ id }) => id)
   const missing = new Set(stragglers.map(({ id }) => id))
-  const failed = stragglers.filter(({ ran }) => ran).length
+  const failed = stragglers.filter(({ ran, code }) => ran && code !== DEFERRED).length
   const confirmed = members.length - missing.size
   return {
     ...(rest as D),

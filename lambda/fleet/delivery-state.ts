@@ -191,13 +191,14 @@ export function withScript(scripts: readonly string[] = [], now: string): readon
 }
 
 function parseStraggler(value: unknown): Straggler {
-  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'code', 'detail', 'ran'])
+  const fields = Fields.of(value, 'a straggler', MALFORMED, ['id', 'code', 'detail', 'ran', 'retryAfter'])
   const ran = fields.has('ran') && fields.boolean('ran')
   return {
     id: fields.string('id'),
     code: fields.string('code'),
     detail: fields.string('detail', /^/, 'text'),
     ...(ran ? { ran } : {}),
+    ...(fields.has('retryAfter') ? { retryAfter: fields.integer('retryAfter', 1) } : {}),
   }
 }
 

@@ -34,6 +34,8 @@ export const COMMON_REMEDIES: Readonly<Record<CommonError, string>> = {
   'socket-unexpected':
     'Compare the running configuration with what the detail wants: the key file, of dnsdist three keys and no rotation',
   'config-test-failed': "Correct the server's configuration as the detail says",
+  'reload-deferred': BY_ITSELF,
+  'config-changed-by-others': 'Reload nginx there, or put its configuration back',
   'reload-failed': 'Try the reload command by hand there',
   'reload-not-taken': "Read nginx's error log there",
   'verify-unreachable': "Check the listener's address and server name",

@@ -33,7 +33,7 @@ function wereHeldUp({ attempts }: DeliveryState, unreached: number, lanes: numbe
 
 /**
  * From when on it is sent again. At once to machines that were not reached, as long as that gets anywhere, and to one that
- * comes back; after a back-off to those that failed.
+ * comes back; when they say so where all of them wait for their turn; after a back-off to those that failed.
  */
 export function nextDelivery(
   before: DeliveryState,
@@ -51,6 +51,8 @@ export function nextDelivery(
     before.attempts <= 1 || (grew && (isUnsent || unreached > lanes)) || wereHeldUp(before, unreached, lanes)
   const isUnreached = unreached > 0 && mayGetAnywhere && !isStopped(after, target)
   if (missing.length === 0 || isUnreached) return now
+  const waits = missing.flatMap(({ retryAfter }) => retryAfter ?? [])
+  if (waits.length === missing.length) return later(now, Math.min(Math.max(...waits), LONGEST_BACKOFF * tick))
   // The second try came at once.
   const due = later(
     before.commands.at(-1)?.sentAt ?? now,

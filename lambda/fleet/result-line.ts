@@ -30,6 +30,8 @@ export const COMMON_ERRORS = [
   'socket-not-admin',
   'socket-unexpected',
   'config-test-failed',
+  'reload-deferred',
+  'config-changed-by-others',
   'reload-failed',
   'reload-not-taken',
   'verify-unreachable',
@@ -68,6 +70,7 @@ const COMMON_FIELDS = [
   'serverVersion',
   'error',
   'detail',
+  'retryAfter',
 ]
 
 /** What a capability's own line is made of, beside the fields that all have. */
@@ -78,8 +81,16 @@ export interface LineShape<R extends string, E extends string, O> {
   readonly read: (fields: Fields) => O
 }
 
+/** Of a line whose result is `failed`. */
+export interface Failed<E> {
+  readonly error?: E
+  readonly detail?: string
+  /** Seconds after which it may go well, where the machine knows. */
+  readonly retryAfter?: number
+}
+
 export type Line<R extends string, E extends string, O> = O &
-  ScriptOutput & { readonly result: R; readonly error?: E; readonly detail?: string }
+  ScriptOutput & { readonly result: R } & Failed<E>
 
 /**
  * Reads what the program left on standard output: exactly one line.
@@ -126,21 +137,20 @@ function parseScriptOutput(fields: Fields): ScriptOutput {
   }
 }
 
-function parseFailure<E extends string>(
-  fields: Fields,
-  errors: readonly E[],
-): { readonly error: E; readonly detail?: string } {
+function parseFailure<E extends string>(fields: Fields, errors: readonly E[]): Failed<E> {
   return {
     error: fields.oneOf('error', errors),
     ...(fields.has('detail')
       ? { detail: fields.string('detail', /^[\x20-\x7e]{0,300}$/, 'printable text') }
       : {}),
+    ...(fields.has('retryAfter') ? { retryAfter: fields.integer('retryAfter', 1) } : {}),
   }
 }
 
 /** Why a failed line says that it failed. */
-export function causeOf({ error, detail }: { readonly error?: string; readonly detail?: string }): Cause {
-  return { code: error ?? 'internal-error', detail: detail ?? '' }
+export function causeOf({ error, detail, retryAfter }: Failed<string>): Cause {
+  const due = retryAfter === undefined ? {} : { retryAfter }
+  return { code: error ?? 'internal-error', detail: detail ?? '', ...due }
 }
 
 /** It ran a program that no command brought. */

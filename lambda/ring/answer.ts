@@ -2,7 +2,7 @@ import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/i
 import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
 import type { RotationConfiguration } from './configuration.ts'
-import type { Delivery } from './delivery-record.ts'
+import type { Delivery, OldProcess } from './delivery-record.ts'
 import { ageOf } from './gate.ts'
 import { INSTANCE_REMEDIES } from './instance-remedies.ts'
 import type { RotationPorts } from './observation.ts'
@@ -46,6 +46,8 @@ export interface Answer {
     readonly authBypass?: readonly string[]
     /** Those of them that serve with keys of their own, since they cannot fetch the ring. */
     readonly localRing?: readonly string[]
+    /** The oldest process that held keys which the ring no longer has, when its machine confirmed. */
+    readonly oldProcess?: Serialised<OldProcess>
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
@@ -176,9 +178,16 @@ function factsOf(
       ...(delivery.drifted === undefined ? {} : { drifted: delivery.drifted }),
       ...(authBypass.length === 0 ? {} : { authBypass }),
       ...(localRing.length === 0 ? {} : { localRing }),
+      ...oldProcessOf(delivery),
       ...(fleet.known ? { now: countOf(fleet.members) } : {}),
     },
   }
+}
+
+function oldProcessOf({ oldProcess }: Delivery): { readonly oldProcess?: Serialised<OldProcess> } {
+  return oldProcess === undefined
+    ? {}
+    : { oldProcess: { ...oldProcess, began: oldProcess.began.toISOString() } }
 }
 
 function proofOf(delivery: Delivery): NonNullable<Answer['proof']> {

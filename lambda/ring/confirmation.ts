@@ -1,7 +1,8 @@
 import { type Cause, objected, textOf } from '../fleet/cause.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
 import { causeOf, otherScript, type Serving, servingOf } from '../fleet/result-line.ts'
-import type { RingFacts } from './delivery-record.ts'
+import { later } from '../kernel/time.ts'
+import type { OldProcess, RingFacts } from './delivery-record.ts'
 import { parseResultLine, type ResultLine } from './result-line.ts'
 
 /** What a result line has to say for an instance to count. */
@@ -26,6 +27,7 @@ export type Verdict =
       readonly afterLocalRing?: true
       /** How often it had drifted and was put right. */
       readonly drifted?: number
+      readonly oldProcess?: OldProcess
       readonly since?: Date
     } & Serving)
   | Unconfirmed
@@ -35,10 +37,11 @@ export type Verdict =
  * one well-formed line, that a handshake showed the `current` key of this generation or a later one.
  */
 export function judge(invocation: Invocation, wanted: Expectation): Verdict {
-  return hear(invocation, (line) => judgeLine(parseResultLine(line), wanted, invocation.finishedAt))
+  return hear(invocation, (line) => judgeLine(parseResultLine(line), wanted, invocation))
 }
 
-function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefined): Verdict {
+function judgeLine(line: ResultLine, wanted: Expectation, invocation: Invocation): Verdict {
+  const { finishedAt: since } = invocation
   const cause = objection(line, wanted)
   if (cause !== undefined) return refused(cause)
   return {
@@ -50,9 +53,18 @@ function judgeLine(line: ResultLine, wanted: Expectation, since: Date | undefine
     ...(line.lifetime === undefined ? {} : { lifetime: line.lifetime }),
     ...(line.afterLocalRing ? { afterLocalRing: true } : {}),
     ...(line.drifted === undefined ? {} : { drifted: line.drifted }),
+    ...oldProcessOf(line, invocation),
     ...(since === undefined ? {} : { since }),
     ...servingOf(line),
   }
+}
+
+function oldProcessOf(
+  { oldProcesses: processes, oldestSeconds }: ResultLine,
+  { id: instance, finishedAt }: Invocation,
+): { readonly oldProcess?: OldProcess } {
+  if (processes === undefined || oldestSeconds === undefined || finishedAt === undefined) return {}
+  return { oldProcess: { instance, processes, began: later(finishedAt, -oldestSeconds) } }
 }
 
 /** The first thing about a line that keeps its instance from counting. */

@@ -23,17 +23,27 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
     }),
     subject: ({ delivery }) => delivery.version,
     keep: (situation, news) =>
-      withDrift(
-        withLocalRings({ ...situation, delivery: withAnnounced(situation.delivery, news) }, news),
-        news,
-      ),
+      withDrift(withLocalRings({ ...situation, delivery: withTold(situation.delivery, news) }, news), news),
     save: (situation) => saveRecord(ports, situation),
   }
 }
 
-function withAnnounced(delivery: Delivery, news: readonly Verdict[]): Delivery {
-  const told = news.flatMap((verdict) => (verdict.confirmed ? (verdict.lifetime ?? []) : []))
-  return told.length === 0 ? delivery : { ...delivery, announced: Math.max(delivery.announced ?? 0, ...told) }
+/** The longest of their lifetimes, and the oldest of their processes. */
+function withTold(delivery: Delivery, news: readonly Verdict[]): Delivery {
+  const told = news.filter((verdict) => verdict.confirmed)
+  const lifetimes = [delivery.announced, ...told.map(({ lifetime }) => lifetime)].filter(isThere)
+  const [oldest] = [delivery.oldProcess, ...told.map(({ oldProcess }) => oldProcess)]
+    .filter(isThere)
+    .toSorted((one, other) => one.began.getTime() - other.began.getTime())
+  return {
+    ...delivery,
+    ...(lifetimes.length === 0 ? {} : { announced: Math.max(...lifetimes) }),
+    ...(oldest === undefined ? {} : { oldProcess: oldest }),
+  }
+}
+
+function isThere<T>(value: T | undefined): value is T {
+  return value !== undefined
 }
 
 function withLocalRings(situation: Known, news: readonly Verdict[]): Known {

@@ -7,7 +7,7 @@ import {
 } from '../fleet/delivery-state.ts'
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields } from '../kernel/fields.ts'
-import type { Carried, Delivery, DeliveryRecord, SpentToken } from './delivery-record.ts'
+import type { Carried, Delivery, DeliveryRecord, OldProcess, SpentToken } from './delivery-record.ts'
 
 const MALFORMED = 'record-malformed'
 /** Bytes of a record without stragglers. */
@@ -79,6 +79,7 @@ function parseDelivery(value: unknown): Delivery {
     'rotatedAt',
     'announced',
     'drifted',
+    'oldProcess',
     ...DELIVERY_STATE_FIELDS,
   ])
   return {
@@ -90,7 +91,17 @@ function parseDelivery(value: unknown): Delivery {
     rotatedAt: fields.time('rotatedAt'),
     ...(fields.has('announced') ? { announced: fields.integer('announced', 1) } : {}),
     ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
+    ...(fields.has('oldProcess') ? { oldProcess: parseOldProcess(fields.raw('oldProcess')) } : {}),
     ...parseDeliveryState(fields),
+  }
+}
+
+function parseOldProcess(value: unknown): OldProcess {
+  const fields = Fields.of(value, 'oldProcess', MALFORMED, ['instance', 'processes', 'began'])
+  return {
+    instance: fields.string('instance'),
+    processes: fields.integer('processes', 1),
+    began: fields.time('began'),
   }
 }
 

@@ -21,6 +21,16 @@ export interface Delivery extends RingFacts, DeliveryState {
   readonly announced?: number
   /** How often machines had drifted and were put right, as the commands of this version told. */
   readonly drifted?: number
+  /** The oldest process that held keys which this ring no longer has, when its machine confirmed. */
+  readonly oldProcess?: OldProcess
+}
+
+/** A server's process that was there before the ring, and serves the connections that it has. */
+export interface OldProcess {
+  readonly instance: string
+  /** How many of the kind there were on that instance. */
+  readonly processes: number
+  readonly began: Date
 }
 
 /** What outlives a version. */

@@ -1,4 +1,4 @@
-import { COMMON_ERRORS, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
+import { COMMON_ERRORS, type Failed, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
 
 /**
  * What an instance did: the first three are a success. `local-ring`: it could fetch none, and serves with random keys of
@@ -26,7 +26,7 @@ export const INSTANCE_ERRORS = [
 export type InstanceError = (typeof INSTANCE_ERRORS)[number]
 
 /** The one line that a run for a ring prints on standard output. */
-export interface ResultLine extends ScriptOutput {
+export interface ResultLine extends ScriptOutput, Failed<InstanceError> {
   readonly ring: string
   /** Empty only in a line that has an error: the instance never got as far as reading a ring. */
   readonly lineage: string
@@ -43,14 +43,29 @@ export interface ResultLine extends ScriptOutput {
   readonly afterLocalRing?: boolean
   /** How often it was put right where it had been changed meanwhile, this run included, since a command told last. */
   readonly drifted?: number
-  readonly error?: InstanceError
-  readonly detail?: string
+  /** How many processes of its server hold keys that the ring no longer has, where it shows them. */
+  readonly oldProcesses?: number
+  /** And since when the oldest of them has run, in seconds. */
+  readonly oldestSeconds?: number
 }
+
+const OWN = [
+  'ring',
+  'lineage',
+  'generation',
+  'encryptsWith',
+  'lifetime',
+  'pulled',
+  'afterLocalRing',
+  'drifted',
+  'oldProcesses',
+  'oldestSeconds',
+] as const
 
 /** As `parseLine`. @throws TicketringError `result-line-malformed`. */
 export function parseResultLine(output: string): ResultLine {
   return parseLine(output, {
-    own: ['ring', 'lineage', 'generation', 'encryptsWith', 'lifetime', 'pulled', 'afterLocalRing', 'drifted'],
+    own: OWN,
     results: RESULTS,
     errors: INSTANCE_ERRORS,
     read: (fields) => ({
@@ -60,6 +75,8 @@ export function parseResultLine(output: string): ResultLine {
       encryptsWith: fields.string('encryptsWith', /^([0-9a-f]{32})?$/, '32 hex digits'),
       ...(fields.has('lifetime') ? { lifetime: fields.integer('lifetime', 1) } : {}),
       ...(fields.has('pulled') ? { pulled: fields.integer('pulled', 1) } : {}),
+      ...(fields.has('oldProcesses') ? { oldProcesses: fields.integer('oldProcesses', 1) } : {}),
+      ...(fields.has('oldestSeconds') ? { oldestSeconds: fields.integer('oldestSeconds', 0) } : {}),
       ...(fields.has('afterLocalRing') ? { afterLocalRing: fields.boolean('afterLocalRing') } : {}),
       ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
     }),

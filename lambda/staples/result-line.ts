@@ -1,4 +1,4 @@
-import { COMMON_ERRORS, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
+import { COMMON_ERRORS, type Failed, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
 
 /** What an instance did with staples: the first two are a success. */
 export const STAPLE_RESULTS = ['applied', 'unchanged', 'failed'] as const
@@ -21,7 +21,7 @@ export const STAPLE_ERRORS = [
 export type StapleError = (typeof STAPLE_ERRORS)[number]
 
 /** The one line that a run for staples prints on standard output. Counts are of this machine's own certificates. */
-export interface StapleLine extends ScriptOutput {
+export interface StapleLine extends ScriptOutput, Failed<StapleError> {
   /** Name of the set. */
   readonly staples: string
   readonly result: StapleResult
@@ -30,8 +30,6 @@ export interface StapleLine extends ScriptOutput {
   readonly withdrawn: number
   /** Certificates that have their staple now. */
   readonly held: number
-  readonly error?: StapleError
-  readonly detail?: string
 }
 
 /** As `parseLine`. @throws TicketringError `result-line-malformed`. */

@@ -39,7 +39,9 @@ export class StapleInstance {
     const { terminator } = machine
     const { identity, server, directory } = terminator
     this.file = server === 'haproxy' ? `${identity.site}.ocsp` : join(directory, 'staples', 'site.ocsp')
-    const shared = [...terminator.settings].filter((line) => /_(SOCKET|OWNER|TEST|RELOAD)=/.test(line))
+    const shared = [...terminator.settings].filter((line) =>
+      /_(SOCKET|OWNER|TEST|RELOAD|INTERVAL)=/.test(line),
+    )
     const places: Readonly<Record<string, string>> = {
       haproxy: `HAPROXY_CERTS=${identity.site}`,
       nginx: `NGINX_STAPLES=${identity.certificate}=${this.file}`,
@@ -50,7 +52,12 @@ export class StapleInstance {
   }
 
   static async start(server: 'haproxy' | 'nginx'): Promise<StapleInstance> {
-    return new StapleInstance(await Instance.start(server, ringOf(1)))
+    return StapleInstance.on(await Instance.start(server, ringOf(1)))
+  }
+
+  /** Of a machine that has a ring as well. */
+  static on(machine: Instance): StapleInstance {
+    return new StapleInstance(machine)
   }
 
   stop(): Promise<void> {

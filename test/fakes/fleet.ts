@@ -38,6 +38,8 @@ export class SimulatedInstance {
   drifted = 0
   /** Of the program that the last command brought. */
   script = SCRIPT
+  /** Seconds that a process of its server has run which holds keys of before the ring. */
+  oldestSeconds: number | undefined
 
   constructor(id: string) {
     this.id = id
@@ -82,6 +84,7 @@ export class SimulatedInstance {
       ...(this.release === undefined ? {} : { serverVersion: this.release }),
       ...(this.lifetime === undefined ? {} : { lifetime: this.lifetime }),
       ...(this.drifted === 0 ? {} : { drifted: this.drifted }),
+      ...(this.oldestSeconds === undefined ? {} : { oldProcesses: 2, oldestSeconds: this.oldestSeconds }),
     })
     this.drifted = 0
     const status = result === 'stale' || result === 'failed' ? 'Failed' : 'Success'

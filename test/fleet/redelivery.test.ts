@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { weigh } from '../../lambda/fleet/convergence.ts'
 import type { DeliveryState, Straggler } from '../../lambda/fleet/delivery-state.ts'
-import type { Heard } from '../../lambda/fleet/evidence.ts'
+import type { Heard, Unconfirmed } from '../../lambda/fleet/evidence.ts'
 import { backOff, isStopped, nextDelivery } from '../../lambda/fleet/redelivery.ts'
 import {
   delivered,
@@ -30,6 +30,36 @@ function weighed(attempts: number, second: Heard): DeliveryState {
   const heard = { fleet: fleetOf(membersOf(2)), evidence, changed: false }
   return weigh({ delivery, carried: {} }, heard, SCALES, START).delivery
 }
+
+const DEFERRED: Unconfirmed = {
+  confirmed: false,
+  code: 'reload-deferred',
+  detail: '',
+  retryAfter: 437,
+  spoke: true,
+  ran: true,
+}
+
+describe('a machine that waits for its turn to reload', () => {
+  const waits = (id: string, retryAfter: number): Straggler => ({ ...failed(id), retryAfter })
+
+  it('is missing, but has not failed, and is delivered to when it says that it may', () => {
+    const delivery = weighed(4, DEFERRED)
+    expect(delivery).toMatchObject({ failed: 0, confirmed: 1 })
+    expect(delivery.nextAt).toEqual(new Date(START.getTime() + 437_000))
+    expect(delivery.stragglers[0]).toMatchObject({ code: 'reload-deferred', retryAfter: 437 })
+  })
+
+  it('is delivered to with the last of several, and after eight ticks at the latest', () => {
+    expect(nextFor([waits('i-1', 500), waits('i-2', 20)], {})).toEqual(instant(510))
+    expect(nextFor([waits('i-1', 999_999)], {})).toEqual(instant(10 + 8 * TICK))
+  })
+
+  it('is delivered to after the usual back-off beside one that failed', () => {
+    const usual = nextFor([failed('i-1'), failed('i-2')], {})
+    expect(nextFor([waits('i-1', 2000), failed('i-2')], {})).toEqual(usual)
+  })
+})
 
 describe('a redelivery', () => {
   it('waits twice as long each time, up to eight ticks', () => {

@@ -95,6 +95,20 @@ describe('status of a ring', () => {
     expect(exposure).not.toHaveProperty('announcedSeconds')
   })
 
+  it('names the oldest process that holds keys which the ring no longer has, since when it runs, through the record', async () => {
+    const world = new World()
+    const [first, second] = world.fleet.instances
+    if (first) first.oldestSeconds = 300
+    if (second) second.oldestSeconds = 7200
+    await world.reconcile()
+    const oldProcess = { instance: 'i-2', processes: 2 }
+    const { fleet } = await world.invoke({ action: 'status' })
+    expect(fleet?.oldProcess).toMatchObject(oldProcess)
+    const began = new Date(fleet?.oldProcess?.began ?? '').getTime()
+    expect((world.clock.now().getTime() - began) / 1000 - 7200).toBeLessThan(TIMING.tick)
+    expect(parseRecord(world.record.text ?? '').delivery?.oldProcess).toMatchObject(oldProcess)
+  })
+
   it('keeps what is known of the generation before through the record', async () => {
     const world = await converged()
     world.clock.advance(TIMING.every)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..directory import Directory
 from ..files import File
 from ..handshake import Problem, nothing_listens
+from ..keys import refuse_other_files
 from .protocol import Terminator
 
 if TYPE_CHECKING:
@@ -61,5 +62,5 @@ class KeyFile(Terminator):
         return File(self._directory, self._name, self.content(ring))
 
     def holds(self, ring: Ring) -> bool:
-        self.refuse_other_files(self.render(ring))
+        refuse_other_files(self.refuse_other_owner, self.render(ring))
         return True

@@ -16,8 +16,9 @@ from ..files import File, read_public
 from ..handshake import Problem, nothing_listens
 from ..process import command
 from ..result import note
-from .protocol import Terminator, find_program
-from .turn import Mark, turn
+from .nginx_configuration import read_configuration
+from .protocol import Terminator, Waits, find_program
+from .turn import Mark, now, turn
 
 if TYPE_CHECKING:
     from typing import ClassVar, ContextManager, Iterator, Sequence
@@ -31,6 +32,8 @@ LARGEST_PROGRAM = 67_108_864
 _HELP = """\
   NGINX_TEST          words, no shell: nginx -t
   NGINX_RELOAD        and systemctl reload nginx
+  NGINX_MIN_RELOAD_INTERVAL, NGINX_MAX_DRAINING, NGINX_RELOAD_POLICY
+                      600, 8, unless-config-changed or always
 """
 
 
@@ -72,27 +75,59 @@ class Nginx(Terminator):
         return contextlib.nullcontext()
 
     def reload(self) -> None:
-        """Once the files are in place; where another run has reloaded since, that one is as good."""
-        placed = time.monotonic()
-        self._begun = time.clock_gettime(time.CLOCK_BOOTTIME)
+        """Once the files are in place; where another run has reloaded since, that one is as good. Raises Waits."""
+        self._begun = now()
         with turn(self.machine, self.kind, " ".join(self._reload)) as lock:
             mark = Mark(lock)
-            if mark.is_after(placed):
-                note("nginx was reloaded for another run since these files were in place")
+            if mark.moment > self._begun:
+                note("reloaded for another run")
                 self.reloaded = True
                 return
-            self._run(self._test, "config-test-failed")
-            begun = time.monotonic()
+            serving, old = self._seen()
+            if not self.first and not self.urgent:
+                self._refuse_hurry(mark, len(serving), old)
+            digest = self._refuse_edited(mark, serving)
+            begun = now()
             self.reload_again()
-            mark.write(begun)
+            mark.write(begun, digest)
 
     def reload_again(self) -> None:
         self.reloaded = True
         self._run(self._reload, "reload-failed")
 
-    def _run(self, words: Sequence[str], code: str) -> None:
-        if words:
-            command(words, code, self.machine.deadline)
+    def _run(self, words: Sequence[str], code: str) -> str:
+        return command(words, code, self.machine.deadline) if words else ""
+
+    def _refuse_hurry(self, mark: Mark, serving: int, old: Sequence[float]) -> None:
+        """Each reload closes idle connections, and leaves workers behind whose connections are not idle."""
+        settings = self.machine.settings
+        least = settings.number("NGINX_MIN_RELOAD_INTERVAL", "600")
+        left = mark.moment + least - now()
+        if left > 0:
+            raise Waits("reload-deferred", f"wanted {least} s between reloads of nginx, found {left:.0f} s left", int(left) + 1)
+        most = settings.number("NGINX_MAX_DRAINING", "8") * max(serving, 1)
+        if len(old) > most:
+            found = f"found {len(old)}, the oldest of {now() - min(old):.0f} s"
+            raise Waits("reload-deferred", f"wanted at most {most} old workers of nginx, {found}")
+
+    def _refuse_edited(self, mark: Mark, serving: Sequence[float]) -> str:
+        """The digest of the configuration, which its own test has passed: one that others have not loaded yet is theirs."""
+        words = ["-T" if word == "-t" else word for word in self._test]
+        found = read_configuration(self._run(words, "config-test-failed"))
+        policy = self.machine.settings.one_of("NGINX_RELOAD_POLICY", ("unless-config-changed", "always"))
+        if policy == "always" or self.first or not serving:
+            return found.digest
+        began = min(serving)
+        # A file that was removed: none is newer than our own last reload, after which there was no other.
+        removed = began < mark.moment + 60 and found.changed < _moment_of(mark.moment)
+        # What our own last reload loaded was not changed, whatever has been touched since.
+        if found.digest != mark.digest and (removed or found.changed > _moment_of(began)):
+            raise Waits("config-changed-by-others", f"wanted the files that nginx loaded, found {found.newest} newest")
+        return found.digest
+
+    def _seen(self) -> tuple[Sequence[float], Sequence[float]]:
+        masters = _masters(self._test)
+        return _workers(masters[0][0]) if len(masters) == 1 else ((), ())
 
     def lag(self) -> str | None:
         """A reload command exits with 0 though the master takes its time, or refuses the reload and keeps its workers."""
@@ -100,10 +135,10 @@ class Nginx(Terminator):
         if len(masters) != 1:
             return None
         master, user = masters[0]
-        workers = _workers(master)
-        if all(_began(worker) >= self._begun for worker in workers):
+        began, _ = _workers(master)
+        if all(each >= self._begun for each in began):
             # None of them: it cannot be seen, or it begins.
-            return "" if workers else None
+            return "" if began else None
         words = f"nginx's master (process {master}) kept its old workers after {' '.join(self._reload)}: its error log says why"
         return words if user in (0, self.owner) else f"{words}; it runs as user {user}, the files are user {self.owner}'s"
 
@@ -145,11 +180,21 @@ class NginxKeys(Nginx):
         if len(masters) == 1:
             self.refuse_other_owner(masters[0][1], "who runs nginx's master")
         else:
-            self.refuse_other_files(self.render(ring))
+            # A set's document brings no module of keys.
+            from ..keys import refuse_other_files
+
+            refuse_other_files(self.refuse_other_owner, self.render(ring))
         return True
 
     def load(self, ring: Ring) -> None:
         self.reload()
+
+    def outdated(self) -> Sequence[float]:
+        # Written just before they were loaded; what is put back keeps this time.
+        found = self._directory.stat("nginx.current.key")
+        written = 0.0 if found is None else found.st_mtime
+        serving, old = self._seen()
+        return [now() - began for began in (*serving, *old) if _moment_of(began) < written]
 
     def restore(self) -> None:
         # A configuration that its own test refused was never loaded.
@@ -192,7 +237,9 @@ class NginxStaples(Nginx):
         return ""
 
     def missing(self, staples: Sequence[Staple]) -> Sequence[Staple]:
-        return []
+        """What came later than its workers: a reload had to wait, or a run was killed."""
+        since = _moment_of(min(self._seen()[0], default=now()))
+        return [each for each in staples if os.path.exists(each.place.path) and os.path.getctime(each.place.path) > since]
 
     def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
         self.reload()
@@ -232,12 +279,14 @@ def _children(process: int) -> list[int]:
     return []
 
 
-def _workers(master: int) -> list[int]:
-    """Those that take connections: one that is leaving says so, and closes its listeners at once."""
-    titles = {child: _title(child) for child in _children(master)}
-    return [
-        child for child, title in titles.items() if title.startswith("nginx: worker process") and "shutting down" not in title
-    ]
+def _workers(master: int) -> tuple[list[float], list[float]]:
+    """When those began that take connections, and those that leave: they say so, and have closed their listeners."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for child in _children(master):
+        title, began = _title(child), _began(child)
+        if began and title.startswith("nginx: worker process"):
+            found["shutting down" in title].append(began)
+    return found
 
 
 def _parent(process: int) -> int:
@@ -246,8 +295,12 @@ def _parent(process: int) -> int:
     return 0
 
 
+def _moment_of(began: float) -> float:
+    """In seconds of the epoch."""
+    return time.time() - now() + began
+
+
 def _began(process: int) -> float:
-    """Seconds since the machine started, exact to a clock tick."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         return (int(_fields(process)[19]) + 1) / os.sysconf("SC_CLK_TCK")
     return 0.0

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
         listeners: list[Listener]
         reloaded: bool
         """Whether it was reloaded: old workers answer for a moment yet."""
+        first: bool
+        """Whether it is to get its files for the first time: no reload of it waits for anything."""
+        urgent: bool
+        """Whether it holds what was revoked or has ended: no reload of it waits for its turn."""
 
         def __init__(self, machine: Machine) -> None: ...
 
@@ -68,8 +72,8 @@ if TYPE_CHECKING:
             """Looks until there was no problem so many times in a row; once where no old process answers."""
             ...
 
-        def refuse_other_files(self, files: Sequence[File]) -> None:
-            """Raises Failure where those that are there are another user's, whom the settings do not name."""
+        def refuse_other_owner(self, user: int, who: str) -> None:
+            """Raises Failure for a user whom the settings do not name."""
             ...
 
         def restore(self) -> None:
@@ -189,7 +193,7 @@ class Terminator:
         self.machine = machine
         self.owner = uid_of(machine.settings.user(f"{name}_OWNER"))
         self.listeners = machine.settings.listeners(name)
-        self.reloaded = False
+        self.reloaded = self.first = self.urgent = False
 
     def absence(self, problem: Problem) -> str:
         return ""
@@ -230,13 +234,6 @@ class Terminator:
         if user not in (0, self.owner):
             wanted = f"wanted {self.kind.upper()}_OWNER as user {user}, {who}"
             raise Failure("config-invalid", f"{wanted}, found user {self.owner}: its next start could not read the files")
-
-    def refuse_other_files(self, files: Sequence[File]) -> None:
-        """Where the server cannot tell as whom its next start reads: as whose the files are there now."""
-        for file in files:
-            found = file.directory.stat(file.name)
-            if found is not None:
-                self.refuse_other_owner(found.st_uid, f"whose {file.path} is (chown it where the owner is to change)")
 
 
 def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:

@@ -38,27 +38,27 @@ def turn(machine: Machine, kind: str, which: str) -> Generator[int | None, None,
 
 
 class Mark:
-    """When the last reload began, in the file of the lock. The clock counts from the start of the machine, which it names."""
+    """When the last reload began and what it loaded, in the file of the lock. Its clock begins with the machine's start."""
 
     def __init__(self, lock: int | None) -> None:
-        self._lock = lock
+        self._lock, self.moment, self.digest = lock, float("-inf"), ""
+        words = b"" if lock is None else os.pread(lock, 256, 0)
+        with contextlib.suppress(ValueError):
+            start, moment, digest = words.decode("ascii", "replace").split()
+            if start == _machine_start():
+                self.moment, self.digest = float(moment), digest
 
-    def is_after(self, moment: float) -> bool:
-        """Whether a reload began after that moment of the monotonic clock."""
-        if self._lock is None:
-            return False
-        start, _, text = os.pread(self._lock, 128, 0).decode("ascii", "replace").strip().partition(" ")
-        try:
-            return start == _machine_start() and moment < float(text) <= time.monotonic()
-        except ValueError:
-            return False
-
-    def write(self, moment: float) -> None:
+    def write(self, moment: float, digest: str) -> None:
         # Where there is no room for it, the next run reloads once more than it must.
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._lock, 0)
-                os.pwrite(self._lock, f"{_machine_start()} {moment:.3f}\n".encode("ascii"), 0)
+                os.pwrite(self._lock, f"{_machine_start()} {moment:.3f} {digest}\n".encode("ascii"), 0)
+
+
+def now() -> float:
+    """Seconds since the machine's start."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _machine_start() -> str:

@@ -109,6 +109,7 @@ describe('what a document carries', () => {
         'servers/key_file',
         'state',
         'tickets',
+        'tmpfs',
       ).toSorted(),
     )
     expect([...staples].filter((path) => !ring.has(path))).toEqual(
