@@ -98,7 +98,7 @@ describe('one bent field', () => {
       'name: wanted a name of 1 to 29',
     ],
     ['no tag', withSet({ targets: { values: ['x'], minInstances: 1 } }), 'targets.tag: wanted a tag key'],
-    ['no server', withSet({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy and nginx'],
+    ['no server', withSet({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy, nginx'],
     [
       'no certificates',
       withSet({ certificates: [] }),
