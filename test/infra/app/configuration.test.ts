@@ -192,7 +192,7 @@ describe('one bent field', () => {
     ],
     ['more failures than machines', withTargets({ maxFailures: 101 }), 'targets.maxFailures: wanted a whole'],
     ['half a machine', withTargets({ minInstances: 1.5 }), 'targets.minInstances: wanted a whole number'],
-    ['no server', withRing({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy and nginx'],
+    ['no server', withRing({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy, nginx'],
     [
       'an unknown server',
       withRing({ servers: { nginx: NGINX, apache: {} } }),
