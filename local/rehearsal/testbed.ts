@@ -4,7 +4,7 @@ import type { Instance, LoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'
 import { furnish, type TestbedParts } from './furnishing.ts'
-import { boot, environmentOf, terminatorOf } from './machines/fleet.ts'
+import { boot, environmentOf, hasPrograms, terminatorOf } from './machines/fleet.ts'
 import type { Machine } from './machines/machine.ts'
 import type { Pki } from './machines/pki.ts'
 import { type RunningServer, startServer } from './machines/running-server.ts'
@@ -155,7 +155,7 @@ export class Testbed implements TestbedParts {
     const { associations } = this.aws.history
     for (let waited = 0; waited < FIRST_CONTACT; waited += 50) {
       const ended = associations.filter((each) => each.instance === machine.id && each.endedAt !== undefined)
-      if (ended.length >= 2) return
+      if (ended.length >= 2 && hasPrograms(machine)) return
       await pause(50)
     }
     const said = associations

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { spawnGroup } from '../../process-group.ts'
@@ -132,6 +132,11 @@ export function environmentOf(machine: Machine): Readonly<Record<string, string>
 /** The program that the machine's documents installed, which its boot units run. */
 function programOf(machine: Machine, command: 'ring' | 'staples'): string {
   return join(environmentOf(machine).TICKETRING_LIB as string, `current-${command}`, 'ticketring.pyz')
+}
+
+/** Whether both documents have installed what boot units run. */
+export function hasPrograms(machine: Machine): boolean {
+  return (['ring', 'staples'] as const).every((command) => existsSync(programOf(machine, command)))
 }
 
 /**
