@@ -2,13 +2,21 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BroadcastChannel } from 'node:worker_threads'
 import { startVitest } from 'vitest/node'
-import { CHANNEL, type Job } from './findings.ts'
+import { CHANNEL, type Finding, type Job } from './findings.ts'
 
+/** ms of the processor that one test under a mutant may take before its thread counts as hung. */
+const PATIENCE = 60_000
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 // The tests have a thread of this process: one that hangs ends with it, and it ends with the process that asked for it.
 process.on('disconnect', () => process.exit())
-new BroadcastChannel(CHANNEL).onmessage = (event) => process.send?.((event as MessageEvent).data)
+let begun: NodeJS.CpuUsage | undefined
+new BroadcastChannel(CHANNEL).onmessage = (event) => {
+  const finding: Finding = (event as MessageEvent).data
+  begun = finding.kind === 'trying' ? process.cpuUsage() : undefined
+  process.send?.(finding)
+}
+setInterval(() => begun && process.cpuUsage(begun).user > PATIENCE * 1000 && process.exit(), 1000)
 process.once('message', (job: Job) => void work(job).finally(() => process.exit()))
 
 async function work({ sources, ...job }: Job): Promise<void> {

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { type RunnerTask, type RunnerTestCase, type RunnerTestSuite, TestRunner } from 'vitest'
+import { within } from './patience.ts'
 
 export function testsOf(task: RunnerTask): readonly RunnerTestCase[] {
   return task.type === 'test' ? [task] : task.tasks.flatMap(testsOf)
@@ -19,15 +20,11 @@ export type Ending = 'passed' | 'failed' | 'late'
 
 /** Runs one test with its hooks, as often as one likes. */
 export async function runTest(test: RunnerTestCase, patience = 600_000): Promise<Ending> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<Ending>((resolve) => {
-    timer = setTimeout(() => resolve('late'), patience)
-  })
   const run = runWithHooks(test).then(
     () => 'passed' as const,
     () => 'failed' as const,
   )
-  return await Promise.race([run, late]).finally(() => clearTimeout(timer))
+  return await within(patience, run)
 }
 
 async function runWithHooks(test: RunnerTestCase): Promise<void> {

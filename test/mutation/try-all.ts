@@ -8,8 +8,6 @@ export interface Outcome {
   readonly killed: ReadonlySet<string>
 }
 
-/** ms that one test under a mutant may take before its process counts as hung. */
-const PATIENCE = 60_000
 const PROCESS = fileURLToPath(new URL('process.ts', import.meta.url))
 
 /**
@@ -45,15 +43,11 @@ function killedOf(tried: ReadonlyMap<string, boolean>): ReadonlySet<string> {
 async function runProcess(job: Job, hear: (finding: Finding) => void): Promise<Finding | undefined> {
   const child = fork(PROCESS, { execArgv: ['--import', 'tsx'], serialization: 'advanced', stdio: 'inherit' })
   let last: Finding | undefined
-  let timer: NodeJS.Timeout | undefined
   child.on('message', (finding: Finding) => {
     last = finding
-    clearTimeout(timer)
-    if (finding.kind === 'trying') timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
     hear(finding)
   })
   child.send(job)
   await new Promise((resolve) => child.once('exit', resolve))
-  clearTimeout(timer)
   return last
 }
