@@ -133,6 +133,11 @@ export class Run {
     }
   }
 
+  /** Whether there are tickets under a key that does not encrypt any more. */
+  #isSuperseded(): boolean {
+    return (this.#view?.committed ?? 0) > 1
+  }
+
   #isEnough(): boolean {
     return this.#options.faults?.isEnough?.(this.#clients) === true
   }
@@ -143,6 +148,9 @@ export class Run {
     this.#testbed.comeToRest()
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
     await this.#while(isMoving, 'waiting for the last confirmation')
+    const isUntried = () =>
+      this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
+    await this.#while(isUntried, 'letting clients come back with tickets of the generation before')
     await this.#while(() => this.#show?.isOver === false, 'waiting for the last staples', Infinity)
     let isStill = false
     void this.#testbed.standStill().then(() => {

@@ -1,23 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Probe, twice } from './load.ts'
 import type { Host, Tell } from './messages.ts'
-import { count, deliveryShare, emptyTally, type Moment, type Tally } from './tally.ts'
+import { isHoldingBack, restingTime, WATCHFUL } from './pacing.ts'
+import { count, emptyTally, type Moment, type Tally } from './tally.ts'
 import { keyNameOf } from './ticket.ts'
 import { type Ticket, TicketPool } from './ticket-pool.ts'
 import { isPromised, type RingView } from './ticket-validity.ts'
 import { TLS_VERSIONS, type TlsVersion, type Visit, type Visiting, visit } from './tls-client.ts'
 
-/**
- * ms that a client waits between two tries. Shorter while a delivery runs, since that is when tickets are in danger, but
- * never none: the machines' scripts share the same processors, and real clients do not slow a real fleet down.
- */
-const BUSY = 20
-const CALM = 30
-const WATCHFUL = 150
-/** Tries during deliveries are to be this part of all; below it, the clients hold back in between. */
-const DELIVERY_SHARE = 0.42
-/** Below this they do not come at all until the next delivery: what else is shown must not dilute it. */
-const LEAST_SHARE = 0.34
 /** After a resumption failed, how long until what the secret held at that time is known for sure (ms). */
 const HINDSIGHT = 1_000
 
@@ -51,28 +41,18 @@ export class ResumptionProbe implements Probe {
 
   async next(): Promise<number> {
     await this.#tryRetired()
-    if (this.#isHoldingBack()) return WATCHFUL
+    if (isHoldingBack(this.tally, this.#view)) return WATCHFUL
     // Taken before the visit: clients that counted after it would all read the same turn, and stay in step.
     const turn = this.#turn++
     // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
     if (turn % 4 === 0 || this.#isNextNew()) await this.#arrive()
     else await this.#comeBack()
-    return this.#restingTime()
+    return restingTime(this.tally, this.#view)
   }
 
   /** What is retired by now. */
   last(): Promise<void> {
     return this.#tryRetired()
-  }
-
-  #isHoldingBack(): boolean {
-    const hasSeenOne = this.tally.moments['during a delivery'] > 0
-    return hasSeenOne && !this.#view.delivering && deliveryShare(this.tally) < LEAST_SHARE
-  }
-
-  #restingTime(): number {
-    if (this.#view.delivering) return BUSY
-    return deliveryShare(this.tally) < DELIVERY_SHARE ? WATCHFUL : CALM
   }
 
   /** Every machine and version in turn. */
