@@ -27,9 +27,10 @@ const REFUSED = [
   ['lambda/aws', '../staples/refresh.ts', 'aws is a thin edge'],
   ['lambda/aws', '../handlers/rotate.ts', 'aws is a thin edge'],
   ['lambda/aws/http', '../../staples/refresh.ts', 'aws is a thin edge'],
-  ['infra', '../lambda/ring/rotate.ts', 'infra and local know the contracts'],
-  ['infra', '../lambda/fleet/dispatch.ts', 'infra and local know the contracts'],
-  ['local', '../lambda/aws/refusal.ts', 'infra and local know the contracts'],
+  ['infra', '../lambda/ring/rotate.ts', 'infra, local and cli know the contracts'],
+  ['infra', '../lambda/fleet/dispatch.ts', 'infra, local and cli know the contracts'],
+  ['local', '../lambda/aws/refusal.ts', 'infra, local and cli know the contracts'],
+  ['cli', '../lambda/ring/rotate.ts', 'infra, local and cli know the contracts'],
 ] as const
 const ALLOWED = [
   ['lambda/kernel', './errors.ts'],

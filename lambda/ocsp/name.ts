@@ -1,6 +1,5 @@
 import { excerpt } from '../kernel/excerpt.ts'
-import { dotted, readDer, sequenceOf } from './der.ts'
-import { type Element, TAG } from './der-element.ts'
+import { dotted, type Element, readDer, sequenceOf, TAG } from './der.ts'
 
 /** A distinguished name: its exact bytes, which are what OCSP hashes, and a form to compare by. */
 export interface Name {

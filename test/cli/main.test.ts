@@ -1,0 +1,36 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { ticketring } from './command-line.ts'
+
+describe('ticketring', () => {
+  it('is a program that runs from any directory', () => {
+    const program = `${process.cwd()}/bin/ticketring.mjs`
+    const { status, stdout, stderr } = spawnSync(program, ['--help'], { cwd: '/', encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toContain('Usage: ticketring <command>')
+  })
+
+  it('lists its commands, and ends with 2 where none was asked for', async () => {
+    const [asked, bare] = await Promise.all([ticketring('--help'), ticketring()])
+    expect(asked).toMatchObject({ code: 0, stderr: '' })
+    expect(asked.stdout).toMatch(/^ {2}probe +\S/m)
+    expect(bare).toEqual({ ...asked, code: 2 })
+  })
+
+  it.each([
+    [['prob'], 'No command "prob"\nDid you mean probe?'],
+    [['zzz'], 'No command "zzz"\nThere is probe'],
+    [['probe'], 'At least one HOST:PORT is wanted\nticketring probe --help has the options'],
+    [['probe', '--loud', '127.0.0.1:1'], "Unknown option '--loud'"],
+  ])('refuses %j, and says what to type', async (words, why) => {
+    const { code, stdout, stderr } = await ticketring(...words)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(why)
+  })
+
+  it('has help for each command', async () => {
+    const { code, stdout } = await ticketring('probe', '--help')
+    expect(code).toBe(0)
+    expect(stdout).toContain('Usage: ticketring probe HOST:PORT')
+  })
+})
