@@ -61,6 +61,16 @@ class Version(Library):
                 os.mkdir(program, 0o755, dir_fd=library.fd)
             self.fd = os.open(program, DIRECTORY, dir_fd=library.fd)
         refuse_foreign(self.path, os.fstat(self.fd))
+        self.program = program
+
+    def zipapp(self) -> bytes | None:
+        """None where there is none that its hash names."""
+        found = self.trusted("ticketring.pyz")
+        return found if found and hashlib.sha256(found).hexdigest() == self.program else None
+
+    def hold(self) -> None:
+        """Until this process ends, no other one removes this version."""
+        fcntl.flock(self.fd, fcntl.LOCK_SH)
 
 
 def main(head: str, command: str, name: str, settings: str, carried: bytes) -> None:
@@ -99,11 +109,19 @@ def interrupt(number: int, _: object) -> None:
 def keep(command: str, name: str, conf: str) -> None:
     """State Manager's run repairs by what a command brought last. Returns where nothing sound is left of that."""
     library = open_library()
-    kept = (library.trusted(conf) or b"").decode("ascii", "replace")
-    program = kept[2:66]
-    path = f"{program}/ticketring.pyz"
-    if hashlib.sha256(library.trusted(path) or b"").hexdigest() == program:
-        run(f"{library.path}/{path}", [command, name], kept[67:], program[:12])
+    # Else another run could bring the first program meanwhile, or remove the one that is found.
+    with library.locked(".lock", LOCK_SECONDS, Deadline(LOCK_SECONDS)):
+        kept = (library.trusted(conf) or b"").decode("ascii", "replace")
+        program = kept[2:66]
+        if re.fullmatch("[0-9a-f]{64}", program) is None or program not in library.names():
+            return
+        version = Version(library, program)
+        zipapp = version.zipapp()
+        if zipapp is None:
+            return
+        version.hold()
+        file = precompile(version, zipapp)
+    run(f"{version.path}/{file}", [command, name], kept[67:], program[:12])
 
 
 def install(text: bytes, link: str, program: str, conf: str, settings: bytes) -> str:
@@ -111,8 +129,8 @@ def install(text: bytes, link: str, program: str, conf: str, settings: bytes) ->
     library = open_library()
     with library.locked(".lock", LOCK_SECONDS, Deadline(LOCK_SECONDS)):
         version = Version(library, program)
-        zipapp = version.trusted("ticketring.pyz")
-        if zipapp is None or hashlib.sha256(zipapp).hexdigest() != program:
+        zipapp = version.zipapp()
+        if zipapp is None:
             zipapp = packed(text)
             version.write("ticketring.pyz", zipapp, 0o755)
         file = precompile(version, zipapp)
@@ -120,8 +138,7 @@ def install(text: bytes, link: str, program: str, conf: str, settings: bytes) ->
         point(library, link, program)
         keep_settings(library, conf, program, settings)
         prune(library, program)
-        # Until this process ends, no other one removes this version.
-        fcntl.flock(version.fd, fcntl.LOCK_SH)
+        version.hold()
     return f"{version.path}/{file}"
 
 
@@ -144,10 +161,10 @@ def find_installed(program: str, conf: str, settings: bytes) -> str:
         raise missing
     library = Library(path)
     version = Version(library, program)
-    zipapp = version.trusted("ticketring.pyz")
-    if zipapp is None or hashlib.sha256(zipapp).hexdigest() != program:
+    zipapp = version.zipapp()
+    if zipapp is None:
         raise missing
-    fcntl.flock(version.fd, fcntl.LOCK_SH)
+    version.hold()
     if not os.access(path, os.W_OK):
         return f"{version.path}/ticketring.pyz"
     with library.locked(".lock", LOCK_SECONDS, Deadline(LOCK_SECONDS)):

@@ -158,9 +158,11 @@ def walk(path: str, make: bool) -> int:
             except FileNotFoundError:
                 if not make:
                     raise
-                # A server that drops its privileges before it reads must get through.
-                os.mkdir(step, 0o700, dir_fd=fd)
-                os.chmod(step, 0o755, dir_fd=fd)
+                # The runs of a ring and of a set may both be the first on a machine.
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(step, 0o700, dir_fd=fd)
+                    # A server that drops its privileges before it reads must get through.
+                    os.chmod(step, 0o755, dir_fd=fd)
                 found = os.stat(step, dir_fd=fd, follow_symlinks=False)
             if stat.S_ISLNK(found.st_mode):
                 links += 1

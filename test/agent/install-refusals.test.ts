@@ -1,5 +1,5 @@
 /** What a document does not install or run, and what it says instead. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -19,6 +19,7 @@ import { AGENT, buildProgram, installerSource } from '../../infra/program/progra
 import { withoutRemarks } from '../../infra/program/python-source.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { parseStapleLine } from '../../lambda/staples/result-line.ts'
+import { holdLock, waitFor, waitsForLock } from './library-lock.ts'
 import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'
 import { tmpfsDirectory } from './terminators.ts'
 import { Fence, mountSmall, unmount } from './tool-shims.ts'
@@ -226,9 +227,9 @@ test.each(['2>&-', '2>/dev/full'])(
 
 describe('while another document is being installed', () => {
   test('a run that is told to stop says so', async () => {
-    const holder = await holdLock()
+    const holder = await holdLock(machine)
     const run = machine.begin(TEXT)
-    await waitFor(() => waitsFor(run.pid))
+    await waitFor(() => waitsForLock(machine, run.pid))
     process.kill(run.pid, 'SIGTERM')
     const { code, stdout } = await run.ended
     holder.kill()
@@ -237,16 +238,16 @@ describe('while another document is being installed', () => {
   })
 
   test('a run waits for its turn', async () => {
-    const holder = await holdLock()
+    const holder = await holdLock(machine)
     const run = machine.begin(TEXT)
-    await waitFor(() => waitsFor(run.pid))
+    await waitFor(() => waitsForLock(machine, run.pid))
     expect(readdirSync(machine.library)).toEqual(['.lock'])
     holder.kill()
     expect(JSON.parse((await run.ended).stdout).version).toBe('a')
   })
 
   test('a run whose turn never comes says so', async () => {
-    const holder = await holdLock()
+    const holder = await holdLock(machine)
     const call = `LOCK_SECONDS = 0\nmain('{"x":1', "ring", "edge", "", b"0" * 64 + b"#x.py")\n`
     const { stdout } = spawnSync('/usr/bin/python3', ['-I', '-'], {
       input: installerSource() + call,
@@ -256,20 +257,6 @@ describe('while another document is being installed', () => {
     holder.kill()
     expect(JSON.parse(stdout)).toMatchObject({ x: 1, error: 'busy' })
   })
-
-  /** Whether it has the lock's file open: it cannot get further. */
-  function waitsFor(pid: number): boolean {
-    const { stdout } = spawnSync('ls', ['-l', `/proc/${pid}/fd`], { encoding: 'utf8' })
-    return stdout.includes(join(machine.library, '.lock'))
-  }
-
-  async function holdLock() {
-    mkdirSync(machine.library)
-    const lock = join(machine.library, '.lock')
-    const holder = spawn('flock', ['--no-fork', lock, 'sleep', '600'], { stdio: 'ignore' })
-    await waitFor(() => spawnSync('flock', ['-n', lock, 'true']).status === 1)
-    return holder
-  }
 })
 
 describe('a Python that is too old', () => {
@@ -319,7 +306,3 @@ describe('a document that is cut short runs nothing', () => {
     expect(machine.told(TEXT).version).toBe('a')
   })
 })
-
-async function waitFor(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
-}

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -20,6 +21,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildProgram, programFor } from '../../infra/program/program.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { EXAMPLE_KINDS } from '../infra/app/example.ts'
+import { holdLock, waitFor, waitsForLock } from './library-lock.ts'
 import { altered } from './program.ts'
 import { BareMachine, ringText, standIn, staplesText } from './stand-in.ts'
 import { tmpfsDirectory } from './terminators.ts'
@@ -161,7 +163,8 @@ describe("State Manager's run of a document", () => {
     const first = machine.told(ringText(A))
     const before = library()
     const { version, given, argv } = machine.told(keeping(other))
-    expect({ version, argv }).toEqual({ version: 'a', argv: [programFile(A.hash), 'ring', 'edge'] })
+    const file = join(machine.library, A.hash, COMPILED)
+    expect({ version, argv }).toEqual({ version: 'a', argv: [file, 'ring', 'edge'] })
     expect(given).toEqual({ ...first.given, SSM_Program: 'keep' })
     expect(library()).toEqual(before)
   })
@@ -178,6 +181,36 @@ describe("State Manager's run of a document", () => {
     machine.run(other)
     expect(machine.told(keeping(ringText(A))).version).toBe('b')
     expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toContain('TICKET_LIFETIME=3600')
+  })
+
+  test('runs what a command brings while it waits for its turn', async () => {
+    machine.run(ringText(A))
+    const [conf, aside] = ['edge.conf', 'aside'].map((name) => join(machine.library, name))
+    renameSync(conf, aside)
+    const holder = await holdLock(machine)
+    const run = machine.begin(keeping(ringText(B)))
+    await waitFor(() => waitsForLock(machine, run.pid))
+    renameSync(aside, conf)
+    holder.kill()
+    expect(JSON.parse((await run.ended).stdout).version).toBe('a')
+    expect(readlinkSync(join(machine.library, 'current-ring'))).toBe(A.hash)
+  })
+
+  test('runs on with a program that commands have replaced meanwhile', async () => {
+    const slow = standIn(
+      scratch,
+      'slow-to-repair',
+      'if os.environ["SSM_Program"] == "keep":\n import time\n open(os.environ["HOME"] + "/runs", "w")\n time.sleep(600)\n',
+    )
+    machine.run(ringText(slow))
+    const running = machine.begin(keeping(ringText(A)))
+    await waitFor(() => existsSync(join(machine.directory, 'runs')))
+    for (const program of [A, B, C]) expect(machine.run(ringText(program)).status).toBe(0)
+    expect(versions()).toContain(slow.hash)
+    process.kill(running.pid, 'SIGKILL')
+    await running.ended
+    machine.run(ringText(C))
+    expect(versions()).not.toContain(slow.hash)
   })
 
   test.each<[string, () => void]>([
@@ -472,8 +505,4 @@ function mountLibrary(): void {
 function fill(directory: string): void {
   const file = join(directory, 'filling')
   spawnSync('dd', ['if=/dev/zero', `of=${file}`, 'bs=4096'], { stdio: 'ignore' })
-}
-
-async function waitFor(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
 }
