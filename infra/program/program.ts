@@ -29,7 +29,6 @@ export interface SourceFile {
 export const AGENT = fileURLToPath(new URL('../../agent/', import.meta.url))
 
 const PACKAGE = 'ticketring'
-const FUTURE = 'from __future__ import annotations\n'
 /** Isolated (-I), and without what a distribution or an administrator adds at each start (-S). */
 const SHEBANG = '#!/usr/bin/python3 -IS\n'
 /** The first time that a zip file can tell. Read by the machine's clock and written as such: no time zone has a say. */
@@ -119,7 +118,7 @@ const SHARED = ['result', 'clock', 'directory'].map((name) => `${PACKAGE}/${name
 export function installerSource(): string {
   const texts = [...SHARED, 'install.py'].map((path) => sourceOf(AGENT, path).text)
   const own = new RegExp(`^from (\\.|${PACKAGE}\\.)[a-z]+ import [^(\n]*\n`, 'gm')
-  return `${FUTURE}${texts.join('').replaceAll(FUTURE, '').replaceAll(own, '')}`
+  return texts.join('').replaceAll(own, '')
 }
 
 /** What the installer makes the zipapp of: its SHA-256 and the sources. A zip file's tables would not pack as well. */

@@ -1,4 +1,6 @@
 /** Python's source without what only people and type checkers read, so that more of it fits in a document. */
+
+import { withoutTypesOfClasses } from './python-classes.ts'
 import {
   indentOf,
   isCode,
@@ -9,7 +11,7 @@ import {
   type Token,
   wordsOf,
 } from './python-tokens.ts'
-import { withoutTypeBlocks, withoutTypes, withoutTypesOfVariables } from './python-types.ts'
+import { withoutTypeBlocks, withoutTypeOfVariable, withoutTypes } from './python-types.ts'
 
 /**
  * The same program without comments, strings that do nothing, empty lines and the types of functions and their
@@ -25,7 +27,12 @@ export function withoutRemarks(source: string, file: string): string {
   }
   const odd = kept.flat().find(({ text }) => /[^\n\x20-\x7e]/.test(text))
   if (odd !== undefined) throw refusal(file, odd.line, 'ASCII outside comments and docstrings', odd.text)
-  return withShortIndents(withoutTypesOfVariables(kept).map(withoutTypes)).map(textOf).join('')
+  const plain = withoutTypesOfClasses(kept, file).map((line) =>
+    withoutTypeOfVariable(withoutTypes(line, file)),
+  )
+  return withShortIndents(plain.filter((line) => !isOfTypes(line)))
+    .map(textOf)
+    .join('')
 }
 
 /** The same program without what it offers by that name: a class, and the line `NAME = Class`. */
@@ -42,6 +49,11 @@ export function withoutOffer(source: string, offer: string, file: string): strin
   return kept.flatMap((line) => line.map(({ text }) => text)).join('')
 }
 
+/** With types gone, it says nothing. */
+function isOfTypes(line: LogicalLine): boolean {
+  return wordsOf(line).join(' ') === 'from __future__ import annotations'
+}
+
 /** Python counts levels and not spaces (§2.1.8). */
 function withShortIndents(lines: readonly LogicalLine[]): readonly LogicalLine[] {
   const widths: number[] = []
@@ -56,24 +68,21 @@ function withShortIndents(lines: readonly LogicalLine[]): readonly LogicalLine[]
   })
 }
 
-/** How far a line within brackets is indented, which Python does not ask for, for each space that it gets. */
-const DEPTH = 4
-
-/** Without spaces at the ends of lines and without empty lines, within brackets too. */
+/** In one line (§2.1.6), without the spaces at its end. */
 function textOf(line: LogicalLine): string {
   let text = ''
   let gap = ''
-  let isLineEmpty = true
   for (const token of line) {
-    const isGap = token.kind === 'space' && !token.text.includes('\\')
-    const isWide = text.endsWith('\n')
-    if (token.kind !== 'newline' && !isGap)
-      text += (isWide ? gap.slice(0, Math.ceil(gap.length / DEPTH)) : gap) + token.text
-    else if (token.kind === 'newline' && !isLineEmpty) text += '\n'
-    gap = isGap ? token.text : ''
-    if (!isGap) isLineEmpty = token.kind === 'newline'
+    if (token.kind === 'space' || token.kind === 'newline') {
+      gap += token.text
+      continue
+    }
+    const isWide = gap.includes('\n')
+    const isTight = /[([{]$/.test(text) || token.kind === 'close'
+    text += (isWide ? (isTight ? '' : ' ') : gap) + token.text
+    gap = ''
   }
-  return text
+  return `${text}\n`
 }
 
 /** A docstring, or a string that is a statement by itself, which Python does not even evaluate. */

@@ -1,5 +1,5 @@
 /** Python's source without the types of its functions and variables: nothing but a type checker asks for them. */
-import { indentOf, isDefinition, type LogicalLine, refusal, type Token, wordsOf } from './python-tokens.ts'
+import { indentOf, type LogicalLine, refusal, type Token, wordsOf } from './python-tokens.ts'
 
 const CHECKING = 'TYPE_CHECKING'
 
@@ -31,11 +31,15 @@ function withoutCheckingImport(line: LogicalLine): LogicalLine {
   return [...line.slice(0, at), ...line.slice(line.findIndex(({ text }) => text === ',') + 2)]
 }
 
-/** The head of a function without the types of its parameters (§8.6) and of what it returns. Other lines stay. */
-export function withoutTypes(line: LogicalLine): LogicalLine {
+/**
+ * The head of a function without the types of its parameters (§8.6) and of what it returns. Other lines stay.
+ * @throws TicketringError `configuration-invalid` for a lambda, whose colon and commas would look like those of parameters.
+ */
+export function withoutTypes(line: LogicalLine, file: string): LogicalLine {
   const words = wordsOf(line)
-  // The colons and commas of a lambda would look like those of parameters.
-  if (words[words[0] === 'async' ? 1 : 0] !== 'def' || words.includes('lambda')) return line
+  if (words[words[0] === 'async' ? 1 : 0] !== 'def') return line
+  const odd = line.find(({ text }) => text === 'lambda')
+  if (odd !== undefined) throw refusal(file, odd.line, 'no lambda in the line of a def', odd.text)
   const end = endOfParameters(line)
   const body = line.findIndex(({ text }, index) => index > end && text === ':')
   return [...parametersOf(line.slice(0, end)), ...line.slice(end, end + 1), ...line.slice(body)]
@@ -69,26 +73,11 @@ function parametersOf(tokens: LogicalLine): LogicalLine {
   })
 }
 
-/** Assignments without a type (§7.2.2), but for a class's fields, of which a NamedTuple is made. */
-export function withoutTypesOfVariables(lines: readonly LogicalLine[]): readonly LogicalLine[] {
-  const within: { readonly indent: number; readonly isClass: boolean }[] = []
-  return lines.map((line) => {
-    const indent = indentOf(line)
-    while ((within.at(-1)?.indent ?? -1) >= indent) within.pop()
-    if (isDefinition(line)) within.push({ indent, isClass: wordsOf(line)[0] === 'class' })
-    return within.at(-1)?.isClass && !isOfClass(line) ? line : withoutTypeOfVariable(line)
-  })
-}
-
-/** Of the class and not of what is made of it. Source: PEP 526. */
-function isOfClass(line: LogicalLine): boolean {
-  return wordsOf(line).slice(1, 4).join(' ') === ': ClassVar ['
-}
-
 /** A name, or an attribute of one, a colon, the type and what is assigned. */
 const ANNOTATED = /^(?!(?:else|try|finally|except) :)[A-Za-z_]\w*(?: \. \w+)* :$/
 
-function withoutTypeOfVariable(line: LogicalLine): LogicalLine {
+/** An assignment without a type (§7.2.2). Other lines stay. */
+export function withoutTypeOfVariable(line: LogicalLine): LogicalLine {
   const colon = line.findIndex(({ text }) => text === ':')
   const head = line.slice(0, colon + 1)
   if (!ANNOTATED.test(wordsOf(head).join(' '))) return line

@@ -185,7 +185,8 @@ describe("State Manager's run of a document", () => {
 
   test('runs what a command brings while it waits for its turn', async () => {
     machine.run(ringText(A))
-    const [conf, aside] = ['edge.conf', 'aside'].map((name) => join(machine.library, name))
+    const conf = join(machine.library, 'edge.conf')
+    const aside = join(machine.library, 'aside')
     renameSync(conf, aside)
     const holder = await holdLock(machine)
     const run = machine.begin(keeping(ringText(B)))

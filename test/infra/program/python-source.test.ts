@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AGENT, buildProgram } from '../../../infra/program/program.ts'
 import { withoutOffer, withoutRemarks } from '../../../infra/program/python-source.ts'
 
-/** Python's own opinion: both parse to the same tree but for idle strings and types, and none of these is left, nor a comment. */
+/**
+ * Python's own opinion: both parse to the same tree but for idle strings and types, none of these is left, nor a comment, nor a
+ * line break that ends nothing; and a namedtuple has the fields and defaults of the NamedTuple that it stands for.
+ */
 const JUDGE = `
 import ast, io, json, sys, tokenize
 
@@ -20,9 +23,12 @@ def bodies(tree):
                 yield node, name, getattr(node, name)
 
 def is_for_checkers(node):
-    if isinstance(node, ast.ImportFrom) and node.module == "typing":
-        node.names = [each for each in node.names if each.name != "TYPE_CHECKING"]
-        return not node.names
+    if isinstance(node, ast.ImportFrom) and node.module in ("typing", "__future__"):
+        return True
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "TypeVar":
+        return True
+    if isinstance(node, ast.ImportFrom) and node.module == "collections":
+        return [each.name for each in node.names] == ["namedtuple"]
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 def is_of_class(node):
@@ -34,10 +40,21 @@ def types(tree):
             yield node, "returns"
         if isinstance(node, ast.arg) and node.annotation is not None:
             yield node, "annotation"
-    for node, _, body in bodies(tree):
-        for each in body:
-            if isinstance(each, ast.AnnAssign) and each.value and (not isinstance(node, ast.ClassDef) or is_of_class(each)):
-                yield each, "annotation"
+        if isinstance(node, ast.AnnAssign) and node.value:
+            yield node, "annotation"
+
+def fields(node):
+    return [each for each in node.body if isinstance(each, ast.AnnAssign) and not is_of_class(each)]
+
+def call_of(node):
+    """The call of namedtuple for a NamedTuple."""
+    names = " ".join(each.target.id for each in fields(node))
+    defaults = [each.value for each in fields(node) if each.value]
+    keywords = [ast.keyword("defaults", ast.List(defaults, ast.Load()))] if defaults else []
+    return ast.Call(ast.Name("namedtuple", ast.Load()), [ast.Constant(node.name), ast.Constant(names)], keywords)
+
+def plain(base):
+    return base.value if isinstance(base, ast.Subscript) else base
 
 def untyped(node):
     if isinstance(node, ast.AnnAssign) and node.annotation is None:
@@ -46,12 +63,23 @@ def untyped(node):
 
 def bare(text):
     tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            is_record = [getattr(base, "id", "") for base in node.bases] == ["NamedTuple"]
+            gone = fields(node) if is_record else [each for each in fields(node) if not each.value]
+            node.bases = [call_of(node)] if is_record else [plain(base) for base in node.bases if getattr(plain(base), "id", "") != "Generic"]
+            node.body = [each for each in node.body if each not in gone]
     for node, name in types(tree):
         setattr(node, name, None)
     for node, name, body in bodies(tree):
         kept = [untyped(each) for each in body if not is_for_checkers(each) and not is_idle(each)]
-        setattr(node, name, kept or [ast.Pass() for _ in body[:1] if not isinstance(node, ast.Module)])
+        is_block = not isinstance(node, ast.Module) and (name == "body" or bool(body))
+        setattr(node, name, kept or [ast.Pass() for _ in range(is_block)])
     return ast.dump(tree)
+
+def broken(text):
+    """Line breaks within brackets, but for those in strings."""
+    return sum(token.type == tokenize.NL for token in tokenize.generate_tokens(io.StringIO(text).readline))
 
 def wide(text):
     level, found = 0, 0
@@ -60,16 +88,15 @@ def wide(text):
         found += token.type == tokenize.INDENT and len(token.string) > level
     return found
 
-def remarks(text):
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return sum(token.type == tokenize.COMMENT or (token.type == tokenize.NL and token.line.strip() == "") for token in tokens)
+def comments(text):
+    return sum(token.type == tokenize.COMMENT for token in tokenize.generate_tokens(io.StringIO(text).readline))
 
 def judge(source, delivered):
     return {
         "same": bare(source) == bare(delivered),
         "idle": sum(is_idle(each) for _, _, body in bodies(ast.parse(delivered)) for each in body),
-        "remarks": remarks(delivered),
-        "types": sum(1 for _ in types(ast.parse(delivered))) + delivered.count("TYPE_CHECKING"),
+        "remarks": comments(delivered) + broken(delivered),
+        "types": sum(1 for _ in types(ast.parse(delivered))) + sum(map(delivered.count, ("TYPE_CHECKING", "typing", "__future__"))),
         "wide": wide(delivered),
     }
 
@@ -186,7 +213,19 @@ describe('a source without its remarks and types', () => {
       'import a\nif TYPE_CHECKING:\n    import b\n\n    class C(Protocol):\n        def f(self) -> int: ...\n\n\nx = 1\nif x:\n    import d\n',
     ],
     ['the import of their name', 'from typing import TYPE_CHECKING\nx = 1\n'],
-    ['their name beside others', 'from typing import TYPE_CHECKING, Generic, TypeVar\nx = 1\n'],
+    [
+      'their name beside others',
+      'from typing import TYPE_CHECKING, Generic, TypeVar\nS = TypeVar("S", bound="A[B]")\nx = 1\n',
+    ],
+    [
+      'what classes are of',
+      'class A(Generic[S]):\n    x = 1\nclass B(A["C"], dict[str, list[int]]):\n    y = 2\nclass C: pass\nclass D():\n    z = 1\n',
+    ],
+    [
+      'fields of a class',
+      'class A:\n    a: int\n    "Of it."\nclass B:\n    a: int = 1\n    b: "x=1"\n    c = 2\n    class C(NamedTuple):\n        d: int\n        e: f[g, h] = (1, [2])\n        "Of it."\n    def f(self): return 1\n',
+    ],
+    ['a lambda elsewhere', 'x = f(lambda y, z=1: y)\ndef g(a: int):\n    return lambda: a\n'],
     [
       "types of a class's own variables",
       'class A(NamedTuple):\n    a: int = 1\n    b: ClassVar[str] = "x"\n    c: ClassVar[B[C, D]] = ()\n',
@@ -203,9 +242,18 @@ describe('a source without its remarks and types', () => {
     expect(await judge(source, withoutRemarks(source, 'sample.py'))).toEqual(NOTHING_LOST)
   })
 
-  it('keeps the types beside a lambda, whose colon and comma look like those of parameters', async () => {
-    const source = 'def f(a: int, b=lambda x, y: x, c: int = 1) -> int:\n    return 1\n'
-    expect(await judge(source, withoutRemarks(source, 'sample.py'))).toEqual({ ...NOTHING_LOST, types: 3 })
+  it.each([
+    'access_key: str\n    origin: int',
+    'a: int\n    b: tuple[int, int] = (1, 2)\n    c: dict[str, str] = {"=": ":"}  # why',
+  ])('has records of the same fields and defaults: %s', (body) => {
+    const source = `from typing import NamedTuple\n\n\nclass A(NamedTuple):\n    """Doc."""\n\n    ${body}\n    """Of it."""\n\n    def f(self):\n        return self\n`
+    const tell = 'print(A._fields, A._field_defaults, A.__mro__[-2:], A(*range(len(A._fields))).f())'
+    const said = [source, withoutRemarks(source, 'sample.py')].map(
+      (text) =>
+        spawnSync('/usr/bin/python3', ['-I', '-'], { input: `${text}${tell}`, encoding: 'utf8' }).stdout,
+    )
+    expect(said[0]).toMatch(/^\(/)
+    expect(said[1]).toBe(said[0])
   })
 
   it.each([
@@ -219,6 +267,13 @@ describe('a source without its remarks and types', () => {
     ['letters of other alphabets', 'x = "ü"\n', /ASCII .* line 1/],
     ['a docstring that the program reads', '"""Help."""\nprint(__doc__)\n', /reads no docstring .* line 2/],
     ['another use of it', 'if not TYPE_CHECKING:\n    x = 1\n', /alone in sample.py, line 1/],
+    [
+      'a lambda, whose colon and comma look like those of parameters',
+      'def f(a: int, b=lambda x, y: x): ...\n',
+      /no lambda .* line 1/,
+    ],
+    ['more of typing', 'from typing import Final\n', /of typing alone in sample.py, line 1/],
+    ['a record that is something else too', 'class A(B, NamedTuple):\n    a: int\n', /only base .* line 1/],
     ['a type that the program reads', 'def f(a: int): ...\nprint(f.__annotations__)\n', /no types .* line 2/],
   ])('is refused: %s', (_, source, reason) => {
     expect(() => withoutRemarks(source, 'sample.py')).toThrow(reason)
