@@ -1,11 +1,5 @@
-import {
-  contextTag,
-  DerReader,
-  readUnexamined,
-  sequenceOf,
-  smallInteger,
-  TAG,
-} from '../../lambda/ocsp/der.ts'
+import { DerReader, readUnexamined, sequenceOf, smallInteger } from '../../lambda/ocsp/der.ts'
+import { contextTag, TAG } from '../../lambda/ocsp/der-element.ts'
 
 /** Fields of OpenSSL's SSL_SESSION in ASN.1 (i2d_SSL_SESSION; ssl/ssl_asn1.c). */
 const LIFETIME_HINT = contextTag(9)

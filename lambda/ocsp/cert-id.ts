@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 
 import type { Certificate } from './certificate.ts'
-import { dotted, type Element, sequenceOf, TAG } from './der.ts'
+import { dotted, sequenceOf } from './der.ts'
+import { type Element, TAG } from './der-element.ts'
 import { encode, encodeOctets, encodeOid, encodeSequence } from './der-writer.ts'
 import { HASHES } from './signature.ts'
 

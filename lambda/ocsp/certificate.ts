@@ -1,7 +1,8 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
 
 import { TicketringError } from '../kernel/errors.ts'
-import { contextTag, DerReader, dotted, readDer, sequenceOf, smallInteger, TAG, wholeOctets } from './der.ts'
+import { DerReader, dotted, readDer, sequenceOf, smallInteger, wholeOctets } from './der.ts'
+import { contextTag, TAG } from './der-element.ts'
 import { type Extension, findExtension, readExtensions } from './extension.ts'
 import { type Name, readName } from './name.ts'
 import { readAlgorithm, type Signed } from './signature.ts'

@@ -1,4 +1,4 @@
-import { contextTag, TAG } from './der.ts'
+import { contextTag, TAG } from './der-element.ts'
 
 /** One tag-length-value over its parts: the inverse of reading an element. */
 export function encode(tag: number, ...parts: readonly Uint8Array[]): Buffer {

@@ -65,9 +65,10 @@ export function freshUntilOf(
 /** Retry-After in seconds or as a date (RFC 9110 §10.2.3); `undefined` where it says nothing usable. */
 export function retryAfterOf(header: string | undefined, now: Date): Date | undefined {
   if (header === undefined) return undefined
-  const text = header.trim()
-  if (/^\d{1,9}$/.test(text)) return new Date(now.getTime() + Number(text) * 1000)
-  const date = /^[A-Z][a-z]{2,8},? /.test(text) ? new Date(text) : new Date(Number.NaN)
+  if (/^\d{1,9}$/.test(header)) return new Date(now.getTime() + Number(header) * 1000)
+  if (!/^[A-Z][a-z]{2,8},? /.test(header)) return undefined
+  // The form of asctime names no zone, and means UTC (RFC 9110 §5.6.7).
+  const date = new Date(header.endsWith('GMT') ? header : `${header} GMT`)
   return Number.isNaN(date.getTime()) || date <= now ? undefined : date
 }
 
@@ -89,8 +90,8 @@ export const RETRYABLE: Readonly<Record<Exclude<ResponderStatus, 'successful'>, 
 }
 
 /** A stale or older answer may be a cache's; an unknown certificate may be one the responder has yet to hear of. */
-const PASSING_RULES: readonly Rule[] = ['V12', 'V14', 'V15']
-const PASSING_HTTP = [408, 425, 429]
+const TRANSIENT_RULES: readonly Rule[] = ['V12', 'V14', 'V15']
+const TRANSIENT_HTTP = [408, 425, 429]
 
 /** How soon to ask again (S3): a transient failure mends by itself, a status is awaited, a permanent one wants an operator. */
 export type FailureKind = 'transient' | 'awaited' | 'permanent'
@@ -116,11 +117,11 @@ function isTransient(failure: Failure): boolean {
     case 'network':
       return true
     case 'http':
-      return failure.status >= 500 || PASSING_HTTP.includes(failure.status)
+      return failure.status >= 500 || TRANSIENT_HTTP.includes(failure.status)
     case 'responder':
       return RETRYABLE[failure.status]
     case 'rule':
-      return PASSING_RULES.includes(failure.rule)
+      return TRANSIENT_RULES.includes(failure.rule)
     case 'setup':
       return false
   }

@@ -1,4 +1,5 @@
-import { type DerReader, dotted, sequenceOf, TAG } from './der.ts'
+import { type DerReader, dotted, sequenceOf } from './der.ts'
+import { TAG } from './der-element.ts'
 
 /** One X.509 or OCSP extension (RFC 5280 §4.2): `value` is what the OCTET STRING holds. */
 export interface Extension {

@@ -1,5 +1,6 @@
 import { excerpt } from '../kernel/excerpt.ts'
-import { dotted, type Element, readDer, sequenceOf, TAG } from './der.ts'
+import { dotted, readDer, sequenceOf } from './der.ts'
+import { type Element, TAG } from './der-element.ts'
 
 /** A distinguished name: its exact bytes, which are what OCSP hashes, and a form to compare by. */
 export interface Name {

@@ -1,6 +1,6 @@
 import { isRefusal, TicketringError } from '../kernel/errors.ts'
 import { type Certificate, parseCertificate } from './certificate.ts'
-import { TAG } from './der.ts'
+import { TAG } from './der-element.ts'
 
 /** Blocks of a PEM text (RFC 7468) with one of these labels, in their order; text around them is left aside. */
 export function decodePem(text: string, labels: readonly string[]): Buffer[] {

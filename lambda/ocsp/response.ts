@@ -1,18 +1,7 @@
 import { type CertId, readCertId } from './cert-id.ts'
-import {
-  contextTag,
-  DerReader,
-  dotted,
-  type Element,
-  examineDer,
-  readDer,
-  readUnexamined,
-  refuseDer,
-  sequenceOf,
-  smallInteger,
-  TAG,
-  wholeOctets,
-} from './der.ts'
+import { DerReader, dotted, readDer, readUnexamined, sequenceOf, smallInteger, wholeOctets } from './der.ts'
+import { contextTag, type Element, refuseDer, TAG } from './der-element.ts'
+import { examineDer } from './der-examination.ts'
 import { type Extension, readExtensions } from './extension.ts'
 import { type Name, readName } from './name.ts'
 import { readAlgorithm, type Signed } from './signature.ts'

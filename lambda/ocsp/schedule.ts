@@ -68,9 +68,10 @@ export function nextRefresh(
 const HOUR = 3600
 
 /**
- * S3: when to ask again after a failure at `now`. Passing ones: twice after 60 to 120 s, then from 5 minutes
- * doubling to an hour. Where a status is awaited the same up to 10 minutes, so that a run 5 or 15 minutes later asks. Lasting ones: from an hour doubling to six. As the end nears both tighten to an eighth of the
- * life that is left. A Retry-After is honoured, but for at most half of that life and never beyond a day.
+ * S3: when to ask again after a failure at `now`. Transient ones: twice after 60 to 120 s, then from 5 minutes doubling
+ * to an hour. Where a status is awaited the same up to 10 minutes, so that a run 5 or 15 minutes later asks. Permanent
+ * ones: from an hour doubling to six. As the end nears all tighten to an eighth of the life that is left. A Retry-After
+ * is honoured, but for at most half of that life and never beyond a day.
  * @param end end of the response that is held, if any.
  */
 export function nextRetry(

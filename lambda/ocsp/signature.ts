@@ -1,6 +1,7 @@
 import { constants, type KeyObject, verify } from 'node:crypto'
 
-import { DerReader, dotted, type Element, readDer, sequenceOf, smallInteger, TAG } from './der.ts'
+import { DerReader, dotted, readDer, sequenceOf, smallInteger } from './der.ts'
+import { type Element, TAG } from './der-element.ts'
 
 /** An AlgorithmIdentifier; `parameters` is their whole DER, absent where none were sent. */
 export interface Algorithm {

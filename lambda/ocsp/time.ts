@@ -1,4 +1,5 @@
-import { type DerReader, type Element, refuseDer, TAG } from './der.ts'
+import type { DerReader } from './der.ts'
+import { type Element, refuseDer, TAG } from './der-element.ts'
 
 /** GeneralizedTime as RFC 9919 §2.2.4 and RFC 5280 §4.1.2.5.2 want it: seconds, "Z", no fraction. */
 export function generalizedTime({ content }: Element, what: string): Date {

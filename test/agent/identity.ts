@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { contextTag } from '../../lambda/ocsp/der.ts'
+import { contextTag } from '../../lambda/ocsp/der-element.ts'
 import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import { certify, extension, type Party } from '../ocsp/forge.ts'
 

@@ -1,7 +1,8 @@
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { type CertId, readCertId } from '../../lambda/ocsp/cert-id.ts'
 import type { Certificate } from '../../lambda/ocsp/certificate.ts'
-import { contextTag, readDer, sequenceOf, TAG } from '../../lambda/ocsp/der.ts'
+import { readDer, sequenceOf } from '../../lambda/ocsp/der.ts'
+import { contextTag, TAG } from '../../lambda/ocsp/der-element.ts'
 import { encode, encodeOid, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import type { HttpAnswer, HttpQuestion, Responders } from '../../lambda/staples/ports.ts'
 import {

@@ -1,4 +1,4 @@
-import { contextTag, TAG } from '../../lambda/ocsp/der.ts'
+import { contextTag, TAG } from '../../lambda/ocsp/der-element.ts'
 import { encode, encodeExplicit, encodeOctets } from '../../lambda/ocsp/der-writer.ts'
 import type { Options } from '../../lambda/ocsp/validation.ts'
 import type { Rule, Verdict } from '../../lambda/ocsp/verdict.ts'

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 
 import { parseCertificate } from '../../lambda/ocsp/certificate.ts'
-import { contextTag } from '../../lambda/ocsp/der.ts'
+import { contextTag, TAG } from '../../lambda/ocsp/der-element.ts'
 import { encode, encodeOid, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
-import { decodePem, looksLikeDer, parseCertificates } from '../../lambda/ocsp/pem.ts'
-import { findIssuer } from '../../lambda/ocsp/subject.ts'
-import { certify, DIGITAL_SIGNATURE, extension, integer, NULL, purposes } from './forge.ts'
+import { describeName } from '../../lambda/ocsp/name.ts'
+import { decodePem, looksLikeDer, parseCertificates, readCertificates } from '../../lambda/ocsp/pem.ts'
+import { findIssuer, issuedByFirst, isWithinDates } from '../../lambda/ocsp/subject.ts'
+import { certify, DIGITAL_SIGNATURE, extension, integer, NO_CHECK, NULL, purposes } from './forge.ts'
 import { pem } from './openssl.ts'
 
 const NOW = new Date('2026-11-21T19:00:00Z')
@@ -32,7 +33,8 @@ describe('what a certificate says', () => {
         [OCSP, URI, 'ldap://a'],
         [OCSP, URI, 'http://a'],
         [CA_ISSUERS, URI, 'http://b/ca.cer'],
-        [OCSP, contextTag(2, 'primitive'), 'dns'],
+        [OCSP, contextTag(2, 'primitive'), 'http://a.dns.name'],
+        [OCSP, URI, 'ldap://a?http://b'],
         [OCSP, URI, 'HTTPS://c'],
       ),
     )
@@ -62,6 +64,36 @@ describe('what a certificate says', () => {
   })
 })
 
+describe('what a certificate may do', () => {
+  const constrained = (...content: Buffer[]) =>
+    withExtensions(extension('2.5.29.19', encodeSequence(...content))).isAuthority
+
+  test('it is an authority where its basic constraints say so', () => {
+    expect(constrained(encode(TAG.boolean, Buffer.of(0xff)))).toBe(true)
+    expect(constrained(encode(TAG.boolean, Buffer.of(0)))).toBe(false)
+    expect(constrained()).toBe(false)
+    expect(leaf.certificate.isAuthority).toBe(false)
+  })
+
+  test('a key usage of the second octet is read', () => {
+    const usage = extension('2.5.29.15', encode(TAG.bitString, Buffer.of(7, 0, 0x80)))
+    expect(withExtensions(usage).keyUsages).toEqual(['decipherOnly'])
+  })
+
+  test('it carries nocheck where it does', () => {
+    expect(withExtensions(NO_CHECK).noCheck).toBe(true)
+    expect(withExtensions(DIGITAL_SIGNATURE).noCheck).toBe(false)
+  })
+
+  test('a key that cannot be read has signed nothing', () => {
+    const unreadable = () => {
+      throw new Error('an algorithm that OpenSSL does not know')
+    }
+    expect(leaf.certificate.isSignedBy(unreadable)).toBe(false)
+    expect(leaf.certificate.isSignedBy(middle.certificate.publicKey)).toBe(true)
+  })
+})
+
 describe('the issuer', () => {
   const [r, m, l] = [root.certificate, middle.certificate, leaf.certificate]
 
@@ -73,6 +105,29 @@ describe('the issuer', () => {
   test('of the chain counts where the chain leads to an anchor', () => {
     expect(findIssuer(l, [r], [m])).toBe(m)
     expect(findIssuer(l, [certify(NOW, { subject: 'stranger' }).certificate], [m])).toBeUndefined()
+  })
+
+  test('counts over any number of steps, in any order', () => {
+    const lower = certify(NOW, { subject: 'lower' }, middle)
+    const end = certify(NOW, { subject: 'end', extensions: [] }, lower).certificate
+    expect(findIssuer(end, [r], [lower.certificate, m])).toBe(lower.certificate)
+    expect(findIssuer(end, [r], [lower.certificate])).toBeUndefined()
+  })
+
+  test('is within its dates from the first to the last moment', () => {
+    expect(isWithinDates(m, m.notBefore)).toBe(true)
+    expect(isWithinDates(m, m.notAfter)).toBe(true)
+    expect(isWithinDates(m, new Date(m.notBefore.getTime() - 1))).toBe(false)
+    expect(isWithinDates(m, new Date(m.notAfter.getTime() + 1))).toBe(false)
+  })
+
+  test('at the head of a chain is told by what it issued further down, itself left aside', () => {
+    expect(issuedByFirst(m, [r, l])).toBe(l)
+    expect(issuedByFirst(r, [r, l])).toBeUndefined()
+    expect(issuedByFirst(l, [m, r])).toBeUndefined()
+    const noAuthority = certify(NOW, { subject: 'no authority', extensions: [] })
+    const issued = certify(NOW, { subject: 'issued' }, noAuthority).certificate
+    expect(issuedByFirst(noAuthority.certificate, [issued])).toBeUndefined()
   })
 
   test('with the right name and another key is none', () => {
@@ -106,6 +161,23 @@ describe('PEM and DER are told by content', () => {
     expect(looksLikeDer(Buffer.from('0'))).toBe(false)
     expect(looksLikeDer(der)).toBe(true)
     expect(looksLikeDer(Buffer.of(0x30, 0))).toBe(true)
+  })
+
+  test('a text with a byte-order mark is still PEM', () => {
+    const text = Buffer.from(`\ufeff${pem(der)}`)
+    expect(looksLikeDer(text)).toBe(false)
+    expect(parseCertificates(text)).toHaveLength(1)
+  })
+
+  test('one block that cannot be read keeps none of the others', () => {
+    const { certificates, troubles } = readCertificates([der, Buffer.from('hello'), middle.certificate.der])
+    expect(certificates.map(({ subject }) => describeName(subject))).toEqual(['CN=leaf', 'CN=middle'])
+    expect(troubles.map(({ code }) => code)).toEqual(['certificate-malformed'])
+    const fault = new TypeError('a fault of ours')
+    const parse = () => {
+      throw fault
+    }
+    expect(() => readCertificates([der], parse)).toThrow(fault)
   })
 
   test('a private key beside it is left alone', () => {

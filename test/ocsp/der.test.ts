@@ -2,15 +2,8 @@ import { array, assert, constant, constantFrom, integer, oneof, property, string
 import { describe, expect, test } from 'vitest'
 
 import { isRefusal } from '../../lambda/kernel/errors.ts'
-import {
-  DerReader,
-  dotted,
-  readDer,
-  sequenceOf,
-  smallInteger,
-  TAG,
-  wholeOctets,
-} from '../../lambda/ocsp/der.ts'
+import { DerReader, dotted, readDer, sequenceOf, smallInteger, wholeOctets } from '../../lambda/ocsp/der.ts'
+import { TAG } from '../../lambda/ocsp/der-element.ts'
 import {
   encode,
   encodeExplicit,
@@ -61,7 +54,10 @@ describe('strict: each of these is refused', () => {
     ['an indefinite length', '30 80 05 00 00 00'],
     ['a long length that would fit a short one', '04 81 01 00'],
     ['a length with a leading zero', `04 82 00 80 ${'00'.repeat(128)}`],
+    ['an indefinite length before as many octets', `04 80 ${'00'.repeat(128)}`],
+    ['a length of more octets than are left', '30 83 ff ff'],
     ['a tag number of 31 and more', '1f 1f 00'],
+    ['a tag number of 31 with nothing behind it', '1f 00'],
     ['an inner length beyond the outer one', '30 04 04 03 00 00'],
     ['an integer of no octets', '02 00'],
     ['an integer with a needless zero', '02 02 00 7f'],
@@ -76,7 +72,9 @@ describe('strict: each of these is refused', () => {
     ['unused bits of nothing', '03 01 04'],
     ['an object identifier of no octets', '06 00'],
     ['an object identifier that breaks off', '06 02 2a 86'],
+    ['an object identifier that breaks off at a zero', '06 03 2a 81 80'],
     ['an object identifier with a padded arc', '06 03 2a 80 01'],
+    ['an object identifier with a padded first arc', '06 02 80 01'],
     ['an octet string in pieces', '24 03 04 01 00'],
     ['a primitive sequence', '10 00'],
     ['a primitive set', '11 00'],
@@ -89,14 +87,41 @@ describe('strict: each of these is refused', () => {
       levels === 1 ? encodeSequence() : encodeSequence(nested(levels - 1))
     expect(() => readDer(nested(16), 'a value')).not.toThrow()
     expect(() => readDer(nested(17), 'a value')).toThrow(/deeper nesting/)
+  })
+
+  test('30,000 levels, without an end of the stack', () => {
     const deep = Buffer.concat(Array.from({ length: 30_000 }, (_, at) => encodeLength(at)).reverse())
     expect(() => readDer(deep, 'a value')).toThrow(/^der-malformed/)
+  })
+
+  test('a field with another tag than belongs there', () => {
+    const reader = () => new DerReader(readDer(bytes('30 02 05 00'), 'a pair'), 'a pair')
+    expect(() => reader().read(TAG.oid, 'an OID')).toThrow(/an OID \(tag 0x06\) in a pair.*tag 0x05/)
+    expect(() => sequenceOf(readDer(bytes('31 00'), 'a set'), 'a pair')).toThrow(/a pair as a SEQUENCE.*0x31/)
+    const atEnd = reader()
+    atEnd.read(TAG.null, 'NULL')
+    expect(() => atEnd.any()).toThrow(/a pair.*an end where another element belongs/)
   })
 
   test('numbers that are negative or large, and bits that are no whole octets', () => {
     expect(() => smallInteger(readDer(bytes('02 01 ff'), 'n'), 'n')).toThrow(/der-malformed/)
     expect(() => smallInteger(readDer(bytes('02 05 01 00 00 00 00'), 'n'), 'n')).toThrow(/der-malformed/)
     expect(() => wholeOctets(readDer(bytes('03 02 01 00'), 'bits'), 'bits')).toThrow(/der-malformed/)
+  })
+
+  test('what came is told in octets', () => {
+    const refusal = (hex: string) => {
+      try {
+        return readDer(bytes(hex), 'a value').tag
+      } catch (error) {
+        return isRefusal(error) && error.came
+      }
+    }
+    expect(refusal('05 00 00 00')).toBe('2 trailing bytes')
+    expect(refusal('30 03 05 00')).toBe('2 before the end: truncated')
+    expect(refusal('30 80 05 00 00 00')).toBe('an indefinite one')
+    expect(refusal('03 00')).toBe('no of them')
+    expect(() => wholeOctets({ ...readDer(bytes('05 00'), 'bits') }, 'bits')).toThrow(/no unused bits/)
   })
 
   test('whatever the bytes, nothing but der-malformed is thrown', () => {
@@ -119,6 +144,31 @@ function encodeLength(inner: number): Buffer {
   return length < 0x80 ? Buffer.of(0x30, length) : Buffer.of(0x30, 0x82, length >> 8, length & 0xff)
 }
 
+describe('at its bounds each of these is read', () => {
+  test.each([
+    ['an integer of 64 octets', `02 40 ${'01'.repeat(64)}`],
+    ['an integer whose zero keeps it positive', '02 02 00 80'],
+    ['an integer whose ones keep it negative', '02 02 ff 7f'],
+    ['bits with seven unused', '03 02 07 80'],
+    ['a constructed element of the application', '60 02 05 00'],
+    ['a primitive element of the context, of number 16', '90 01 00'],
+    ['a length of 128', `04 81 80 ${'00'.repeat(128)}`],
+  ])('%s', (_, hex) => {
+    expect(readDer(bytes(hex), 'a value').bytes).toEqual(bytes(hex))
+  })
+
+  test('a number of four octets', () => {
+    expect(smallInteger(readDer(bytes('02 04 01 02 03 04'), 'n'), 'n')).toBe(0x01020304)
+  })
+
+  test('an object identifier of 40 octets is told whole, and a longer one to there', () => {
+    const oid = (octets: number) =>
+      dotted({ content: Buffer.concat([bytes('2a'), Buffer.alloc(octets - 1, 1)]) })
+    expect(oid(40)).toBe(`1.2${'.1'.repeat(39)}`)
+    expect(oid(41)).toBe(`1.2${'.1'.repeat(39)}.…`)
+  })
+})
+
 describe('times', () => {
   const read = (text: string) =>
     generalizedTime({ tag: 0x18, bytes: Buffer.alloc(0), content: Buffer.from(text) }, 'a time')
@@ -137,6 +187,8 @@ describe('times', () => {
     '20261121240000Z',
     '20261121190060Z',
     '20261321190000Z',
+    '120261121190000Z',
+    '20261121190000Z0',
     '',
   ])('"%s" is refused', (text) => expect(() => read(text)).toThrow(/der-malformed/))
 

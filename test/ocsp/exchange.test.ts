@@ -74,13 +74,22 @@ describe('what HTTP says of freshness', () => {
       later(7000),
     )
     expect(until({ expires: later(600).toUTCString() })).toEqual(later(600))
+    expect(until({ cacheControl: 'public,max-age = "60"' })).toEqual(later(60))
+    for (const age of ['some 20', '20 or so'])
+      expect(until({ cacheControl: 'max-age=60', age }), age).toEqual(later(60))
   })
 
   test('what is outside of the signed times, over already, forbidden or unreadable does not count', () => {
     expect(until({ cacheControl: 'max-age=86401' })).toBeUndefined()
     expect(until({ cacheControl: 'max-age=10', age: '20' })).toBeUndefined()
     expect(until({ cacheControl: 'no-store, max-age=60' })).toBeUndefined()
+    expect(until({ cacheControl: 'max-age=86400' })).toBeUndefined()
+    expect(until({ cacheControl: 'max-age=0' })).toBeUndefined()
+    expect(
+      freshUntilOf({ cacheControl: 'max-age=60' }, NOW, { ...life, thisUpdate: later(60) }),
+    ).toBeUndefined()
     expect(until({ cacheControl: 's-maxage=60' })).toBeUndefined()
+    expect(until({ cacheControl: 'max-age-of-all=60' })).toBeUndefined()
     expect(until({ expires: '0' })).toBeUndefined()
     expect(until({})).toBeUndefined()
   })
@@ -88,7 +97,10 @@ describe('what HTTP says of freshness', () => {
   test('Retry-After is seconds or a date to come', () => {
     expect(retryAfterOf('120', NOW)).toEqual(later(120))
     expect(retryAfterOf(later(90).toUTCString(), NOW)).toEqual(later(90))
-    for (const header of [undefined, '', 'soon', '-5', later(-90).toUTCString(), '9'.repeat(20)]) {
+    expect(retryAfterOf('Sunday, 22-Nov-26 08:49:37 GMT', NOW)).toEqual(new Date('2026-11-22T08:49:37Z'))
+    expect(retryAfterOf('Sun Nov 22 08:49:37 2026', NOW)).toEqual(new Date('2026-11-22T08:49:37Z'))
+    const [past, now, prose] = [later(-90).toUTCString(), NOW.toUTCString(), `at ${later(90).toUTCString()}`]
+    for (const header of [undefined, '', 'soon', '-5', past, now, prose, '9'.repeat(20)]) {
       expect(retryAfterOf(header, NOW), String(header)).toBeUndefined()
     }
   })

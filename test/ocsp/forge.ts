@@ -1,7 +1,7 @@
 import { constants, createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
 import { type Certificate, parseCertificate } from '../../lambda/ocsp/certificate.ts'
-import { contextTag, TAG } from '../../lambda/ocsp/der.ts'
+import { contextTag, TAG } from '../../lambda/ocsp/der-element.ts'
 import {
   encode,
   encodeExplicit,

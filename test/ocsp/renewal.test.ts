@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import type { Certificate } from '../../lambda/ocsp/certificate.ts'
-import { contextTag } from '../../lambda/ocsp/der.ts'
+import { contextTag } from '../../lambda/ocsp/der-element.ts'
 import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import { parseCertificates } from '../../lambda/ocsp/pem.ts'
 import { findIssuer, prepareSubject } from '../../lambda/ocsp/subject.ts'

@@ -35,6 +35,7 @@ describe('the next refresh', () => {
     within(wait(DAY, USUAL_PACE, later(2 * HOUR)), 2 * HOUR))
   test('is not sooner than the owner says', () => within(wait(DAY, USUAL_PACE, later(60)), HOUR))
   test('comes within a short life, whatever the bounds', () => within(wait(600), 400))
+  test('is never within a minute', () => expect(wait(30)).toBe(CLOSEST))
   test('is the same each time, and different for each certificate', () => {
     const of = (certificate: string) => nextRefresh(certificate, life(DAY), START).getTime()
     expect(of('one')).toBe(of('one'))
@@ -53,10 +54,10 @@ describe('the next refresh', () => {
 })
 
 describe('the next try', () => {
-  const delay = (failures: Failures, left?: number) =>
-    seconds(nextRetry('a certificate', failures, START, left === undefined ? undefined : later(left)))
+  const delay = (failures: Failures, left?: number, certificate = 'a certificate') =>
+    seconds(nextRetry(certificate, failures, START, left === undefined ? undefined : later(left)))
 
-  test('after passing failures: one to two minutes twice, then doubling to an hour', () => {
+  test('after transient failures: one to two minutes twice, then doubling to an hour', () => {
     const delays = [1, 2, 3, 4, 5, 6, 7, 8, 50].map((count) => delay({ count, kind: 'transient' }))
     const bounds = [
       [60, 120],
@@ -75,6 +76,14 @@ describe('the next try', () => {
     }
   })
 
+  test('the first tries of many certificates are spread over the second minute', () => {
+    const delays = Array.from({ length: 50 }, (_, at) =>
+      delay({ count: 1, kind: 'transient' }, undefined, `certificate ${at}`),
+    )
+    expect(Math.min(...delays)).toBeLessThan(75)
+    expect(Math.max(...delays)).toBeGreaterThan(105)
+  })
+
   test('while a status is awaited: within ten minutes, however often it was asked for', () => {
     for (const count of [1, 2, 3, 4, 5, 8, 50]) {
       expect(delay({ count, kind: 'awaited' })).toBeGreaterThanOrEqual(CLOSEST)
@@ -82,10 +91,22 @@ describe('the next try', () => {
     }
   })
 
-  test('after lasting failures: an hour or more', () => {
-    for (const count of [1, 2, 3, 4, 50])
-      expect(delay({ count, kind: 'permanent' })).toBeGreaterThanOrEqual(HOUR)
-    expect(delay({ count: 50, kind: 'permanent' })).toBeLessThanOrEqual(7.5 * HOUR)
+  test('after permanent failures: an hour, doubling to six', () => {
+    for (const [count, hours] of [
+      [1, 1],
+      [2, 2],
+      [3, 4],
+      [4, 6],
+      [50, 6],
+    ] as const) {
+      expect(delay({ count, kind: 'permanent' })).toBeGreaterThanOrEqual(hours * HOUR)
+      expect(delay({ count, kind: 'permanent' })).toBeLessThanOrEqual(hours * 1.25 * HOUR)
+    }
+  })
+
+  test('a life that is over hurries nothing', () => {
+    for (const left of [0, -60, -DAY])
+      expect(delay({ count: 1, kind: 'permanent' }, left)).toBeGreaterThanOrEqual(HOUR)
   })
 
   test('tightens to an eighth of what is left, but never below a minute', () => {

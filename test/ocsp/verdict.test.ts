@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { TAG } from '../../lambda/ocsp/der.ts'
+import { TAG } from '../../lambda/ocsp/der-element.ts'
 import {
   encode,
   encodeExplicit,

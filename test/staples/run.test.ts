@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
-import { TAG } from '../../lambda/ocsp/der.ts'
+import { TAG } from '../../lambda/ocsp/der-element.ts'
 import { encode, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import { digestOf } from '../../lambda/staples/entry.ts'
 import type { HttpAnswer } from '../../lambda/staples/ports.ts'
