@@ -9,8 +9,8 @@ import { refusedByTypes } from './types.ts'
 const USAGE = `Usage: npm run mutate -- FOLDER… [--record]
        npm run mutate -- FILE…
 
-Changes one place of lambda/FOLDER after the other (StrykerJS's mutators), and runs tests that pass there, the cheapest
-first and 3 s of them: at least ${shareOf({ mutants: 100, killed: 85 })} of the changes that compile have to turn one red. Prints the score and those
+Changes one place of lambda/FOLDER after the other (StrykerJS's mutators), and runs tests that pass there, likely and
+cheap ones first and 3 s of them: at least ${shareOf({ mutants: 100, killed: 85 })} of the changes that compile have to turn one red. Prints the score and those
 that no test notices and that test/mutation/accepted.json does not list. Exit code 1 where a folder's score is too low or
 below the recorded one, or where a listed change is noticed by now. Folders: ${FOLDERS.join(', ')}.
 

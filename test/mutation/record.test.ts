@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, type RunnerTestCase } from 'vitest'
 import { choose } from './choice.ts'
 import { FOLDERS, testsOf } from './folders.ts'
 import { type Accepted, isAccepted, type Score, shareOf, staleOf } from './record.ts'
+import { type Known, worthwhile } from './try-mutants.ts'
 
 const ACCEPTED: readonly Accepted[] = JSON.parse(readFileSync('test/mutation/accepted.json', 'utf8'))
 const SCORES: Readonly<Record<string, Score>> = JSON.parse(readFileSync('test/mutation/scores.json', 'utf8'))
@@ -54,4 +55,19 @@ it('a run is of folders or of files that are there, and only folders are recorde
   expect(choose(['ring', gate])).toEqual([{ folder: 'ring', files: [gate] }])
   for (const words of [[], ['rings'], ['lambda/ring/none.ts'], ['lambda/aws/paging.ts'], [gate, '--record']])
     expect(choose(words), words.join(' ')).toBeUndefined()
+})
+
+it('a test that often kills does not keep the short ones from being asked', () => {
+  const run = {} as RunnerTestCase
+  const known = (test: string, cost: number, kills = 0): Known => ({
+    test,
+    cost,
+    run,
+    hits: { '7': 1 },
+    kills: new Map([['ring.ts', kills]]),
+  })
+  const tests = [known('short', 20), known('long', 1490, 100), known('middling', 1400), known('longer', 1495)]
+  const asked = worthwhile('7', 'ring.ts', tests).map(({ test }) => test)
+  expect(asked).toEqual(['long', 'short', 'middling'])
+  expect(worthwhile('8', 'ring.ts', tests)).toEqual([])
 })

@@ -12,7 +12,7 @@ const HITS_MORE = 1000
 const PATIENCE_FACTOR = 10
 const PATIENCE_MORE = 5000
 
-interface Known extends Lesson {
+export interface Known extends Lesson {
   readonly run: RunnerTestCase
   /** How many mutants it has killed, by their sources. */
   readonly kills: Map<string, number>
@@ -53,16 +53,25 @@ export function knownFrom(tests: readonly RunnerTestCase[], lessons: Lessons): r
   })
 }
 
-/** The cheapest first, and sooner the more it has killed of the same source, as far as the time lasts. */
-function* worthwhile(mutant: string, file: string, known: readonly Known[]): Generator<Known> {
+/**
+ * Half the time is for those that killed most of the same source for what they cost, half for the cheapest of the
+ * others: a long test that often kills must not keep a short one that is about this very place from being asked.
+ */
+export function worthwhile(mutant: string, file: string, known: readonly Known[]): readonly Known[] {
   const rank = (test: Known) => test.cost / (1 + killsOf(test, file))
-  const passing = known.filter(({ hits }) => mutant in hits).sort((one, other) => rank(one) - rank(other))
+  const passing = known.filter(({ hits }) => mutant in hits)
+  const likely = affordable(passing.toSorted((one, other) => rank(one) - rank(other)))
+  const others = passing.filter((test) => !likely.includes(test))
+  return [...likely, ...affordable(others.toSorted((one, other) => one.cost - other.cost))]
+}
+
+function affordable(tests: readonly Known[]): readonly Known[] {
   let spent = 0
-  for (const test of passing) {
-    if (spent > 0 && spent + test.cost > BUDGET) continue
-    spent += test.cost
-    yield test
-  }
+  return tests.filter(({ cost }) => {
+    const fits = spent === 0 || spent + cost <= BUDGET / 2
+    if (fits) spent += cost
+    return fits
+  })
 }
 
 function killsOf({ kills }: Known, file: string): number {
