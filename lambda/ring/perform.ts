@@ -108,15 +108,11 @@ async function unlabel(
   { label, version }: Extract<Decision, { action: 'unlabel' }>,
 ): Promise<Unlabelled> {
   const taken = await ports.commits.unlabel(label, version)
-  const { previous, pending, revoking, ...labels } = situation.labels
-  const kept = { AWSPREVIOUS: previous, AWSPENDING: pending, REVOKING: revoking, [label]: undefined }
-  const left = {
-    ...(kept.AWSPREVIOUS === undefined ? {} : { previous: kept.AWSPREVIOUS }),
-    ...(kept.AWSPENDING === undefined ? {} : { pending: kept.AWSPENDING }),
-    ...(kept.REVOKING === undefined ? {} : { revoking: kept.REVOKING }),
-  }
-  return { ...(await forgetPending(ports, { ...situation, labels: { ...labels, ...left } })), taken }
+  const { [HELD_AS[label]]: _, ...labels } = situation.labels
+  return { ...(await forgetPending(ports, { ...situation, labels })), taken }
 }
+
+const HELD_AS = { AWSPREVIOUS: 'previous', AWSPENDING: 'pending', REVOKING: 'revoking' } as const
 
 /** A version that gets AWSPENDING again has half an hour again. */
 async function forgetPending(ports: RotationPorts, situation: Situation): Promise<Situation> {
