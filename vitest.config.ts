@@ -17,7 +17,7 @@ const LONG = {
     'test/agent/local-ring.test.ts',
     'test/agent/{envoy,install-refusals,interruptions,kinds,kinds-wrong,layouts,next-start,nginx-care,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
-    'test/agent/staple-{haproxy,program,refusals,runs,system,wrong}.test.ts',
+    'test/agent/staple-{haproxy,kinds,program,refusals,runs,system,wrong}.test.ts',
     'test/local/{commands,early-end,keep}.test.ts',
     'test/ocsp/{explain,matrix,openssl-verdicts}.test.ts',
   ],

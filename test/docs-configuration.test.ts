@@ -3,12 +3,26 @@ import { parseConfiguration, TICKETRING } from '../infra/app/configuration.ts'
 import { isRefusal } from '../lambda/kernel/errors.ts'
 import type { Settings } from '../lambda/kernel/settings.ts'
 import { quoted, tableOf } from './docs-tables.ts'
-import { exampleRing, exampleSet, HAPROXY, NGINX, OTHER_SERVERS } from './infra/app/example.ts'
+import {
+  exampleRing,
+  exampleSet,
+  HAPROXY,
+  HAPROXY_STAPLING,
+  NGINX,
+  NGINX_STAPLING,
+  OTHER_SERVERS,
+  OTHER_STAPLING,
+} from './infra/app/example.ts'
 
 type Json = Record<string, unknown>
 const EXAMPLE: Json = {
   rings: [exampleRing({ servers: { haproxy: HAPROXY, nginx: NGINX, ...OTHER_SERVERS } })],
-  stapling: [exampleSet({ refresh: {} })],
+  stapling: [
+    exampleSet({
+      servers: { haproxy: HAPROXY_STAPLING, nginx: NGINX_STAPLING, ...OTHER_STAPLING },
+      refresh: {},
+    }),
+  ],
   alarms: {},
   logs: {},
 }

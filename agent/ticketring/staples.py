@@ -188,7 +188,7 @@ class StapleRun(Run["StapleServer"]):
 
     def _take_back(self, replacement: Replacement, place: Place, words: str) -> None:
         """The others go on; this one has what it had."""
-        self._object(Failure("staple-refused", f"HAProxy does not take the response of {place.certificate}: {words}"))
+        self._object(Failure("staple-refused", f"not taken for {place.certificate}: {words}"))
         del self._wanted[place.path]
         for file in self._files:
             if file.path == place.path:

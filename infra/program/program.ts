@@ -59,20 +59,12 @@ export type Capability = 'ring' | 'staples'
 
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
-  ring: [
-    'ring',
-    'keys',
-    'state',
-    'local',
-    'tickets',
-    'tmpfs',
-    'revocation',
-    'bypass',
-    'refused',
-    'servers/key_file',
-  ],
+  ring: ['ring', 'keys', 'state', 'local', 'tickets', 'tmpfs', 'revocation', 'bypass', 'refused'],
   staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'entry', 'ocsp'],
 }
+
+/** Modules that several kinds of server share, each after those that it needs. */
+const SHARED_BY_KINDS = ['silent', 'key_file', 'staple_file']
 
 /** The kinds of server that each capability has. */
 const KINDS_OF: Readonly<Record<Capability, readonly string[]>> = {
@@ -99,7 +91,17 @@ export function programFor(
     ]),
   ].map((name) => `${PACKAGE}/${name}.py`)
   const kept = sources.filter(({ path }) => !others.includes(path))
-  return programOf(kept.map(({ path, text }) => ({ path, text: withoutOffer(text, OFFERS[other], path) })))
+  return programOf(
+    withoutUnused(kept.map(({ path, text }) => ({ path, text: withoutOffer(text, OFFERS[other], path) }))),
+  )
+}
+
+/** Without what several kinds of server share where none of these has it. */
+function withoutUnused(sources: readonly SourceFile[]): readonly SourceFile[] {
+  return SHARED_BY_KINDS.toReversed().reduce((kept, module) => {
+    const isUsed = kept.some(({ text }) => text.includes(`from .${module} import `))
+    return isUsed ? kept : kept.filter(({ path }) => path !== `${PACKAGE}/servers/${module}.py`)
+  }, sources)
 }
 
 function programOf(sources: readonly SourceFile[]): Program {

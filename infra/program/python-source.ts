@@ -35,7 +35,7 @@ export function withoutRemarks(source: string, file: string): string {
     .join('')
 }
 
-/** The same program without what it offers by that name: a class, and the line `NAME = Class`. */
+/** The same program without what it offers by that name: a class, the line `NAME = Class` and what only they import. */
 export function withoutOffer(source: string, offer: string, file: string): string {
   const lines = linesOf(source, file)
   const offering = lines.find((line) => wordsOf(line).slice(0, 2).join(' ') === `${offer} =`)
@@ -46,7 +46,29 @@ export function withoutOffer(source: string, offer: string, file: string): strin
     if (indentOf(line) === 0) isOffered = line === offering || (first === 'class' && second === name)
     return !isOffered
   })
-  return kept.flatMap((line) => line.map(({ text }) => text)).join('')
+  const needed = offering === undefined ? kept : withoutIdleImports(kept)
+  return needed.flatMap((line) => line.map(({ text }) => text)).join('')
+}
+
+/** Without the imports of a module of which no name occurs in other lines. */
+function withoutIdleImports(lines: readonly LogicalLine[]): readonly LogicalLine[] {
+  const isImport = (line: LogicalLine) => /^(from|import)$/.test(wordsOf(line)[0] ?? '')
+  const occurring = new Set(
+    lines
+      .filter((line) => !isImport(line))
+      .flatMap(wordsOf)
+      .flatMap(namesIn),
+  )
+  return lines.filter((line) => {
+    const words = wordsOf(line)
+    if (!isImport(line) || indentOf(line) > 0 || words[1] === '__future__') return true
+    return words.slice(words.indexOf('import') + 1).some((word) => occurring.has(word))
+  })
+}
+
+/** Names in a word, which may be a formatted string. */
+function namesIn(word: string): readonly string[] {
+  return word.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []
 }
 
 /** With types gone, it says nothing. */

@@ -1,8 +1,9 @@
 import { duration } from '../../lambda/kernel/durations.ts'
-import { integer, type Kind, list, object, oneOf, optional, setting } from '../../lambda/kernel/settings.ts'
-import { command, path, proofSettings } from '../fleet/machines.ts'
+import { integer, type Kind, oneOf, optional, setting } from '../../lambda/kernel/settings.ts'
+import { command, proofSettings } from '../fleet/machines.ts'
 import { keySizeSetting, keysSetting, takenOf } from './key-settings.ts'
-import { keyServer, MOST_FILES, PROVES_KEYS, PROVES_STAPLES } from './server.ts'
+import { keyServer, PROVES_KEYS, PROVES_STAPLES } from './server.ts'
+import { pairs } from './staple-settings.ts'
 
 /** Longer than this, a machine that waits for its turn would pass for one that is behind. */
 const LONGEST_INTERVAL = 15 * 60
@@ -54,12 +55,6 @@ export const nginxKeys = keyServer({
   // It gives one, and refuses the request.
   hidesTickets: false,
 })
-
-const pairs = list(
-  object({ certificate: setting(path), staple: setting(path) }),
-  { least: 1, most: MOST_FILES, of: 'pairs of a certificate file and its staple file' },
-  { text: (all) => all.map(({ certificate: file, staple }) => `${file}=${staple}`).join(' ') },
-)
 
 export const nginxStaples = {
   staples: setting(pairs, {

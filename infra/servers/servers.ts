@@ -8,7 +8,7 @@ import { h2oKeys } from './h2o.ts'
 import { haproxyKeys, haproxyStaples } from './haproxy.ts'
 import { nginxKeys, nginxStaples } from './nginx.ts'
 import type { KeyServer } from './server.ts'
-import { trafficserverKeys } from './trafficserver.ts'
+import { trafficserverKeys, trafficserverStaples } from './trafficserver.ts'
 
 /** Of a ring. A machine may override each setting. */
 export const KEY_SERVERS = {
@@ -35,6 +35,7 @@ const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
 export const STAPLE_SERVERS = {
   haproxy: optional(object(haproxyStaples)),
   nginx: optional(object(nginxStaples)),
+  trafficserver: optional(object(trafficserverStaples)),
 }
 export type StapleServers = Values<typeof STAPLE_SERVERS>
 

@@ -13,6 +13,9 @@ export const SET = 'outer'
 export const STORE = `/ticketring/staples/${SET}`
 const HOUR = 3_600_000
 
+/** The kinds of server that a set may name and that run here. */
+export type StapleKind = 'haproxy' | 'nginx' | 'trafficserver'
+
 export type StapleRun = Omit<Run, 'line'> & { readonly line: StapleLine }
 
 /** When a response begins and ends, in hours from now. */
@@ -40,18 +43,20 @@ export class StapleInstance {
     const { identity, server, directory } = terminator
     this.file = server === 'haproxy' ? `${identity.site}.ocsp` : join(directory, 'staples', 'site.ocsp')
     const shared = [...terminator.settings].filter((line) =>
-      /_(SOCKET|OWNER|TEST|RELOAD|INTERVAL)=/.test(line),
+      /_(SOCKET|OWNER|TEST|RELOAD|INTERVAL|CONSOLE)=/.test(line),
     )
-    const places: Readonly<Record<string, string>> = {
-      haproxy: `HAPROXY_CERTS=${identity.site}`,
-      nginx: `NGINX_STAPLES=${identity.certificate}=${this.file}`,
+    const certificates = join(directory, 'trafficserver', 'etc', 'ssl_multicert.config')
+    const places: Readonly<Record<string, readonly string[]>> = {
+      haproxy: [`HAPROXY_CERTS=${identity.site}`],
+      trafficserver: [`TRAFFICSERVER_CERTIFICATES=${certificates}`],
     }
+    if (server !== 'haproxy') this.set(`${server.toUpperCase()}_STAPLES=${identity.certificate}=${this.file}`)
     const times = ['VERIFY_WAIT=30', 'LOCK_WAIT=30', `RUN_DIR=${join(directory, 'run.staples')}`]
-    for (const line of [...shared, places[server] ?? '', ...times]) this.set(line)
+    for (const line of [...shared, ...(places[server] ?? []), ...times]) this.set(line)
     this.verifyOn('plain')
   }
 
-  static async start(server: 'haproxy' | 'nginx'): Promise<StapleInstance> {
+  static async start(server: StapleKind): Promise<StapleInstance> {
     return StapleInstance.on(await Instance.start(server, ringOf(1)))
   }
 
@@ -87,7 +92,7 @@ export class StapleInstance {
   /** Puts another certificate into the server's files, which it does not read by itself. */
   renew(): void {
     const { directory, identity } = this.machine.terminator
-    this.#leaf = makeCertificate(directory, identity.authority).leaf
+    this.#leaf = makeCertificate(directory, identity.authority, identity.responder).leaf
   }
 
   get id(): string {

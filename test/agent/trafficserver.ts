@@ -23,8 +23,9 @@ const USER = isRoot ? 'trafficserver' : userInfo().username
 export async function startTrafficserver(ring: Ring): Promise<Terminator> {
   const directory = tmpfsDirectory()
   chmodSync(directory, 0o755)
-  const identity = makeCertificate(directory)
   const ports = await portsOfEachKind()
+  // Nothing listens there.
+  const identity = makeCertificate(directory, undefined, `http://127.0.0.1:${ports['tickets-off']}/`)
   const keyFile = join(directory, 'keys', 'trafficserver.keys')
   mkdirSync(join(directory, 'keys'))
   writeFileSync(keyFile, trafficserverKeys(ring), { mode: 0o400 })
@@ -76,7 +77,7 @@ async function plantTree(
   for (const folder of folders) mkdirSync(folder)
   const files: readonly (readonly [string, string])[] = [
     [at('etc/records.config'), recordsConfig(keyFile, identity, managerPort, ports)],
-    [at('etc/ssl_multicert.config'), certificatesConfig(identity)],
+    [at('etc/ssl_multicert.config'), certificatesConfig(directory, identity)],
     [at('etc/storage.config'), `${at('cache')} 16M\n`],
     [at('etc/ip_allow.yaml'), IP_ALLOW],
     [at('etc/sni.yaml'), SNI],
@@ -97,6 +98,8 @@ function recordsConfig(
 CONFIG proxy.config.ssl.server.ticket_key.filename STRING ${keyFile}
 CONFIG proxy.config.ssl.server.cert.path STRING ${dirname(certificate)}
 CONFIG proxy.config.ssl.server.private_key.path STRING ${dirname(key)}
+CONFIG proxy.config.ssl.ocsp.enabled INT 1
+CONFIG proxy.config.ssl.ocsp.cache_timeout INT 2147483647
 CONFIG proxy.config.process_manager.mgmt_port INT ${managerPort}
 CONFIG proxy.config.admin.user_id STRING #-1
 CONFIG proxy.config.exec_thread.autoconfig INT 0
@@ -107,8 +110,9 @@ CONFIG proxy.config.crash_log_helper STRING NULL
 }
 
 /** The name of the certificate's file is part of what its sessions are for: on every machine it must be the same. */
-function certificatesConfig({ certificate, key }: Identity): string {
-  return `dest_ip=* ssl_cert_name=${basename(certificate)} ssl_key_name=${basename(key)}\n`
+function certificatesConfig(directory: string, { certificate, key }: Identity): string {
+  const pair = `ssl_cert_name=${basename(certificate)} ssl_key_name=${basename(key)}`
+  return `dest_ip=* ${pair} ssl_ocsp_name=${directory}/staples/site.ocsp\n`
 }
 
 const IP_ALLOW = `ip_allow:

@@ -1,26 +1,24 @@
-"""What kinds of server have in common that take all keys from one file, and show themselves by their listeners alone."""
+"""What kinds of server have in common that take all keys from one file."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from ..directory import Directory
 from ..files import File
-from ..handshake import Problem, nothing_listens
 from ..keys import refuse_other_files
-from .protocol import Terminator
+from .silent import Silent
 
 if TYPE_CHECKING:
-    from typing import ClassVar, ContextManager, Sequence
+    from typing import ClassVar, Sequence
 
     from ..keys import Ring
     from ..settings import Settings
     from .protocol import Machine
 
 
-class KeyFile(Terminator):
+class KeyFile(Silent):
     needs: ClassVar[str] = ""
 
     def __init__(self, machine: Machine) -> None:
@@ -29,27 +27,9 @@ class KeyFile(Terminator):
         folder, _, name = self.path.rpartition("/")
         self._directory, self._name = Directory(folder, make=True), name
 
-    @staticmethod
-    def is_running(settings: Settings) -> bool:
-        return False
-
     @classmethod
     def is_in_place(cls, settings: Settings) -> bool:
         return os.path.exists(settings.get(cls.needs))
-
-    @classmethod
-    def program(cls, settings: Settings) -> str:
-        return cls.kind
-
-    def version(self) -> str:
-        return ""
-
-    def turn(self) -> ContextManager[object]:
-        return contextlib.nullcontext()
-
-    def absence(self, problem: Problem) -> str:
-        gone = problem.code == "verify-unreachable" and nothing_listens(self.listeners, self.machine.deadline)
-        return f"{self.kind} does not answer" if gone else ""
 
     def content(self, ring: Ring) -> bytes:
         """Of the file."""

@@ -1,5 +1,5 @@
 import { parseConfiguration } from '../../../infra/app/configuration.ts'
-import { KEY_SERVERS } from '../../../infra/servers/servers.ts'
+import { KEY_SERVERS, STAPLE_SERVERS } from '../../../infra/servers/servers.ts'
 import { isRefusal } from '../../../lambda/kernel/errors.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -32,11 +32,12 @@ export const NGINX = {
   verify: [{ address: '127.0.0.1:8445', serverName: 'www.example.com' }],
 }
 
+const othersOf = (servers: object) =>
+  Object.keys(servers).filter((kind) => !EXAMPLE_KINDS.some((each) => each === kind))
+
 /** The kinds that the example does not name, each with what it must be told. */
 export const OTHER_SERVERS = Object.fromEntries(
-  Object.keys(KEY_SERVERS)
-    .filter((kind) => !EXAMPLE_KINDS.some((each) => each === kind))
-    .map((kind) => [kind, { ...NGINX, keys: `/run/ticketring/edge/${kind}.keys` }]),
+  othersOf(KEY_SERVERS).map((kind) => [kind, { ...NGINX, keys: `/run/ticketring/edge/${kind}.keys` }]),
 )
 
 /** A sound ring as an owner would write it, with some of it replaced. */
@@ -78,6 +79,11 @@ export const NGINX_STAPLING = {
   owner: 'root',
   verify: [{ address: '127.0.0.1:8445', serverName: 'www.example.com' }],
 }
+
+/** The kinds that the example set does not name, each with what it must be told. */
+export const OTHER_STAPLING: Readonly<Record<string, Json>> = Object.fromEntries(
+  othersOf(STAPLE_SERVERS).map((kind) => [kind, { ...NGINX_STAPLING }]),
+)
 
 export const CERTIFICATE = { name: 'www', chain: { parameter: '/ticketring/example/chain' } }
 

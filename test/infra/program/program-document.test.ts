@@ -7,7 +7,7 @@ import { buildProgram, type Capability, installerSource, programFor } from '../.
 import { buildRingDocument } from '../../../infra/ring/document.ts'
 import { KINDS, STAPLE_SERVERS } from '../../../infra/servers/servers.ts'
 import { buildStapleDocument } from '../../../infra/stapling/document.ts'
-import { EXAMPLE_KINDS, exampleRing, exampleSet } from '../app/example.ts'
+import { EXAMPLE_KINDS, exampleRing, exampleSet, OTHER_STAPLING } from '../app/example.ts'
 
 const PROGRAM = buildProgram()
 
@@ -112,9 +112,30 @@ describe('what a document carries', () => {
         'tmpfs',
       ).toSorted(),
     )
-    expect([...staples].filter((path) => !ring.has(path))).toEqual(
-      paths('entry', 'judge', 'ocsp', 'places', 'staples', 'store', 'withdrawal'),
+    expect([...staples].filter((path) => !ring.has(path)).toSorted()).toEqual(
+      paths('entry', 'judge', 'ocsp', 'places', 'servers/staple_file', 'staples', 'store', 'withdrawal'),
     )
+  })
+
+  it.each([
+    ['ring', ['haproxy', 'nginx'], []],
+    ['ring', ['trafficserver'], ['silent', 'key_file']],
+    ['staples', ['haproxy', 'nginx'], []],
+    ['staples', ['trafficserver'], ['silent', 'staple_file']],
+  ] as const)('of a %s with %j: of what kinds share, %j', (capability, kinds, wanted) => {
+    const paths = programFor(capability, PROGRAM, kinds).sources.map(({ path }) => path)
+    const shared = ['silent', 'key_file', 'staple_file']
+    const found = shared.filter((name) => paths.includes(`ticketring/servers/${name}.py`))
+    expect(found).toEqual(wanted)
+  })
+
+  it('of each kind of server no import that only the other capability has a use for', () => {
+    const text = (capability: Capability) =>
+      programFor(capability, PROGRAM, ['trafficserver']).sources.find(({ path }) =>
+        path.endsWith('trafficserver.py'),
+      )?.text
+    expect(text('ring')).not.toContain('staple_file')
+    expect(text('staples')).not.toContain('key_file')
   })
 
   it.each(['ring', 'staples'] as const)(
@@ -171,6 +192,18 @@ describe('what a document carries', () => {
       expect(found).toContain('Terminator')
     },
   )
+})
+
+describe('the documents of other kinds of server', () => {
+  const kinds = Object.keys(OTHER_STAPLING).map((kind) => [kind])
+  it.each(kinds)('are below the limit too: a set of %s', (kind) => {
+    const servers = { [kind]: OTHER_STAPLING[kind] }
+    const { stapling } = parseConfiguration({ rings: [], stapling: [exampleSet({ servers })] })
+    const [set] = stapling
+    if (set === undefined) throw new Error('no set')
+    const { content } = buildStapleDocument(set, PROGRAM)
+    expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThanOrEqual(40_000)
+  })
 })
 
 describe('the documents of cdk.json, which have two kinds of server', () => {

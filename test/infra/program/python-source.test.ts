@@ -281,7 +281,7 @@ describe('a source without its remarks and types', () => {
 })
 
 describe('a source without what it offers', () => {
-  const before = 'import a\nclass A:\n b = 1\n'
+  const before = 'import a\nclass A:\n b = a\n'
   const after = 'def f():\n class A: pass\nKEYS = A\n'
 
   it('lacks that class, whatever its strings look like, and its name', () => {
@@ -289,6 +289,14 @@ describe('a source without what it offers', () => {
     expect(withoutOffer(`${before}${offer}${after}STAPLES = B\n`, 'STAPLES', 'sample.py')).toBe(
       before + after,
     )
+  })
+
+  it('lacks the imports of which nothing else has a name, and keeps those with one, in a formatted string too', () => {
+    const kept = 'from __future__ import annotations\nimport a\nfrom .m import c, d\nfrom .n import e\n'
+    const idle = 'import os\nfrom .o import f, g\n'
+    const own = 'class A:\n h = a, d, f"{e}"\nKEYS = A\n'
+    const offer = 'class B(f):\n i = os, g, c\nSTAPLES = B\n'
+    expect(withoutOffer(kept + idle + own + offer, 'STAPLES', 'sample.py')).toBe(kept + own)
   })
 
   it('is the same where it offers nothing by that name', () => {

@@ -1,0 +1,10 @@
+/** What kinds of server have in common, where they take staples. */
+import { list, object, setting } from '../../lambda/kernel/settings.ts'
+import { path } from '../fleet/machines.ts'
+import { MOST_FILES } from './server.ts'
+
+export const pairs = list(
+  object({ certificate: setting(path), staple: setting(path) }),
+  { least: 1, most: MOST_FILES, of: 'pairs of a certificate file and its staple file' },
+  { text: (all) => all.map(({ certificate: file, staple }) => `${file}=${staple}`).join(' ') },
+)
