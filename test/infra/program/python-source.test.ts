@@ -293,9 +293,9 @@ describe('a source without what it offers', () => {
 
   it('lacks the imports of which nothing else has a name, and keeps those with one, in a formatted string too', () => {
     const kept = 'from __future__ import annotations\nimport a\nfrom .m import c, d\nfrom .n import e\n'
-    const idle = 'import os\nfrom .o import f, g\n'
+    const idle = 'import os\nfrom .o import k, g\n'
     const own = 'class A:\n h = a, d, f"{e}"\nKEYS = A\n'
-    const offer = 'class B(f):\n i = os, g, c\nSTAPLES = B\n'
+    const offer = 'class B(k):\n i = os, g, c\nSTAPLES = B\n'
     expect(withoutOffer(kept + idle + own + offer, 'STAPLES', 'sample.py')).toBe(kept + own)
   })
 
