@@ -2,8 +2,10 @@ import { nearestName } from '../lambda/kernel/nearest-name.ts'
 import type { Command, ExitCode, Io } from './command.ts'
 import { Misuse } from './misuse.ts'
 import { PROBE } from './probe/command.ts'
+import { DELIVER, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
+import { Unanswered } from './unanswered.ts'
 
-const COMMANDS: readonly Command[] = [PROBE]
+const COMMANDS: readonly Command[] = [STATUS, ROTATE, DELIVER, REVOKE, PROBE]
 
 const USAGE = `Usage: ticketring <command> [options]
 
@@ -28,6 +30,7 @@ export async function main([name, ...rest]: readonly string[], io: Io): Promise<
   try {
     return await command.run(rest, io)
   } catch (error) {
+    if (error instanceof Unanswered) return misunderstood(io, error.message, error.next)
     if (!(error instanceof Misuse)) throw error
     return misunderstood(io, error.message, `ticketring ${name} --help has the options`)
   }

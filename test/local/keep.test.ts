@@ -86,6 +86,24 @@ afterAll(async () => {
   await exit
 })
 
+/** `ticketring …` of an operator whose profile leads to the rehearsal. */
+function ticketring(...words: string[]): Promise<Ended> {
+  const { endpoint, region, accessKeyId, secretAccessKey } = (findRunning() as Running).aws
+  const env = {
+    PATH: process.env.PATH,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['bin/ticketring.mjs', ...words], { env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+    })
+  })
+}
+
 describe('a rehearsal that stays up', () => {
   it('says where its AWS, function, secret and machines are', async () => {
     const { aws, functions, secret, instances } = findRunning() as Running
@@ -198,6 +216,44 @@ describe('a rehearsal that stays up', () => {
       code: 1,
       stderr: expect.stringContaining(`There is --rehearsal ${rehearsal.pid}`),
     })
+  })
+
+  it('is looked at and delivered to by the command line', async () => {
+    const [all, one] = [await ticketring('status'), await ticketring('status', 'edge')]
+    expect(one).toMatchObject({ code: 0, stderr: '' })
+    expect(one.stdout).toMatch(
+      /^edge: generation \d+, all 2 machines encrypt with [0-9a-f]{8}…, last proved .+\n$/,
+    )
+    expect(all).toMatchObject({ code: 0, stdout: expect.stringMatching(/^edge: generation \d+/) })
+    const delivered = await ticketring('deliver', 'edge', '--reason', 'a drill')
+    expect(delivered).toMatchObject({ code: 0, stdout: expect.stringContaining('edge: ') })
+  }, 240_000)
+
+  it('tells the command line what is not there, not known or not confirmed, and changes nothing', async () => {
+    expect(await ticketring('status', 'edgy')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'No function ticketring-edgy-status\nDid you mean edge?\n',
+    })
+    const before = await ask({ action: 'status' })
+    const unconfirmed = await ticketring('revoke', 'edge', '--reason', 'a drill')
+    expect(unconfirmed).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes-drop-all-sessions') })
+    expect(await ask({ action: 'status' })).toMatchObject({
+      generation: before.generation,
+      version: before.version,
+    })
+  })
+
+  it('is revoked by the command line, which ends with who proved that old tickets are refused', async () => {
+    const { code, stdout } = await ticketring(
+      'revoke',
+      'edge',
+      '--reason',
+      'a drill',
+      '--yes-drop-all-sessions',
+    )
+    expect(stdout).toMatch(/^2 refuse tickets from before, 0 have not proved it\n/)
+    expect(code).toBe(0)
   })
 
   it('answers quietly where its reader has left', async () => {

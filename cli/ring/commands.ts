@@ -1,0 +1,198 @@
+import { parseArgs } from 'node:util'
+import type { Answer } from '../../lambda/ring/answer.ts'
+import { Functions } from '../aws/functions.ts'
+import type { Command, ExitCode, Io } from '../command.ts'
+import { Misuse } from '../misuse.ts'
+import { parseAnswer } from './answer-shape.ts'
+import { stateOf, statusText } from './status-text.ts'
+
+const ACCOUNT = `  --profile NAME     as of the AWS CLI (default: what the environment says)
+  --region REGION    the same
+  --json             print the functions' answers as they are
+  -h, --help         this text`
+
+const ACCOUNT_OPTIONS = {
+  profile: { type: 'string' },
+  region: { type: 'string' },
+  json: { type: 'boolean' },
+} as const
+const REASON = { reason: { type: 'string' } } as const
+const DRY_RUN = { 'dry-run': { type: 'boolean' } } as const
+
+export const STATUS: Command = {
+  name: 'status',
+  summary: 'how a ring stands, or all: one line where all is well',
+  usage: `Usage: ticketring status [RING] [options]
+
+Asks ticketring-RING-status, which can change nothing; without a name, that of every ring (lambda:ListFunctions).
+
+${ACCOUNT}
+
+Exit code: 0 every machine has proved the present generation, 1 not so, 2 that cannot be told.`,
+  run: async (words, io) => {
+    const { values, positionals } = read(words, ACCOUNT_OPTIONS)
+    const functions = new Functions(accountOf(values))
+    const rings = positionals.length > 0 ? [only(positionals)] : await ringsOf(functions)
+    const codes: ExitCode[] = []
+    for (const ring of rings) {
+      const name = `ticketring-${ring}-status`
+      const answer = await ask(functions, name, { action: 'status' }, io)
+      io.out(values.json === true ? JSON.stringify(answer) : statusText(answer))
+      codes.push(stateOf(answer) === 'healthy' ? 0 : 1)
+    }
+    return codes.includes(1) ? 1 : 0
+  },
+}
+
+export const ROTATE: Command = acting('rotate', 'advance now, if the gate allows', {
+  about:
+    'Advances the ring by one generation, if every machine has proved the present one and tickets have lived their lives.',
+})
+
+export const DELIVER: Command = acting('deliver', 'send the present generation again', {
+  about: 'Sends the present generation again. With a reason it takes a fleet that has shrunk as it is.',
+})
+
+function acting(
+  action: 'rotate' | 'deliver',
+  summary: string,
+  { about }: { readonly about: string },
+): Command {
+  return {
+    name: action,
+    summary,
+    usage: `Usage: ticketring ${action} RING [options]
+
+${about}
+
+  --reason TEXT      for the record of the call
+  --dry-run          say what would be done: ticketring-RING-status answers, which can change nothing
+${ACCOUNT}
+
+Exit code: 0 it was done, or was not due and all is well; 1 it is held or machines lack it; 2 that cannot be told.`,
+    run: async (words, io) => {
+      const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN })
+      const dryRun = values['dry-run'] === true
+      const name = `ticketring-${only(positionals)}-${dryRun ? 'status' : 'rotation'}`
+      const reason = values.reason === undefined ? {} : { reason: values.reason }
+      const answer = await ask(
+        new Functions(accountOf(values)),
+        name,
+        { action, ...reason, ...(dryRun ? { dryRun } : {}) },
+        io,
+      )
+      io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
+      return stateOf(answer) === 'healthy' ? 0 : 1
+    },
+  }
+}
+
+export const REVOKE: Command = {
+  name: 'revoke',
+  summary: 'replace all three keys at once: every session that a ticket could resume ends',
+  usage: `Usage: ticketring revoke RING --reason TEXT --yes-drop-all-sessions [options]
+
+Replaces all three keys, skips the gate, and ends with proof: which machines refuse a ticket from before, and which still accept
+one. Without --yes-drop-all-sessions it says what it would replace, and changes nothing. It takes minutes, and goes on
+where this command is stopped: asked again within ten minutes it goes on with the same revoke.
+
+  --reason TEXT              why, for the record (must be given)
+  --yes-drop-all-sessions    do it
+${ACCOUNT}
+
+Exit code: 0 every machine has proved that it refuses, 1 not so, 2 nothing was asked of the function or it cannot be told.`,
+  run: async (words, io) => {
+    const confirmed = { 'yes-drop-all-sessions': { type: 'boolean' } } as const
+    const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...confirmed })
+    const ring = only(positionals)
+    if (values.reason === undefined) throw new Misuse('A revoke wants --reason TEXT')
+    const functions = new Functions(accountOf(values))
+    const event = { action: 'revoke', ring, reason: values.reason }
+    if (values['yes-drop-all-sessions'] !== true) {
+      const answer = await ask(functions, `ticketring-${ring}-status`, { ...event, dryRun: true }, io)
+      io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
+      io.error('Nothing was changed. To do it: the same command with --yes-drop-all-sessions')
+      return 2
+    }
+    const answer = await ask(functions, `ticketring-${ring}-rotation`, event, io)
+    io.out(values.json === true ? JSON.stringify(answer) : revokedText(answer))
+    return isProved(answer) ? 0 : 1
+  },
+}
+
+function isProved({ proof, fleet }: Answer): boolean {
+  return (
+    proof !== undefined && proof.stillAccepting.length === 0 && proof.unproven === 0 && fleet !== undefined
+  )
+}
+
+function revokedText(answer: Answer): string {
+  const { proof } = answer
+  if (proof === undefined) return doneText(answer)
+  const accepting = proof.stillAccepting.map(
+    (id) => `  STILL ACCEPTS OLD TICKETS: ${id}: take it out of its target group`,
+  )
+  return [
+    `${proof.refused} refuse tickets from before, ${proof.unproven} have not proved it`,
+    ...accepting,
+    doneText(answer),
+  ].join('\n')
+}
+
+function doneText(answer: Answer): string {
+  const did = answer.did.map((each) => `  ${each}`)
+  return [
+    `${answer.ring}: ${answer.decision.action}: ${answer.decision.reason}`,
+    ...did,
+    statusText(answer),
+  ].join('\n')
+}
+
+async function ringsOf(functions: Functions): Promise<readonly string[]> {
+  // A set's function ends in -staples-status.
+  const rings = (await functions.namesWith('-status')).filter((name) => !name.endsWith('-staples'))
+  if (rings.length === 0) throw new Misuse('No ring in this account and Region')
+  return rings
+}
+
+/** One question, with a clock: a function that waits for its machines takes minutes. */
+async function ask(functions: Functions, name: string, event: object, io: Io): Promise<Answer> {
+  const start = io.now()
+  const state = () => io.state(`${name} has been asked for ${Math.round((io.now() - start) / 1000)} s`)
+  const clock = setInterval(state, 1000)
+  try {
+    return parseAnswer(await functions.invoke(name, event), name)
+  } finally {
+    clearInterval(clock)
+    io.endState()
+  }
+}
+
+function only(positionals: readonly string[]): string {
+  const [ring, ...extra] = positionals
+  if (ring === undefined || extra.length > 0) throw new Misuse('The name of one ring is wanted')
+  if (!/^[a-z][a-z0-9-]{0,62}$/.test(ring))
+    throw new Misuse(`The name of a ring is wanted, not ${JSON.stringify(ring.slice(0, 64))}`)
+  return ring
+}
+
+function accountOf({
+  profile,
+  region,
+}: {
+  readonly profile?: string | undefined
+  readonly region?: string | undefined
+}) {
+  return { profile, region }
+}
+
+function read<T extends Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>>(
+  words: readonly string[],
+  options: T,
+) {
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: true })
+  } catch (error) {
+    throw new Misuse((error as Error).message.split('. ')[0] ?? '')
+  }
+}

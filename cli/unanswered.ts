@@ -1,0 +1,10 @@
+/** What was asked for cannot be told: a sentence, and what to do next. The exit code is 2. */
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered'
+  readonly next: string
+
+  constructor(message: string, next: string, cause?: unknown) {
+    super(message, { cause })
+    this.next = next
+  }
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest'
+import { stateOf, statusText } from '../../../cli/ring/status-text.ts'
+import type { Answer } from '../../../lambda/ring/answer.ts'
+
+type Fleet = NonNullable<Answer['fleet']>
+const FLEET: Fleet = {
+  judgedAt: '2026-11-27T11:46:00.000Z',
+  members: 300,
+  confirmed: 300,
+  stragglers: [],
+  now: { members: 300, online: 299 },
+}
+const answer = (over: Partial<Answer> = {}, fleet: Partial<Fleet> = {}): Answer => ({
+  action: 'status',
+  ring: 'edge',
+  decision: { action: 'hold', reason: 'the interval is not over', until: '2026-11-27T14:10:00.000Z' },
+  asOf: '2026-11-27T12:00:00.000Z',
+  did: [],
+  generation: 7,
+  version: 'v',
+  encryptsWith: '6dec52344ab0cc39d359bf8eed285ed0',
+  rotatedAt: '2026-11-27T10:10:00.000Z',
+  dueAt: '2026-11-27T14:10:00.000Z',
+  forcedAt: '2026-11-27T22:10:00.000Z',
+  fleet: { ...FLEET, ...fleet },
+  ...over,
+})
+const STRAGGLER = {
+  id: 'i-0123456789abcdef0',
+  reason: 'verify-wrong-key: wanted 6dec…',
+  fix: 'See the listener',
+}
+
+describe('how a ring stands', () => {
+  it('is one line where all is well', () => {
+    expect(statusText(answer())).toBe(
+      'edge: generation 7, all 300 machines encrypt with 6dec5234…, last proved 14 min ago, next rotation in 2 h 10 min',
+    )
+    expect(stateOf(answer())).toBe('healthy')
+  })
+
+  it('names each machine that has not proved it, with its cause, what to do there, and what to type next', () => {
+    const degraded = answer({}, { confirmed: 299, stragglers: [STRAGGLER] })
+    const text = statusText(degraded)
+    expect(stateOf(degraded)).toBe('degraded')
+    for (const part of [
+      'DEGRADED: generation 7 (6dec52344ab0cc39d359bf8eed285ed0), made 1 h 50 min ago, proved by 299 of 300 machines',
+      'now: hold: the interval is not over, until 2026-11-27T14:10:00.000Z',
+      'due in 2 h 10 min; forced, though machines are missing, in 10 h 10 min',
+      'online now 299 of 300',
+      'i-0123456789abcdef0  verify-wrong-key: wanted 6dec…\n    See the listener',
+      'next: ticketring deliver edge   (docs/runbook.md#stragglers)',
+    ])
+      expect(text).toContain(part)
+  })
+
+  it('cuts no list of machines, and counts those that the record has no name for', () => {
+    const stragglers = Array.from({ length: 20 }, (_, at) => ({ ...STRAGGLER, id: `i-${at}` }))
+    const text = statusText(answer({}, { confirmed: 270, stragglers }))
+    expect(text.match(/^ {2}i-\d+ /gm)).toHaveLength(20)
+    expect(text).toContain('and 10 machines more')
+  })
+
+  it('says first that a door is open, then that the ring is too old, then that machines are behind', () => {
+    const behind: Partial<Fleet> = { confirmed: 299, stragglers: [STRAGGLER] }
+    const old = { forcedAt: '2026-11-27T11:00:00.000Z' }
+    expect(stateOf(answer(old, { ...behind, authBypass: ['i-1'] }))).toBe('auth-bypass')
+    expect(stateOf(answer(old, behind))).toBe('held')
+    expect(stateOf(answer({}, behind))).toBe('degraded')
+    expect(statusText(answer(old))).toContain('forced, though machines are missing, 1 h ago')
+  })
+
+  it('says that there is no ring yet, and how to make one', () => {
+    const { generation: _, fleet: __, ...none } = answer()
+    expect(stateOf(none)).toBe('no ring')
+    expect(statusText(none)).toContain('edge: NO RING yet')
+    expect(statusText(none)).toContain('ticketring rotate edge')
+  })
+})
