@@ -11,13 +11,12 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
     try:
         if sys.version_info < (3, 9):
             raise ImportError("found " + sys.version.split()[0])
-        import base64
+        import bz2
         import hashlib
-        import lzma
 
-        text = "".join(payload.split())
-        if hashlib.sha256(text.encode()).hexdigest() == checksum:
-            data = lzma.decompress(base64.b85decode(text), lzma.FORMAT_ALONE)
+        text = payload.replace("\n", "").encode()
+        if hashlib.sha256(text).hexdigest() == checksum:
+            data = bz2.BZ2Decompressor().decompress(decoded(text))
             installer = {}  # type: dict[str, object]  # pyright: ignore[reportTypeCommentUsage]
             exec(data[:size], installer)
             main = installer["main"]
@@ -28,6 +27,19 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
     except MemoryError:
         fail("internal-error", "wanted memory to unpack the program, found too little")
     fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
+
+
+def decoded(text: bytes) -> bytes:
+    """27 digits of base 92 say 22 bytes. All at once, each in a lane of one great number: one by one takes much longer."""
+    # Printable, without quotes and backslashes.
+    alphabet = bytes(n for n in range(33, 127) if n not in (34, 92))
+    digits = text.translate(bytes.maketrans(alphabet, bytes(range(92))))
+    number, size = 0, len(text) // 27 * 22
+    for place in range(27):
+        lanes = bytearray(size)
+        lanes[21::22] = digits[place::27]
+        number = number * 92 + int.from_bytes(lanes, "big")
+    return number.to_bytes(size, "big")
 
 
 def fail(code: str, detail: str) -> None:

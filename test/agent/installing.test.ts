@@ -466,7 +466,7 @@ describe('where the machine is an odd one', () => {
     const modules = join(machine.directory, 'modules')
     mkdirSync(modules)
     const reads = `open(${JSON.stringify(join(machine.directory, 'read'))}, "w")\n`
-    for (const name of ['hashlib', 'lzma', 'json', 'sitecustomize', 'start'])
+    for (const name of ['hashlib', 'bz2', 'json', 'sitecustomize', 'start'])
       writeFileSync(join(modules, `${name}.py`), reads)
     const told = machine.told(ringText(A), {
       PYTHONPATH: modules,
