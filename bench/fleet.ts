@@ -6,11 +6,11 @@ import type { Ring } from '../lambda/ring/ring.ts'
 import { serialiseRing } from '../lambda/ring/ring.ts'
 import { spawnGroup } from '../local/process-group.ts'
 import type { Host } from '../local/rehearsal/clients/messages.ts'
-import { environmentOf, planFleet } from '../local/rehearsal/machines/fleet.ts'
-import { hostOf, type Machine } from '../local/rehearsal/machines/machine.ts'
+import { environmentOf, hostOf, planFleet } from '../local/rehearsal/machines/fleet.ts'
+import { type Fleet as Counts, kindsOf } from '../local/rehearsal/machines/kinds.ts'
+import type { Machine } from '../local/rehearsal/machines/machine.ts'
 import { makePki, type Pki } from '../local/rehearsal/machines/pki.ts'
 import { startServer, stopServer } from '../local/rehearsal/machines/running-server.ts'
-import type { Kind } from '../local/rehearsal/options.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/workspace.ts'
 import type { Scope } from '../local/scope.ts'
 import { CREDENTIALS, Endpoint } from '../test/agent/endpoint.ts'
@@ -47,7 +47,7 @@ export class Fleet {
   }
 
   /** Boots every machine by the instance's own script, then starts its terminator. */
-  static async start(counts: Readonly<Record<Kind, number>>, ring: Ring, scope: Scope): Promise<Fleet> {
+  static async start(counts: Counts, ring: Ring, scope: Scope): Promise<Fleet> {
     const workspace = openWorkspace()
     scope.defer(() => forgetDisk(workspace))
     scope.defer(() => forgetMemory(workspace))
@@ -109,9 +109,8 @@ export class Fleet {
 }
 
 /** What a document of these kinds of server brings; Python keeps what it compiles beside it, as the installer does. */
-function writeProgram(directory: string, counts: Readonly<Record<Kind, number>>): void {
-  const kinds = Object.entries(counts).flatMap(([kind, count]) => (count > 0 ? [kind] : []))
-  for (const { path, text } of programFor('ring', ownProgram(), kinds).sources) {
+function writeProgram(directory: string, counts: Counts): void {
+  for (const { path, text } of programFor('ring', ownProgram(), kindsOf(counts)).sources) {
     mkdirSync(dirname(join(directory, path)), { recursive: true })
     writeFileSync(join(directory, path), text)
   }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Clients } from '../local/rehearsal/clients/clients.ts'
 import { type Resumption, totalOf } from '../local/rehearsal/clients/tally.ts'
-import type { Kind } from '../local/rehearsal/options.ts'
+import type { Fleet as Counts } from '../local/rehearsal/machines/kinds.ts'
 import { Scope } from '../local/scope.ts'
 import { Fleet } from './fleet.ts'
 import { type Bench, size } from './measurement.ts'
@@ -28,7 +28,7 @@ const ENOUGH_TRIES = 1_500
 /** A way with the machines it knows, and whether one of them is away for two rotations of four. */
 interface Run {
   readonly name: string
-  readonly kinds: Readonly<Record<Kind, number>>
+  readonly kinds: Counts
   readonly start: (stage: Stage) => Way | Promise<Way>
   readonly misses: boolean
 }
@@ -37,15 +37,20 @@ const BOTH = { haproxy: 3, nginx: 3 }
 const RUNS = {
   ours: { name: 'ours', kinds: BOTH, start: staged, misses: false },
   oursMissing: { name: 'ours, one machine away', kinds: BOTH, start: staged, misses: true },
-  playbook: { name: 'new key at once', kinds: { haproxy: 0, nginx: 3 }, start: newKeyAtOnce, misses: false },
-  polling: { name: 'polling', kinds: { haproxy: 3, nginx: 0 }, start: polled, misses: false },
+  playbook: { name: 'new key at once', kinds: { nginx: 3 }, start: newKeyAtOnce, misses: false },
+  polling: { name: 'polling', kinds: { haproxy: 3 }, start: polled, misses: false },
   pollingMissing: {
     name: 'polling, one machine away',
-    kinds: { haproxy: 3, nginx: 0 },
+    kinds: { haproxy: 3 },
     start: polled,
     misses: true,
   },
 } satisfies Record<string, Run>
+
+const fleetText = (kinds: Counts) =>
+  Object.entries(kinds)
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(' and ')
 
 /** What a run came to. */
 interface Outcome extends Resumption {
@@ -84,7 +89,7 @@ async function measureRun({ name, kinds, start, misses }: Run, bench: Bench): Pr
   const durations = bench.quick ? HASTE : DURATIONS
   const enough = size(bench, ENOUGH_TRIES, 50)
   const ring = firstRing()
-  bench.progress.say(`resumptions: ${name}: starting ${kinds.haproxy} HAProxy and ${kinds.nginx} nginx`)
+  bench.progress.say(`resumptions: ${name}: starting ${fleetText(kinds)}`)
   const fleet = await Fleet.start(kinds, ring, scope)
   const clients = await comeAndGo(fleet, durations, scope)
   const way = await start({ fleet, ring, durations, scope })

@@ -3,6 +3,8 @@ export interface Requirement {
   /** Debian's name of the package that brings it. */
   readonly package: string
   readonly why: string
+  /** Whether `npm start` needs it, whatever its options are. */
+  readonly start?: boolean
 }
 
 export interface LockFile {
@@ -21,7 +23,10 @@ export interface LockFile {
 
 export const REQUIREMENTS: readonly Requirement[]
 export function nodeProblem(version: string, engines: string): string | undefined
-export function missingRequirements(has: (command: string) => boolean): readonly Requirement[]
+export function missingRequirements(
+  has: (command: string) => boolean,
+  wanted?: (requirement: Requirement) => boolean,
+): readonly Requirement[]
 export function packagesOf(requirements: readonly Requirement[]): readonly string[]
 export function announcement(missing: readonly Requirement[]): string
 export function refusal(missing: readonly Requirement[], obstacle: string): string

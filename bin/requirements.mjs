@@ -1,18 +1,31 @@
 // What this project needs from the machine, and what to say where it is missing. Pure: it reads and runs nothing.
 // The syntax is old on purpose: an outdated Node must get as far as telling its user that it is outdated.
 
-/** Each command that is run, the Debian package that brings it, and who needs it. */
+const SERVERS = 'the terminators of the rehearsal and the tests'
+const MORE_SERVERS = 'the terminators of the tests, and of a rehearsal whose --fleet names them'
+
+/** Each command that is run, the Debian package that brings it, who needs it, and whether `npm start` does as it is. */
 export const REQUIREMENTS = [
-  { command: 'haproxy', package: 'haproxy', why: 'the terminators of the rehearsal and the tests' },
-  { command: 'nginx', package: 'nginx', why: 'the terminators of the rehearsal and the tests' },
-  { command: 'h2o', package: 'h2o', why: 'the terminators of the tests' },
-  { command: 'dnsdist', package: 'dnsdist', why: 'the terminators of the tests' },
-  { command: 'traffic_manager', package: 'trafficserver', why: 'the terminators of the tests' },
-  { command: 'openssl', package: 'openssl', why: "the machines' handshakes and the throwaway certificates" },
+  { command: 'haproxy', package: 'haproxy', why: SERVERS, start: true },
+  { command: 'nginx', package: 'nginx', why: SERVERS, start: true },
+  { command: 'h2o', package: 'h2o', why: MORE_SERVERS },
+  { command: 'dnsdist', package: 'dnsdist', why: MORE_SERVERS },
+  { command: 'traffic_manager', package: 'trafficserver', why: MORE_SERVERS },
+  {
+    command: 'openssl',
+    package: 'openssl',
+    why: "the machines' handshakes and the throwaway certificates",
+    start: true,
+  },
   { command: 'curl', package: 'curl', why: 'the tests and the bench ask the loopback AWS by it' },
-  { command: 'python3', package: 'python3', why: "the machines' program" },
+  { command: 'python3', package: 'python3', why: "the machines' program", start: true },
   { command: 'socat', package: 'socat', why: 'a test pushes a key by it, as a careless hand would' },
-  { command: 'strace', package: 'strace', why: 'traces every exec of a rehearsal, to look for key bytes' },
+  {
+    command: 'strace',
+    package: 'strace',
+    why: 'traces every exec of a rehearsal, to look for key bytes',
+    start: true,
+  },
   { command: 'shellcheck', package: 'shellcheck', why: '`npm run check`' },
   { command: 'zsh', package: 'zsh', why: "the tests run a document's lines by it" },
   { command: 'busybox', package: 'busybox', why: "the tests run a document's lines by it" },
@@ -45,10 +58,11 @@ export function nodeProblem(version, engines) {
 
 /**
  * @param {(command: string) => boolean} has whether the machine has a command.
+ * @param {(requirement: object) => boolean} wanted which of the requirements; all where it is left out.
  * @returns the requirements that it does not meet.
  */
-export function missingRequirements(has) {
-  return REQUIREMENTS.filter(({ command }) => !has(command))
+export function missingRequirements(has, wanted = () => true) {
+  return REQUIREMENTS.filter((each) => wanted(each) && !has(each.command))
 }
 
 /** The Debian packages that meet these requirements, each once. */

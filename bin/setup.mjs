@@ -34,12 +34,13 @@ apt-get -o DPkg::Lock::Timeout=120 -qq update
 get -y install "$@"
 `
 
-const USAGE = `Usage: npm run setup [-- --quiet]
+const USAGE = `Usage: npm run setup [-- --quiet] [--start]
 
 Installs what this project needs and the machine lacks: npm packages, then system packages by apt, with their daemons
 left off. Says first what it is about to install; where it cannot, what to install by hand.
 
   --quiet     say nothing where everything is there
+  --start     only what npm start needs, whatever its options are
   -h, --help  this text`
 
 main()
@@ -47,7 +48,7 @@ main()
 function main() {
   const words = process.argv.slice(2)
   if (words.includes('--help') || words.includes('-h')) return console.log(USAGE)
-  const unknown = words.filter((word) => word !== '--quiet')
+  const unknown = words.filter((word) => word !== '--quiet' && word !== '--start')
   if (unknown.length > 0) stop(`Unknown option ${unknown.join(' ')}\n${USAGE}`)
   const problem = nodeProblem(process.versions.node, readJson(join(HOME, 'package.json')).engines.node)
   if (problem !== undefined) stop(problem)
@@ -75,15 +76,20 @@ function installNpmPackages() {
 }
 
 function installSystemPackages() {
-  const missing = missingRequirements(isOnPath)
+  const missing = stillMissing()
   if (missing.length === 0) return
   const obstacle = obstacleToInstall()
   if (obstacle !== undefined) stop(refusal(missing, obstacle))
   console.log(announcement(missing))
   const { status } = asRoot('sh', ['-c', INSTALL, 'setup'].concat(packagesOf(missing)), 'inherit')
-  const still = missingRequirements(isOnPath)
+  const still = stillMissing()
   if (status === 0 && still.length === 0) return
   stop(refusal(still.length === 0 ? missing : still, 'apt-get could not install them (its message is above)'))
+}
+
+function stillMissing() {
+  const isForStart = process.argv.includes('--start')
+  return missingRequirements(isOnPath, ({ start }) => start === true || !isForStart)
 }
 
 /** Why we cannot install system packages here; undefined if we can. */

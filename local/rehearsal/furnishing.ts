@@ -3,11 +3,11 @@ import { type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
 import type { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'
 import { planFleet } from './machines/fleet.ts'
+import type { Fleet } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import { makePki, type Pki } from './machines/pki.ts'
 import { freePorts } from './machines/ports.ts'
 import { type RunningServer, stopServer } from './machines/running-server.ts'
-import type { Options } from './options.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
 import { ExecTrace } from './secrecy/trace.ts'
 import { Responder, urlOfResponder } from './staples/responder.ts'
@@ -37,7 +37,7 @@ export interface TestbedParts {
 interface Furnishing {
   readonly workspace: Workspace
   readonly scope: Scope
-  readonly fleet: Options['fleet']
+  readonly fleet: Fleet
   readonly timing: Timing
   readonly faults: Faults
   readonly signal: AbortSignal

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { setImmediate as pause } from 'node:timers/promises'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { listenForInterruption } from '../interruption.ts'
+import { requireInstalled } from './machines/installed.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { progressOn } from './progress.ts'
 import { RehearsalError } from './rehearsal-error.ts'
@@ -21,6 +22,7 @@ async function main(words: readonly string[]): Promise<number> {
   }
   if (options.report !== undefined) requireWritable(options.report)
   if (options.keep) requireAnnounceable()
+  requireInstalled(options.fleet)
   const progress = progressOn(process.stdout, Date.now)
   // Loading them takes longer than all that has been answered by here.
   const { rehearse } = await import('./rehearsal.ts')

@@ -1,14 +1,12 @@
 import { parseArgs } from 'node:util'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
-
-export const KINDS = ['haproxy', 'nginx'] as const
-export type Kind = (typeof KINDS)[number]
+import { nearestName } from '../../lambda/kernel/nearest-name.ts'
+import { type Fleet, KINDS, type Kind, sizeOf } from './machines/kinds.ts'
 
 /** What the command line asks for. */
 export interface Options {
   readonly rotations: number
-  /** Machines of each kind. */
-  readonly fleet: Readonly<Record<Kind, number>>
+  readonly fleet: Fleet
   /** Where the JSON report goes, if anywhere. */
   readonly report?: string
   /** Stay up after the rotations. */
@@ -20,12 +18,13 @@ export const HELP = { type: 'boolean', short: 'h' } as const
 
 export const USAGE = `Usage: npm start -- [options]
 
-Rehearses ticket-key rotation and OCSP stapling on this machine: the synthesised stack on a loopback AWS, real HAProxy
-and nginx, a real responder, real TLS clients. Exit code 0 only if no resumption was lost, no retired ticket accepted, no
+Rehearses ticket-key rotation and OCSP stapling on this machine: the synthesised stack on a loopback AWS, real servers,
+a real responder, real TLS clients. Exit code 0 only if no resumption was lost, no retired ticket accepted, no
 key byte found, and every staple what it should be.
 
   --rotations N             advances to go through, 1 to 1000 (default 5)
-  --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default); the last of two or more is behind PROXY protocol
+  --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default), of ${KINDS.join(', ')}; the last of two
+                            or more is behind PROXY protocol, where that kind can be
   --report FILE             write the result as JSON
   --keep                    stay up afterwards, until Ctrl-C, for \`npm run invoke\`
   -h, --help                this text
@@ -59,20 +58,24 @@ function readWords(words: readonly string[]) {
   }
 }
 
-function parseFleet(text: string): Record<Kind, number> {
+function parseFleet(text: string): Fleet {
   const fleet: Partial<Record<Kind, number>> = {}
   for (const part of text.split(',')) {
-    const [word, count] = part.split('=')
+    const [word = '', count, ...more] = part.split('=')
     const kind = KINDS.find((each) => each === word)
-    if (kind === undefined || count === undefined || part.split('=').length !== 2) {
-      throw refuse('--fleet as kind=count pairs of haproxy and nginx, such as haproxy=3,nginx=2', quote(part))
-    }
+    if (kind === undefined || count === undefined || more.length > 0) throw refusePair(part, word)
     if (fleet[kind] !== undefined) throw refuse('--fleet with each kind once', `${kind} twice`)
     fleet[kind] = parseCount(`--fleet ${kind}`, count, 0, 20)
   }
-  const { haproxy = 0, nginx = 0 } = fleet
-  if (haproxy + nginx === 0) throw refuse('--fleet with at least one machine', quote(text))
-  return { haproxy, nginx }
+  if (sizeOf(fleet) === 0) throw refuse('--fleet with at least one machine', quote(text))
+  return fleet
+}
+
+function refusePair(part: string, word: string): TicketringError {
+  const meant = nearestName(word, KINDS)
+  const hint = meant === undefined || meant === word ? '' : ` (did you mean ${meant}?)`
+  const kinds = `${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`
+  return refuse(`--fleet as kind=count pairs of ${kinds}, such as haproxy=3,nginx=2`, `${quote(part)}${hint}`)
 }
 
 function parseCount(option: string, text: string, least: number, most: number): number {

@@ -6,15 +6,16 @@ import type { Result } from './report/judge.ts'
 import { type Rehearsing, Run } from './run.ts'
 import { announce, withdraw } from './running-rehearsal.ts'
 import { Testbed } from './testbed.ts'
-import { SHOW } from './timing.ts'
+import { outlookOf, timingFor } from './timing.ts'
 
 /**
  * Rehearses: builds the stage, lets the schedules rotate the ring while clients come and go, and judges what they saw.
  * @throws RehearsalError when it cannot go on; every process is ended and every folder but the logs' removed.
  */
 export async function rehearse(options: Rehearsing): Promise<Result> {
-  const { progress, fleet, timing = SHOW, faults = {} } = options
+  const { progress, fleet, timing = timingFor(options.fleet), faults = {} } = options
   progress.say('synthesising the stack from cdk.json, some seconds')
+  progress.say(outlookOf(fleet, timing, options.rotations))
   const testbed = await Testbed.build(fleet, timing, faults, options.signal)
   const clients = new Clients()
   testbed.scope.defer(() => clients.stop())

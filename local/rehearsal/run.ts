@@ -5,14 +5,14 @@ import type { Clients } from './clients/clients.ts'
 import { totalOf } from './clients/tally.ts'
 import { DRAINING, type RingView } from './clients/ticket-validity.ts'
 import type { Faults } from './faults.ts'
-import { hostOf } from './machines/machine.ts'
+import { hostOf } from './machines/fleet.ts'
 import type { Options } from './options.ts'
 import type { Progress } from './progress.ts'
 import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
 import { judge, type Result } from './report/judge.ts'
 import { StapleScenario } from './staples/scenario.ts'
 import type { Testbed } from './testbed.ts'
-import { SHOW, type Timing } from './timing.ts'
+import type { Timing } from './timing.ts'
 
 export interface Rehearsing extends Options {
   readonly progress: Progress
@@ -91,14 +91,15 @@ export class Run {
       )
     }
     this.#testbed.runSchedules()
-    await this.#until('waiting for the fleet to confirm generation 1', 60, () =>
+    const patience = 60 + 2 * this.#testbed.timing.every
+    await this.#until('waiting for the fleet to confirm generation 1', patience, () =>
       this.#testbed.watch.isConverged(this.#testbed.ids),
     )
   }
 
   #letClientsIn(): void {
-    const { timing = SHOW, lanes } = this.#options
-    const { machines, pki } = this.#testbed
+    const { lanes } = this.#options
+    const { machines, pki, timing } = this.#testbed
     this.#clients.start({
       hosts: machines.map(hostOf),
       authority: pki.authority,
@@ -115,14 +116,14 @@ export class Run {
   /** What happens to the staples happens beside the rotations. */
   #raiseCurtain(): void {
     const { progress, faults } = this.#options
-    if (faults?.withoutShow === true) return
+    if (faults?.withoutShow === true || this.#testbed.stapled.length === 0) return
     const { signal } = this.#curtain
     this.#show = new StapleScenario({ testbed: this.#testbed, clients: this.#clients, progress, signal })
     void this.#show.play()
   }
 
   async #rotate(rotations: number): Promise<void> {
-    const { timing = SHOW } = this.#options
+    const { timing } = this.#testbed
     const generation = () => this.#testbed.watch.current?.generation ?? 0
     const target = rotations + 1
     const isStalled = () => Date.now() - this.#committedAt > STALLED * timing.every * 1000
@@ -147,7 +148,8 @@ export class Run {
     const { watch, ids } = this.#testbed
     this.#testbed.comeToRest()
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
-    await this.#while(isMoving, 'waiting for the last confirmation')
+    const patience = 60_000 + 2_000 * this.#testbed.timing.every
+    await this.#while(isMoving, 'waiting for the last confirmation', patience)
     const isUntried = () =>
       this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
     await this.#while(isUntried, 'letting clients come back with tickets of the generation before')

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Kind } from './options.ts'
+import type { Kind } from './machines/kinds.ts'
 import { RUNNING } from './project-root.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 

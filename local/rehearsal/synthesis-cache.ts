@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path'
 import type { Synthesis } from '../../infra/app/build-app.ts'
 import { HOME } from './project-root.ts'
+import type { StackPlan } from './stack-plan.ts'
 
 /** What a synthesis reads of this project, besides the JSON files at its root. */
 const SOURCES = ['agent', 'infra', 'lambda', 'local']
@@ -37,31 +38,31 @@ export class SynthesisCache {
     this.#folder = join(home, 'node_modules', '.cache', 'ticketring')
   }
 
-  /** The stack for so many machines with its assembly in `outdir`: one that is kept, or else the one that is made there. */
-  async obtain(machines: number, outdir: string, make: () => Promise<Synthesis>): Promise<Synthesis> {
-    const digest = this.#digestIfKnown(machines)
+  /** The stack of this plan with its assembly in `outdir`: one that is kept, or else the one that is made there. */
+  async obtain(plan: StackPlan, outdir: string, make: () => Promise<Synthesis>): Promise<Synthesis> {
+    const digest = this.#digestIfKnown(plan)
     const known = digest && this.find(digest, outdir)
     if (known) return known
     const made = await make()
     // What was changed meanwhile may have gone into it.
-    if (digest && this.#digestIfKnown(machines) === digest) this.keep(digest, made)
+    if (digest && this.#digestIfKnown(plan) === digest) this.keep(digest, made)
     return made
   }
 
   /** Undefined where something cannot be looked at: another user's file, a link that leads nowhere or to a folder. */
-  #digestIfKnown(machines: number): string | undefined {
+  #digestIfKnown(plan: StackPlan): string | undefined {
     try {
-      return this.digest(machines)
+      return this.digest(plan)
     } catch {
       return undefined
     }
   }
 
   /** Sources and configuration by their content, installed packages by size and time of change of each file. */
-  digest(machines: number, variables: Readonly<NodeJS.ProcessEnv> = process.env): string {
+  digest(plan: StackPlan, variables: Readonly<NodeJS.ProcessEnv> = process.env): string {
     const told = Object.entries(variables).filter(([name]) => VARIABLES.test(name))
     const hash = createHash('sha256')
-    hash.update(JSON.stringify([machines, process.version, process.arch, told.sort()]))
+    hash.update(JSON.stringify([plan, process.version, process.arch, told.sort()]))
     for (const path of this.sources()) addContent(hash, path)
     for (const path of filesBelow(join(this.#home, 'node_modules'), ({ name }) => !name.startsWith('.')))
       addChange(hash, path)

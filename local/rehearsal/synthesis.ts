@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Synthesis } from '../../infra/app/build-app.ts'
 import { endWithUs, killGroup } from '../process-group.ts'
-import type { Options } from './options.ts'
+import type { Fleet } from './machines/kinds.ts'
 import { TSX } from './project-root.ts'
 import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
+import { type StackPlan, stackPlanOf } from './stack-plan.ts'
 import { SynthesisCache } from './synthesis-cache.ts'
 
 /** What comes of a synthesis: the stack, or why there is none. */
@@ -19,16 +20,16 @@ export type SynthesisMessage =
  * @throws RehearsalError where the configuration is refused, or when it is told to stop.
  */
 export async function stackFor(
-  { haproxy, nginx }: Options['fleet'],
+  fleet: Fleet,
   outdir: string,
   signal = new AbortController().signal,
 ): Promise<Synthesis> {
-  const machines = haproxy + nginx
-  return new SynthesisCache().obtain(machines, outdir, () => synthesiseApart(machines, outdir, signal))
+  const plan = stackPlanOf(fleet)
+  return new SynthesisCache().obtain(plan, outdir, () => synthesiseApart(plan, outdir, signal))
 }
 
 /** In a process of its own, which `signal` ends at once. */
-async function synthesiseApart(machines: number, outdir: string, signal: AbortSignal): Promise<Synthesis> {
+async function synthesiseApart(plan: StackPlan, outdir: string, signal: AbortSignal): Promise<Synthesis> {
   stopIfAsked(signal)
   const file = fileURLToPath(new URL('./synthesis-process.ts', import.meta.url))
   const child = fork(file, { execArgv: TSX, detached: true })
@@ -36,7 +37,7 @@ async function synthesiseApart(machines: number, outdir: string, signal: AbortSi
   const stop = () => killGroup(child)
   signal.addEventListener('abort', stop)
   try {
-    child.send({ machines, outdir })
+    child.send({ plan, outdir })
     const said = once(child, 'message')
     const [message] = (await Promise.race([said, once(child, 'exit')])) as [SynthesisMessage | number | null]
     stopIfAsked(signal)

@@ -1,17 +1,24 @@
 import { readContext, type Synthesis, synthesise } from '../../infra/app/build-app.ts'
 import { parseConfiguration } from '../../infra/app/configuration.ts'
+import { TERMINATORS } from './machines/kinds.ts'
 import { RehearsalError } from './rehearsal-error.ts'
+import type { StackPlan } from './stack-plan.ts'
 import { stapled } from './staples/staple-set.ts'
 
-/** What cdk.json configures, with the show's certificates; fewer machines lower its minInstances. */
-export function synthesiseFor(machines: number, outdir: string): Synthesis {
+/**
+ * What cdk.json configures, with the show's certificates; fewer machines lower its minInstances, and a kind that it does not
+ * name comes in with what that kind's example says.
+ */
+export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
   const { regions, rings, stapling, ...rest } = parseConfiguration(readContext().ticketring)
-  const lowered = rings.map(({ targets, ...ring }) => ({
+  const examples = Object.fromEntries(plan.kinds.map((kind) => [kind, TERMINATORS[kind].example]))
+  const fitted = rings.map(({ targets, servers, ...ring }) => ({
     ...ring,
-    targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, machines) },
+    servers: { ...examples, ...servers },
+    targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, plan.machines) },
   }))
-  const [ring] = lowered
+  const [ring] = fitted
   if (ring === undefined) throw new RehearsalError('cdk.json configures no ring', 'Put one into its context')
-  const configuration = { ...rest, rings: lowered, stapling: [stapled(ring, stapling[0])] }
+  const configuration = { ...rest, rings: fitted, stapling: [stapled(ring, stapling[0], plan)] }
   return synthesise({ ...configuration, ...(regions.length > 0 ? { regions } : {}) }, outdir)
 }

@@ -4,11 +4,11 @@ import type { Instance, LoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'
 import { furnish, type TestbedParts } from './furnishing.ts'
-import { boot, environmentOf, hasPrograms, terminatorOf } from './machines/fleet.ts'
+import { boot, commandsOf, environmentOf, hasPrograms } from './machines/fleet.ts'
+import { type Fleet, isStapled, terminatorOf } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import type { Pki } from './machines/pki.ts'
 import { type RunningServer, startServer } from './machines/running-server.ts'
-import type { Options } from './options.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import { RingWatch } from './ring/ring-watch.ts'
 import type { Running } from './running-rehearsal.ts'
@@ -61,7 +61,7 @@ export class Testbed implements TestbedParts {
    * @throws RehearsalError once `signal` is aborted; nothing is left of what was begun.
    */
   static async build(
-    fleet: Options['fleet'],
+    fleet: Fleet,
     timing: Timing,
     faults: Faults,
     signal: AbortSignal = new AbortController().signal,
@@ -87,6 +87,11 @@ export class Testbed implements TestbedParts {
 
   get ids(): readonly string[] {
     return this.machines.map(({ id }) => id)
+  }
+
+  /** The machines that staple. */
+  get stapled(): readonly Machine[] {
+    return this.machines.filter(({ server }) => isStapled(server))
   }
 
   /** The first ticks after a deploy: they make generation 1, and fetch the first staples. */
@@ -128,14 +133,10 @@ export class Testbed implements TestbedParts {
    * restarts, its boot units do that again, its terminator starts, and only then is its agent online.
    */
   async bringUp(machine: Machine): Promise<void> {
-    const { targets, fleetRoles, name } = this.ring
-    const units = [
-      ['ring', name],
-      ['staples', this.set.name],
-    ] as const
+    const { fleetRoles } = this.ring
     const instance = this.aws.join({
       id: machine.id,
-      tags: { [targets.tag]: targets.values[0] as string },
+      tags: this.#tagsOf(machine),
       role: fleetRoles[0] as string,
       agent: machine.agent,
       environment: environmentOf(machine),
@@ -145,9 +146,18 @@ export class Testbed implements TestbedParts {
     this.instances.push(instance)
     await this.#firstContact(machine)
     instance.lose()
-    for (const unit of units) await boot(machine, unit, instance.environment, this.trace)
+    for (const command of commandsOf(machine)) {
+      const { name } = command === 'ring' ? this.ring : this.set
+      await boot(machine, [command, name], instance.environment, this.trace)
+    }
     this.servers.push(await startServer(machine, this.trace))
     instance.restore()
+  }
+
+  /** A ring and a set have one tag, or a fleet some machines that only the ring is for. */
+  #tagsOf({ server }: Machine): Readonly<Record<string, string>> {
+    const told = isStapled(server) ? [this.ring, this.set] : [this.ring]
+    return Object.fromEntries(told.map(({ targets: { tag, values } }) => [tag, values[0] as string]))
   }
 
   /** A machine that registers is served by its associations at once, though nothing serves there yet. */
@@ -155,7 +165,7 @@ export class Testbed implements TestbedParts {
     const { associations } = this.aws.history
     for (let waited = 0; waited < FIRST_CONTACT; waited += 50) {
       const ended = associations.filter((each) => each.instance === machine.id && each.endedAt !== undefined)
-      if (ended.length >= 2 && hasPrograms(machine)) return
+      if (ended.length >= commandsOf(machine).length && hasPrograms(machine)) return
       await pause(50)
     }
     const said = associations

@@ -1,3 +1,4 @@
+import { counted } from '../../lambda/kernel/count.ts'
 import {
   parseRotationConfiguration,
   ROTATION_VARIABLE,
@@ -12,6 +13,7 @@ import {
   serialiseStapleConfiguration,
 } from '../../lambda/staples/configuration.ts'
 import type { DurationOverride, Timed } from '../aws/contract.ts'
+import { type Fleet, kindsOf, TERMINATORS } from './machines/kinds.ts'
 
 /** The durations of the show, in seconds: the one thing that differs from what is deployed. */
 export interface Timing {
@@ -24,7 +26,24 @@ export interface Timing {
   readonly association: number
 }
 
-export const SHOW: Timing = { every: 8, ticketLifetime: 3, tick: 2, association: 30 }
+const SHOW: Omit<Timing, 'every'> = { ticketLifetime: 3, tick: 2, association: 30 }
+
+/** The slowest of a fleet's kinds says how soon a rotation may follow another. */
+export function timingFor(fleet: Fleet): Timing {
+  return { every: Math.max(...kindsOf(fleet).map((kind) => TERMINATORS[kind].pace)), ...SHOW }
+}
+
+/** How long a run will take, and which kinds make it long, for who waits for it. */
+export function outlookOf(fleet: Fleet, { every }: Timing, rotations: number): string {
+  const slow = kindsOf(fleet).map((kind) => TERMINATORS[kind])
+  const reasons = slow.filter(({ pacedBy }) => pacedBy !== '').map(({ pacedBy }) => pacedBy)
+  const minutes = Math.ceil((SETTING_UP + rotations * every) / 60)
+  const why = reasons.length === 0 ? '' : `, since ${reasons.join(' and ')}`
+  return `a rotation every ${every} s or longer${why}: ${counted(rotations, 'rotation')} take about ${counted(minutes, 'minute')}`
+}
+
+/** Seconds before the first rotation and after the last one, as measured with five machines. */
+const SETTING_UP = 45
 
 /** Durations of the staples in the show, in seconds: a responder is asked as often as the function ever asks one. */
 const STAPLES = { tick: 6, least: 60, most: 240 } as const

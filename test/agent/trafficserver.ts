@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { toLayout } from '../../lambda/ring/layouts.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
+import { treeOf } from '../../local/rehearsal/machines/trafficserver.ts'
 import { type Identity, makeCertificate } from './identity.ts'
 import {
   type ListenerKind,
@@ -52,7 +53,7 @@ export async function startTrafficserver(ring: Ring): Promise<Terminator> {
 }
 
 /** What it reads: the first one encrypts. */
-function trafficserverKeys({ current, next, previous }: Ring): Buffer {
+export function trafficserverKeys({ current, next, previous }: Ring): Buffer {
   return Buffer.concat([current, next, previous].map((key) => toLayout(key, 'trafficserver-48')))
 }
 
@@ -84,7 +85,7 @@ async function plantTree(
     ...['remap.config', 'plugin.config', 'logging.yaml'].map((name) => [at(`etc/${name}`), ''] as const),
   ]
   for (const [file, text] of files) writeFileSync(file, text)
-  writeFileSync(join(directory, 'runroot.yaml'), runRoot(at))
+  writeFileSync(join(directory, 'runroot.yaml'), treeOf(at))
   return [...folders, ...files.map(([file]) => file)]
 }
 
@@ -128,22 +129,3 @@ const SNI = `sni:
 - fqdn: ${GUARDED_NAME}
   verify_client: STRICT
 `
-
-function runRoot(at: (name: string) => string): string {
-  return `prefix: ${at('')}
-exec_prefix: /usr
-bindir: /usr/bin
-sbindir: /usr/bin
-sysconfdir: ${at('etc')}
-datadir: ${at('cache')}
-includedir: /usr/include
-libdir: /usr/lib/trafficserver
-libexecdir: /usr/lib/trafficserver/modules
-localstatedir: ${at('run')}
-runtimedir: ${at('run')}
-logdir: ${at('log')}
-mandir: /usr/share/man
-infodir: /usr/share/info
-cachedir: ${at('cache')}
-`
-}

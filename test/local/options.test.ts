@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
+import { KINDS } from '../../local/rehearsal/machines/kinds.ts'
 import { parseOptions } from '../../local/rehearsal/options.ts'
 
 describe('the command line', () => {
@@ -11,11 +12,18 @@ describe('the command line', () => {
     const words = ['--rotations', '20', '--fleet', 'nginx=3', '--report', 'r.json', '--keep']
     expect(parseOptions(words)).toEqual({
       rotations: 20,
-      fleet: { haproxy: 0, nginx: 3 },
+      fleet: { nginx: 3 },
       report: 'r.json',
       keep: true,
     })
     expect(parseOptions(['--rotations=7'])).toMatchObject({ rotations: 7 })
+  })
+
+  it('takes every kind of server that the rehearsal knows', () => {
+    const line = KINDS.map((kind) => `${kind}=1`).join(',')
+    expect(parseOptions(['--fleet', line])).toMatchObject({
+      fleet: Object.fromEntries(KINDS.map((kind) => [kind, 1])),
+    })
   })
 
   it('gives help when asked', () => {
@@ -26,7 +34,8 @@ describe('the command line', () => {
     ['--rotations 0', '--rotations as a whole number from 1 to 1000; got "0"'],
     ['--rotations -3', '--rotations'],
     ['--rotations many', 'got "many"'],
-    ['--fleet haproxy', 'kind=count pairs'],
+    ['--fleet haproxy', 'kind=count pairs of haproxy, nginx, trafficserver, h2o and dnsdist'],
+    ['--fleet trafficsever=2', 'did you mean trafficserver?'],
     ['--fleet apache=2', 'got "apache=2"'],
     ['--fleet haproxy=1,haproxy=2', 'haproxy twice'],
     ['--fleet haproxy=21', 'from 0 to 20'],

@@ -5,9 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RotationConfiguration } from '../../lambda/ring/configuration.ts'
 import { type Tally, totalOf } from '../../local/rehearsal/clients/tally.ts'
 import type { Faults } from '../../local/rehearsal/faults.ts'
+import type { Fleet } from '../../local/rehearsal/machines/kinds.ts'
 import type { Machine } from '../../local/rehearsal/machines/machine.ts'
 import { nginx } from '../../local/rehearsal/machines/nginx.ts'
 import type { Testbed } from '../../local/rehearsal/testbed.ts'
+import type { Timing } from '../../local/rehearsal/timing.ts'
 import { withProgram } from './altered-program.ts'
 import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
@@ -26,7 +28,11 @@ const timed =
   })
 
 /** A rehearsal that ends as soon as something was lost. */
-const spoil = (faults: Faults, rotations: number, { timing = QUICK, fleet = FLEET } = {}) =>
+const spoil = (
+  faults: Faults,
+  rotations: number,
+  { timing = QUICK, fleet = FLEET }: { timing?: Timing; fleet?: Fleet } = {},
+) =>
   rehearseWith(
     { synthesis: stack.synthesis, isEnough: withSome, withoutShow: true, ...faults },
     rotations,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Synthesis } from '../../infra/app/build-app.ts'
 import type { Faults } from '../../local/rehearsal/faults.ts'
+import type { Fleet } from '../../local/rehearsal/machines/kinds.ts'
 import { SILENT } from '../../local/rehearsal/progress.ts'
 import { rehearse } from '../../local/rehearsal/rehearsal.ts'
 import type { Result } from '../../local/rehearsal/report/judge.ts'
@@ -32,7 +33,7 @@ export async function rehearseWith(
   faults: Faults,
   rotations: number,
   timing = QUICK,
-  fleet = FLEET,
+  fleet: Fleet = FLEET,
 ): Promise<Result> {
   const signal = new AbortController().signal
   const result = await rehearse({

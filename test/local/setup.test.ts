@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   announcement,
   isInstalled,
@@ -12,6 +13,8 @@ import {
   REQUIREMENTS,
   refusal,
 } from '../../bin/requirements.mjs'
+import { requireInstalled } from '../../local/rehearsal/machines/installed.ts'
+import { TERMINATORS } from '../../local/rehearsal/machines/kinds.ts'
 
 /** A process that is started by a name in the source. */
 const START = /\b(?:spawn|spawnSync|execFile|execFileSync)\(\s*'([\w./-]+)'/g
@@ -28,6 +31,15 @@ const has =
   (...commands: string[]) =>
   (command: string) =>
     commands.includes(command)
+
+function thrownBy(act: () => void): unknown {
+  try {
+    act()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
 
 describe('system packages', () => {
   it('a machine with every command misses nothing', () => {
@@ -58,6 +70,33 @@ describe('system packages', () => {
     expect(said).toMatch(/Fedora, RHEL: sudo dnf install .*ShellCheck/)
     expect(said).toMatch(/Arch: sudo pacman -S .*\bpython\b/)
     expect(said).toContain('docker build')
+  })
+
+  it('npm start alone misses nothing that only the tests or another fleet need', () => {
+    const missing = missingRequirements(
+      () => false,
+      ({ start }) => start === true,
+    )
+    expect(packagesOf(missing)).toEqual(['haproxy', 'nginx', 'openssl', 'python3', 'strace'])
+  })
+
+  it('a rehearsal says which package brings the servers of its fleet that are not installed', () => {
+    const empty = mkdtempSync(join(tmpdir(), 'ticketring-test-'))
+    onTestFinished(() => rmSync(empty, { recursive: true }))
+    const missing = thrownBy(() => requireInstalled({ haproxy: 0, trafficserver: 2, h2o: 1 }, empty))
+    expect(missing).toMatchObject({
+      message: 'The fleet needs what is not installed: h2o, traffic_manager',
+      next: expect.stringMatching(
+        /npm run setup .*apt-get install --no-install-recommends h2o trafficserver$/,
+      ),
+    })
+    writeFileSync(join(empty, 'h2o'), '', { mode: 0o755 })
+    expect(thrownBy(() => requireInstalled({ h2o: 1 }, empty))).toBeUndefined()
+  })
+
+  it('every kind of server is a requirement', () => {
+    const commands = REQUIREMENTS.map(({ command }) => command)
+    for (const { needs } of Object.values(TERMINATORS)) expect(commands).toContain(needs)
   })
 
   it('every requirement says who needs it', () => {

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Synthesis } from '../../infra/app/build-app.ts'
+import type { StackPlan } from '../../local/rehearsal/stack-plan.ts'
 import { SynthesisCache } from '../../local/rehearsal/synthesis-cache.ts'
 
 let home: string
@@ -39,6 +40,7 @@ function stack(summary: string): Synthesis {
 }
 
 const none = {}
+const PLAN: StackPlan = { machines: 2, stapled: 2, kinds: ['nginx'] }
 const outdir = () => join(home, 'cdk.out')
 
 describe('the digest of what goes into a stack', () => {
@@ -55,19 +57,27 @@ describe('the digest of what goes into a stack', () => {
       },
     ],
   ])('is another by %s', (_, change) => {
-    const before = cache.digest(2, none)
+    const before = cache.digest(PLAN, none)
     change()
-    expect(cache.digest(2, none)).not.toBe(before)
+    expect(cache.digest(PLAN, none)).not.toBe(before)
   })
 
   it('is another for another number of machines, and where the tools are told something else', () => {
     const others = [{ CDK_DEBUG: '1' }, { NODE_ENV: 'production' }, { NODE_OPTIONS: '--import x' }]
-    const all = [cache.digest(2, none), cache.digest(1, none), ...others.map((each) => cache.digest(2, each))]
-    expect(new Set(all).size).toBe(5)
+    const all = [
+      cache.digest(PLAN, none),
+      ...[
+        { ...PLAN, machines: 1 },
+        { ...PLAN, stapled: 1 },
+        { ...PLAN, kinds: [] },
+      ].map((plan) => cache.digest(plan, none)),
+      ...others.map((each) => cache.digest(PLAN, each)),
+    ]
+    expect(new Set(all).size).toBe(7)
   })
 
   it('is the same whatever is beside that', () => {
-    const before = cache.digest(2, none)
+    const before = cache.digest(PLAN, none)
     for (const path of [
       'docs/a.md',
       'local/.run/rehearsal.json',
@@ -75,7 +85,7 @@ describe('the digest of what goes into a stack', () => {
       'node_modules/.vite/r',
     ])
       place(path, 'one')
-    expect(cache.digest(2, { PATH: '/bin' })).toBe(before)
+    expect(cache.digest(PLAN, { PATH: '/bin' })).toBe(before)
   })
 })
 
@@ -115,11 +125,11 @@ describe('a stack that is kept', () => {
 })
 
 describe('a rehearsal that wants a stack', () => {
-  const obtain = (make: () => Promise<Synthesis>) => cache.obtain(2, outdir(), make)
+  const obtain = (make: () => Promise<Synthesis>) => cache.obtain(PLAN, outdir(), make)
   const failing = () => Promise.reject(new Error('synthesised'))
 
   it('is given the one that is kept, and none is made', async () => {
-    cache.keep(cache.digest(2, process.env), stack('kept'))
+    cache.keep(cache.digest(PLAN, process.env), stack('kept'))
     expect((await obtain(failing)).summary).toEqual(['kept'])
   })
 

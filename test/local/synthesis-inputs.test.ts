@@ -24,7 +24,7 @@ it('a synthesis opens no file of this project that its digest does not cover', (
   const trace = join(directory, 'trace')
   const script = `
     const { synthesiseFor } = await import('./local/rehearsal/synthesise.ts')
-    synthesiseFor(2, ${JSON.stringify(join(directory, 'cdk.out'))})`
+    synthesiseFor({ machines: 2, stapled: 2, kinds: ['haproxy', 'nginx'] }, ${JSON.stringify(join(directory, 'cdk.out'))})`
   const words = ['-f', '--seccomp-bpf', '-qq', '-z', '-e', 'trace=open,openat', '-o', trace]
   const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script]
   execFileSync('strace', [...words, ...node], { cwd: HOME, stdio: 'pipe' })

@@ -1,4 +1,4 @@
-import type { Kind } from '../options.ts'
+import type { Kind } from '../machines/kinds.ts'
 import type { StaplePhase } from '../staples/observed-staple.ts'
 import type { StapleTally, Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
@@ -8,6 +8,8 @@ import type { Target, TlsVersion } from './tls-client.ts'
 export interface Host extends Target {
   readonly id: string
   readonly server: Kind
+  /** Whether it is asked for staples. */
+  readonly stapled?: boolean
 }
 
 /** A certificate whose staple the clients ask for. */

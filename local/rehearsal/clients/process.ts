@@ -32,7 +32,8 @@ async function receive(message: ToClients): Promise<void> {
 
 function begin({ hosts, authority, certificates, lifetime, lanes }: Start) {
   const resumptions = new ResumptionProbe({ hosts, authority, lifetime, tell })
-  const staples = new StapleProbe({ hosts, authority, certificates, tell })
+  const stapled = hosts.filter((host) => host.stapled)
+  const staples = new StapleProbe({ hosts: stapled, authority, certificates, tell })
   const loads = [new Load(resumptions, lanes), new Load(staples, 1)]
   for (const load of loads) load.start()
   const tallies = () => ({ tally: resumptions.tally, staples: staples.tally })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import { LANGUAGES, type Language } from './language.ts'
 
 export const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = (typeof TLS_VERSIONS)[number]
@@ -11,6 +12,8 @@ export interface Target {
   readonly serverName: string
   /** Whether it asks for a PROXY protocol header. */
   readonly proxyProtocol: boolean
+  /** HTTP where it says nothing. */
+  readonly speaks?: Language
 }
 
 /** What one connection showed. */
@@ -34,14 +37,14 @@ export interface Visiting {
 const PATIENCE = 5_000
 
 /**
- * Connects, asks for a page and reads the answer and, unless a session is being resumed, a ticket: TLS 1.3 sends
+ * Connects, asks for a page, or for a name's address, and reads the answer and, unless a session is being resumed, a ticket: TLS 1.3 sends
  * it after the handshake (RFC 8446 §4.6.1).
  * @throws Error when the connection, the handshake or the request fails: what a user would see as an error.
  */
 export async function visit(target: Target, visiting: Visiting): Promise<Visit> {
   const socket = await open(target, visiting)
   try {
-    return await converse(socket, visiting.session === undefined)
+    return await converse(socket, target, visiting.session === undefined)
   } finally {
     socket.destroy()
   }
@@ -111,26 +114,29 @@ async function introduce(tcp: Socket): Promise<void> {
   tcp.write(`PROXY TCP4 127.0.0.1 127.0.0.1 ${tcp.localPort} ${tcp.remotePort}\r\n`)
 }
 
-function converse(socket: TLSSocket, wantsTicket: boolean): Promise<Visit> {
+function converse(
+  socket: TLSSocket,
+  { speaks = 'http', serverName }: Target,
+  wantsTicket: boolean,
+): Promise<Visit> {
+  const { question, isGood } = LANGUAGES[speaks]
   return new Promise((resolve, reject) => {
     let session: Buffer | undefined
     let ticket: Buffer | undefined
-    let answered = false
+    let answer = Buffer.alloc(0)
     const settle = (force: boolean) => {
-      if (!answered || (!force && wantsTicket && ticket === undefined)) return
+      if (isGood(answer) !== true || (!force && wantsTicket && ticket === undefined)) return
       resolve({ reused: socket.isSessionReused(), session, ticket })
     }
-    socket.once('secureConnect', () => socket.write('GET / HTTP/1.0\r\n\r\n'))
+    socket.once('secureConnect', () => socket.write(question(serverName)))
     socket.on('session', (given) => {
       session = given
       ticket = socket.getTLSTicket()
       settle(false)
     })
     socket.on('data', (data) => {
-      if (!answered && !data.subarray(0, 15).toString('latin1').startsWith('HTTP/1.1 200')) {
-        reject(new Error('an answer other than 200'))
-      }
-      answered = true
+      if (isGood(answer) === undefined) answer = Buffer.concat([answer, data])
+      if (isGood(answer) === false) reject(new Error(`an answer that is no good: ${wordsOf(answer)}`))
       settle(false)
     })
     socket.once('error', reject)
@@ -139,4 +145,8 @@ function converse(socket: TLSSocket, wantsTicket: boolean): Promise<Visit> {
       reject(new Error('closed before it answered'))
     })
   })
+}
+
+function wordsOf(answer: Buffer): string {
+  return JSON.stringify(answer.subarray(0, 40).toString('latin1'))
 }

@@ -4,20 +4,20 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { spawnGroup } from '../../process-group.ts'
-import { KINDS, type Kind, type Options } from '../options.ts'
+import type { Host } from '../clients/messages.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { ExecTrace } from '../secrecy/trace.ts'
 import type { Workspace } from '../workspace.ts'
-import { haproxy } from './haproxy.ts'
-import type { Machine, Terminator } from './machine.ts'
-import { nginx } from './nginx.ts'
+import { type Fleet, isStapled, type Kind, kindsOf, TERMINATORS, terminatorOf } from './kinds.ts'
+import type { Machine } from './machine.ts'
 import type { Pki } from './pki.ts'
 import { freePorts } from './ports.ts'
 
-const TERMINATORS: Readonly<Record<Kind, Terminator>> = { haproxy, nginx }
-
-export function terminatorOf(machine: Machine): Terminator {
-  return TERMINATORS[machine.server]
+/** The machine as its clients know it. */
+export function hostOf({ id, server, publicPort, proxyProtocol, pki }: Machine): Host {
+  const { speaks } = TERMINATORS[server]
+  const { serverName } = pki
+  return { id, server, port: publicPort, proxyProtocol, serverName, speaks, stapled: isStapled(server) }
 }
 
 /** What the machines know of their ring. */
@@ -36,17 +36,18 @@ export interface SetOfFleet {
 
 /** Plans the machines and writes their configuration: nothing runs yet. */
 export async function planFleet(
-  counts: Options['fleet'],
+  fleet: Fleet,
   ring: RingOfFleet,
   pki: Pki,
   workspace: Workspace,
   set?: SetOfFleet,
 ): Promise<readonly Machine[]> {
   const machines: Machine[] = []
-  for (const server of KINDS) {
-    for (let index = 0; index < counts[server]; index += 1) {
-      // The last of two or more stands behind PROXY protocol.
-      const proxyProtocol = index > 0 && index === counts[server] - 1
+  for (const server of kindsOf(fleet)) {
+    const last = (fleet[server] ?? 0) - 1
+    for (let index = 0; index <= last; index += 1) {
+      // The last of two or more stands behind PROXY protocol, where its kind can.
+      const proxyProtocol = TERMINATORS[server].proxyProtocol && index > 0 && index === last
       const machine = await planMachine(server, {
         proxyProtocol,
         pki,
@@ -70,7 +71,7 @@ interface Plan {
 
 async function planMachine(server: Kind, { proxyProtocol, agent, pki, workspace }: Plan): Promise<Machine> {
   const id = `i-0${randomBytes(8).toString('hex')}`
-  const [publicPort, besidePort] = (await freePorts(2)) as [number, number]
+  const [publicPort, besidePort, ownPort] = (await freePorts(3)) as [number, number, number]
   return {
     id,
     server,
@@ -78,6 +79,7 @@ async function planMachine(server: Kind, { proxyProtocol, agent, pki, workspace 
     proxyProtocol,
     publicPort,
     plainPort: proxyProtocol ? besidePort : publicPort,
+    ownPort,
     directory: join(workspace.disk, id),
     memory: join(workspace.memory, id),
     pki,
@@ -102,11 +104,13 @@ function equip(machine: Machine, { name, ticketLifetime }: RingOfFleet): void {
 }
 
 function equipWithStaples(machine: Machine, { name, store }: SetOfFleet): void {
+  const own = terminatorOf(machine).stapleSettings?.(machine)
+  if (own === undefined) return
   writeSettings(machine, `${name}.staples.conf`, {
     STORE: store,
     RUN_DIR: join(machine.memory, 'run.staples'),
     SERVER: machine.server,
-    ...terminatorOf(machine).stapleSettings(machine),
+    ...own,
   })
 }
 
@@ -134,9 +138,14 @@ function programOf(machine: Machine, command: 'ring' | 'staples'): string {
   return join(environmentOf(machine).TICKETRING_LIB as string, `current-${command}`, 'ticketring.pyz')
 }
 
-/** Whether both documents have installed what boot units run. */
+/** What is delivered to a machine: a ring, and staples where its kind takes any. */
+export function commandsOf({ server }: Machine): readonly ('ring' | 'staples')[] {
+  return isStapled(server) ? ['ring', 'staples'] : ['ring']
+}
+
+/** Whether its documents have installed what boot units run. */
 export function hasPrograms(machine: Machine): boolean {
-  return (['ring', 'staples'] as const).every((command) => existsSync(programOf(machine, command)))
+  return commandsOf(machine).every((command) => existsSync(programOf(machine, command)))
 }
 
 /**

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXAMPLES } from '../project-root.ts'
-import { fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
+import { fillIn, type Machine, PROVED_AT, stapleListeners, type Terminator } from './machine.ts'
 
 const keys = (machine: Machine) => join(machine.memory, 'haproxy.keys')
 const socket = (machine: Machine) => join(machine.directory, 'admin.sock')
@@ -14,7 +14,22 @@ const reload = (machine: Machine) => join(machine.directory, 'reload')
 const proof = (machine: Machine) => join(machine.directory, 'edge.sock')
 
 export const haproxy: Terminator = {
-  server: 'haproxy',
+  needs: 'haproxy',
+  pace: 8,
+  pacedBy: '',
+  speaks: 'http',
+  proxyProtocol: true,
+  example: {
+    ...PROVED_AT,
+    keys: '/run/ticketring/edge/haproxy.keys',
+    keySize: 80,
+    socket: '/run/haproxy/admin.sock',
+  },
+  stapleExample: {
+    ...PROVED_AT,
+    certificates: ['/etc/haproxy/edge.pem'],
+    socket: '/run/haproxy/admin.sock',
+  },
   configure(machine) {
     placeCertificates(machine)
     writeFileSync(reload(machine), reloadScript(masterPid(machine)))

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import type { Host } from '../clients/messages.ts'
-import type { Kind } from '../options.ts'
+import type { Language } from '../clients/language.ts'
+import type { Kind } from './kinds.ts'
 import type { Pki } from './pki.ts'
 
 /** One terminator of the fleet: where its files are and where clients find it. */
@@ -15,6 +15,8 @@ export interface Machine {
   readonly publicPort: number
   /** Port of a listener that takes plain TLS: the public one, or the one beside it where that speaks PROXY protocol. */
   readonly plainPort: number
+  /** One more port, for what the server itself wants one for. */
+  readonly ownPort: number
   /** Its own folder on disk: configuration and logs. */
   readonly directory: string
   /** Its own folder on tmpfs: keys and the program's state. */
@@ -24,11 +26,6 @@ export interface Machine {
   readonly owner: string
 }
 
-/** The machine as its clients know it. */
-export function hostOf({ id, server, publicPort, proxyProtocol, pki }: Machine): Host {
-  return { id, server, port: publicPort, proxyProtocol, serverName: pki.serverName }
-}
-
 /** One listener, once for each certificate: what proves a staple, as a setting names it. */
 export function stapleListeners(machine: Machine, address: string): string {
   return machine.pki.certificates.map(({ serverName }) => `${address}=${serverName}`).join(' ')
@@ -36,19 +33,43 @@ export function stapleListeners(machine: Machine, address: string): string {
 
 /** How one kind of terminator is configured and run. */
 export interface Terminator {
-  readonly server: Kind
+  /** The command that has to be installed. */
+  readonly needs: string
+  /** Seconds from one rotation to the next that leave it time to take its keys and tickets time to live. */
+  readonly pace: number
+  /** Why that is longer than it takes to tell a server of its keys; empty where it is not. */
+  readonly pacedBy: string
+  /** What its clients speak once they are connected. */
+  readonly speaks: Language
+  /** Whether one of its listeners can demand PROXY protocol and another one not. */
+  readonly proxyProtocol: boolean
+  /** What a ring's `servers` says of it where cdk.json does not; each machine's own settings override it. */
+  readonly example: object
   /** Writes the server's configuration. */
   configure(machine: Machine): void
   /** The command that runs the server in the foreground. */
   command(machine: Machine): readonly string[]
   /** The machine's settings for its ring, KEY to value. */
   settings(machine: Machine): Readonly<Record<string, string>>
-  /** The machine's settings for its staples. */
-  stapleSettings(machine: Machine): Readonly<Record<string, string>>
+  /** What a set's `servers` says of it where cdk.json does not; absent where it takes no staples that are delivered. */
+  readonly stapleExample?: object
+  /** The machine's settings for its staples; absent where it takes none that are delivered. */
+  stapleSettings?(machine: Machine): Readonly<Record<string, string>>
   /** The key files that the program writes. */
   keyFiles(machine: Machine): readonly string[]
   /** Tells a running server to stop. */
   stop(process: ChildProcess): void
+}
+
+/** The listener that proves which key encrypts, as a setting names it. */
+export function plainListener({ plainPort, pki }: Machine): string {
+  return `127.0.0.1:${plainPort}=${pki.serverName}`
+}
+
+/** What an example of a ring says that proves it. */
+export const PROVED_AT = {
+  owner: 'root',
+  verify: [{ address: '127.0.0.1:443', serverName: 'www.example.com' }],
 }
 
 /** An example file with each of its paths and addresses replaced; throws where the example no longer has one. */

@@ -1,7 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXAMPLES } from '../project-root.ts'
-import { fillIn, type Machine, stapleListeners, type Terminator } from './machine.ts'
+import {
+  fillIn,
+  type Machine,
+  PROVED_AT,
+  plainListener,
+  stapleListeners,
+  type Terminator,
+} from './machine.ts'
 import type { ServerCertificate } from './pki.ts'
 
 const keys = (machine: Machine) => join(machine.memory, 'keys')
@@ -12,7 +19,16 @@ const configuration = (machine: Machine) => join(machine.directory, 'nginx.conf'
 const words = (machine: Machine) => ['nginx', '-p', machine.directory, '-c', configuration(machine)]
 
 export const nginx: Terminator = {
-  server: 'nginx',
+  needs: 'nginx',
+  pace: 8,
+  pacedBy: '',
+  speaks: 'http',
+  proxyProtocol: true,
+  example: { ...PROVED_AT, keys: '/run/ticketring/edge', keySize: 80 },
+  stapleExample: {
+    ...PROVED_AT,
+    staples: [{ certificate: '/etc/nginx/edge.pem', staple: '/run/ticketring/web.staples/edge.ocsp' }],
+  },
   configure(machine) {
     const example = readFileSync(join(EXAMPLES, 'nginx.conf'), 'utf8')
     writeFileSync(join(machine.directory, 'ticketring.conf'), fillIn(example, replacements(machine)))
@@ -26,7 +42,7 @@ export const nginx: Terminator = {
     NGINX_RELOAD: [...words(machine), '-s', 'reload'].join(' '),
     NGINX_MIN_RELOAD_INTERVAL: '0',
     NGINX_OWNER: machine.owner,
-    NGINX_VERIFY: `127.0.0.1:${machine.plainPort}=${machine.pki.serverName}`,
+    NGINX_VERIFY: plainListener(machine),
   }),
   stapleSettings: (machine) => ({
     NGINX_STAPLES: machine.pki.certificates

@@ -7,7 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { killGroup, spawnGroup } from '../../process-group.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { ExecTrace } from '../secrecy/trace.ts'
-import { terminatorOf } from './fleet.ts'
+import { SERVER_PATH } from './installed.ts'
+import { terminatorOf } from './kinds.ts'
 import type { Machine } from './machine.ts'
 import { takesConnections } from './ports.ts'
 
@@ -39,7 +40,7 @@ export async function startServer(machine: Machine, trace: Pick<ExecTrace, 'wrap
 }
 
 function serverEnvironment(machine: Machine): Record<string, string> {
-  return { PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`, HOME: machine.directory }
+  return { PATH: SERVER_PATH, HOME: machine.directory }
 }
 
 async function listening(port: number, server: ChildProcess, log: string): Promise<void> {

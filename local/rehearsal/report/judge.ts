@@ -4,7 +4,9 @@ import type { Incidents } from '../clients/incidents.ts'
 import { noCounts, STAPLE_COUNTS, type StapleTally, type Tally } from '../clients/tally.ts'
 import { isUnderKey, keyNameOf } from '../clients/ticket.ts'
 import { TLS_VERSIONS, type TlsVersion, visit } from '../clients/tls-client.ts'
-import { hostOf, type Machine } from '../machines/machine.ts'
+import { hostOf } from '../machines/fleet.ts'
+import { sizeOf } from '../machines/kinds.ts'
+import type { Machine } from '../machines/machine.ts'
 import type { Options } from '../options.ts'
 import type { Progress } from '../progress.ts'
 import { HOME } from '../project-root.ts'
@@ -87,7 +89,7 @@ async function gather(
   const stolen = testbed.watch.current
   progress.state('searching for key bytes')
   return {
-    wanted: { rotations, members: fleet.haproxy + fleet.nginx },
+    wanted: { rotations, members: sizeOf(fleet), stapled: testbed.stapled.length },
     rotations: generation - 1,
     generation,
     hosts,
@@ -98,7 +100,7 @@ async function gather(
     theft: stolen && exposure && steal(stolen, clients.samples, exposure),
     status,
     staples: clients.staples,
-    stapleParts: PARTS,
+    stapleParts: testbed.stapled.length > 0 ? PARTS : [],
     stapleStatus,
     findings: searchForKeys(testbed, startedAt),
     execs: testbed.trace.execs,

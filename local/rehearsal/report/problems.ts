@@ -1,6 +1,7 @@
 import { counted } from '../../../lambda/kernel/count.ts'
 import { deliveryShare, type StapleTally, stapleTotalOf, type Tally, totalOf } from '../clients/tally.ts'
 import { TLS_VERSIONS } from '../clients/tls-client.ts'
+import { isStapled } from '../machines/kinds.ts'
 import type { Finding } from '../secrecy/key-search.ts'
 import type { Theft } from '../secrecy/theft.ts'
 import type { HostReport } from './report.ts'
@@ -9,7 +10,8 @@ type Confirmation = { readonly members: number; readonly confirmed: number } | u
 
 /** All that decides whether a rehearsal went well. */
 export interface Evidence {
-  readonly wanted: { readonly rotations: number; readonly members: number }
+  /** `stapled`: those of the members that staple. */
+  readonly wanted: { readonly rotations: number; readonly members: number; readonly stapled: number }
   readonly rotations: number
   readonly generation: number
   readonly hosts: readonly HostReport[]
@@ -105,13 +107,13 @@ const CHECKS: readonly Check[] = [
   ({ staples }) => ifAny(staples.failed, 'connection', 'that asked for a staple failed twice'),
   ({ staples, hosts }) =>
     hosts
-      .filter(({ id }) => (staples.hosts[id]?.asked ?? 0) === 0)
+      .filter(({ id, server }) => isStapled(server) && (staples.hosts[id]?.asked ?? 0) === 0)
       .map(({ id }) => `${id} was never asked for a staple`),
   ({ staples, stapleParts }) =>
     stapleParts
       .filter((part) => (staples.phases[part]?.asked ?? 0) === 0)
       .map((part) => `no staple was asked for in the part: ${part}`),
-  ({ stapleStatus, wanted }) => fleetProblem(stapleStatus, wanted.members, 'hold their staples'),
+  ({ stapleStatus, wanted }) => fleetProblem(stapleStatus, wanted.stapled, 'hold their staples'),
   ({ findings }) => findings.map(({ kind, where }) => `key bytes in a ${kind}: ${where}`),
   ({ failures }) => failures,
 ]

@@ -1,6 +1,6 @@
 import type { Resumption, StapleCounts } from '../clients/tally.ts'
 import type { TlsVersion } from '../clients/tls-client.ts'
-import type { Kind } from '../options.ts'
+import type { Kind } from '../machines/kinds.ts'
 
 /** What a machine was seen to run, by real handshakes at the end. */
 export interface HostReport {

@@ -39,7 +39,7 @@ function hostLines({ report, testbed }: Result): readonly string[] {
     const behind = machine?.proxyProtocol
       ? `behind PROXY protocol at ${machine.publicPort}, proved at `
       : 'at '
-    return `  ${id} ${server.padEnd(7)} generation ${generation}, encrypts with ${encryptsWith || 'no known key'}, ${behind}${address}`
+    return `  ${id} ${server.padEnd(13)} generation ${generation}, encrypts with ${encryptsWith || 'no known key'}, ${behind}${address}`
   })
 }
 
@@ -55,12 +55,18 @@ function resumptionLines({ report, tally }: Result): readonly string[] {
     ...rows,
     `  when: ${moments.join(', ')} (${percent(deliveryShare(tally))} during a delivery)`,
     `Retired tickets: ${retired.tried} tried, ${retired.accepted} accepted`,
-    `Between HAProxy and nginx: ${crossKind.tried} tried, ${crossKind.reused} reused (not expected: each puts another session-id context into its tickets)`,
+    ...(crossKind.tried === 0
+      ? []
+      : [
+          `Between kinds of server: ${crossKind.tried} tried, ${crossKind.reused} reused (not expected: each puts its own session-id context into its tickets; h2o and dnsdist put none, and take each other's)`,
+        ]),
   ]
 }
 
 /** What the clients were given in each part of the show, and what the function said of it. */
 function stapleLines({ staples, said, testbed }: Result): readonly string[] {
+  if (testbed.stapled.length === 0)
+    return ['OCSP staples: none, since no machine of this fleet takes any that are delivered']
   const { certificates } = testbed.pki
   const total = stapleTotalOf(staples)
   const choices = certificates.slice(1).map(({ name, revoked }) => `${name} to ${revoked}`)

@@ -151,7 +151,7 @@ export class StapleScenario {
       return ['every machine holds the new staples', delivery.reason, ...missing].join('\n')
     }
     await this.#until(wanted, async () => {
-      if (delivery.action === 'rest' && fleet.confirmed === this.#show.testbed.machines.length) return true
+      if (delivery.action === 'rest' && fleet.confirmed === this.#show.testbed.stapled.length) return true
       ;({ delivery, fleet } = await this.#ask({ action: 'status' }))
       return false
     })

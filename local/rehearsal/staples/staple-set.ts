@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs'
 import type { Synthesis } from '../../../infra/app/build-app.ts'
 import type { LoopbackAws } from '../../aws/contract.ts'
 import { sendSigned } from '../../signed-request.ts'
+import { isStapled, type Kind, TERMINATORS } from '../machines/kinds.ts'
+import type { Terminator } from '../machines/machine.ts'
 import { type Pki, PLANS } from '../machines/pki.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
+import type { StackPlan } from '../stack-plan.ts'
 
-type RingOfFleet = Pick<Synthesis['rings'][number], 'targets' | 'fleetRoles' | 'servers'>
+type RingOfFleet = Pick<Synthesis['rings'][number], 'targets' | 'fleetRoles'>
 type SetOfExample = Omit<
   Synthesis['stapling'][number],
   'functionName' | 'statusName' | 'storePath' | 'recordName' | 'document'
@@ -14,14 +17,25 @@ type SetOfExample = Omit<
 /** Where the responder is: an owner has to list what is not public. */
 export const ALLOWED = ['127.0.0.0/8']
 
+/** The tag of machines that staple, where the ring has others too. */
+const STAPLED = { tag: 'ticketring-staples', values: ['web'] }
+
 /**
- * The configured set, or one for a ring that has none, with the show's certificates and responder, for the ring's machines.
+ * The configured set, or one for a ring that has none, with the show's certificates and responder, for those of the ring's
+ * machines that staple.
  */
-export function stapled(ring: RingOfFleet, example: SetOfExample | undefined): object {
-  const { targets, fleetRoles } = ring
+export function stapled(
+  { targets, fleetRoles }: RingOfFleet,
+  example: SetOfExample | undefined,
+  { machines, stapled: those, kinds }: StackPlan,
+): object {
   return {
-    ...(example ?? { name: 'web', servers: serversOf(ring) }),
-    targets,
+    ...(example ?? { name: 'web' }),
+    servers: { ...examplesOf(kinds), ...example?.servers },
+    targets:
+      those === machines
+        ? targets
+        : { ...STAPLED, ...(those === 0 ? {} : { minInstances: Math.min(those, 2) }) },
     fleetRoles,
     allow: ALLOWED,
     certificates: PLANS.map((plan) => ({
@@ -32,24 +46,11 @@ export function stapled(ring: RingOfFleet, example: SetOfExample | undefined): o
   }
 }
 
-/** Each machine's own settings say where its files really are. */
-function serversOf({ servers: { haproxy, nginx } }: RingOfFleet): object {
-  return {
-    ...(haproxy === undefined
-      ? {}
-      : { haproxy: { ...placesOf(haproxy), certificates: ['/etc/haproxy/edge.pem'] } }),
-    ...(nginx === undefined ? {} : { nginx: { ...placesOf(nginx), staples: [NGINX_STAPLE] } }),
-  }
-}
-
-const NGINX_STAPLE = {
-  certificate: '/etc/nginx/edge.pem',
-  staple: '/run/ticketring/web.staples/edge.ocsp',
-}
-
-function placesOf<T extends { readonly keys: string; readonly keySize: number }>(servers: T) {
-  const { keys: _, keySize: __, ...rest } = servers
-  return rest
+/** Each machine's own settings say where its files really are. A set names at least one kind. */
+function examplesOf(kinds: readonly Kind[]): object {
+  const stapling = kinds.filter(isStapled)
+  const named: readonly Kind[] = stapling.length === 0 ? ['nginx'] : stapling
+  return Object.fromEntries(named.map((kind) => [kind, (TERMINATORS[kind] as Terminator).stapleExample]))
 }
 
 /** What the owner does once: the function reads the chains from Parameter Store. */
