@@ -19,6 +19,11 @@ const MEASUREMENTS: readonly Measurement[] = [
     load: () => import('./apply.ts'),
   },
   {
+    name: 'kinds',
+    about: 'one apply on each kind of server, beside HAProxy, and what its load does to open connections',
+    load: () => import('./kinds.ts'),
+  },
+  {
     name: 'calls',
     about: 'AWS calls per rotation with 1, 100 and 10,000 machines, over the real SDK clients',
     load: () => import('./calls.ts'),

@@ -54,12 +54,17 @@ export function firstRing(): Ring {
   return genesis(RING, randomUUID(), making())
 }
 
+/** The ring one generation later. */
+export function nextRing(ring: Ring): Ring {
+  return advance(ring, making())
+}
+
 /** Ours: three staged keys; the instance's script on one machine after the other; the next waits for all, and L. */
 export function staged({ fleet, ring, durations }: Stage): Way {
   let held = ring
   return {
     async rotate(outage) {
-      held = advance(held, making())
+      held = nextRing(held)
       fleet.publish(held)
       const begun = Date.now()
       const starts = fleet.machines.map((machine, index) =>

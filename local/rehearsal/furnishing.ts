@@ -3,7 +3,7 @@ import { type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
 import type { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'
 import { planFleet } from './machines/fleet.ts'
-import type { Fleet } from './machines/kinds.ts'
+import { type Fleet, type Kind, kindsOf } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import { makePki, type Pki } from './machines/pki.ts'
 import { freePorts } from './machines/ports.ts'
@@ -30,6 +30,7 @@ export interface TestbedParts {
   readonly timing: Timing
   readonly trace: ExecTrace
   readonly machines: readonly Machine[]
+  readonly spare: Machine | undefined
   /** Those that run; all of them are stopped with the scope. */
   readonly servers: RunningServer[]
 }
@@ -41,6 +42,8 @@ interface Furnishing {
   readonly timing: Timing
   readonly faults: Faults
   readonly signal: AbortSignal
+  /** Whether there is to be one machine more, of the first kind, for later. */
+  readonly spare: boolean
 }
 
 /** Synthesises the stack and starts the loopback AWS from it, with the responder: nothing is scheduled yet. */
@@ -51,6 +54,7 @@ export async function furnish({
   timing,
   faults,
   signal,
+  spare,
 }: Furnishing): Promise<TestbedParts> {
   const outdir = `${workspace.disk}/cdk.out`
   const { template, assembly, rings, stapling } = faults.synthesis ?? (await stackFor(fleet, outdir, signal))
@@ -60,6 +64,7 @@ export async function furnish({
   const ofRing = { name: ring.name, ...ring.rotation }
   const ofSet = { name: set.name, store: set.storePath }
   const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
+  const one = spare ? await planFleet({ [kindsOf(fleet)[0] as Kind]: 1 }, ofRing, pki, workspace, ofSet) : []
   const trace = new ExecTrace(workspace.traces)
   const override = new Override(timing, faults.durations)
   const servers: RunningServer[] = []
@@ -77,7 +82,7 @@ export async function furnish({
   await publishChains(aws, pki)
   stopIfAsked(signal)
   const world = { workspace, scope, pki, ring, set, responder, aws }
-  return { ...world, override, timing, trace, machines, servers }
+  return { ...world, override, timing, trace, machines, spare: one[0], servers }
 }
 
 /** The throwaway certificates, and the responder that answers for them. */

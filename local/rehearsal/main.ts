@@ -10,6 +10,7 @@ import { progressOn } from './progress.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
 import { requireAnnounceable } from './running-rehearsal.ts'
+import { sceneList } from './scenes/scenes.ts'
 
 const interruption = listenForInterruption()
 
@@ -18,6 +19,10 @@ async function main(words: readonly string[]): Promise<number> {
   const options = parseOptions(words)
   if (options === 'help') {
     console.log(USAGE)
+    return 0
+  }
+  if (options === 'scenes') {
+    console.log(sceneList())
     return 0
   }
   if (options.report !== undefined) requireWritable(options.report)

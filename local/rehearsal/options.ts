@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { nearestName } from '../../lambda/kernel/nearest-name.ts'
 import { type Fleet, KINDS, type Kind, sizeOf } from './machines/kinds.ts'
+import { SCENE_NAMES, SCENES, type SceneName } from './scenes/scenes.ts'
 
 /** What the command line asks for. */
 export interface Options {
@@ -11,6 +12,8 @@ export interface Options {
   readonly report?: string
   /** Stay up after the rotations. */
   readonly keep: boolean
+  /** What befalls the fleet meanwhile, if anything. */
+  readonly scene?: SceneName
 }
 
 /** How every command of this project is asked what it does. */
@@ -25,6 +28,7 @@ key byte found, and every staple what it should be.
   --rotations N             advances to go through, 1 to 1000 (default 5)
   --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default), of ${KINDS.join(', ')}; the last of two
                             or more is behind PROXY protocol, where that kind can be
+  --scene NAME              what befalls the fleet meanwhile; without a name: which scenes there are
   --report FILE             write the result as JSON
   --keep                    stay up afterwards, until Ctrl-C, for \`npm run invoke\`
   -h, --help                this text
@@ -32,29 +36,35 @@ key byte found, and every staple what it should be.
 
 /**
  * Reads the command line.
- * @returns the options, or `help` where that was asked for.
+ * @returns the options, or what was asked for instead: `help`, or which `scenes` there are.
  * @throws TicketringError `request-invalid` naming the option.
  */
-export function parseOptions(words: readonly string[]): Options | 'help' {
+export function parseOptions(words: readonly string[]): Options | 'help' | 'scenes' {
+  if (words.at(-1) === '--scene') return 'scenes'
   const values = readWords(words)
   if (values.help === true) return 'help'
+  const fleet = parseFleet(values.fleet ?? 'haproxy=3,nginx=2')
   return {
     rotations: parseCount('--rotations', values.rotations ?? '5', 1, 1000),
-    fleet: parseFleet(values.fleet ?? 'haproxy=3,nginx=2'),
+    fleet,
     keep: values.keep === true,
     ...(values.report === undefined ? {} : { report: parseFile(values.report) }),
+    ...(values.scene === undefined ? {} : { scene: parseScene(values.scene, fleet) }),
   }
 }
 
 function readWords(words: readonly string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
-  const options = { rotations: text, fleet: text, report: text, keep: flag, help: HELP }
+  const options = { rotations: text, fleet: text, report: text, scene: text, keep: flag, help: HELP }
   try {
     return parseArgs({ args: [...words], options, strict: true, allowPositionals: false }).values
   } catch (error) {
     const came = error instanceof Error ? error.message.split('. ')[0] : String(error)
-    throw refuse('the options --rotations N, --fleet KINDS, --report FILE, --keep, --help', `${came}`)
+    throw refuse(
+      'the options --rotations N, --fleet KINDS, --scene NAME, --report FILE, --keep, --help',
+      `${came}`,
+    )
   }
 }
 
@@ -82,6 +92,20 @@ function parseCount(option: string, text: string, least: number, most: number): 
   const count = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
   if (count >= least && count <= most) return count
   throw refuse(`${option} as a whole number from ${least} to ${most}`, quote(text))
+}
+
+function parseScene(text: string, fleet: Fleet): SceneName {
+  const found = SCENE_NAMES.find((name) => name === text)
+  if (found !== undefined) return requireSize(found, fleet)
+  const meant = nearestName(text, SCENE_NAMES)
+  const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`
+  throw refuse(`--scene as one of ${SCENE_NAMES.join(', ')}`, `${quote(text)}${hint}`)
+}
+
+function requireSize(scene: SceneName, fleet: Fleet): SceneName {
+  const { least } = SCENES[scene]
+  if (sizeOf(fleet) >= least) return scene
+  throw refuse(`--fleet with ${least} machines or more for --scene ${scene}`, `${sizeOf(fleet)}`)
 }
 
 function parseFile(text: string): string {

@@ -5,6 +5,7 @@ import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
 import { type Rehearsing, Run } from './run.ts'
 import { announce, withdraw } from './running-rehearsal.ts'
+import { SCENES } from './scenes/scenes.ts'
 import { Testbed } from './testbed.ts'
 import { outlookOf, timingFor } from './timing.ts'
 
@@ -16,7 +17,8 @@ export async function rehearse(options: Rehearsing): Promise<Result> {
   const { progress, fleet, timing = timingFor(options.fleet), faults = {} } = options
   progress.say('synthesising the stack from cdk.json, some seconds')
   progress.say(outlookOf(fleet, timing, options.rotations))
-  const testbed = await Testbed.build(fleet, timing, faults, options.signal)
+  const spare = options.scene !== undefined && SCENES[options.scene].spare === true
+  const testbed = await Testbed.build(fleet, timing, faults, options.signal, spare)
   const clients = new Clients()
   testbed.scope.defer(() => clients.stop())
   let ok = false

@@ -10,6 +10,8 @@ import type { Options } from './options.ts'
 import type { Progress } from './progress.ts'
 import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
 import { judge, type Result } from './report/judge.ts'
+import { ScenePlay } from './scenes/playing.ts'
+import { SCENES } from './scenes/scenes.ts'
 import { StapleScenario } from './staples/scenario.ts'
 import type { Testbed } from './testbed.ts'
 import type { Timing } from './timing.ts'
@@ -41,6 +43,7 @@ export class Run {
   #committedAt = Date.now()
   #announced = 0
   #show: StapleScenario | undefined
+  #scene: ScenePlay | undefined
   /** Ends the show early. */
   readonly #curtain = new AbortController()
 
@@ -68,12 +71,15 @@ export class Run {
     await faults?.onStart?.(this.#testbed)
     this.#letClientsIn()
     this.#raiseCurtain()
+    this.#playScene()
     await this.#rotate(rotations)
     await this.#comeToRest()
     progress.state('trying every retired ticket')
     const tally = await this.#clients.finish()
     const { said = [], trouble } = this.#show ?? {}
-    const seen = { tally, clients: this.#clients, startedAt: this.#startedAt, said, trouble }
+    const troubles = [trouble, this.#scene?.trouble].filter((each) => each !== undefined)
+    const { told = [] } = this.#scene ?? {}
+    const seen = { tally, clients: this.#clients, startedAt: this.#startedAt, said, told, troubles }
     const result = await judge(this.#testbed, { ...this.#options, ...seen })
     progress.end()
     return result
@@ -98,11 +104,13 @@ export class Run {
   }
 
   #letClientsIn(): void {
-    const { lanes } = this.#options
-    const { machines, pki, timing } = this.#testbed
+    const { lanes, scene } = this.#options
+    const { all, machines, pki, timing } = this.#testbed
     this.#clients.start({
-      hosts: machines.map(hostOf),
+      hosts: all.map(hostOf),
+      absent: all.filter((machine) => !machines.includes(machine)).map(({ id }) => id),
       authority: pki.authority,
+      holdsBack: scene === undefined,
       lifetime: timing.ticketLifetime * 1000,
       certificates: pki.certificates.map((each) => ({
         ...each,
@@ -118,8 +126,31 @@ export class Run {
     const { progress, faults } = this.#options
     if (faults?.withoutShow === true || this.#testbed.stapled.length === 0) return
     const { signal } = this.#curtain
-    this.#show = new StapleScenario({ testbed: this.#testbed, clients: this.#clients, progress, signal })
+    const parts = this.#options.scene === undefined ? 'all' : 'first'
+    this.#show = new StapleScenario({
+      testbed: this.#testbed,
+      clients: this.#clients,
+      progress,
+      signal,
+      parts,
+    })
     void this.#show.play()
+  }
+
+  /** Beside the rotations, which go on until it is over. */
+  #playScene(): void {
+    const { scene, progress } = this.#options
+    if (scene === undefined) return
+    const { signal } = this.#curtain
+    const view = () => this.#view
+    this.#scene = new ScenePlay()
+    void this.#scene.play(SCENES[scene], {
+      testbed: this.#testbed,
+      clients: this.#clients,
+      progress,
+      signal,
+      view,
+    })
   }
 
   async #rotate(rotations: number): Promise<void> {
@@ -127,7 +158,8 @@ export class Run {
     const generation = () => this.#testbed.watch.current?.generation ?? 0
     const target = rotations + 1
     const isStalled = () => Date.now() - this.#committedAt > STALLED * timing.every * 1000
-    while (generation() < target && !isStalled() && !this.#isEnough()) {
+    const isPlaying = () => this.#scene?.isOver === false
+    while (isPlaying() || (generation() < target && !isStalled() && !this.#isEnough())) {
       await this.#step(
         () => `generation ${generation()} of ${target}${this.#view?.delivering ? ', delivering' : ''}`,
       )
@@ -189,7 +221,7 @@ export class Run {
     this.#announced = confirmed
     const name = this.#testbed.watch.current?.current.name.slice(0, 8)
     const took = ((Date.now() - this.#committedAt) / 1000).toFixed(1)
-    const members = this.#testbed.machines.length
+    const members = this.#testbed.members.length
     this.#options.progress.say(
       `generation ${confirmed}: ${allMachines(members, 'encrypt')} with ${name}… after ${took} s; ${this.#score()}`,
     )

@@ -1,24 +1,19 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
 import type { Instance, LoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'
 import { furnish, type TestbedParts } from './furnishing.ts'
-import { boot, commandsOf, environmentOf, hasPrograms } from './machines/fleet.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { type Fleet, isStapled, terminatorOf } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import type { Pki } from './machines/pki.ts'
-import { type RunningServer, startServer } from './machines/running-server.ts'
-import { RehearsalError } from './rehearsal-error.ts'
+import type { RunningServer } from './machines/running-server.ts'
 import { RingWatch } from './ring/ring-watch.ts'
 import type { Running } from './running-rehearsal.ts'
 import type { ExecTrace } from './secrecy/trace.ts'
 import type { Responder } from './staples/responder.ts'
 import { isOfStaples, type Override, type Timing } from './timing.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
-
-/** Milliseconds within which a machine has to be served by its associations, on a busy processor too. */
-const FIRST_CONTACT = 60_000
 
 /** What a rehearsal plays on: the deployed stack, and the machines with their servers. */
 export class Testbed implements TestbedParts {
@@ -35,8 +30,10 @@ export class Testbed implements TestbedParts {
   readonly trace: ExecTrace
   readonly watch: RingWatch
   readonly machines: readonly Machine[]
-  readonly instances: Instance[] = []
+  /** One more, which is not there from the start; none unless it was asked for. */
+  readonly spare: Machine | undefined
   readonly servers: RunningServer[]
+  readonly lifecycle: Lifecycle
 
   private constructor(parts: TestbedParts) {
     this.workspace = parts.workspace
@@ -50,7 +47,9 @@ export class Testbed implements TestbedParts {
     this.timing = parts.timing
     this.trace = parts.trace
     this.machines = parts.machines
+    this.spare = parts.spare
     this.servers = parts.servers
+    this.lifecycle = new Lifecycle(parts)
     const { name, document } = this.ring
     const watched = { ring: name, secret: this.secret.arn, document: document.name }
     this.watch = new RingWatch(this.aws, watched, Date.now)
@@ -65,6 +64,7 @@ export class Testbed implements TestbedParts {
     timing: Timing,
     faults: Faults,
     signal: AbortSignal = new AbortController().signal,
+    spare = false,
   ): Promise<Testbed> {
     const workspace = openWorkspace()
     const scope = new Scope()
@@ -73,7 +73,7 @@ export class Testbed implements TestbedParts {
     scope.defer(() => process.off('exit', abandon))
     scope.defer(() => forgetMemory(workspace))
     try {
-      return new Testbed(await furnish({ workspace, scope, fleet, timing, faults, signal }))
+      return new Testbed(await furnish({ workspace, scope, fleet, timing, faults, signal, spare }))
     } catch (error) {
       await scope.close()
       forgetDisk(workspace)
@@ -85,13 +85,28 @@ export class Testbed implements TestbedParts {
     return named(this.aws.resources.secrets, this.ring.secretName)
   }
 
-  get ids(): readonly string[] {
-    return this.machines.map(({ id }) => id)
+  /** The machines that are to have the ring: those of the fleet but for who left, and one more once it was launched. */
+  get members(): readonly Machine[] {
+    const more = this.spare !== undefined && this.lifecycle.isLaunched(this.spare) ? [this.spare] : []
+    return [...this.machines.filter((machine) => !this.lifecycle.hasLeft(machine)), ...more]
   }
 
-  /** The machines that staple. */
+  /** Every machine that may ever be there. */
+  get all(): readonly Machine[] {
+    return this.spare === undefined ? this.machines : [...this.machines, this.spare]
+  }
+
+  get ids(): readonly string[] {
+    return this.members.map(({ id }) => id)
+  }
+
+  get instances(): readonly Instance[] {
+    return this.lifecycle.instances
+  }
+
+  /** The members that staple. */
   get stapled(): readonly Machine[] {
-    return this.machines.filter(({ server }) => isStapled(server))
+    return this.members.filter(({ server }) => isStapled(server))
   }
 
   /** The first ticks after a deploy: they make generation 1, and fetch the first staples. */
@@ -128,53 +143,9 @@ export class Testbed implements TestbedParts {
     return this.aws.schedules.filter((each) => each.kind === 'schedule' && isTick(each) === (kind === 'tick'))
   }
 
-  /**
-   * Brings one machine up as in the real world: its associations install the program and put the files in place, it
-   * restarts, its boot units do that again, its terminator starts, and only then is its agent online.
-   */
+  /** Brings up a machine that is not there yet. */
   async bringUp(machine: Machine): Promise<void> {
-    const { fleetRoles } = this.ring
-    const instance = this.aws.join({
-      id: machine.id,
-      tags: this.#tagsOf(machine),
-      role: fleetRoles[0] as string,
-      agent: machine.agent,
-      environment: environmentOf(machine),
-      workdir: `${machine.directory}/orchestration`,
-      wrap: (argv) => this.trace.wrap(argv, `program on ${machine.id}`),
-    })
-    this.instances.push(instance)
-    await this.#firstContact(machine)
-    instance.lose()
-    for (const command of commandsOf(machine)) {
-      const { name } = command === 'ring' ? this.ring : this.set
-      await boot(machine, [command, name], instance.environment, this.trace)
-    }
-    this.servers.push(await startServer(machine, this.trace))
-    instance.restore()
-  }
-
-  /** A ring and a set have one tag, or a fleet some machines that only the ring is for. */
-  #tagsOf({ server }: Machine): Readonly<Record<string, string>> {
-    const told = isStapled(server) ? [this.ring, this.set] : [this.ring]
-    return Object.fromEntries(told.map(({ targets: { tag, values } }) => [tag, values[0] as string]))
-  }
-
-  /** A machine that registers is served by its associations at once, though nothing serves there yet. */
-  async #firstContact(machine: Machine): Promise<void> {
-    const { associations } = this.aws.history
-    for (let waited = 0; waited < FIRST_CONTACT; waited += 50) {
-      const ended = associations.filter((each) => each.instance === machine.id && each.endedAt !== undefined)
-      if (ended.length >= commandsOf(machine).length && hasPrograms(machine)) return
-      await pause(50)
-    }
-    const said = associations
-      .filter((each) => each.instance === machine.id)
-      .map(({ stdout }) => stdout.trim())
-    throw new RehearsalError(
-      `${machine.id} was not served by its associations within ${FIRST_CONTACT / 1000} s: ${said.join(' ')}`,
-      `What they printed is below ${machine.directory}`,
-    )
+    await this.lifecycle.bringUp(machine)
   }
 
   /** How to reach all this from outside. */
@@ -190,7 +161,7 @@ export class Testbed implements TestbedParts {
         'staple-status': this.set.statusName,
       },
       secret: this.secret.arn,
-      instances: this.machines.map((machine) => ({
+      instances: this.members.map((machine) => ({
         id: machine.id,
         server: machine.server,
         address: `127.0.0.1:${machine.plainPort}`,

@@ -38,7 +38,7 @@ afterAll(async () => {
 /** As bringing a machine up, but that it runs already, on keys of its own. */
 function enlist(machine: Machine): void {
   const { targets, fleetRoles } = testbed.ring
-  const instance = testbed.aws.join({
+  testbed.aws.join({
     id: machine.id,
     tags: { [targets.tag]: targets.values[0] as string },
     role: fleetRoles[0] as string,
@@ -46,7 +46,6 @@ function enlist(machine: Machine): void {
     environment: environmentOf(machine),
     workdir: `${machine.directory}/orchestration`,
   })
-  testbed.instances.push(instance)
 }
 
 it('a fleet that ran on keys of its own keeps its sessions: paused, adopted, delivered by the next tick', async () => {

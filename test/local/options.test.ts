@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { KINDS } from '../../local/rehearsal/machines/kinds.ts'
 import { parseOptions } from '../../local/rehearsal/options.ts'
+import { SCENE_NAMES, sceneList } from '../../local/rehearsal/scenes/scenes.ts'
 
 describe('the command line', () => {
   it('asks for five rotations over three HAProxy and two nginx where it says nothing', () => {
@@ -26,6 +27,12 @@ describe('the command line', () => {
     })
   })
 
+  it('takes a scene, and lists them where it has no name', () => {
+    expect(parseOptions(['--scene', 'reboot'])).toMatchObject({ scene: 'reboot' })
+    expect(parseOptions(['--rotations', '7', '--scene'])).toBe('scenes')
+    for (const name of SCENE_NAMES) expect(sceneList()).toContain(`  ${name} `)
+  })
+
   it('gives help when asked', () => {
     expect(parseOptions(['--rotations', '7', '--help'])).toBe('help')
   })
@@ -45,6 +52,8 @@ describe('the command line', () => {
     ['--rotation 3', "Unknown option '--rotation'"],
     ['haproxy=3', "Unexpected argument 'haproxy=3'"],
     ['--keep=yes', '--keep'],
+    ['--scene reboto', 'did you mean reboot?'],
+    ['--scene away --fleet haproxy=2', '--fleet with 3 machines or more for --scene away; got 2'],
   ])('refuses %s and says why', (line, why) => {
     expect(() => parseOptions(line.split(' '))).toThrow(why)
     expect(() => parseOptions(line.split(' '))).toThrow(/^request-invalid: /)

@@ -7,6 +7,7 @@ import type { Fleet } from '../../local/rehearsal/machines/kinds.ts'
 import { SILENT } from '../../local/rehearsal/progress.ts'
 import { rehearse } from '../../local/rehearsal/rehearsal.ts'
 import type { Result } from '../../local/rehearsal/report/judge.ts'
+import type { SceneName } from '../../local/rehearsal/scenes/scenes.ts'
 import { stackFor } from '../../local/rehearsal/synthesis.ts'
 import type { Timing } from '../../local/rehearsal/timing.ts'
 import { forgetDisk } from '../../local/rehearsal/workspace.ts'
@@ -34,6 +35,7 @@ export async function rehearseWith(
   rotations: number,
   timing = QUICK,
   fleet: Fleet = FLEET,
+  scene?: SceneName,
 ): Promise<Result> {
   const signal = new AbortController().signal
   const result = await rehearse({
@@ -45,6 +47,7 @@ export async function rehearseWith(
     timing,
     faults,
     lanes: CLIENTS,
+    ...(scene === undefined ? {} : { scene }),
   })
   forgetDisk(result.testbed.workspace)
   return result

@@ -17,7 +17,7 @@ const phase = { certificates: { www: counts }, asked: 10, rounds: 2, unexpected:
 const staples: StapleTally = { hosts: { a: counts }, phases: { first: phase }, failed: 0 }
 const STOLEN: Theft = { window: { readsFrom: '', readsTo: '' }, tried: 6, opened: 3, outside: 0 }
 const good: Evidence = {
-  wanted: { rotations: 2, members: 1, stapled: 1 },
+  wanted: { rotations: 2, members: 1, stapled: 1, deliveryShare: 0.3 },
   rotations: 2,
   generation: 3,
   hosts: [host],
@@ -95,7 +95,7 @@ describe('a rehearsal', () => {
 
   it('of a single rotation can have no retired ticket: its keys are still in the ring', () => {
     const bent = {
-      wanted: { rotations: 1, members: 1, stapled: 1 },
+      wanted: { rotations: 1, members: 1, stapled: 1, deliveryShare: 0.3 },
       tally: { ...tally, retired: { tried: 0, accepted: 0 } },
     }
     expect(problemsOf({ ...good, ...bent })).toEqual([])

@@ -7,6 +7,7 @@ import { RehearsalError } from '../rehearsal-error.ts'
 import type { StaplePhase } from '../staples/observed-staple.ts'
 import { Incidents } from './incidents.ts'
 import type { FromClients, ToClients } from './messages.ts'
+import type { Standing } from './standing.ts'
 import { emptyStapleTally, emptyTally, type StapleTally, type Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
 import type { TlsVersion } from './tls-client.ts'
@@ -51,7 +52,12 @@ export class Clients {
   }
 
   start(world: Pick<Start, 'hosts' | 'authority' | 'lifetime'> & Partial<Start>): void {
-    this.#tell({ certificates: [], lanes: LANES, ...world, type: 'start' })
+    this.#tell({ certificates: [], lanes: LANES, absent: [], holdsBack: true, ...world, type: 'start' })
+  }
+
+  /** How a machine stands with them from now on. */
+  stand(id: string, standing: Standing): void {
+    this.#tell({ type: 'machine', id, standing })
   }
 
   see(view: RingView): void {

@@ -1,5 +1,6 @@
 import type { Kind } from '../machines/kinds.ts'
 import type { StaplePhase } from '../staples/observed-staple.ts'
+import type { Standing } from './standing.ts'
 import type { StapleTally, Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
 import type { Target, TlsVersion } from './tls-client.ts'
@@ -32,7 +33,12 @@ export type ToClients =
       readonly certificates: readonly StapledCertificate[]
       /** Clients that try tickets at the same time. */
       readonly lanes: number
+      /** Machines that they are not led to yet. */
+      readonly absent: readonly string[]
+      /** Whether they stay away between deliveries, so that these have their part of all tries. */
+      readonly holdsBack: boolean
     }
+  | { readonly type: 'machine'; readonly id: string; readonly standing: Standing }
   /** What may be stapled from now on; the first one lets in the clients that ask for it. */
   | { readonly type: 'staples'; readonly phase: StaplePhase }
   | { readonly type: 'ring'; readonly view: RingView }

@@ -1,6 +1,7 @@
 import { Load } from './load.ts'
 import type { FromClients, ToClients } from './messages.ts'
 import { ResumptionProbe } from './resumption-probe.ts'
+import { Standings } from './standing.ts'
 import { StapleProbe } from './staple-probe.ts'
 
 /** The clients' own process: their handshakes must not wait for the loopback AWS, nor it for them. */
@@ -21,6 +22,8 @@ async function receive(message: ToClients): Promise<void> {
     case 'start':
       work = begin(message)
       return
+    case 'machine':
+      return work?.standings.set(message.id, message.standing)
     case 'ring':
       return work?.resumptions.see(message.view)
     case 'staples':
@@ -30,15 +33,16 @@ async function receive(message: ToClients): Promise<void> {
   }
 }
 
-function begin({ hosts, authority, certificates, lifetime, lanes }: Start) {
-  const resumptions = new ResumptionProbe({ hosts, authority, lifetime, tell })
+function begin({ hosts, authority, certificates, lifetime, lanes, absent, holdsBack }: Start) {
+  const standings = new Standings(absent)
+  const resumptions = new ResumptionProbe({ hosts, authority, lifetime, tell, standings, holdsBack })
   const stapled = hosts.filter((host) => host.stapled)
-  const staples = new StapleProbe({ hosts: stapled, authority, certificates, tell })
+  const staples = new StapleProbe({ hosts: stapled, authority, certificates, tell, standings })
   const loads = [new Load(resumptions, lanes), new Load(staples, 1)]
   for (const load of loads) load.start()
   const tallies = () => ({ tally: resumptions.tally, staples: staples.tally })
   setInterval(() => tell({ type: 'tally', ...tallies() }), TELL_EVERY).unref()
-  return { resumptions, staples, loads, tallies }
+  return { resumptions, staples, standings, loads, tallies }
 }
 
 async function finish(): Promise<void> {

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Probe, twice } from './load.ts'
 import type { Host, Tell } from './messages.ts'
 import { isHoldingBack, restingTime, WATCHFUL } from './pacing.ts'
-import { count, emptyTally, type Moment, type Tally } from './tally.ts'
+import type { Standings } from './standing.ts'
+import { count, emptyTally, type Moment, noCounts, type Tally } from './tally.ts'
 import { keyNameOf } from './ticket.ts'
 import { type Ticket, TicketPool } from './ticket-pool.ts'
 import { isPromised, type RingView } from './ticket-validity.ts'
@@ -19,6 +20,9 @@ export interface ResumptionProbeOptions {
   /** L in ms. */
   readonly lifetime: number
   readonly tell: Tell
+  readonly standings: Standings
+  /** Whether clients stay away in between, so that deliveries have their part of all tries. */
+  readonly holdsBack: boolean
 }
 
 /** TLS clients that keep coming back to the fleet with the tickets they were given. */
@@ -41,7 +45,7 @@ export class ResumptionProbe implements Probe {
 
   async next(): Promise<number> {
     await this.#tryRetired()
-    if (isHoldingBack(this.tally, this.#view)) return WATCHFUL
+    if (this.#options.holdsBack && isHoldingBack(this.tally, this.#view)) return WATCHFUL
     // Taken before the visit: clients that counted after it would all read the same turn, and stay in step.
     const turn = this.#turn++
     // One visit in four is a newcomer, who then goes everywhere at once; the others come back.
@@ -55,9 +59,13 @@ export class ResumptionProbe implements Probe {
     return this.#tryRetired()
   }
 
+  get #hosts(): readonly Host[] {
+    return this.#options.standings.serving(this.#options.hosts)
+  }
+
   /** Every machine and version in turn. */
   #nextSource(): readonly [Host, TlsVersion] {
-    const { hosts } = this.#options
+    const hosts = this.#hosts
     const version = TLS_VERSIONS[Math.floor(this.#arrivals / hosts.length) % TLS_VERSIONS.length]
     return [hosts[this.#arrivals % hosts.length] as Host, version as TlsVersion]
   }
@@ -69,15 +77,14 @@ export class ResumptionProbe implements Probe {
   }
 
   async #arrive(): Promise<void> {
-    const { hosts } = this.#options
     const [from, version] = this.#nextSource()
     const turn = this.#arrivals++
     const ticket = await this.#take(from, version)
     if (ticket === undefined) return
     this.#pool.add(ticket)
-    const peers = hosts.filter(({ server }) => server === from.server)
+    const peers = this.#hosts.filter(({ server }) => server === from.server)
     for (const to of peers) await this.#resume(ticket, to, 'at once')
-    const strangers = hosts.filter(({ server }) => server !== from.server)
+    const strangers = this.#hosts.filter(({ server }) => server !== from.server)
     const stranger = strangers[turn % strangers.length]
     if (stranger !== undefined) await this.#resumeElsewhere(ticket, stranger)
   }
@@ -85,14 +92,17 @@ export class ResumptionProbe implements Probe {
   async #comeBack(): Promise<void> {
     const ticket = this.#pool.draw(this.#view, Date.now(), this.#options.lifetime, Math.random)
     if (ticket === undefined) return this.#arrive()
-    const peers = this.#options.hosts.filter((host) => host.server === ticket.from.server)
+    const peers = this.#hosts.filter((host) => host.server === ticket.from.server)
+    if (peers.length === 0) return this.#arrive()
     await this.#resume(ticket, peers[Math.floor(Math.random() * peers.length)] as Host, 'in between')
   }
 
   async #take(from: Host, version: TlsVersion): Promise<Ticket | undefined> {
     const given = await this.#visit(from, { version })
+    const { reason } = this.#options.standings.of(from)
     if (given === undefined) {
-      count(this.tally.resumption[version], 'failed')
+      if (reason === undefined) count(this.tally.resumption[version], 'failed')
+      else this.#expect(reason, 'failed')
       return undefined
     }
     if (given.session === undefined || given.ticket === undefined) {
@@ -101,9 +111,12 @@ export class ResumptionProbe implements Probe {
     }
     count(this.tally.tickets, 'taken')
     const name = keyNameOf(given.ticket)
-    this.#sample(from, version, name, given.ticket)
     const generation = this.#view.encryptsIn[name]
-    return { from, version, session: given.session, generation, issuedAt: Date.now(), proven: false }
+    const issued = { from, version, session: given.session, issuedAt: Date.now(), proven: false }
+    // Under a key that is the machine's own, as was to be expected.
+    if (generation === undefined && reason !== undefined) return { ...issued, generation, reason }
+    this.#sample(from, version, name, given.ticket)
+    return { ...issued, generation }
   }
 
   #sample(from: Host, version: TlsVersion, name: string, ticket: Buffer): void {
@@ -117,7 +130,11 @@ export class ResumptionProbe implements Probe {
   async #resume(ticket: Ticket, to: Host, when: Moment): Promise<void> {
     if (!this.#isPromised(ticket)) return
     const moment = this.#momentOf(ticket, when)
+    const before = this.#reasonFor(ticket, to)
     const outcome = await this.#attempt(ticket, to, 'reused')
+    const reason = before ?? this.#reasonFor(ticket, to)
+    if (outcome !== 'reused' && reason !== undefined)
+      return this.#expect(reason, outcome === 'refused' ? 'lost' : 'failed')
     const failedAt = Date.now()
     if (outcome === 'refused') {
       const young = failedAt - ticket.issuedAt <= this.#options.lifetime
@@ -153,7 +170,7 @@ export class ResumptionProbe implements Probe {
 
   async #tryRetired(): Promise<void> {
     for (const ticket of this.#pool.takeRetired(this.#view, Date.now())) {
-      for (const to of this.#options.hosts.filter((host) => host.server === ticket.from.server)) {
+      for (const to of this.#hosts.filter((host) => host.server === ticket.from.server)) {
         // Once: a single acceptance is one too many, so there is no second try that could hide it.
         const outcome = await this.#attempt(ticket, to, 'refused')
         count(this.tally.retired, 'tried')
@@ -181,8 +198,21 @@ export class ResumptionProbe implements Probe {
     const { authority } = this.#options
     return twice(
       () => visit(to, { authority, ...how }),
-      ({ message }) => this.#incident(`a connection to ${to.id}`, `a connection failed twice: ${message}`),
+      ({ message }) => {
+        if (this.#options.standings.of(to).reason === undefined)
+          this.#incident(`a connection to ${to.id}`, `a connection failed twice: ${message}`)
+      },
     )
+  }
+
+  /** Why a ticket may be refused there. */
+  #reasonFor(ticket: Ticket, to: Host): string | undefined {
+    return ticket.reason ?? this.#options.standings.of(to).reason
+  }
+
+  #expect(reason: string, what: 'lost' | 'failed'): void {
+    this.tally.expected[reason] ??= noCounts(['lost', 'failed'])
+    count(this.tally.expected[reason], what)
   }
 
   #momentOf(ticket: Ticket, when: Moment): Moment {

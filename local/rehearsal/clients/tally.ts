@@ -38,6 +38,8 @@ export interface Tally {
   readonly crossKind: Counts<'tried' | 'reused'>
   /** `<from> <to> <version>` to how often it was tried, pairs of the same kind alone. */
   readonly pairs: Counts<string>
+  /** What was lost or failed as was to be expected, by its reason: it is in none of the counts above. */
+  readonly expected: Record<string, Counts<'lost' | 'failed'>>
   /** Handshakes made to get a ticket, and those that ended without one. */
   readonly tickets: Counts<'taken' | 'missing'>
 }
@@ -49,6 +51,7 @@ export function emptyTally(): Tally {
     retired: noCounts(['tried', 'accepted']),
     crossKind: noCounts(['tried', 'reused']),
     pairs: {},
+    expected: {},
     tickets: noCounts(['taken', 'missing']),
   }
 }

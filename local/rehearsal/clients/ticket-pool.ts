@@ -7,6 +7,8 @@ export interface Ticket extends Issued {
   readonly from: Host
   readonly version: TlsVersion
   readonly session: Buffer
+  /** Why it may be lost: a machine gave it under a key of its own. */
+  readonly reason?: string
   /** Whether it was resumed once: only then does a later refusal prove that its key has gone. */
   proven: boolean
 }

@@ -38,6 +38,7 @@ function textOf(machine: Machine): string {
 setKey("${randomBytes(32).toString('base64')}")
 controlSocket("127.0.0.1:${ownPort}")
 setLocal("127.0.0.2:${ownPort}")
+setTCPRecvTimeout(60)
 addTLSLocal("127.0.0.1:${publicPort}", "${pki.certificate}", "${pki.privateKey}", {${options}})
 addAction(AllRule(), SpoofAction("192.0.2.1"))
 `

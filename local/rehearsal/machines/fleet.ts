@@ -1,11 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import type { ResultLine } from '../../../lambda/ring/result-line.ts'
 import { spawnGroup } from '../../process-group.ts'
 import type { Host } from '../clients/messages.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
+import { resultLineOf } from '../ring/said.ts'
 import type { ExecTrace } from '../secrecy/trace.ts'
 import type { Workspace } from '../workspace.ts'
 import { type Fleet, isStapled, type Kind, kindsOf, TERMINATORS, terminatorOf } from './kinds.ts'
@@ -148,9 +158,20 @@ export function hasPrograms(machine: Machine): boolean {
   return commandsOf(machine).every((command) => existsSync(programOf(machine, command)))
 }
 
+/** Lines of a machine's own settings for its ring, from now on. */
+export function amendSettings(
+  machine: Machine,
+  ring: string,
+  settings: Readonly<Record<string, string>>,
+): void {
+  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`)
+  appendFileSync(join(confDirectory(machine), `${ring}.conf`), lines.join(''))
+}
+
 /**
  * What a boot unit does: puts a ring, or the staples of a set, in place before the terminator starts.
  * @param unit the command and the name of the ring or the set.
+ * @returns its result line, of a ring.
  * @throws RehearsalError with the program's result line if it failed.
  */
 export async function boot(
@@ -158,13 +179,34 @@ export async function boot(
   [command, name]: readonly ['ring' | 'staples', string],
   environment: Readonly<Record<string, string>>,
   trace: ExecTrace,
-): Promise<void> {
+): Promise<ResultLine | undefined> {
   const argv = trace.wrap([programOf(machine, command), command, '--boot', name], `boot of ${machine.id}`)
-  const { code, output } = await run(machine, argv, environment, 'boot.log')
-  if (code === 0) return
+  return succeed(machine, argv, environment, 'boot')
+}
+
+/** What the timer of a ring does. @throws RehearsalError as {@link boot}. */
+export async function pullRing(
+  machine: Machine,
+  name: string,
+  environment: Readonly<Record<string, string>>,
+  trace: ExecTrace,
+): Promise<ResultLine | undefined> {
+  const argv = trace.wrap([programOf(machine, 'ring'), 'ring', '--pull', name], `pull of ${machine.id}`)
+  return succeed(machine, argv, environment, 'pull')
+}
+
+async function succeed(
+  machine: Machine,
+  argv: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  what: 'boot' | 'pull',
+): Promise<ResultLine | undefined> {
+  const { code, output } = await run(machine, argv, environment, `${what}.log`)
+  const [line = ''] = output.match(/^\{.*\}$/gm)?.slice(-1) ?? []
+  if (code === 0) return resultLineOf(line)
   throw new RehearsalError(
-    `${machine.id} (${machine.server}) could not boot: ${output.trim().slice(-600)}`,
-    `Its log is ${join(machine.directory, 'boot.log')}`,
+    `${machine.id} (${machine.server}) could not ${what}: ${output.trim().slice(-600)}`,
+    `Its log is ${join(machine.directory, `${what}.log`)}`,
   )
 }
 

@@ -41,6 +41,7 @@ ${lines}  ssl:
 pid-file: ${join(directory, 'h2o.pid')}
 error-log: ${join(directory, 'error.log')}
 num-threads: 2
+http1-request-timeout: 60
 ssl-session-resumption:
   mode: ticket
   ticket-store: file

@@ -5,7 +5,6 @@ import { noCounts, STAPLE_COUNTS, type StapleTally, type Tally } from '../client
 import { isUnderKey, keyNameOf } from '../clients/ticket.ts'
 import { TLS_VERSIONS, type TlsVersion, visit } from '../clients/tls-client.ts'
 import { hostOf } from '../machines/fleet.ts'
-import { sizeOf } from '../machines/kinds.ts'
 import type { Machine } from '../machines/machine.ts'
 import type { Options } from '../options.ts'
 import type { Progress } from '../progress.ts'
@@ -15,7 +14,7 @@ import { placesOf } from '../secrecy/searched-places.ts'
 import { steal, type Theft, type Window } from '../secrecy/theft.ts'
 import { PARTS, type Said } from '../staples/scenario.ts'
 import type { Testbed } from '../testbed.ts'
-import { type Evidence, problemsOf } from './problems.ts'
+import { type Evidence, LEAST_DELIVERY_SHARE, problemsOf } from './problems.ts'
 import type { HostReport, Report } from './report.ts'
 
 export interface Result {
@@ -29,6 +28,8 @@ export interface Result {
   readonly staples: StapleTally
   /** What the staple function said in the show. */
   readonly said: readonly Said[]
+  /** What came of the scene, in sentences; none without one. */
+  readonly told: readonly string[]
   /** Execs whose arguments and environment were looked at. */
   readonly execs: number
   /** What a thief of the last ring opens; undefined where the function did not say what they can read. */
@@ -37,12 +38,14 @@ export interface Result {
 }
 
 /** What the run left to judge by. */
-export interface Judging extends Pick<Options, 'rotations' | 'fleet'> {
+export interface Judging extends Pick<Options, 'rotations' | 'scene'> {
   readonly tally: Tally
   readonly clients: Pick<Clients, 'samples' | 'incidents' | 'staples'>
   readonly said: readonly Said[]
-  /** Why the show of the staples came to no end. */
-  readonly trouble: string | undefined
+  /** What came of the scene, in sentences. */
+  readonly told: readonly string[]
+  /** Why the show of the staples, or the scene, came to no end. */
+  readonly troubles: readonly string[]
   /** When the run began (ms): older files cannot hold its keys. */
   readonly startedAt: number
   readonly progress: Progress
@@ -50,7 +53,7 @@ export interface Judging extends Pick<Options, 'rotations' | 'fleet'> {
 
 /** Looks at every machine, asks the function, searches for key bytes, and says what all of it amounts to. */
 export async function judge(testbed: Testbed, judging: Judging): Promise<Result> {
-  const { tally, clients, said } = judging
+  const { tally, clients, said, told, scene } = judging
   const evidence = await gather(testbed, judging)
   const { rotations, generation, hosts, findings, execs, theft } = evidence
   const problems = problemsOf(evidence)
@@ -64,9 +67,10 @@ export async function judge(testbed: Testbed, judging: Judging): Promise<Result>
     apiCalls: testbed.aws.apiCalls(testbed.ring.functionName),
     keyBytesFound: findings.length,
     staples: stapleReport(testbed, clients.staples),
+    ...(scene === undefined ? {} : { scene: { name: scene, told, expected: tally.expected } }),
   }
   const { incidents, staples } = clients
-  return { report, problems, incidents, tally, staples, said, findings, execs, theft, testbed }
+  return { report, problems, incidents, tally, staples, said, told, findings, execs, theft, testbed }
 }
 
 function stapleReport({ ids }: Testbed, { hosts }: StapleTally): Report['staples'] {
@@ -79,7 +83,7 @@ function stapleReport({ ids }: Testbed, { hosts }: StapleTally): Report['staples
 
 async function gather(
   testbed: Testbed,
-  { rotations, fleet, tally, clients, trouble, startedAt, progress }: Judging,
+  { rotations, scene, tally, clients, troubles, startedAt, progress }: Judging,
 ): Promise<Evidence> {
   const generation = testbed.watch.current?.generation ?? 0
   progress.state('looking at each machine')
@@ -89,29 +93,35 @@ async function gather(
   const stolen = testbed.watch.current
   progress.state('searching for key bytes')
   return {
-    wanted: { rotations, members: sizeOf(fleet), stapled: testbed.stapled.length },
+    wanted: {
+      rotations,
+      members: testbed.members.length,
+      stapled: testbed.stapled.length,
+      // What befalls a fleet in a scene happens between deliveries.
+      deliveryShare: scene === undefined ? LEAST_DELIVERY_SHARE : 0,
+    },
     rotations: generation - 1,
     generation,
     hosts,
     tally,
-    pairs: pairsOf(testbed.machines),
+    pairs: pairsOf(testbed.members),
     misread: misreadersOf(testbed, clients.samples),
     proved: clients.samples.length,
     theft: stolen && exposure && steal(stolen, clients.samples, exposure),
     status,
     staples: clients.staples,
-    stapleParts: testbed.stapled.length > 0 ? PARTS : [],
+    stapleParts: testbed.stapled.length === 0 ? [] : scene === undefined ? PARTS : PARTS.slice(0, 1),
     stapleStatus,
     findings: searchForKeys(testbed, startedAt),
     execs: testbed.trace.execs,
-    failures: [...failuresOf(testbed.aws), ...(trouble === undefined ? [] : [trouble])],
+    failures: [...failuresOf(testbed.aws), ...troubles],
   }
 }
 
-async function lookAtHosts({ machines, watch, ids }: Testbed): Promise<readonly HostReport[]> {
+async function lookAtHosts({ members, watch, ids }: Testbed): Promise<readonly HostReport[]> {
   const generations = watch.look(ids).encryptsIn
   return Promise.all(
-    machines.map(async (machine) => {
+    members.map(async (machine) => {
       const names = await Promise.all(TLS_VERSIONS.map((version) => keyNameAt(machine, version)))
       const [encryptsWith = ''] = names
       const generation = new Set(names).size === 1 ? (generations[encryptsWith] ?? 0) : 0

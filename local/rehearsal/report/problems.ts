@@ -11,7 +11,13 @@ type Confirmation = { readonly members: number; readonly confirmed: number } | u
 /** All that decides whether a rehearsal went well. */
 export interface Evidence {
   /** `stapled`: those of the members that staple. */
-  readonly wanted: { readonly rotations: number; readonly members: number; readonly stapled: number }
+  readonly wanted: {
+    readonly rotations: number
+    readonly members: number
+    readonly stapled: number
+    /** The part of all tries that is to fall into deliveries. */
+    readonly deliveryShare: number
+  }
   readonly rotations: number
   readonly generation: number
   readonly hosts: readonly HostReport[]
@@ -76,9 +82,9 @@ const CHECKS: readonly Check[] = [
     const untried = pairs.filter((pair) => (tally.pairs[pair] ?? 0) === 0)
     return when(untried.length > 0, `${untried.length} of ${pairs.length} pairs of machines were never tried`)
   },
-  ({ tally }) => {
+  ({ tally, wanted }) => {
     const share = deliveryShare(tally)
-    return when(share < LEAST_DELIVERY_SHARE, `only ${percent(share)} of all tries fell into a delivery`)
+    return when(share < wanted.deliveryShare, `only ${percent(share)} of all tries fell into a delivery`)
   },
   ({ tally }) =>
     when(tally.moments['after the next advance'] === 0, 'no ticket was tried after its key was superseded'),

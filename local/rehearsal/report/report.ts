@@ -1,6 +1,7 @@
-import type { Resumption, StapleCounts } from '../clients/tally.ts'
+import type { Resumption, StapleCounts, Tally } from '../clients/tally.ts'
 import type { TlsVersion } from '../clients/tls-client.ts'
 import type { Kind } from '../machines/kinds.ts'
+import type { SceneName } from '../scenes/scenes.ts'
 
 /** What a machine was seen to run, by real handshakes at the end. */
 export interface HostReport {
@@ -27,4 +28,11 @@ export interface Report {
   readonly keyBytesFound: number
   /** What clients that asked for staples were given, by instance id. */
   readonly staples: Readonly<Record<string, Readonly<Omit<StapleCounts, 'refused'>>>>
+  /** What befell the fleet; absent without a scene. */
+  readonly scene?: {
+    readonly name: SceneName
+    readonly told: readonly string[]
+    /** What was lost or failed as was to be expected, by its reason. */
+    readonly expected: Tally['expected']
+  }
 }

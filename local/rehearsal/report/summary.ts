@@ -1,6 +1,7 @@
 import { counted } from '../../../lambda/kernel/count.ts'
 import { deliveryShare, type StapleCounts, stapleTotalOf, totalOf } from '../clients/tally.ts'
 import { TLS_VERSIONS } from '../clients/tls-client.ts'
+import { SCENES } from '../scenes/scenes.ts'
 import { STAPLE_OUTCOMES } from '../staples/observed-staple.ts'
 import { ALLOWED } from '../staples/staple-set.ts'
 import { stapleTimingInWords, timingInWords } from '../timing.ts'
@@ -16,6 +17,7 @@ export function summaryOf(result: Result): string {
     ...headline(result),
     ...hostLines(result),
     ...resumptionLines(result),
+    ...sceneLines(result),
     ...proofLines(result),
     ...theftLines(result),
     ...stapleLines(result),
@@ -35,7 +37,7 @@ function headline({ report }: Result): readonly string[] {
 
 function hostLines({ report, testbed }: Result): readonly string[] {
   return report.hosts.map(({ id, server, address, generation, encryptsWith }) => {
-    const machine = testbed.machines.find((each) => each.id === id)
+    const machine = testbed.all.find((each) => each.id === id)
     const behind = machine?.proxyProtocol
       ? `behind PROXY protocol at ${machine.publicPort}, proved at `
       : 'at '
@@ -94,6 +96,20 @@ function countsInWords(counts: StapleCounts): string {
 
 function stapleTimingOf({ testbed }: Result): string {
   return stapleTimingInWords(testbed.override.configuredStaples.get(testbed.set.functionName)?.timing)
+}
+
+/** What befell the fleet, and what it cost: what is named here is in none of the other counts. */
+function sceneLines({ report: { scene } }: Result): readonly string[] {
+  if (scene === undefined) return []
+  const costs = Object.entries(scene.expected).map(([reason, { lost, failed }]) => {
+    const connections = failed === 0 ? '' : ` and ${counted(failed, 'connection')} broken`
+    return `  expected: ${counted(lost, 'session')} lost${connections}, since ${reason}`
+  })
+  return [
+    `Scene ${scene.name}: ${SCENES[scene.name].shows}`,
+    ...scene.told.map((sentence) => `  ${sentence}`),
+    ...(costs.length === 0 ? ['  expected losses: none'] : costs),
+  ]
 }
 
 function proofLines({ findings, execs }: Result): readonly string[] {

@@ -1,7 +1,7 @@
-import { parseResultLine } from '../../../lambda/ring/result-line.ts'
 import { parseRing, type Ring } from '../../../lambda/ring/ring.ts'
 import type { LoopbackAws } from '../../aws/contract.ts'
 import type { RingView } from '../clients/ticket-validity.ts'
+import { resultLineOf } from './said.ts'
 
 interface Watched {
   readonly ring: string
@@ -99,7 +99,7 @@ export class RingWatch {
     ]) {
       const said = `${instance} ${stdout}`
       if (exitCode !== 0 || this.#heard.has(said)) continue
-      const line = readLine(stdout)
+      const line = resultLineOf(stdout)
       if (line === undefined || line.lineage !== lineage) continue
       this.#heard.add(said)
       this.confirmedBy.set(instance, Math.max(line.generation, this.confirmedBy.get(instance) ?? 0))
@@ -112,11 +112,3 @@ export class RingWatch {
 }
 
 const ENDED = new Set(['Success', 'Failed', 'Cancelled', 'TimedOut'])
-
-function readLine(stdout: string) {
-  try {
-    return parseResultLine(stdout)
-  } catch {
-    return undefined
-  }
-}

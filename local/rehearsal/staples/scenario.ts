@@ -23,6 +23,8 @@ export interface Scenario {
   readonly progress: Progress
   /** Aborted once its end is not waited for any more. */
   readonly signal: AbortSignal
+  /** Beside a scene all stays well with the staples: the first part is the only one. */
+  readonly parts: 'all' | 'first'
 }
 
 /** The parts of the show, in which clients may be given different things. */
@@ -69,13 +71,15 @@ export class StapleScenario {
     try {
       this.#enter(PART.start)
       await this.#seenByAll()
+      if (this.#show.parts === 'first') return
       await this.#stopResponder()
       await this.#startResponder()
       await this.#revoke()
     } catch (error) {
       if (!this.#show.signal.aborted) this.#trouble = `${this.#part}: ${(error as Error).message}`
+    } finally {
+      this.#ended = true
     }
-    this.#ended = true
   }
 
   async #stopResponder(): Promise<void> {

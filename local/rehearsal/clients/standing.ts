@@ -1,0 +1,32 @@
+/** How a machine stands with its clients, apart from the ring. */
+export interface Standing {
+  /** Whether clients are led to it. */
+  readonly serves: boolean
+  /** Why what fails there, or fails elsewhere with its tickets, is to be expected; absent where nothing is. */
+  readonly reason?: string
+}
+
+const NORMAL: Standing = { serves: true }
+
+/** How every machine stands with its clients. */
+export class Standings {
+  readonly #known = new Map<string, Standing>()
+
+  /** @param absent machines that clients are not led to before they hear more. */
+  constructor(absent: readonly string[] = []) {
+    for (const id of absent) this.#known.set(id, { serves: false })
+  }
+
+  set(id: string, standing: Standing): void {
+    this.#known.set(id, standing)
+  }
+
+  of({ id }: { readonly id: string }): Standing {
+    return this.#known.get(id) ?? NORMAL
+  }
+
+  /** Those of these machines that clients are led to. */
+  serving<T extends { readonly id: string }>(machines: readonly T[]): readonly T[] {
+    return machines.filter((machine) => this.of(machine).serves)
+  }
+}

@@ -1,0 +1,22 @@
+import type { Kind } from '../machines/kinds.ts'
+import type { Machine } from '../machines/machine.ts'
+import type { Stage } from './stage.ts'
+
+/** Something that befalls a fleet in the middle of a rehearsal. */
+export interface Scene {
+  /** In a line, for the list of scenes. */
+  readonly shows: string
+  /** Machines that a fleet must have for it. */
+  readonly least: number
+  /** Whether it has one machine more, of the first kind, which comes in when it says so. */
+  readonly spare?: boolean
+  /** Plays it. @returns what came of it, in sentences. @throws RehearsalError for what did not come about. */
+  play(stage: Stage): Promise<readonly string[]>
+}
+
+/** One machine of each kind that a fleet has several of: another one serves its clients meanwhile. */
+export function oneOfEach(machines: readonly Machine[]): readonly Machine[] {
+  const first = new Map<Kind, Machine>()
+  for (const machine of machines) if (!first.has(machine.server)) first.set(machine.server, machine)
+  return [...first.values()]
+}

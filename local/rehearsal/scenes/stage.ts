@@ -1,0 +1,134 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { ResultLine } from '../../../lambda/ring/result-line.ts'
+import type { Clients } from '../clients/clients.ts'
+import type { Standing } from '../clients/standing.ts'
+import type { RingView } from '../clients/ticket-validity.ts'
+import type { Lifecycle } from '../lifecycle.ts'
+import type { Machine } from '../machines/machine.ts'
+import type { Progress } from '../progress.ts'
+import { RehearsalError } from '../rehearsal-error.ts'
+import { resultLineOf } from '../ring/said.ts'
+import type { Testbed } from '../testbed.ts'
+
+/** How long a scene waits for what has to come, and how often it looks (ms). A delivery on a busy machine takes a minute. */
+const PATIENCE = 300_000
+const LOOK_EVERY = 50
+
+export interface StageParts {
+  readonly testbed: Testbed
+  readonly clients: Clients
+  readonly progress: Progress
+  /** Aborted once its end is not waited for any more. */
+  readonly signal: AbortSignal
+  /** What was seen of the ring last. */
+  readonly view: () => RingView | undefined
+}
+
+/** What a scene can do and see. */
+export class Stage {
+  readonly #parts: StageParts
+
+  constructor(parts: StageParts) {
+    this.#parts = parts
+  }
+
+  /** The fleet as it is without the scene. */
+  get machines(): readonly Machine[] {
+    return this.#parts.testbed.machines
+  }
+
+  get spare(): Machine | undefined {
+    return this.#parts.testbed.spare
+  }
+
+  get lifecycle(): Lifecycle {
+    return this.#parts.testbed.lifecycle
+  }
+
+  /** Repairs that the rotation function has counted, as its metric. */
+  get driftRepaired(): number {
+    const { aws, ring } = this.#parts.testbed
+    const texts = aws.history.logs.filter(({ functionName }) => functionName === ring.functionName)
+    const counts = texts.flatMap(({ text }) => [...text.matchAll(/"DriftRepaired":(\d+)/g)])
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  /** Generation that the secret holds. */
+  get generation(): number {
+    return this.#parts.view()?.committed ?? 0
+  }
+
+  say(line: string): void {
+    this.#parts.progress.say(`scene: ${line}`)
+  }
+
+  stand({ id }: Machine, standing: Standing): void {
+    this.#parts.clients.stand(id, standing)
+  }
+
+  /** What was lost for this reason, as was to be expected. */
+  expected(reason: string): { readonly lost: number; readonly failed: number } {
+    return this.#parts.clients.tally.expected[reason] ?? { lost: 0, failed: 0 }
+  }
+
+  /** The ring has advanced at least once, every machine has confirmed, and nothing is on its way. */
+  async calm(): Promise<void> {
+    const isCalm = ({ committed, confirmed, delivering }: RingView) =>
+      committed > 1 && confirmed >= committed && !delivering
+    await this.until('the ring has advanced and rests', () => {
+      const view = this.#parts.view()
+      return view !== undefined && isCalm(view)
+    })
+  }
+
+  /** So many generations more, of which every machine has confirmed the last. */
+  async generations(count: number): Promise<void> {
+    const wanted = this.generation + count
+    await this.until(
+      `generation ${wanted} is confirmed`,
+      () => (this.#parts.view()?.confirmed ?? 0) >= wanted,
+    )
+  }
+
+  /** Clients have come back with tickets to this machine, in both TLS versions, since now. */
+  async visited(machine: Machine): Promise<void> {
+    const before = this.#visits(machine)
+    await this.until(`clients come back to ${machine.id}`, () => this.#visits(machine) >= before + 2)
+  }
+
+  /** What the machine's runs have said, by command or by association, since then (ms). */
+  heard({ id }: Machine, since = 0): readonly ResultLine[] {
+    const { commands, associations } = this.#parts.testbed.aws.history
+    const runs = [...commands.flatMap(({ invocations }) => invocations), ...associations]
+    return runs
+      .filter(({ instance, startedAt }) => instance === id && (startedAt ?? 0) >= since)
+      .flatMap(({ stdout }) => resultLineOf(stdout) ?? [])
+  }
+
+  /** From now on Secrets Manager does not answer these machines. */
+  cutOff(machines: readonly Machine[]): void {
+    const always = { times: Number.POSITIVE_INFINITY, when: 'before', effect: 'fail' } as const
+    for (const { id } of machines)
+      this.#parts.testbed.aws.faults.add({ principal: id, operation: 'GetSecretValue', ...always })
+  }
+
+  /** It answers all again. */
+  reconnect(): void {
+    this.#parts.testbed.aws.faults.clear()
+  }
+
+  async until(what: string, isSo: () => boolean): Promise<void> {
+    const deadline = Date.now() + PATIENCE
+    while (!isSo()) {
+      this.#parts.signal.throwIfAborted()
+      if (Date.now() > deadline)
+        throw new RehearsalError(`after ${PATIENCE / 1000} s it is still not so that ${what}`)
+      await pause(LOOK_EVERY)
+    }
+  }
+
+  #visits({ id }: Machine): number {
+    const to = Object.entries(this.#parts.clients.tally.pairs).filter(([pair]) => pair.split(' ')[1] === id)
+    return to.reduce((sum, [, times]) => sum + times, 0)
+  }
+}
