@@ -13,7 +13,7 @@ const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts'
  */
 const LONG = {
   programs: [
-    'test/agent/{boot,by-hand,causes,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded}.test.ts',
+    'test/agent/{boot,by-hand,causes,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded,launch}.test.ts',
     'test/agent/local-ring.test.ts',
     'test/agent/{envoy,install-refusals,interruptions,kinds,kinds-wrong,layouts,next-start,nginx-care,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
@@ -23,7 +23,7 @@ const LONG = {
   ],
   modules: [
     'test/handlers/{at-once,crashes}.test.ts',
-    'test/infra/{app/nag,app/own-app,fleet/bundle,packages/packages}.test.ts',
+    'test/infra/{app/nag,app/own-app,fleet/bundle,packages/packages,ring/launch-hook}.test.ts',
     'test/local/{adopt-first,exposure,iam,rehearsal-faults,rehearsal-kinds,scenes,staple-iam,synthesis-inputs}.test.ts',
     'test/local/aws/{rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',

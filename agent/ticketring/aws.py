@@ -16,10 +16,12 @@ from .http import Address, NoAnswer, ask, proxy_for
 from .result import Failure
 
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Callable, Mapping
 
     from .http import Answer
     from .settings import Settings
+
+    Reader = Callable[[bytes], dict[str, object]]
 
 LARGEST_ANSWER = 1_048_576
 _TRIES = 3
@@ -104,21 +106,22 @@ class Metadata:
         self._token: dict[str, str] = {}
 
     def region(self) -> str:
-        return self._get("meta-data/placement/region")
+        return self.get("meta-data/placement/region")
 
     def role(self) -> str:
         """Its name. Raises NoRole where the service is not there or names none."""
-        return self._get("meta-data/iam/security-credentials/").split("\n")[0]
+        return self.get("meta-data/iam/security-credentials/").split("\n")[0]
 
     def credentials(self, role: str) -> Credentials:
-        found = flat(self._get(f"meta-data/iam/security-credentials/{role}").encode())
+        found = flat(self.get(f"meta-data/iam/security-credentials/{role}").encode())
         key, secret, token = (found.get(name) for name in ("AccessKeyId", "SecretAccessKey", "Token"))
         if isinstance(key, str) and isinstance(secret, str) and isinstance(token, str) and key and secret:
             return Credentials(key, secret, token, f"the instance role {role}")
         # A role that cannot be assumed yet is answered with 200 as well.
         raise Failure("no-credentials", f"the instance metadata gave none for {role}: {found.get('Code', 'unreadable')}")
 
-    def _get(self, path: str) -> str:
+    def get(self, path: str) -> str:
+        """Raises NoRole where there is none."""
         if not self._token:
             token = self._ask("PUT", "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
             self._token = {"X-aws-ec2-metadata-token": token}
@@ -175,8 +178,12 @@ def read_shared_file(environment: Mapping[str, str]) -> Credentials | None:
 
 
 def endpoint_of(service: str, region: str, settings: Settings, environment: Mapping[str, str]) -> str:
-    """As the SDKs do: an address for the one service goes before that for all; the setting goes before either."""
-    variable = "AWS_ENDPOINT_URL_" + {"secretsmanager": "SECRETS_MANAGER", "ssm": "SSM"}[service]
+    """As the SDKs do: an address for the one service goes before that for all; the setting goes before either.
+
+    service: in the words of that variable, in lower case.
+    """
+    variable = f"AWS_ENDPOINT_URL_{service.upper()}"
+    service = service.replace("_", "")
     setting = f"ENDPOINT_{service.upper()}"
     told = [(setting, settings.get(setting)), *((name, environment.get(name, "")) for name in (variable, "AWS_ENDPOINT_URL"))]
     for name, address in told:
@@ -224,33 +231,35 @@ class Aws:
 
     def call(self, service: str, target: str, request: Mapping[str, object]) -> dict[str, object]:
         """What AWS answers. Raises Failure, or Refused."""
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
+        return self.post(service, target.rpartition(".")[2], headers, json.dumps(request).encode(), flat)
+
+    def post(self, service: str, action: str, plain: Mapping[str, str], body: bytes, read: Reader) -> dict[str, object]:
+        """As `call`, in the protocol of these headers; `read` makes of an answer what JSON 1.1 would have, or nothing."""
         endpoint = endpoint_of(service, self.region, self._settings, self._environment)
         for attempt in range(1, _TRIES + 1):
             try:
-                return self._try(service, endpoint, target, json.dumps(request).encode())
+                return self._try(service, endpoint, plain, body, read)
             except NoAnswer as none:
                 if attempt == _TRIES or self._deadline.passed() or none.code == "config-invalid":
-                    action = target.rpartition(".")[2]
                     raise Failure(none.code, f"wanted {action} from {endpoint}, got {none.words}") from None
             self._deadline.pause(attempt)
         raise AssertionError
 
-    def _try(self, service: str, endpoint: str, target: str, body: bytes) -> dict[str, object]:
+    def _try(self, service: str, endpoint: str, plain: Mapping[str, str], body: bytes, read: Reader) -> dict[str, object]:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        plain = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
-        headers = sign(self._who, self.region, service, Address(endpoint).netloc, plain, body, stamp)
+        headers = sign(self._who, self.region, service.replace("_", ""), Address(endpoint).netloc, plain, body, stamp)
         proxy = proxy_for(endpoint, self._environment)
         answer = ask("POST", f"{endpoint}/", headers, body, proxy, Deadline(10, self._deadline))
+        found = read(answer.body)
         if answer.status != 200:
-            raise self._refusal(answer, endpoint)
-        found = flat(answer.body)
+            raise self._refusal(answer, found)
         if not found:
-            raise NoAnswer("endpoint-unreachable", "an answer that is no JSON object")
+            raise NoAnswer("endpoint-unreachable", "an answer that is none")
         return found
 
-    def _refusal(self, answer: Answer, endpoint: str) -> Exception:
+    def _refusal(self, answer: Answer, found: dict[str, object]) -> Exception:
         """NoAnswer for what passes with time."""
-        found = flat(answer.body)
         kind = str(found.get("__type", "")).rpartition("#")[2]
         message = str(found.get("message", found.get("Message", "")))
         words = f"{answer.status} {kind}: {message}"

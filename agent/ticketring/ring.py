@@ -34,6 +34,7 @@ HELP = """Of a ring:
   SECRET              name or ARN
   TICKET_LIFETIME     at most, in seconds
   STALE_AFTER         seconds without Secrets Manager that fail a pull (172800)
+  LAUNCH_GROUPS       Auto Scaling groups whose hook ticketring-NAME waits for a proved ring
   ALLOW_DISK          yes: keys may be on a disk
   MIXED_CLIENT_AUTHENTICATION
                       checked: tickets of open listeners are tried at guarded ones
@@ -44,7 +45,7 @@ KINDS: Sequence[Type[KeyServer]] = tuple(kinds_that("KEYS"))
 class RingRun(Run["KeyServer"]):
     mendable = ("verify-wrong-key",)
     boot_wait = "60"
-    _lineage, _generation, _seen, _loaded, _drifted = "", 0, "", False, 0
+    _lineage, _generation, _seen, _loaded, _drifted, _launch = "", 0, "", False, 0, ""
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
         super().__init__(KINDS, request, settings, environment, deadline)
@@ -64,12 +65,20 @@ class RingRun(Run["KeyServer"]):
             more["afterLocalRing"] = True
         if self._drifted:
             more["drifted"] = self._drifted
+        if self._launch:
+            more["launch"] = self._launch
         return {**told, **super().fields(), "encryptsWith": self._seen, **more}
 
     def run(self) -> None:
         self._secret = self._settings.text("SECRET", r"[A-Za-z0-9_./:=@+-]+", "a secret's name or ARN")
         self._lifetime = self._settings.seconds("TICKET_LIFETIME")
         super().run()
+        if self._verified and self._settings.get("LAUNCH_GROUPS"):
+            # Loaded where it is needed: each run takes time of a processor that has other work.
+            from .launch import complete_launch
+
+            hook = f"ticketring-{self._request.name}"
+            self._launch = complete_launch(hook, self._settings, self._environment, self._deadline, self._directory)
 
     def _apply(self) -> None:
         state = read_state(self._directory)
@@ -174,7 +183,7 @@ class RingRun(Run["KeyServer"]):
         # The stage is named because the policy permits only what AWSCURRENT names.
         request = {"SecretId": self._secret, "VersionStage": "AWSCURRENT"}
         try:
-            value = aws.call("secretsmanager", "secretsmanager.GetSecretValue", request).get("SecretString")
+            value = aws.call("secrets_manager", "secretsmanager.GetSecretValue", request).get("SecretString")
         except Refused as refused:
             gone = refused.kind == "InvalidRequestException" and "delet" in refused.message
             code = "secret-missing" if gone or refused.kind == "ResourceNotFoundException" else "endpoint-unreachable"

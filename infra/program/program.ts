@@ -59,7 +59,7 @@ export type Capability = 'ring' | 'staples'
 
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
-  ring: ['ring', 'keys', 'state', 'local', 'tickets', 'tmpfs', 'revocation', 'bypass', 'refused'],
+  ring: ['ring', 'keys', 'state', 'local', 'launch', 'tickets', 'tmpfs', 'revocation', 'bypass', 'refused'],
   staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'entry', 'ocsp'],
 }
 

@@ -29,6 +29,12 @@ const EXISTING = {
 export type ExistingRing = Values<typeof EXISTING>
 
 const names = list(text(/./, 'names of IAM roles'), { least: 1, most: 20, of: 'names in fleetRoles' })
+/** Words of a machine's settings, of signs that mean nothing in a policy's pattern and in a form but + alone. */
+const groups = list(
+  text(/^[\w./=@+-]{1,255}$/, 'names of Auto Scaling groups, of letters, digits and _ . / = @ + -'),
+  { least: 1, most: 10, of: 'names of Auto Scaling groups' },
+  { text: (all) => all.join(' ') },
+)
 /** One name, or several. */
 const oneOrMore: Kind<readonly string[]> = {
   read: (value, place, earlier) => names.read(typeof value === 'string' ? [value] : value, place, earlier),
@@ -50,6 +56,10 @@ export const RING = {
   fleetRoles: setting(fleetRoles, { says: 'names of the roles that may read the ring', normal: [] }),
   sharedRole: optional(oneOrMore, {
     says: 'the roles among them that may read other rings too, named by each of those rings: a role joins the trust groups that it reads',
+  }),
+  launchGroups: optional(groups, {
+    says: 'Auto Scaling groups of the machines, whose [launch hook](autoscaling.md) each completes once it has proved the ring',
+    machine: 'LAUNCH_GROUPS',
   }),
   existing: optional(object(EXISTING), {
     says: '`secretArn` and `keyArn` that [an earlier stack left](runbook.md#after-deleting-the-stack): used with the ring in them',

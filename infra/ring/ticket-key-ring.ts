@@ -1,4 +1,5 @@
 import { Annotations, type Duration } from 'aws-cdk-lib'
+import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling'
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
@@ -15,6 +16,7 @@ import { type KeyServers, namedIn } from '../servers/servers.ts'
 import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
 import { type ExistingRing, parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
+import { grantCompletion, launchHookOf } from './launch-hook.ts'
 import { createRingStatusFunction, createRotationFunction } from './rotation-function.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './schedules.ts'
 import { RingSecret } from './secret.ts'
@@ -75,6 +77,12 @@ export interface TicketKeyRingProps {
    * @default - every 30 minutes, at the usual endpoint of their Region
    */
   readonly delivery?: DeliveryProps
+  /**
+   * Names of the machines' Auto Scaling groups: a machine completes the launch hook there, {@link TicketKeyRing.launchHook},
+   * once it has proved the ring.
+   * @default - no machine completes a hook
+   */
+  readonly launchGroups?: readonly string[]
   /**
    * `checked` lets open and guarded listeners share the ring, and has each machine try their tickets.
    * @default 'refused'
@@ -153,9 +161,23 @@ export class TicketKeyRing extends Construct {
     })
   }
 
-  /** Lets the role of a fleet's machines read the ring that AWSCURRENT names, and nothing older or staged. */
+  /**
+   * Lets the role of a fleet's machines read the ring that AWSCURRENT names, and nothing older or staged; and complete the
+   * hooks of `launchGroups`.
+   */
   grantRead(fleetRole: IGrantable): Grant {
-    return this.#secret.grantRead(fleetRole)
+    const read = this.#secret.grantRead(fleetRole)
+    const { launchGroups } = this.#ring
+    return launchGroups === undefined ? read : read.combine(grantCompletion(this, fleetRole, launchGroups))
+  }
+
+  /**
+   * What keeps a machine of `launchGroups` from clients until it has proved the ring: for `lifecycleHookSpecificationList`
+   * of each group, so that it is there before the group's first machine.
+   * @throws TicketringError `configuration-invalid` where no group is named: no machine would complete it.
+   */
+  launchHook(): CfnAutoScalingGroup.LifecycleHookSpecificationProperty {
+    return launchHookOf(this.#ring)
   }
 
   /** Seconds since the present key began to encrypt. */

@@ -3,7 +3,7 @@ import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evide
 import { causeOf, otherScript, type Serving, servingOf } from '../fleet/result-line.ts'
 import { later } from '../kernel/time.ts'
 import type { OldProcess, RingFacts } from './delivery-record.ts'
-import { parseResultLine, type ResultLine } from './result-line.ts'
+import { type Launch, parseResultLine, type ResultLine } from './result-line.ts'
 
 /** What a result line has to say for an instance to count. */
 export interface Expectation extends Pick<RingFacts, 'lineage' | 'generation' | 'encryptsWith'> {
@@ -27,6 +27,7 @@ export type Verdict =
       readonly afterLocalRing?: true
       /** How often it had drifted and was put right. */
       readonly drifted?: number
+      readonly launch?: Launch
       readonly oldProcess?: OldProcess
       readonly since?: Date
     } & Serving)
@@ -53,6 +54,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, invocation: Invocation
     ...(line.lifetime === undefined ? {} : { lifetime: line.lifetime }),
     ...(line.afterLocalRing ? { afterLocalRing: true } : {}),
     ...(line.drifted === undefined ? {} : { drifted: line.drifted }),
+    ...(line.launch === undefined ? {} : { launch: line.launch }),
     ...oldProcessOf(line, invocation),
     ...(since === undefined ? {} : { since }),
     ...servingOf(line),

@@ -92,8 +92,8 @@ function audit(
   for (const [instance, verdict] of evidence) {
     if (!verdict.confirmed) continue
     const isNews = holders === undefined ? first || missing.has(instance) : !holders.has(instance)
-    if (!isNews && !verdict.changed) continue
-    const { generation, encryptsWith, serverVersion, afterLocalRing, drifted } = verdict
+    if (!isNews && !verdict.changed && verdict.launch === undefined) continue
+    const { generation, encryptsWith, serverVersion, afterLocalRing, drifted, launch } = verdict
     const { lineage } = delivery
     const since = (verdict.since ?? clock.now()).toISOString()
     const runs = serverVersion === undefined ? {} : { serverVersion }
@@ -108,6 +108,7 @@ function audit(
       ...runs,
       ...after,
       ...(drifted === undefined ? {} : { drifted }),
+      ...(launch === undefined ? {} : { launch }),
     })
   }
 }

@@ -1,6 +1,7 @@
 import type { FleetEvent } from '../fleet/ports.ts'
 import type { Address } from '../fleet/rollout.ts'
 import type { Labels, REVOKING, Removable } from './labels.ts'
+import type { Launch } from './result-line.ts'
 
 /** The secret's versions and labels, read. */
 export interface RingVersions {
@@ -70,6 +71,8 @@ export type RingEvent =
       readonly afterLocalRing?: true
       /** How often it had drifted and was put right. */
       readonly drifted?: number
+      /** What became of its launch hook, where it had one to complete. */
+      readonly launch?: Launch
     }
   | { readonly kind: 'measured'; readonly metrics: Metrics }
 

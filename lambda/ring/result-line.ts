@@ -25,6 +25,10 @@ export const INSTANCE_ERRORS = [
 ] as const
 export type InstanceError = (typeof INSTANCE_ERRORS)[number]
 
+/** `none`: no hook waited for the instance. */
+export const LAUNCHES = ['completed', 'none', 'failed'] as const
+export type Launch = (typeof LAUNCHES)[number]
+
 /** The one line that a run for a ring prints on standard output. */
 export interface ResultLine extends ScriptOutput, Failed<InstanceError> {
   readonly ring: string
@@ -43,6 +47,8 @@ export interface ResultLine extends ScriptOutput, Failed<InstanceError> {
   readonly afterLocalRing?: boolean
   /** How often it was put right where it had been changed meanwhile, this run included, since a command told last. */
   readonly drifted?: number
+  /** What became of its launch hook in its Auto Scaling group, where it had one to complete. */
+  readonly launch?: Launch
   /** How many processes of its server hold keys that the ring no longer has, where it shows them. */
   readonly oldProcesses?: number
   /** And since when the oldest of them has run, in seconds. */
@@ -58,6 +64,7 @@ const OWN = [
   'pulled',
   'afterLocalRing',
   'drifted',
+  'launch',
   'oldProcesses',
   'oldestSeconds',
 ] as const
@@ -79,6 +86,7 @@ export function parseResultLine(output: string): ResultLine {
       ...(fields.has('oldestSeconds') ? { oldestSeconds: fields.integer('oldestSeconds', 0) } : {}),
       ...(fields.has('afterLocalRing') ? { afterLocalRing: fields.boolean('afterLocalRing') } : {}),
       ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
+      ...(fields.has('launch') ? { launch: fields.oneOf('launch', LAUNCHES) } : {}),
     }),
   })
 }

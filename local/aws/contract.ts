@@ -156,7 +156,25 @@ export interface Machine {
    */
   readonly hostManagementRole?: string
   readonly wrap?: (argv: readonly string[]) => readonly string[]
+  readonly group?: MachineGroup
 }
+
+/** A machine's Auto Scaling group. */
+export interface MachineGroup {
+  readonly name: string
+  /** Its launch lifecycle hooks: each keeps the machine until it is completed. */
+  readonly hooks: readonly string[]
+  /** Where the machine is on its way to: by default into service. */
+  readonly target?: LifecycleTarget
+}
+
+/** As the metadata service says it. */
+export type LifecycleTarget =
+  | 'InService'
+  | 'Warmed:Stopped'
+  | 'Warmed:Running'
+  | 'Warmed:Hibernated'
+  | 'Terminated'
 
 export interface Instance {
   readonly id: string
@@ -171,6 +189,12 @@ export interface Instance {
   /** ConnectionLost: it stays in the roll call, commands wait for it until they expire. */
   lose(): void
   restore(): void
+  /** Its state in its Auto Scaling group; none for a machine of no group. */
+  readonly lifecycle: string | undefined
+  /** Its group brings it elsewhere, such as out of the warm pool: its hooks wait again. */
+  bringTo(target: LifecycleTarget): void
+  /** What its hooks wait for has not come in time: they end by their default. */
+  hooksTimeOut(result: 'CONTINUE' | 'ABANDON'): void
   /** Replaces its tags. */
   retag(tags: Readonly<Record<string, string>>): void
   /** It goes down and comes up again at once: documents under way are killed, and run again. */

@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from './agent.ts'
-import type { Instance, Machine } from './contract.ts'
+import type { Instance, LifecycleTarget, Machine } from './contract.ts'
+import { Lifecycle } from './lifecycle.ts'
 
 export type Delivery = 'delivered' | 'expired' | 'gone'
 
@@ -29,6 +30,8 @@ export class ManagedNode implements Instance {
   readonly environment: Readonly<Record<string, string>>
   readonly credentials: Instance['credentials']
   readonly agent: NodeAgent
+  /** Its way through its Auto Scaling group. */
+  readonly group: Lifecycle | undefined
   readonly registeredAt = Date.now()
   state: 'online' | 'lost' | 'gone' = 'online'
   readonly #region: string
@@ -47,6 +50,7 @@ export class ManagedNode implements Instance {
     this.#region = region
     this.#session = session
     this.agent = agent ?? new Agent(machine, () => ({ ...environment, ...this.#agentVariables() }))
+    this.group = machine.group && new Lifecycle(machine.group, () => this.leave())
     this.#changes.setMaxListeners(0)
   }
 
@@ -82,6 +86,18 @@ export class ManagedNode implements Instance {
 
   restore(): void {
     this.#become('online')
+  }
+
+  get lifecycle(): string | undefined {
+    return this.group?.state
+  }
+
+  bringTo(target: LifecycleTarget): void {
+    this.group?.bringTo(target)
+  }
+
+  hooksTimeOut(result: 'CONTINUE' | 'ABANDON'): void {
+    this.group?.timeOut(result)
   }
 
   reboot(): void {

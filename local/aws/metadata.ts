@@ -6,8 +6,9 @@ const PATH = /^\/imds\/([^/]+)(\/latest\/.*)$/
 const MAX_TTL = 21_600
 
 interface Server {
-  readonly id: string
-  readonly role: string
+  readonly machine: { readonly id: string; readonly role: string }
+  /** Where it belongs to an Auto Scaling group. */
+  readonly group: { readonly target: string } | undefined
 }
 
 /** IMDSv2, one service per instance under `/imds/<instance id>`; a session token is demanded. */
@@ -45,7 +46,7 @@ export class Metadata {
     return { ...text(token), headers: { 'x-aws-ec2-metadata-token-ttl-seconds': String(ttl) } }
   }
 
-  #read({ id, role }: Server, path: string): HttpAnswer {
+  #read({ machine: { id, role }, group }: Server, path: string): HttpAnswer {
     const { region, id: accountId } = this.#account
     switch (path) {
       case '/latest/meta-data/instance-id':
@@ -62,6 +63,8 @@ export class Metadata {
         return text(JSON.stringify(this.#roleCredentials(id, role), undefined, 2))
       case '/latest/dynamic/instance-identity/document':
         return text(JSON.stringify({ accountId, region, instanceId: id, availabilityZone: `${region}a` }))
+      case '/latest/meta-data/autoscaling/target-lifecycle-state':
+        return group === undefined ? status(404) : text(group.target)
       default:
         return status(404)
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Account } from './account.ts'
 import { Authorisation } from './authorisation.ts'
+import { AutoScaling } from './auto-scaling.ts'
 import { Background } from './background-work.ts'
 import { CallBook } from './caller.ts'
 import type { LoopbackOptions } from './contract.ts'
@@ -11,6 +12,7 @@ import { Functions } from './functions.ts'
 import { Metadata } from './metadata.ts'
 import { ParameterStore } from './parameter-store.ts'
 import { PolicyBook } from './policies.ts'
+import { queryOperations } from './query-api.ts'
 import { Rotator } from './rotation.ts'
 import { SecretStore } from './secret-store.ts'
 import { SecretsManager } from './secrets-manager.ts'
@@ -88,6 +90,7 @@ export function front(base: Foundation, { functions, fleet, secretsManager, ...o
       { name: 'secretsmanager', target: 'secretsmanager', operations: secretsManager.operations },
       { name: 'ssm', target: 'AmazonSSM', operations: systemsManager },
     ],
-    metadata: new Metadata(account, credentials, (id) => fleet.find(id)?.machine),
+    queries: queryOperations(account, new AutoScaling(account, fleet)),
+    metadata: new Metadata(account, credentials, (id) => fleet.find(id)),
   })
 }

@@ -10,9 +10,16 @@ import { DroppedConnection, type FaultPlan, strike } from './faults.ts'
 import type { Functions } from './functions.ts'
 import { type HttpAnswer, invokedFunction, invokeFunction, listFunctions, listingOf } from './lambda-api.ts'
 import type { Metadata } from './metadata.ts'
+import {
+  findQuery,
+  isQuery,
+  parseQuery,
+  type QueryOperations,
+  queryAnswer,
+  queryRefusal,
+} from './query-api.ts'
 import { isKnownError, misfits } from './sdk-schema.ts'
 import { verifySignature, type WireRequest } from './signature.ts'
-import { answerOfSts, askedOfSts } from './sts-api.ts'
 
 /** A service of the JSON 1.1 protocol: told by the prefix of X-Amz-Target. */
 export interface JsonService {
@@ -27,6 +34,7 @@ export interface WireParts {
   readonly calls: CallBook
   readonly faults: FaultPlan
   readonly services: readonly JsonService[]
+  readonly queries: QueryOperations
   readonly functions: Functions
   readonly metadata: Metadata
   readonly log: (line: string) => void
@@ -82,7 +90,7 @@ export class Wire {
       if (error instanceof DroppedConnection) throw error
       if (!(error instanceof AwsError))
         this.#parts.log(`loopback: ${(error as Error).stack ?? String(error)}`)
-      return refusal(error)
+      return isQuery(request) ? queryRefusal(error, this.#parts.account) : refusal(error)
     }
   }
 
@@ -118,11 +126,7 @@ export class Wire {
       const run: Route['run'] = (caller) => listFunctions(this.#parts.functions, query, caller)
       return { service: 'lambda', operation: 'ListFunctions', run }
     }
-    const action = askedOfSts(request)
-    if (action !== undefined) {
-      const run: Route['run'] = async ({ principal }) => answerOfSts(action, principal, this.#parts.account)
-      return { service: 'sts', operation: action, run }
-    }
+    if (isQuery(request)) return this.#routeQuery(request)
     const [target, name = ''] = (request.headers['x-amz-target'] ?? '').split('.')
     const service = this.#parts.services.find((one) => one.target === target)
     const operation = service?.operations[name]
@@ -139,6 +143,16 @@ export class Wire {
       return { status: 200, headers: { 'content-type': 'application/x-amz-json-1.1' }, body }
     }
     return { service: service.name, operation: name, run }
+  }
+
+  /** @throws AwsError `InvalidAction`. */
+  #routeQuery(request: WireRequest): Route {
+    const { queries, account } = this.#parts
+    const { action, version, input } = parseQuery(request)
+    const operation = findQuery(queries, action, version)
+    const run: Route['run'] = async (caller) =>
+      queryAnswer(action, operation, await operation.run(input, caller), account)
+    return { service: operation.service, operation: action, run }
   }
 }
 

@@ -14,6 +14,7 @@ export interface ExampleRing {
   readonly endpoints?: Json
   readonly program?: string
   readonly fleetRoles?: readonly string[]
+  readonly launchGroups?: readonly unknown[]
 }
 
 /** The kinds of server that this example and cdk.json's name. */

@@ -24,6 +24,10 @@ describe("cdk-nag's AwsSolutions rules and CDK's own validation", { timeout: 120
     ['the example', readContext().ticketring],
     ['a ring that a schedule turns', withRing('schedule')],
     ['a ring that Secrets Manager turns', withRing('secrets-manager')],
+    [
+      'a ring whose machines complete launch hooks',
+      { rings: [exampleRing({ launchGroups: ['edge-a', 'edge/b'] })] },
+    ],
     ['a set', { stapling: [exampleSet()] }],
     ['a set in a VPC', { stapling: [exampleSet({ vpc: VPC })] }],
     [

@@ -101,6 +101,7 @@ describe('what a document carries', () => {
       paths(
         'bypass',
         'keys',
+        'launch',
         'local',
         'refused',
         'revocation',

@@ -158,6 +158,23 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
     expect(Commands).toEqual([expect.objectContaining({ Status: 'Cancelled', CompletedCount: 1 })])
   })
 
+  test('completes the launch hook of a machine, once', async () => {
+    const node = joinMachine(aws, { id: machineId(3), group: { name: 'edge', hooks: ['warm', 'late'] } })
+    const complete = (hook: string, result: string) =>
+      cli(
+        ...['autoscaling', 'complete-lifecycle-action', '--auto-scaling-group-name', 'edge'],
+        ...['--instance-id', node.id, '--lifecycle-hook-name', hook, '--lifecycle-action-result', result],
+      )
+    expect(await complete('warm', 'CONTINUE')).toEqual({})
+    await expect(complete('warm', 'CONTINUE')).rejects.toThrow(
+      `(ValidationError) when calling the CompleteLifecycleAction operation: No active Lifecycle Action found with instance ID ${node.id}`,
+    )
+    expect(node.lifecycle).toBe('Pending:Wait')
+    await complete('late', 'ABANDON')
+    expect(node.lifecycle).toBe('Terminated')
+    await expect(complete('late', 'CONTINUE')).rejects.toThrow('ValidationError')
+  })
+
   test('lists versions of a secret', async () => {
     const { Versions } = await cli('secretsmanager', 'list-secret-version-ids', '--secret-id', 'rings/edge')
     expect(Versions).toContainEqual(
