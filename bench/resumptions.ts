@@ -130,7 +130,7 @@ async function comeAndGo(fleet: Fleet, { lifetime }: Durations, scope: Scope): P
   return clients
 }
 
-interface Course {
+interface RotationRun {
   readonly fleet: Fleet
   readonly durations: Durations
   readonly misses: boolean
@@ -140,7 +140,10 @@ interface Course {
 }
 
 /** @returns how many rotations there were: whole cycles, until there were tries enough. */
-async function rotateOften(way: Way, { fleet, durations, misses, enough, tried }: Course): Promise<number> {
+async function rotateOften(
+  way: Way,
+  { fleet, durations, misses, enough, tried }: RotationRun,
+): Promise<number> {
   const [away] = fleet.machines
   let outage: Outage
   for (let rotations = 1; ; rotations += 1) {

@@ -90,7 +90,7 @@ export interface TicketKeyRingProps {
   readonly mixedClientAuthentication?: 'refused' | 'checked'
   /**
    * Whom the alarms tell, and how long logs are kept.
-   * @default - the alarms tell no one, and logs are kept for a year
+   * @default - the alarms have no action, and logs are kept for a year
    */
   readonly operations?: Operations
 }

@@ -26,7 +26,7 @@ const SECRETS: Shelf = {
   context: 'SecretARN',
 }
 
-interface Kept {
+interface ChainAccess {
   readonly shelf: Shelf
   readonly arn: string
   readonly key: string | undefined
@@ -81,13 +81,13 @@ export function chainWildcards(scope: Construct, { chainPath }: Chains): Wildcar
   return { [arnOf(scope, 'ssm', `parameter${chainPath}/*`)]: reason }
 }
 
-function keptOf(scope: Construct, chain: ChainConfiguration, path: string | undefined): Kept {
+function keptOf(scope: Construct, chain: ChainConfiguration, path: string | undefined): ChainAccess {
   if ('secret' in chain) return { shelf: SECRETS, arn: chain.secret, key: chain.key }
   const name = path === undefined ? chain.parameter.replace(/^(?!\/)/, '/') : `${path}/*`
   return { shelf: PARAMETERS, arn: arnOf(scope, 'ssm', `parameter${name}`), key: chain.key }
 }
 
-function arnsOf(kept: readonly Kept[]): string[] {
+function arnsOf(kept: readonly ChainAccess[]): string[] {
   return distinct(kept.map(({ arn }) => arn))
 }
 

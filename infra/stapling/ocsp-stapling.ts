@@ -128,7 +128,7 @@ export interface OcspStaplingProps {
   readonly delivery?: DeliveryProps
   /**
    * Whom the alarms tell, and how long logs are kept.
-   * @default - the alarms tell no one, and logs are kept for a year
+   * @default - the alarms have no action, and logs are kept for a year
    */
   readonly operations?: Operations
 }

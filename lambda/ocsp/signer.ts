@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 
-import { type Certificate, type KeyUsage, OCSP_SIGNING, parseCertificate } from './certificate.ts'
+import { type Certificate, parseCertificate } from './certificate.ts'
+import { type KeyUsage, OCSP_SIGNING } from './certificate-uses.ts'
 import { describeName, sameName } from './name.ts'
 import type { BasicResponse, ResponderId } from './response.ts'
 import { verifySignature } from './signature.ts'

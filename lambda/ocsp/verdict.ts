@@ -54,7 +54,7 @@ export interface Verdict {
   readonly producedAt?: Date
   readonly signer?: Signer
   readonly revoked?: { readonly at: Date; readonly reason?: string }
-  /** What the responder said of the exchange; a schedule tells a passing error by it (S3). */
+  /** What the responder said of the exchange; a schedule tells a transient error by it (S3). */
   readonly responderStatus?: ResponderStatus
   /** Certificates sent along that OpenSSL cannot read, if there are any. */
   readonly unreadableCertificates?: number

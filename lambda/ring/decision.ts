@@ -6,7 +6,7 @@ import { converge } from './delivery-decision.ts'
 import { ageOf, askGate, type Gate } from './gate.ts'
 import { stagedRevoke } from './labels.ts'
 import type { Decision, Intent, Known, Situation } from './situation.ts'
-import { abandonedPending, revokedLeftover, tidy } from './stale-labels.ts'
+import { abandonedPending, labelOnRevoked, staleLabel } from './stale-labels.ts'
 import { decideUnborn } from './uninitialised.ts'
 
 /**
@@ -21,13 +21,13 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
     revokeOnDemand(known, intent) ??
     duplicateRotation(known, intent) ??
     stagedRevocation(known) ??
-    revokedLeftover(known) ??
+    labelOnRevoked(known) ??
     movedBack(known, configuration) ??
     abandonedPending(known) ??
     lastChance(known, intent, configuration) ??
     forcedAdvance(known, intent, configuration) ??
     converge(known, intent, configuration) ??
-    tidy(known, configuration) ??
+    staleLabel(known, configuration) ??
     dueRotation(known, intent, configuration) ??
     noteSize(known) ?? {
       action: 'rest',

@@ -53,8 +53,8 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
   const [{ labels, record, delivery, unread }, fleet] = await Promise.all([look(ports), callRoll(ports)])
   const carried = record === undefined ? {} : carriedTo(delivery, record)
   const pendingParent = await parentOfPending(ports, labels)
-  const isUnborn = delivery === undefined && unread === undefined
-  const lost = isUnborn ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
+  const isUninitialised = delivery === undefined && unread === undefined
+  const lost = isUninitialised ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
   return {
     now: ports.clock.now(),
     labels,

@@ -11,7 +11,7 @@ import type { Decision, Intent, Situation } from './situation.ts'
 
 /** After a label was to be taken off: whether it was there. */
 export type Unlabelled = Situation & { readonly taken: boolean }
-interface Lost {
+interface CommitLost {
   readonly lost: true
 }
 
@@ -21,7 +21,7 @@ export async function perform(
   { situation, intent }: { readonly situation: Situation; readonly intent: Intent },
   decision: Exclude<Decision, { action: 'hold' | 'rest' }>,
   request: ActionRequest,
-): Promise<Situation | Stopped | Lost> {
+): Promise<Situation | Stopped | CommitLost> {
   switch (decision.action) {
     case 'genesis':
       return yielding(intent, () => commit(ports, situation, { origin: 'genesis' }))
@@ -44,7 +44,11 @@ export async function perform(
   }
 }
 
-async function revoke(ports: RotationPorts, situation: Situation, intent: Intent): Promise<Situation | Lost> {
+async function revoke(
+  ports: RotationPorts,
+  situation: Situation,
+  intent: Intent,
+): Promise<Situation | CommitLost> {
   try {
     return await commitRevoke(ports, situation, intent.action === 'revoke' ? intent.token : undefined)
   } catch (error) {

@@ -17,7 +17,7 @@ const LOST_PAUSE = 200
 const MOST_OVERTAKEN = 3
 
 /** How far an invocation has come. */
-interface Course {
+interface Progress {
   readonly situation: Situation
   readonly intent: Intent
   /** What an earlier try of the same client did, in words. */
@@ -38,54 +38,54 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
   if (onlyLooks(request)) return look(ports, request)
   requireRing(request, ports.configuration.ring)
   noteReason(ports, request)
-  let course = await begin(ports, intentOf(request))
+  let progress = await begin(ports, intentOf(request))
   for (let step = 0; step < MOST_STEPS; step++) {
-    const { situation, intent } = course
+    const { situation, intent } = progress
     const decision = decide({ ...situation, now: ports.clock.now() }, intent, ports.configuration)
     ports.eventLog.record({ kind: 'decided', ...decision, page: decision.action === 'hold' && decision.page })
-    const next = await goOn(ports, request, course, decision)
+    const next = await goOn(ports, request, progress, decision)
     if ('answer' in next) return next.answer
-    course = next
+    progress = next
   }
-  throw new RangeError(`no end after ${MOST_STEPS} steps: ${course.did.join('; ')}`)
+  throw new RangeError(`no end after ${MOST_STEPS} steps: ${progress.did.join('; ')}`)
 }
 
-async function begin(ports: RotationPorts, intent: Intent): Promise<Course> {
+async function begin(ports: RotationPorts, intent: Intent): Promise<Progress> {
   const before = { did: [], forced: false, acted: false, lost: 0, overtaken: 0 }
   return lookAgain(ports, { ...before, intent })
 }
 
 /** What is now, and whether what is wanted has happened: then it goes on with whatever is due. */
-async function lookAgain(ports: RotationPorts, course: Omit<Course, 'situation'>): Promise<Course> {
+async function lookAgain(ports: RotationPorts, progress: Omit<Progress, 'situation'>): Promise<Progress> {
   const situation = await observe(ports)
-  return { ...course, situation, acted: false, ...(await settle(ports, situation, course.intent)) }
+  return { ...progress, situation, acted: false, ...(await settle(ports, situation, progress.intent)) }
 }
 
 async function goOn(
   ports: RotationPorts,
   request: ActionRequest,
-  course: Course,
+  progress: Progress,
   decision: Decision,
-): Promise<Course | { readonly answer: Answer }> {
+): Promise<Progress | { readonly answer: Answer }> {
   if (decision.action === 'hold' || decision.action === 'rest') {
-    const now = await followed(ports, course)
-    return now ?? { answer: conclude(ports, request, course, decision) }
+    const now = await followed(ports, progress)
+    return now ?? { answer: conclude(ports, request, progress, decision) }
   }
-  const after = await perform(ports, course, decision, request)
-  const forced = course.forced || (decision.action === 'advance' && decision.forced)
-  if ('lost' in after) return retry(ports, { ...course, lost: course.lost + 1 })
+  const after = await perform(ports, progress, decision, request)
+  const forced = progress.forced || (decision.action === 'advance' && decision.forced)
+  if ('lost' in after) return retry(ports, { ...progress, lost: progress.lost + 1 })
   if ('stopped' in after) {
-    const situation = (await isStill(ports, course.situation)) ? course.situation : await observe(ports)
+    const situation = (await isStill(ports, progress.situation)) ? progress.situation : await observe(ports)
     const stopped = { action: 'rest', reason: after.stopped } as const
-    return { answer: conclude(ports, request, { ...course, situation, forced }, stopped) }
+    return { answer: conclude(ports, request, { ...progress, situation, forced }, stopped) }
   }
   return {
-    ...course,
+    ...progress,
     situation: after,
     forced,
     acted: !provesCurrent(decision, after),
-    did: [...course.did, `${decision.action}: ${decision.reason}`],
-    intent: intentAfter(course.intent, decision),
+    did: [...progress.did, `${decision.action}: ${decision.reason}`],
+    intent: intentAfter(progress.intent, decision),
   }
 }
 
@@ -95,33 +95,38 @@ function provesCurrent(decision: Decision, after: Situation | Unlabelled): boole
 }
 
 /** A function that has acted or waited looks at the labels again before it answers. @returns what it goes on with, if need be. */
-async function followed(ports: RotationPorts, course: Course): Promise<Course | undefined> {
-  if (!course.acted || course.overtaken >= MOST_OVERTAKEN) return undefined
-  if (await isStill(ports, course.situation)) return undefined
-  return lookAgain(ports, { ...course, overtaken: course.overtaken + 1 })
+async function followed(ports: RotationPorts, progress: Progress): Promise<Progress | undefined> {
+  if (!progress.acted || progress.overtaken >= MOST_OVERTAKEN) return undefined
+  if (await isStill(ports, progress.situation)) return undefined
+  return lookAgain(ports, { ...progress, overtaken: progress.overtaken + 1 })
 }
 
 async function isStill({ versions }: RotationPorts, { labels }: Situation): Promise<boolean> {
   return (await versions.labels()).current === labels.current
 }
 
-function conclude(ports: RotationPorts, request: ActionRequest, course: Course, decision: Decision): Answer {
-  const { situation, forced, did } = course
+function conclude(
+  ports: RotationPorts,
+  request: ActionRequest,
+  progress: Progress,
+  decision: Decision,
+): Answer {
+  const { situation, forced, did } = progress
   measure(ports, situation, decision, forced)
-  return answer(ports, request, situation, afterServed(course.served, decision), did)
+  return answer(ports, request, situation, afterServed(progress.served, decision), did)
 }
 
 /** A revoke repeats until its commit wins, each time against what is then. */
-async function retry(ports: RotationPorts, course: Course): Promise<Course> {
-  if (course.lost >= MOST_LOST) {
+async function retry(ports: RotationPorts, progress: Progress): Promise<Progress> {
+  if (progress.lost >= MOST_LOST) {
     throw new TicketringError('revoke-not-won', {
       wanted: 'AWSCURRENT to stay in place for one compare-and-set',
       came: `${MOST_LOST} tries that each found it moved`,
       fix: 'Stop what else writes this secret, then revoke again',
     })
   }
-  await ports.clock.sleep(LOST_PAUSE * course.lost)
-  return lookAgain(ports, course)
+  await ports.clock.sleep(LOST_PAUSE * progress.lost)
+  return lookAgain(ports, progress)
 }
 
 /** What was wanted has happened once the ring changed hands or was sent: from there on, whatever is due. */

@@ -4,14 +4,21 @@ import { messageOf, TicketringError } from '../kernel/errors.ts'
 import { promote } from './commit.ts'
 import { deliver } from './deliver.ts'
 import { carriedTo, type Delivery, undelivered } from './delivery-record.ts'
-import { askGate } from './gate.ts'
-import { type Labels, stagedRevoke } from './labels.ts'
 import { observe, type RotationPorts, readCurrent, readRecord, saveRecord } from './observation.ts'
 import type { StoredValue } from './ports.ts'
 import type { StepRequest } from './request.ts'
 import { parseRing, type Ring } from './ring.ts'
 import { isRevocation, type Situation } from './situation.ts'
 import { required, stageAs } from './stage.ts'
+import {
+  notEnabled,
+  refuseBesideRevoke,
+  refuseClosedGate,
+  refuseLost,
+  refuseOtherSecret,
+  refusePaused,
+  unknownToken,
+} from './step-refusals.ts'
 
 /**
  * One of the four steps that Secrets Manager calls: each may be retried and repeated at will.
@@ -137,51 +144,6 @@ async function readStaged(
   }
 }
 
-/** A caller of RotateSecret asks the gate first; Secrets Manager's own schedule cannot. */
-function refuseClosedGate(
-  { configuration }: RotationPorts,
-  situation: Situation & { delivery: Delivery },
-): void {
-  const gate = askGate({ ...situation, ...configuration, manual: true })
-  if (gate.open) return
-  throw new TicketringError('rotation-held', {
-    wanted: 'an open gate',
-    came: gate.reason,
-    fix: 'The reconcile tick takes the rotation up once the gate opens',
-  })
-}
-
-/** RotateSecret on a ring that waits to be adopted. */
-function refusePaused({ configuration }: RotationPorts): void {
-  if (configuration.start !== 'paused') return
-  throw new TicketringError('rotation-held', {
-    wanted: 'a ring in the secret',
-    came: 'none yet, and this ring starts paused',
-    fix: 'Write one into the secret (npm run adopt), or invoke the function with {"action":"rotate"}',
-  })
-}
-
-/** A revoke goes first: the next tick commits it. */
-function refuseBesideRevoke(labels: Labels): void {
-  const staged = stagedRevoke(labels)
-  if (staged === undefined) return
-  throw new TicketringError('rotation-held', {
-    wanted: 'no revoke under way',
-    came: `the revoke ${staged}, staged and not committed`,
-    fix: 'The next tick commits it; the rotation that follows starts from there',
-  })
-}
-
-/** A new lineage ends every session: it begins by a revoke, not by Secrets Manager's schedule. */
-function refuseLost({ labels, lost }: Situation): void {
-  if (lost === undefined) return
-  throw new TicketringError('rotation-held', {
-    wanted: 'a ring under AWSCURRENT',
-    came: `{} in version ${labels.current}, though generation ${lost.generation} was delivered`,
-    fix: 'Move AWSCURRENT back to the version that holds the ring, or revoke, which begins a new lineage',
-  })
-}
-
 /** Where another commit came first, a revoke perhaps, no label stays on keys that were in use before it. */
 async function refuseDead({ versions, commits }: RotationPorts, token: string, ring: Ring): Promise<void> {
   const { current } = await versions.labels()
@@ -192,25 +154,4 @@ async function refuseDead({ versions, commits }: RotationPorts, token: string, r
     came: `one derived from ${ring.parent}`,
     fix: 'AWSPENDING was taken off it; the next rotation starts afresh',
   })
-}
-
-function refuseOtherSecret({ configuration }: RotationPorts, { secret }: StepRequest): void {
-  if (secret === configuration.secret) return
-  throw new TicketringError('request-invalid', {
-    wanted: `a step for ${configuration.secret}`,
-    came: `one for ${secret.slice(0, 200)}`,
-    fix: "Set this function as the rotation function of its own ring's secret only",
-  })
-}
-
-function notEnabled(): TicketringError {
-  return new TicketringError('rotation-not-enabled', {
-    wanted: 'a secret with rotation on',
-    came: 'rotation off',
-    fix: 'Deploy the ring with the trigger "secrets-manager"',
-  })
-}
-
-function unknownToken(token: string, came: string): TicketringError {
-  return new TicketringError('token-unknown', { wanted: `AWSPENDING on ${token.slice(0, 64)}`, came })
 }

@@ -7,7 +7,7 @@ import { type Decision, isRevocation, type Known } from './situation.ts'
 const PENDING_LIFE = 30 * 60
 
 /** No label stays on what was revoked, converged or not, nor on the revocation's own way to its commit. */
-export function revokedLeftover({ labels, pendingParent }: Known): Decision | undefined {
+export function labelOnRevoked({ labels, pendingParent }: Known): Decision | undefined {
   const { current, previous, pending, revoking } = labels
   if (!isRevocation(current)) return undefined
   if (previous !== undefined) {
@@ -26,7 +26,7 @@ export function revokedLeftover({ labels, pendingParent }: Known): Decision | un
  * Erases what the labels still hold of the old ring, once no machine can need it. AWSPREVIOUS last: Secrets Manager moves it
  * with every commit, so that taking it off proves that there was no other since.
  */
-export function tidy({ labels }: Known, { trigger }: RotationConfiguration): Decision | undefined {
+export function staleLabel({ labels }: Known, { trigger }: RotationConfiguration): Decision | undefined {
   const { pending, previous, current } = labels
   if (pending === current && trigger === 'schedule')
     return { action: 'unlabel', label: 'AWSPENDING', version: pending, reason: 'the rotation is complete' }

@@ -18,7 +18,7 @@ const HANDS = 64
 /** What a run wants: everything that is due, or, of those named, also what is not. */
 export interface Wish {
   readonly forced: boolean
-  /** Past the guard against a landslide. */
+  /** Past the mass-withdrawal guard. */
   readonly releaseHeld: boolean
   readonly concerns: (kept: CertificateState) => boolean
 }

@@ -2,26 +2,11 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { type Account, arn, uuid } from './account.ts'
 import { AwsError } from './aws-error.ts'
 import type { CallBook } from './caller.ts'
-import type { DeployedFunction, Invocation, LoopbackOptions } from './contract.ts'
+import type { Invocation, LoopbackOptions } from './contract.ts'
 import { type CredentialStore, roleSession } from './credentials.ts'
+import { environmentOf, type FunctionDeployment } from './function-environment.ts'
 import { type Answer, FunctionProcess } from './function-process.ts'
 import type { FailedEvent, LogRecord } from './history.ts'
-
-/** A function as its template resource describes it. */
-export interface FunctionDeployment extends DeployedFunction {
-  /** Name of the execution role. */
-  readonly role: string
-  readonly taskRoot: string
-  readonly handler: string
-  /** Seconds. */
-  readonly timeout: number
-  /** Megabytes. */
-  readonly memory: number
-  readonly logGroup: string
-  readonly reservedConcurrency: number | undefined
-  /** How often a failed asynchronous event is tried again. */
-  readonly retryAttempts: number
-}
 
 export interface FunctionsParts {
   readonly account: Account
@@ -160,7 +145,7 @@ export class Functions {
   #start(deployment: FunctionDeployment): Environment {
     if (this.#closed) throw new AwsError('ServiceException', 'The loopback AWS is closed.', 500)
     const { name, role, taskRoot, handler } = deployment
-    const { account, credentials, wrap } = this.#parts
+    const { account, credentials, endpoint, wrap } = this.#parts
     const logStream = `[$LATEST]${uuid(account)}`
     const log = { name, logStream }
     const kill = () => environment.process.kill()
@@ -172,7 +157,7 @@ export class Functions {
       process: new FunctionProcess({
         taskRoot,
         handler,
-        environment: this.#variables(deployment, session),
+        environment: environmentOf(deployment, account, session, endpoint()),
         wrap: (argv) => wrap?.(argv, name) ?? argv,
         print: (stream, text) => {
           environment.printed += text
@@ -182,35 +167,6 @@ export class Functions {
     }
     this.#parts.background(this.#openLog(deployment, logStream, principal))
     return environment
-  }
-
-  /** What Lambda sets for every function, and what the template sets for this one. */
-  #variables(
-    { name, handler, memory, taskRoot, environment, logGroup }: FunctionDeployment,
-    session: { accessKeyId: string; secretAccessKey: string; sessionToken: string },
-  ): Record<string, string> {
-    const { region } = this.#parts.account
-    return {
-      ...environment,
-      AWS_REGION: region,
-      AWS_DEFAULT_REGION: region,
-      AWS_ACCESS_KEY_ID: session.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: session.secretAccessKey,
-      AWS_SESSION_TOKEN: session.sessionToken,
-      AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
-      AWS_LAMBDA_FUNCTION_NAME: name,
-      AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
-      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memory),
-      AWS_LAMBDA_LOG_GROUP_NAME: logGroup,
-      LAMBDA_TASK_ROOT: taskRoot,
-      _HANDLER: handler,
-      LANG: 'en_US.UTF-8',
-      TZ: ':UTC',
-      PATH: '/usr/local/bin:/usr/bin:/bin',
-      // No home, as in Lambda: the SDK must not find this machine's own profiles.
-      HOME: '/nonexistent',
-      AWS_ENDPOINT_URL: this.#parts.endpoint(),
-    }
   }
 
   #print({ name, logStream }: Log, stream: LogRecord['stream'], text: string): void {

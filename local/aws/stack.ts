@@ -1,5 +1,5 @@
 import { type CommandDocument, parseDocument } from './document.ts'
-import type { FunctionDeployment } from './functions.ts'
+import type { FunctionDeployment } from './function-environment.ts'
 import {
   readAssociation,
   readFunction,

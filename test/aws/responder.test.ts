@@ -176,12 +176,14 @@ describe('what goes wrong on the way', () => {
     const url = gone.url()
     await gone.close()
     await expect(responders().ask(get(url))).rejects.toEqual(refused('responder-unreachable'))
-    const nobody = responders({ resolve: named({}) })
-    await expect(nobody.ask(get('http://nobody.example/'))).rejects.toEqual(refused('responder-unresolved'))
+    const unresolved = responders({ resolve: named({}) })
+    await expect(unresolved.ask(get('http://absent.example/'))).rejects.toEqual(
+      refused('responder-unresolved'),
+    )
     const unknown = responders({
       resolve: async () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' })),
     })
-    await expect(unknown.ask(get('http://nobody.example/'))).rejects.toEqual(refused('responder-unresolved'))
+    await expect(unknown.ask(get('http://absent.example/'))).rejects.toEqual(refused('responder-unresolved'))
     const banner = createServer((socket) => socket.end('220 mail ready\r\n'))
     await new Promise<void>((resolve) => banner.listen(0, '127.0.0.1', resolve))
     closing.push(() => void banner.close())

@@ -175,9 +175,9 @@ function expected(run: Run): Revokes {
   const asked = processes.some(
     ({ name, outcome }) => name.includes('revoke') && outcome !== undefined && 'answer' in outcome,
   )
-  const isUnborn = currentOf(scenario.start) === undefined
+  const isUninitialised = currentOf(scenario.start) === undefined
   const stagedNow = [...world.secret.values.keys()].some((version) => isStagedRevoke(world, version))
-  return { most, owed: !had && !isUnborn && (asked || staged || stagedNow) }
+  return { most, owed: !had && !isUninitialised && (asked || staged || stagedNow) }
 }
 
 function isStagedRevoke(world: World, version: string): boolean {

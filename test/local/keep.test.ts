@@ -270,7 +270,7 @@ describe('a rehearsal that stays up', () => {
   it.each([
     [['rotate'], 'Two arguments are wanted'],
     [['rotate', '{action}'], 'The event is no JSON'],
-    [['nobody', '{}'], 'No function nobody in this rehearsal'],
+    [['absent', '{}'], 'No function absent in this rehearsal'],
   ])('refuses npm run invoke -- %j and says why', async (words, why) => {
     expect(await invoke(...words)).toMatchObject({
       code: 1,

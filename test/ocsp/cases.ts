@@ -318,7 +318,7 @@ export const CASES: readonly Case[] = [
   },
   {
     what: 'another name as responder',
-    spec: { responder: encodeExplicit(1, name('nobody')) },
+    spec: { responder: encodeExplicit(1, name('an absent CA')) },
     verdict: 'refused',
     broken: ['V6'],
   },

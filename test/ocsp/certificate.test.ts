@@ -5,7 +5,7 @@ import { contextTag, TAG } from '../../lambda/ocsp/der-element.ts'
 import { encode, encodeOid, encodeSequence } from '../../lambda/ocsp/der-writer.ts'
 import { describeName } from '../../lambda/ocsp/name.ts'
 import { decodePem, looksLikeDer, parseCertificates, readCertificates } from '../../lambda/ocsp/pem.ts'
-import { findIssuer, issuedByFirst, isWithinDates } from '../../lambda/ocsp/subject.ts'
+import { findIssuer, issuedByFirst, isWithinDates, objectionToIssuer } from '../../lambda/ocsp/subject.ts'
 import { certify, DIGITAL_SIGNATURE, extension, integer, NO_CHECK, NULL, purposes } from './forge.ts'
 import { pem } from './openssl.ts'
 
@@ -128,6 +128,17 @@ describe('the issuer', () => {
     const noAuthority = certify(NOW, { subject: 'no authority', extensions: [] })
     const issued = certify(NOW, { subject: 'issued' }, noAuthority).certificate
     expect(issuedByFirst(noAuthority.certificate, [issued])).toBeUndefined()
+  })
+
+  test('with the right key is none under another name, or where its key usage lacks keyCertSign', () => {
+    const { pair } = middle
+    const [renamed, unable] = [
+      certify(NOW, { subject: 'other', pair }),
+      certify(NOW, { subject: 'middle', pair, extensions: [DIGITAL_SIGNATURE] }),
+    ].map(({ certificate }) => certificate)
+    expect(renamed && objectionToIssuer(l, renamed)).toBe('its issuer is CN=middle, not CN=other')
+    expect(unable && objectionToIssuer(l, unable)).toBe("the issuer's key usage lacks keyCertSign")
+    expect(objectionToIssuer(l, m)).toBeUndefined()
   })
 
   test('with the right name and another key is none', () => {

@@ -103,7 +103,7 @@ const FAULTS: readonly Fault[] = [
     rule: 'V16',
     // By key, the openssl command would not look at the name.
     response: () => ({ responder: 'name' }),
-    given: (issuer) => remade(issuer, { subject: 'somebody else' }),
+    given: (issuer) => remade(issuer, { subject: 'another subject' }),
   },
   {
     what: "a wrong key in the issuer's certificate",

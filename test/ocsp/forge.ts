@@ -121,7 +121,7 @@ export function certify(now: Date, spec: CertificateSpec, issuer?: Party): Party
   const pair = spec.pair ?? ecPair('prime256v1')
   const scheme = spec.scheme ?? SCHEMES.p256
   const signer = issuer ?? { pair, scheme }
-  const subject = name(spec.subject ?? 'somebody')
+  const subject = name(spec.subject ?? 'a subject')
   const dates = [
     spec.from ?? new Date(now.getTime() - 30 * DAY),
     spec.to ?? new Date(now.getTime() + 300 * DAY),

@@ -12,25 +12,26 @@ import { prepareSubject } from '../../lambda/ocsp/subject.ts'
 import { type Options, validateResponse } from '../../lambda/ocsp/validation.ts'
 import type { Rule, Verdict } from '../../lambda/ocsp/verdict.ts'
 import { certify, extension, type ResponseSpec, revoked, SHA256, type SingleSpec } from './forge.ts'
-import { at, broken, build, judge, NOW, P256, RSA } from './groups.ts'
+import { at, broken, build, GROUPS, type Group, judge, NOW, P256 } from './groups.ts'
 
 const outcome = (verdict: Verdict, rule: Rule) => verdict.outcomes.find((each) => each.rule === rule)
 const said = (rule: Rule, spec: ResponseSpec, options: Partial<Options> = {}) =>
   outcome(judge(P256, build(P256, { spec }), options), rule)
 const ofSingles = (rule: Rule, ...singles: readonly SingleSpec[]) => said(rule, { singles })
+const ED25519 = GROUPS.Ed25519 as Group
 const GARBAGE = Buffer.of(5, 0)
 
 describe('form', () => {
   test('a response of 64 KiB is read, and one byte more is not', () => {
     const ofLength = (length: number) => {
       const padded = (fill: number) =>
-        // The signatures of RSA are of one length.
-        build(RSA, { spec: { certificates: [encodeOctets(Buffer.alloc(fill))] } })
+        // The signatures of Ed25519 are of one length.
+        build(ED25519, { spec: { certificates: [encodeOctets(Buffer.alloc(fill))] } })
       return padded(60_000 + length - padded(60_000).length)
     }
     expect(ofLength(LARGEST_RESPONSE)).toHaveLength(LARGEST_RESPONSE)
-    expect(judge(RSA, ofLength(LARGEST_RESPONSE)).verdict).toBe('good')
-    expect(broken(judge(RSA, ofLength(LARGEST_RESPONSE + 1)))).toEqual(['V2'])
+    expect(judge(ED25519, ofLength(LARGEST_RESPONSE)).verdict).toBe('good')
+    expect(broken(judge(ED25519, ofLength(LARGEST_RESPONSE + 1)))).toEqual(['V2'])
     const transport = (length: number) => ({ status: 200, contentType: 'application/ocsp-response', length })
     expect(said('V1', {}, { transport: transport(LARGEST_RESPONSE) })).toMatchObject({ ok: true })
     expect(said('V1', {}, { transport: transport(LARGEST_RESPONSE + 1) })).toMatchObject({ ok: false })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Labels } from '../../lambda/ring/labels.ts'
 import type { Known } from '../../lambda/ring/situation.ts'
-import { abandonedPending, revokedLeftover, tidy } from '../../lambda/ring/stale-labels.ts'
+import { abandonedPending, labelOnRevoked, staleLabel } from '../../lambda/ring/stale-labels.ts'
 import { configurationOf } from '../fakes/world.ts'
 
 const NOW = new Date('2026-11-21T12:00:00.000Z')
@@ -15,20 +15,20 @@ describe('once the fleet has converged', () => {
   const both = known({ current: 'v2', previous: 'v1', pending: 'v2' })
 
   it('AWSPENDING is taken off AWSCURRENT first, then AWSPREVIOUS', () => {
-    expect(tidy(both, BY_SCHEDULE)).toMatchObject({ label: 'AWSPENDING', version: 'v2' })
-    expect(tidy(known({ current: 'v2', previous: 'v1' }), BY_SCHEDULE)).toMatchObject({
+    expect(staleLabel(both, BY_SCHEDULE)).toMatchObject({ label: 'AWSPENDING', version: 'v2' })
+    expect(staleLabel(known({ current: 'v2', previous: 'v1' }), BY_SCHEDULE)).toMatchObject({
       label: 'AWSPREVIOUS',
       version: 'v1',
     })
   })
 
   it('AWSPENDING stays where Secrets Manager rotates: it tells it that its rotation is complete', () => {
-    expect(tidy(both, BY_SECRETS_MANAGER)).toMatchObject({ label: 'AWSPREVIOUS', version: 'v1' })
-    expect(tidy(known({ current: 'v2', pending: 'v2' }), BY_SECRETS_MANAGER)).toBeUndefined()
+    expect(staleLabel(both, BY_SECRETS_MANAGER)).toMatchObject({ label: 'AWSPREVIOUS', version: 'v1' })
+    expect(staleLabel(known({ current: 'v2', pending: 'v2' }), BY_SECRETS_MANAGER)).toBeUndefined()
   })
 
   it('nothing is taken off a version that AWSCURRENT names as well', () => {
-    expect(tidy(known({ current: 'v2', previous: 'v2' }), BY_SCHEDULE)).toBeUndefined()
+    expect(staleLabel(known({ current: 'v2', previous: 'v2' }), BY_SCHEDULE)).toBeUndefined()
   })
 })
 
@@ -58,19 +58,19 @@ describe('after a revocation', () => {
 
   it('no label stays on what was revoked, in this order', () => {
     const labels = { current: revoked, previous: 'v1', pending: 'v3', revoking: revoked }
-    expect(revokedLeftover(known(labels, { pendingParent: 'v1' }))).toMatchObject({ label: 'AWSPREVIOUS' })
+    expect(labelOnRevoked(known(labels, { pendingParent: 'v1' }))).toMatchObject({ label: 'AWSPREVIOUS' })
     const { previous: _, ...rest } = labels
-    expect(revokedLeftover(known(rest, { pendingParent: 'v1' }))).toMatchObject({
+    expect(labelOnRevoked(known(rest, { pendingParent: 'v1' }))).toMatchObject({
       label: 'AWSPENDING',
       version: 'v3',
     })
-    expect(revokedLeftover(known(rest, { pendingParent: revoked }))).toMatchObject({ label: 'REVOKING' })
-    expect(revokedLeftover(known({ current: revoked }))).toBeUndefined()
+    expect(labelOnRevoked(known(rest, { pendingParent: revoked }))).toMatchObject({ label: 'REVOKING' })
+    expect(labelOnRevoked(known({ current: revoked }))).toBeUndefined()
   })
 
   it('and of any other commit this is no matter', () => {
     expect(
-      revokedLeftover(known({ current: 'v2', previous: 'v1', pending: 'v3', revoking: 'v2' })),
+      labelOnRevoked(known({ current: 'v2', previous: 'v1', pending: 'v3', revoking: 'v2' })),
     ).toBeUndefined()
   })
 })

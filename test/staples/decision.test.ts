@@ -142,7 +142,7 @@ describe('a staple at its end', () => {
   })
 })
 
-describe('a landslide', () => {
+describe('a mass withdrawal', () => {
   it.each([
     [1, 1, false],
     [5, 1, false],

@@ -653,8 +653,8 @@ describe('status', () => {
     await world.refresh({ force: true })
     const { certificates } = await world.invoke({ action: 'status', certificate: 'www' })
     expect(certificates.map(({ name }) => name)).toEqual(['www'])
-    const nobody = world.invoke({ action: 'status', certificate: 'nobody' })
-    await expect(nobody).rejects.toMatchObject({ code: 'certificate-unknown' })
+    const unknown = world.invoke({ action: 'status', certificate: 'absent' })
+    await expect(unknown).rejects.toMatchObject({ code: 'certificate-unknown' })
   })
 
   it('counts the machines of the roll call while nothing was sent to them', async () => {
@@ -690,7 +690,7 @@ describe('status', () => {
     expect(reasons.twin).toMatch(/^configuration-invalid/)
     expect(world.metrics()?.StapleFailures).toBe(3)
     await expect(world.refresh({ certificate: 'gone' })).rejects.toMatchObject({ code: 'chain-missing' })
-    await expect(world.refresh({ certificate: 'nobody' })).rejects.toMatchObject({
+    await expect(world.refresh({ certificate: 'absent' })).rejects.toMatchObject({
       code: 'certificate-unknown',
     })
   })

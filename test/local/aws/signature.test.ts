@@ -75,7 +75,7 @@ test('an unknown access key is an invalid security token', async () => {
 })
 
 test('a session token that does not belong to the key is invalid', async () => {
-  const credentials = { ...aws.operator, sessionToken: 'somebody-else' }
+  const credentials = { ...aws.operator, sessionToken: 'of-another-session' }
   expect((await refusal({ credentials })).code).toBe('UnrecognizedClientException')
 })
 

@@ -52,7 +52,7 @@ test('AWS::NoValue removes its property', () => {
 test.each([
   [{ 'Fn::GetAtt': ['Queue', 'Colour'] }, 'the attribute Queue.Colour is not modelled'],
   [{ 'Fn::If': ['a', 'b', 'c'] }, 'Fn::If is not modelled'],
-  [{ Ref: 'Nobody' }, 'the template has no resource Nobody'],
+  [{ Ref: 'Absent' }, 'the template has no resource Absent'],
 ])('%j is an error that names it', (Value, message) => {
   expect(() => read({ Value })).toThrow(message)
 })
