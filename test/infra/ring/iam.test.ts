@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { exampleRing } from '../app/example.ts'
 import { flat, type Resource, synthesiseTemplate } from '../app/synthesis.ts'
 import { evaluate } from '../fleet/access.ts'
+import { describeOnlyPolicies } from '../fleet/only-policies.ts'
 import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from '../fleet/policies.ts'
 
 const throughTheSecret = {
@@ -111,20 +112,7 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
 const synthesis = synthesiseTemplate({ rings: [exampleRing()] })
 const { resources } = synthesis
 
-describe('every statement of every identity policy is expected, word for word', () => {
-  it.each(Object.keys(ALLOWED))('%s', (policy) => {
-    const expected = (ALLOWED[policy] ?? []).map(({ because: _, ...allowed }) => allowed)
-    expect((policiesOf(resources)[policy] ?? []).map(allowedBy)).toEqual(expected)
-  })
-
-  it('and there is no further policy, managed or not', () => {
-    expect(Object.keys(policiesOf(resources)).sort()).toEqual(Object.keys(ALLOWED).sort())
-    expect(resources.all('AWS::IAM::ManagedPolicy')).toEqual([])
-    for (const { Properties } of resources.all('AWS::IAM::Role')) {
-      expect(Properties.ManagedPolicyArns).toBeUndefined()
-    }
-  })
-})
+describeOnlyPolicies(resources, ALLOWED)
 
 it('where Secrets Manager rotates, the function may ask for it, on this secret and this function alone', () => {
   const hooked = synthesiseTemplate({ rings: [exampleRing({ rotation: { trigger: 'secrets-manager' } })] })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { exampleSet, VPC } from '../app/example.ts'
 import { flat, type Resource, synthesiseTemplate } from '../app/synthesis.ts'
+import { describeOnlyPolicies } from '../fleet/only-policies.ts'
 import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from '../fleet/policies.ts'
 
 const SSM = `arn:<AWS::Partition>:ssm:${HERE}`
@@ -100,20 +101,7 @@ function statementsOf(replaced: object): readonly Statement[] {
   return policiesOf(synthesis.resources)['EdgeStaplesRefreshRole/staple'] ?? []
 }
 
-describe('every statement of every identity policy is expected, word for word', () => {
-  it.each(Object.keys(ALLOWED))('%s', (policy) => {
-    const expected = (ALLOWED[policy] ?? []).map(({ because: _, ...allowed }) => allowed)
-    expect((policiesOf(resources)[policy] ?? []).map(allowedBy)).toEqual(expected)
-  })
-
-  it('and there is no further policy, managed or not', () => {
-    expect(Object.keys(policiesOf(resources)).sort()).toEqual(Object.keys(ALLOWED).sort())
-    expect(resources.all('AWS::IAM::ManagedPolicy')).toEqual([])
-    for (const { Properties } of resources.all('AWS::IAM::Role')) {
-      expect(Properties.ManagedPolicyArns).toBeUndefined()
-    }
-  })
-})
+describeOnlyPolicies(resources, ALLOWED)
 
 describe('who may take a role', () => {
   const roleOf = (name: string) => resources.entries().find(([id]) => id.startsWith(name))?.[1] as Resource
