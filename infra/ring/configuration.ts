@@ -17,8 +17,8 @@ import { deliverySettings, refuseRepair, secretsManagerEndpoint } from '../fleet
 import { readWhole } from '../fleet/inspection.ts'
 import { fleetRoles } from '../fleet/machines.ts'
 import { NAME, secretName } from '../fleet/names.ts'
-import { KEY_SERVERS, refuseNone } from '../servers/servers.ts'
-import { refuseHalves, refuseTrust } from './trust-group.ts'
+import { KEY_SERVERS, refuseNone, withoutOneKey } from '../servers/servers.ts'
+import { refuseAnnounced, refuseHalves, refuseTrust } from './trust-group.ts'
 
 const keyArn = text(KEY_ARN, 'the ARN of a KMS key')
 /** Secret and KMS key that an earlier stack retained: used as they are, with the ring in them. */
@@ -45,7 +45,7 @@ export const RING = {
     says: "the trust group: hosts that must not accept each other's sessions get rings of their own",
   }),
   targets: setting(target),
-  servers: setting(object(KEY_SERVERS, refuseNone(KEY_SERVERS))),
+  servers: setting(withoutOneKey(object(KEY_SERVERS, refuseNone(KEY_SERVERS)))),
   mixedClientAuthentication: optional(oneOf('refused', 'checked'), {
     says: '`refused`, or `checked`: open and guarded listeners share the ring, and each delivery tries whether a ticket of the ones opens the others',
     usual: 'refused',
@@ -73,6 +73,7 @@ export type RingConfiguration = Values<typeof RING>
 export const ring = object(RING, (values, place) => {
   refuseTrust(values, place)
   refuseHalves(values, place)
+  refuseAnnounced(values, place)
   refuseRepair(values, place)
   refuseOtherKeeping(values, place)
   refuseUnknownRoles(values, place)

@@ -1,3 +1,4 @@
+import { durationText } from '../../lambda/kernel/durations.ts'
 import type { Place } from '../../lambda/kernel/inspection.ts'
 import { isUnix, type VerifyListener } from '../fleet/machines.ts'
 import { type NamedServer, namedIn } from '../servers/servers.ts'
@@ -64,3 +65,17 @@ export function refuseHalves({ servers }: Pick<RingConfiguration, 'servers'>, ri
 
 const HALVES =
   '80, since another server of this ring is given whole keys, of which this one would hold half: 48 is for rings of their own'
+
+/** Notes a lifetime that a server exceeds whatever it is told: its machines would refuse each delivery as `lifetime-exceeded`. */
+export function refuseAnnounced(
+  { servers, rotation }: Pick<RingConfiguration, 'servers' | 'rotation'>,
+  ring: Place,
+): void {
+  for (const { kind, facts } of namedIn(servers)) {
+    const { announces = 0 } = facts
+    if (!(rotation.ticketLifetime < announces)) continue
+    const least = durationText(announces)
+    const wanted = `${least} or more, with every of twice as much, since ${kind} announces ${least} whatever it is told; or a ring of its own for ${kind}`
+    ring.at('rotation').at('ticketLifetime').note(wanted, rotation.ticketLifetime)
+  }
+}

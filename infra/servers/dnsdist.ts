@@ -29,4 +29,5 @@ export const dnsdistKeys = keyServer({
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,
+  announces: 7200,
 })

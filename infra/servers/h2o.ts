@@ -7,4 +7,5 @@ export const h2oKeys = keyServer({
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,
+  announces: 7200,
 })

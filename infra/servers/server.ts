@@ -11,6 +11,8 @@ export interface KeyServer<S extends Settings = Settings> {
   takes(values: Values<S>): 'whole' | 'half' | 'derived'
   /** That a guarded listener gives no ticket to a client without its certificate: another proof is needed there. */
   readonly hidesTickets: boolean
+  /** Seconds that it announces for a ticket, where nothing can be said to it. */
+  readonly announces?: number
 }
 
 /** Checks the shape of a kind and keeps its types. */

@@ -1,6 +1,6 @@
 /** The kinds of server: a line in each table that it belongs into. What a ring or a set may name in `servers`. */
 import type { Place } from '../../lambda/kernel/inspection.ts'
-import { object, optional, type Settings, type Values } from '../../lambda/kernel/settings.ts'
+import { type Kind, object, optional, type Settings, type Values } from '../../lambda/kernel/settings.ts'
 import type { VerifyListener } from '../fleet/machines.ts'
 import { dnsdistKeys } from './dnsdist.ts'
 import { envoyKeys } from './envoy.ts'
@@ -56,6 +56,33 @@ export function namedIn(servers: KeyServers): readonly NamedServer[] {
     const kind = name as KeyKind
     return { kind, facts: FACTS[kind], values }
   })
+}
+
+/** Terminators that hold one key: what was encrypted under another is a full handshake, on each machine from its reload on. */
+const ONE_KEY: Readonly<Record<string, string>> = {
+  httpd: 'SSLSessionTicketKeyFile',
+  apache: 'SSLSessionTicketKeyFile',
+  stunnel: 'ticketKeySecret, in its configuration on a disk',
+}
+
+/** The same kinds, with the reason where one is named that no ring can serve. */
+export function withoutOneKey<T>(kind: Kind<T>): Kind<T> {
+  return {
+    ...kind,
+    read(value, place, earlier) {
+      const given = Object.entries(Object(value))
+      const served = given.filter(([name]) => !Object.hasOwn(ONE_KEY, name))
+      for (const [name, came] of given) {
+        if (Object.hasOwn(ONE_KEY, name)) place.at(name).note(holdsOne(name), came)
+      }
+      if (served.length === given.length) return kind.read(value, place, earlier)
+      return kind.read(Object.fromEntries(served), served.length > 0 ? place : place.unheard(), earlier)
+    },
+  }
+}
+
+function holdsOne(name: string): string {
+  return `no ${name}: it holds one ticket key (${ONE_KEY[name]}), so each rotation would drop every ticket of every machine; leave it its own random keys, or put a kind in front that holds three`
 }
 
 /** Notes where there is none of these kinds of server. */

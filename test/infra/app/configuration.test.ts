@@ -7,7 +7,7 @@ import { endpointSuffix } from '../../../infra/fleet/regions.ts'
 import { parseRing } from '../../../infra/ring/configuration.ts'
 import { nearestName } from '../../../lambda/kernel/nearest-name.ts'
 import type { Settings } from '../../../lambda/kernel/settings.ts'
-import { exampleRing, HAPROXY, NGINX, problemsIn } from './example.ts'
+import { exampleRing, HAPROXY, NGINX, OTHER_SERVERS, problemsIn } from './example.ts'
 
 const problemsOf = (value: unknown) => problemsIn(value, 'ticketring.rings[0].')
 
@@ -195,9 +195,24 @@ describe('one bent field', () => {
     ['no server', withRing({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy, nginx'],
     [
       'an unknown server',
-      withRing({ servers: { nginx: NGINX, apache: {} } }),
-      'servers.apache: wanted no field',
+      withRing({ servers: { nginx: NGINX, squid: {} } }),
+      'servers.squid: wanted no field',
     ],
+    ...['httpd', 'apache', 'stunnel'].map((kind): [string, object, string] => [
+      `${kind}, which holds one key, beside another kind`,
+      withRing({ servers: { nginx: NGINX, [kind]: NGINX } }),
+      `servers.${kind}: wanted no ${kind}: it holds one ticket key`,
+    ]),
+    [
+      'httpd alone',
+      withRing({ servers: { httpd: {} } }),
+      'servers.httpd: wanted no httpd: it holds one ticket key',
+    ],
+    ...['h2o', 'dnsdist'].map((kind): [string, object, string] => [
+      `a lifetime that ${kind} exceeds, which cannot be told one`,
+      withRing({ servers: { [kind]: OTHER_SERVERS[kind] }, rotation: { ticketLifetime: '119m' } }),
+      `rotation.ticketLifetime: wanted 2h or more, with every of twice as much, since ${kind} announces 2h`,
+    ]),
     ['a relative key file', withHaproxy({ keys: 'keys' }), 'servers.haproxy.keys: wanted an absolute path'],
     [
       'a climbing path',
