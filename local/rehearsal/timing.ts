@@ -39,7 +39,7 @@ export function outlookOf(fleet: Fleet, { every }: Timing, rotations: number): s
   const reasons = slow.filter(({ pacedBy }) => pacedBy !== '').map(({ pacedBy }) => pacedBy)
   const minutes = Math.ceil((SETTING_UP + rotations * every) / 60)
   const why = reasons.length === 0 ? '' : `, since ${reasons.join(' and ')}`
-  return `a rotation every ${every} s or longer${why}: ${counted(rotations, 'rotation')} take about ${counted(minutes, 'minute')}`
+  return `a rotation every ${every} s or longer${why}: about ${counted(minutes, 'minute')} for ${counted(rotations, 'rotation')}`
 }
 
 /** Seconds before the first rotation and after the last one, as measured with five machines. */

@@ -97,7 +97,8 @@ const subjectOf = ({ certificate }: Pick<Pki, 'certificate'>) =>
   subjectOfChain(readFileSync(certificate, 'utf8'))
 
 beforeAll(async () => {
-  pki = makePki(workspace.disk)
+  // Nothing listens there: Traffic Server staples for no certificate that names no responder.
+  pki = makePki(workspace.disk, 'http://127.0.0.1:9/')
   const response = await fetchResponse()
   machines = await planFleet(FLEET, { name: 'edge', ticketLifetime: 7200 }, pki, workspace)
   for (const machine of machines) {

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type Machine, PROVED_AT, plainListener, type Terminator } from './machine.ts'
+import { type Machine, PROVED_AT, plainListener, stapleListeners, type Terminator } from './machine.ts'
+import type { ServerCertificate } from './pki.ts'
 
 const isRoot = process.getuid?.() === 0
 /** It refuses to run as root. */
@@ -10,6 +11,10 @@ const USER = isRoot ? 'trafficserver' : userInfo().username
 
 const keys = (machine: Machine) => join(machine.memory, 'keys', 'trafficserver.keys')
 const at = (machine: Machine, name: string) => join(machine.directory, 'trafficserver', name)
+const certificate = (machine: Machine, { name }: ServerCertificate) => at(machine, `certificates/${name}.pem`)
+const staple = (machine: Machine, { name }: ServerCertificate) =>
+  join(machine.directory, 'staples', `${name}.ocsp`)
+const reload = (machine: Machine) => `env ${runRoot(machine)} traffic_ctl config reload`
 const runRoot = (machine: Machine) => `TS_RUNROOT=${join(machine.directory, 'runroot.yaml')}`
 
 /** Under its manager, as its package runs it. */
@@ -21,25 +26,39 @@ export const trafficserver: Terminator = {
   proxyProtocol: true,
   example: { ...PROVED_AT, owner: 'trafficserver', keys: '/run/ticketring/edge/trafficserver.keys' },
   configure(machine) {
-    const folders = ['', 'etc', 'certificates', 'run', 'log', 'cache'].map((name) => at(machine, name))
+    for (const folder of ['', 'etc', 'certificates']) mkdirSync(at(machine, folder))
+    const folders = ['run', 'log', 'cache'].map((name) => at(machine, name))
     for (const folder of folders) mkdirSync(folder, { mode: 0o700 })
-    const files = Object.entries(filesOf(machine)).map(([name, text]) => {
-      writeFileSync(at(machine, name), text)
-      return at(machine, name)
-    })
+    const keys = copyCertificates(machine)
+    for (const [name, text] of Object.entries(filesOf(machine))) writeFileSync(at(machine, name), text)
     writeFileSync(
       join(machine.directory, 'runroot.yaml'),
       treeOf((name) => at(machine, name)),
     )
-    if (isRoot) give(machine, [...folders, ...files, ...copyCertificates(machine)])
-    else copyCertificates(machine)
+    if (isRoot) give(machine, [...folders, ...keys])
   },
   command: (machine) => [...asUser(), 'env', runRoot(machine), 'traffic_manager'],
   settings: (machine) => ({
     TRAFFICSERVER_KEYS: keys(machine),
     TRAFFICSERVER_OWNER: USER,
-    TRAFFICSERVER_RELOAD: `env ${runRoot(machine)} traffic_ctl config reload`,
+    TRAFFICSERVER_RELOAD: reload(machine),
     TRAFFICSERVER_VERIFY: plainListener(machine),
+  }),
+  stapleExample: {
+    ...PROVED_AT,
+    owner: 'trafficserver',
+    staples: [
+      { certificate: '/etc/trafficserver/edge.pem', staple: '/run/ticketring/web.staples/edge.ocsp' },
+    ],
+  },
+  stapleSettings: (machine) => ({
+    TRAFFICSERVER_STAPLES: machine.pki.certificates
+      .map((each) => `${certificate(machine, each)}=${staple(machine, each)}`)
+      .join(' '),
+    TRAFFICSERVER_CERTIFICATES: at(machine, 'etc/ssl_multicert.config'),
+    TRAFFICSERVER_OWNER: USER,
+    TRAFFICSERVER_RELOAD: reload(machine),
+    TRAFFICSERVER_VERIFY: stapleListeners(machine, `127.0.0.1:${machine.plainPort}`),
   }),
   keyFiles: (machine) => [keys(machine)],
   stop: (process) => void process.kill('SIGTERM'),
@@ -52,7 +71,7 @@ function asUser(): readonly string[] {
   return ['setpriv', ...user, '--', 'setpriv', '--pdeathsig', 'TERM', '--']
 }
 
-/** Its user reads what is in its own tree alone, and has to get there. */
+/** Its user writes in these folders and reads these keys, and has to get there. What the program reads too is root's. */
 function give({ directory, memory }: Machine, paths: readonly string[]): void {
   const [uid, gid] = ['-u', '-g'].map((what) =>
     Number(execFileSync('id', [what, USER], { encoding: 'utf8' })),
@@ -61,22 +80,23 @@ function give({ directory, memory }: Machine, paths: readonly string[]): void {
   for (const folder of [dirname(directory), dirname(memory), memory]) chmodSync(folder, 0o711)
 }
 
-/** What a certificate's file is called, without its folder, is part of what its sessions are for: the same everywhere. */
+/** What a certificate's file is called, without its folder, is part of what its sessions are for. @returns the private keys. */
 function copyCertificates(machine: Machine): readonly string[] {
-  return machine.pki.certificates.flatMap(({ name, certificate, privateKey }) => {
-    const copies = [`certificates/${name}.pem`, `certificates/${name}.key`].map((file) => at(machine, file))
-    const [chain, key] = copies as [string, string]
-    copyFileSync(certificate, chain)
-    copyFileSync(privateKey, key)
-    chmodSync(key, 0o600)
-    return copies
+  return machine.pki.certificates.map((each) => {
+    const key = at(machine, `certificates/${each.name}.key`)
+    copyFileSync(each.certificate, certificate(machine, each))
+    chmodSync(certificate(machine, each), 0o644)
+    copyFileSync(each.privateKey, key)
+    chmodSync(key, 0o400)
+    return key
   })
 }
 
 function filesOf(machine: Machine): Readonly<Record<string, string>> {
-  const lines = machine.pki.certificates.map(
-    ({ name }) => `dest_ip=* ssl_cert_name=${name}.pem ssl_key_name=${name}.key\n`,
-  )
+  const lines = machine.pki.certificates.map((each) => {
+    const files = `ssl_cert_name=${each.name}.pem ssl_key_name=${each.name}.key`
+    return `dest_ip=* ${files} ssl_ocsp_name=${staple(machine, each)}\n`
+  })
   return {
     'etc/records.config': recordsOf(machine),
     // Of several certificates the last one is for clients that name no server.
@@ -104,6 +124,8 @@ function recordsOf(machine: Machine): string {
 CONFIG proxy.config.ssl.server.ticket_key.filename STRING ${keys(machine)}
 CONFIG proxy.config.ssl.server.cert.path STRING ${at(machine, 'certificates')}
 CONFIG proxy.config.ssl.server.private_key.path STRING ${at(machine, 'certificates')}
+CONFIG proxy.config.ssl.ocsp.enabled INT 1
+CONFIG proxy.config.ssl.ocsp.cache_timeout INT 2147483647
 CONFIG proxy.config.process_manager.mgmt_port INT ${ownPort}
 CONFIG proxy.config.admin.user_id STRING #-1
 CONFIG proxy.config.exec_thread.autoconfig INT 0

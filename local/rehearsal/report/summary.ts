@@ -84,7 +84,7 @@ function stapleLines({ staples, said, testbed }: Result): readonly string[] {
     `OCSP staples: ${total.asked} asked for, ${total.good} good, ${total.missing} missing, ${total.expired} expired, ${total.revoked} revoked`,
     ...parts,
     `  The responder is openssl's, at ${testbed.responder.url}; the set's "allow" lists ${ALLOWED.join(', ')} for that.`,
-    `  Once revoked, the owner wants ${choices.join(' and ')}: what is missing was withheld. lab is on nginx alone, since HAProxy forgets a staple only at a reload.`,
+    `  Once revoked, the owner wants ${choices.join(' and ')}: what is missing was withheld.`,
   ]
 }
 

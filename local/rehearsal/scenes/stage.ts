@@ -105,6 +105,12 @@ export class Stage {
       .flatMap(({ stdout }) => resultLineOf(stdout) ?? [])
   }
 
+  /** State Manager's next run, now; resolves once every machine has had it. */
+  async runAssociations(): Promise<void> {
+    const { schedules } = this.#parts.testbed.aws
+    await Promise.all(schedules.filter(({ kind }) => kind === 'association').map((each) => each.fire()))
+  }
+
   /** From now on Secrets Manager does not answer these machines. */
   cutOff(machines: readonly Machine[]): void {
     const always = { times: Number.POSITIVE_INFINITY, when: 'before', effect: 'fail' } as const
