@@ -14,7 +14,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_40
 
 function secondsOf(text: string): number | undefined {
   const [, count, unit] = /^([1-9]\d{0,6})([smhd])$/.exec(text) ?? []
-  return count === undefined || unit === undefined ? undefined : Number(count) * (UNITS[unit] ?? Number.NaN)
+  return unit === undefined ? undefined : Number(count) * (UNITS[unit] ?? Number.NaN)
 }
 
 /** The inverse of reading a duration: seconds in the largest unit that divides them, as in `4h`. */

@@ -21,7 +21,7 @@ function editsBetween(one: string, other: string): number {
     for (let j = 1; j <= other.length; j += 1) {
       const replaced = at(last, j - 1) + (one[i - 1] === other[j - 1] ? 0 : 1)
       const isSwap = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]
-      const swapped = i > 1 && j > 1 && isSwap ? at(beforeLast, j - 2) + 1 : replaced
+      const swapped = isSwap ? at(beforeLast, j - 2) + 1 : replaced
       row.push(Math.min(at(last, j) + 1, at(row, j - 1) + 1, replaced, swapped))
     }
     beforeLast = last

@@ -12,3 +12,16 @@ it.each([
     expect.objectContaining({ code: 'configuration-invalid', message: expect.stringContaining(shown) }),
   )
 })
+
+it('a place is sound where all that is wrong stands elsewhere', () => {
+  const inspection = new Inspection()
+  const [first, second] = [new Place(inspection, 'rings[0]'), new Place(inspection, 'rings[1]')]
+  first.at('name').note('a name', 7)
+  second.at('target').note('a tag', undefined)
+  expect([first, first.at('name'), first.at('every'), second].map((place) => place.isSound())).toEqual([
+    false,
+    false,
+    true,
+    false,
+  ])
+})

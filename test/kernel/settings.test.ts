@@ -34,6 +34,14 @@ const refusalOf = (kind: Kind<unknown>, value: unknown): string => {
   return 'taken'
 }
 
+it('a list says how many it takes', () => {
+  const wanted = (least: number, most?: number) =>
+    refusalOf(list(flag, { least, ...(most === undefined ? {} : { most }), of: 'flags' }), [])
+  expect(wanted(2)).toContain('wanted a list of 2 or more flags')
+  expect(wanted(1, 3)).toContain('wanted a list of 1 to 3 flags')
+  expect(wanted(3, 3)).toContain('wanted a list of 3 flags')
+})
+
 describe('a kind of value', () => {
   it.each<[string, Kind<unknown>, readonly unknown[], readonly unknown[], string]>([
     ['a text by a pattern', text(/^x+$/, 'x'), ['x', 'xx'], ['', 'y', 7, null], 'wanted x'],
