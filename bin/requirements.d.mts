@@ -1,5 +1,7 @@
 export interface Requirement {
   readonly command: string
+  /** Of which one has to be there too. */
+  readonly files?: readonly string[]
   /** Debian's name of the package that brings it. */
   readonly package: string
   readonly why: string

@@ -4,13 +4,20 @@
 const SERVERS = 'the terminators of the rehearsal and the tests'
 const MORE_SERVERS = 'the terminators of the tests, and of a rehearsal whose --fleet names them'
 
-/** Each command that is run, the Debian package that brings it, who needs it, and whether `npm start` does as it is. */
+/** Each command that is run, the Debian package that brings it, who needs it, and whether `npm start` does as it is; of some files, one is there too. */
 export const REQUIREMENTS = [
   { command: 'haproxy', package: 'haproxy', why: SERVERS, start: true },
   { command: 'nginx', package: 'nginx', why: SERVERS, start: true },
   { command: 'h2o', package: 'h2o', why: MORE_SERVERS },
   { command: 'dnsdist', package: 'dnsdist', why: MORE_SERVERS },
   { command: 'traffic_manager', package: 'trafficserver', why: MORE_SERVERS },
+  {
+    command: 'lighttpd',
+    // Debian has its TLS apart from it.
+    files: ['/usr/lib/lighttpd/mod_openssl.so', '/usr/lib64/lighttpd/mod_openssl.so'],
+    package: 'lighttpd-mod-openssl',
+    why: MORE_SERVERS,
+  },
   {
     command: 'openssl',
     package: 'openssl',
@@ -57,12 +64,16 @@ export function nodeProblem(version, engines) {
 }
 
 /**
- * @param {(command: string) => boolean} has whether the machine has a command.
+ * @param {(command: string) => boolean} has whether the machine has a command, or a file by its path.
  * @param {(requirement: object) => boolean} wanted which of the requirements; all where it is left out.
  * @returns the requirements that it does not meet.
  */
 export function missingRequirements(has, wanted = () => true) {
-  return REQUIREMENTS.filter((each) => wanted(each) && !has(each.command))
+  return REQUIREMENTS.filter((each) => wanted(each) && !isMet(each, has))
+}
+
+function isMet({ command, files }, has) {
+  return has(command) && (files === undefined || files.some(has))
 }
 
 /** The Debian packages that meet these requirements, each once. */

@@ -89,7 +89,7 @@ function installSystemPackages() {
 
 function stillMissing() {
   const isForStart = process.argv.includes('--start')
-  return missingRequirements(isOnPath, ({ start }) => start === true || !isForStart)
+  return missingRequirements(isThere, ({ start }) => start === true || !isForStart)
 }
 
 /** Why we cannot install system packages here; undefined if we can. */
@@ -105,6 +105,10 @@ function obstacleToInstall() {
 function asRoot(command, words, stdio) {
   if (process.getuid() === 0) return spawnSync(command, words, { stdio })
   return spawnSync('sudo', ['-n', command].concat(words), { stdio })
+}
+
+function isThere(commandOrFile) {
+  return commandOrFile.startsWith('/') ? existsSync(commandOrFile) : isOnPath(commandOrFile)
 }
 
 /** Servers live in sbin, which an ordinary user's path leaves out. */

@@ -54,6 +54,8 @@ export interface DocumentPlan {
   readonly program?: 'installed' | undefined
   /** The kinds of server that its machines run: it brings what serves these. */
   readonly kinds: readonly string[]
+  /** Seconds that a run may take on a machine, where that is not {@link EXECUTION_SECONDS}. */
+  readonly execution?: number
 }
 
 /**
@@ -66,7 +68,7 @@ const PROGRAM_PARAMETER = {
   allowedPattern: '^(bring|keep)$',
 } as const
 
-/** Seconds that a run may take on a machine. */
+/** Seconds that a run may take on a machine, unless a kind of server needs more. */
 export const EXECUTION_SECONDS = 120
 /** Run Command's limit is 64 KB with the parameters of a run: 25 certificates take 2.5 of them. */
 const MOST_BYTES = 61_000
@@ -106,7 +108,7 @@ export interface DocumentText {
 }
 
 function contentOf(
-  { description, step, parameter: { name, ...parameter } }: DocumentPlan,
+  { description, step, parameter: { name, ...parameter }, execution = EXECUTION_SECONDS }: DocumentPlan,
   runCommand: readonly string[],
 ): DocumentContent {
   return {
@@ -121,7 +123,7 @@ function contentOf(
         name: step,
         action: 'aws:runShellScript',
         precondition: { StringEquals: ['platformType', 'Linux'] },
-        inputs: { timeoutSeconds: String(EXECUTION_SECONDS), runCommand },
+        inputs: { timeoutSeconds: String(execution), runCommand },
       },
     ],
   }

@@ -1,5 +1,5 @@
 import { machineSettings } from '../../lambda/kernel/settings.ts'
-import { buildDocument, type FleetDocument } from '../fleet/document.ts'
+import { buildDocument, EXECUTION_SECONDS, type FleetDocument } from '../fleet/document.ts'
 import { listenersText } from '../fleet/machines.ts'
 import { groupName, secretName } from '../fleet/names.ts'
 import type { Program } from '../program/program.ts'
@@ -27,15 +27,35 @@ export function buildRingDocument(ring: RingConfiguration, program: Program): Fl
       settings: ringSettings(ring),
       program: ring.program,
       kinds: Object.keys(ring.servers),
+      execution: executionOf(ring.servers),
     },
     program,
   )
 }
 
+/** Seconds that a run may take on a machine: as many as the slowest kind of these servers needs. */
+export function executionOf(servers: KeyServers): number {
+  return EXECUTION_SECONDS + longerOf(servers)
+}
+
+function longerOf(servers: KeyServers): number {
+  return Math.max(0, ...namedIn(servers).map(({ facts }) => facts.longer ?? 0))
+}
+
+/** What the program takes by itself, and as much more. */
+function patienceSettings(longer: number): Readonly<Record<string, string>> {
+  return longer === 0 ? {} : { RUN_SECONDS: String(100 + longer), LOCK_WAIT: String(30 + longer) }
+}
+
 /** The settings a ring's machines start from, in the words of `/etc/ticketring/<ring>.conf`. */
 function ringSettings(ring: RingConfiguration): Readonly<Record<string, string>> {
   const guarded = ring.mixedClientAuthentication === undefined ? {} : guardedSettings(ring.servers)
-  return { SECRET: secretName(ring.name), ...machineSettings(RING, ring), ...guarded }
+  return {
+    SECRET: secretName(ring.name),
+    ...machineSettings(RING, ring),
+    ...guarded,
+    ...patienceSettings(longerOf(ring.servers)),
+  }
 }
 
 /** Of the listeners to verify, those that a ticket of the others must not open. */

@@ -8,11 +8,12 @@ import {
 } from '../../lambda/ring/configuration.ts'
 import { arnOf } from '../fleet/arns.ts'
 import type { FleetDelivery } from '../fleet/delivery.ts'
-import { EXECUTION_SECONDS, type FleetDocument } from '../fleet/document.ts'
+import type { FleetDocument } from '../fleet/document.ts'
 import { DELIVERY_SECONDS, FleetFunction } from '../fleet/function.ts'
 import { functionName, recordName, statusName } from '../fleet/names.ts'
 import type { LogKeeping } from '../fleet/operations.ts'
 import type { RingConfiguration } from './configuration.ts'
+import { executionOf } from './document.ts'
 import type { RingSecret } from './secret.ts'
 
 /** From one reconcile tick to the next, in minutes. */
@@ -101,7 +102,7 @@ function letRotateSecretInvoke(scope: Construct, ring: string): PolicyStatement 
 }
 
 function rotationConfiguration({
-  ring: { name, targets, rotation },
+  ring: { name, targets, servers, rotation },
   secret,
   document,
   window,
@@ -120,7 +121,7 @@ function rotationConfiguration({
       maxKeyAge,
       tick: TICK_MINUTES * 60,
       delivery: DELIVERY_SECONDS,
-      execution: EXECUTION_SECONDS,
+      execution: executionOf(servers),
     },
     announcedAtMost: ticketLifetime,
     trigger,

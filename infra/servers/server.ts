@@ -13,6 +13,8 @@ export interface KeyServer<S extends Settings = Settings> {
   readonly hidesTickets: boolean
   /** Seconds that it announces for a ticket, where nothing can be said to it. */
   readonly announces?: number
+  /** Seconds more than others that a run of it may take on a machine. */
+  readonly longer?: number
 }
 
 /** Checks the shape of a kind and keeps its types. */

@@ -6,6 +6,7 @@ import { dnsdistKeys } from './dnsdist.ts'
 import { envoyKeys } from './envoy.ts'
 import { h2oKeys } from './h2o.ts'
 import { haproxyKeys, haproxyStaples } from './haproxy.ts'
+import { lighttpdKeys } from './lighttpd.ts'
 import { nginxKeys, nginxStaples } from './nginx.ts'
 import type { KeyServer } from './server.ts'
 import { trafficserverKeys, trafficserverStaples } from './trafficserver.ts'
@@ -17,6 +18,7 @@ export const KEY_SERVERS = {
   h2o: optional(object(h2oKeys.settings)),
   dnsdist: optional(object(dnsdistKeys.settings)),
   trafficserver: optional(object(trafficserverKeys.settings)),
+  lighttpd: optional(object(lighttpdKeys.settings)),
   envoy: optional(object(envoyKeys.settings)),
 }
 export type KeyServers = Values<typeof KEY_SERVERS>
@@ -28,6 +30,7 @@ const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
   h2o: h2oKeys,
   dnsdist: dnsdistKeys,
   trafficserver: trafficserverKeys,
+  lighttpd: lighttpdKeys,
   envoy: envoyKeys,
 }
 

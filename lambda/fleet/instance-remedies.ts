@@ -37,7 +37,7 @@ export const COMMON_REMEDIES: Readonly<Record<CommonError, string>> = {
   'reload-deferred': BY_ITSELF,
   'config-changed-by-others': 'Reload nginx there, or put its configuration back',
   'reload-failed': 'Try the reload command by hand there',
-  'reload-not-taken': "Read nginx's error log there",
+  'reload-not-taken': "Read nginx's error log there; of lighttpd compare ssl.stek-file and its user",
   'verify-unreachable': "Check the listener's address and server name",
   'verify-proxy-protocol': 'Name a listener that takes plain TLS under "verify"',
   'verify-client-certificate': 'Name a listener under "verify" that can be proved, as docs/machines.md says',

@@ -13,6 +13,7 @@ import { CREDENTIALS, Endpoint } from './endpoint.ts'
 import { startEnvoyStandIn } from './envoy.ts'
 import { startH2o } from './h2o.ts'
 import { SERVER_NAME } from './identity.ts'
+import { startLighttpd } from './lighttpd.ts'
 import { type Command, wordsOf } from './program.ts'
 import { takeTicket } from './sessions.ts'
 import { type Kind, startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
@@ -55,6 +56,7 @@ const STARTS: Readonly<Record<Kind, (ring: Ring, keySize: 80 | 48) => Promise<Te
   h2o: startH2o,
   dnsdist: startDnsdist,
   trafficserver: startTrafficserver,
+  lighttpd: startLighttpd,
   envoy: startEnvoyStandIn,
 }
 

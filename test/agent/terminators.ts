@@ -28,7 +28,7 @@ const KINDS: readonly ListenerKind[] = [
 ]
 
 /** The kinds of server that run here. */
-export type Kind = 'haproxy' | 'nginx' | 'h2o' | 'dnsdist' | 'trafficserver' | 'envoy'
+export type Kind = 'haproxy' | 'nginx' | 'h2o' | 'dnsdist' | 'trafficserver' | 'lighttpd' | 'envoy'
 
 export interface Terminator {
   readonly server: Kind

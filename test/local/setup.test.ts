@@ -53,6 +53,12 @@ describe('system packages', () => {
     expect(packagesOf([...missing, ...missing])).toEqual(['haproxy', 'util-linux'])
   })
 
+  it('misses a command without a file that belongs to it, in whichever of its places', () => {
+    const without = (word: string) => (command: string) => !command.includes(word)
+    expect(missingRequirements(without('mod_openssl')).map(({ command }) => command)).toEqual(['lighttpd'])
+    expect(missingRequirements(without('lib64'))).toEqual([])
+  })
+
   it('says which commands it installs, from which package and for what, before it does', () => {
     const said = announcement(missingRequirements((command) => command !== 'flock'))
     expect(said).toContain('flock (package util-linux): ')

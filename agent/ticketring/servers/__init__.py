@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, Iterator, Sequence
 
-NAMES = ("haproxy", "nginx", "h2o", "dnsdist", "trafficserver", "envoy")
+NAMES = ("haproxy", "nginx", "h2o", "dnsdist", "trafficserver", "lighttpd", "envoy")
 _OF_EACH = """\
   {0}_OWNER         of the files: root
   {0}_VERIFY        listeners: address:port=servername or unix:/path=servername

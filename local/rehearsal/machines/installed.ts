@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { missingRequirements, packagesOf } from '../../../bin/requirements.mjs'
 import { RehearsalError } from '../rehearsal-error.ts'
@@ -11,7 +11,7 @@ export const SERVER_PATH = [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbi
 export function requireInstalled(fleet: Fleet, path = SERVER_PATH): void {
   const needed: readonly string[] = kindsOf(fleet).map((kind) => TERMINATORS[kind].needs)
   const missing = missingRequirements(
-    (command) => isIn(path, command),
+    (word) => (word.startsWith('/') ? existsSync(word) : isIn(path, word)),
     ({ command }) => needed.includes(command),
   )
   if (missing.length === 0) return

@@ -8,9 +8,9 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../../infra/app/configuration.ts'
 import { ownProgram, programFor } from '../../../infra/program/program.ts'
 import type { RingConfiguration } from '../../../infra/ring/configuration.ts'
-import { buildRingDocument } from '../../../infra/ring/document.ts'
+import { buildRingDocument, executionOf } from '../../../infra/ring/document.ts'
 import { standIn } from '../../agent/stand-in.ts'
-import { EXAMPLE_KINDS, type ExampleRing, exampleRing, HAPROXY, settingsIn } from '../app/example.ts'
+import { EXAMPLE_KINDS, type ExampleRing, exampleRing, HAPROXY, NGINX, settingsIn } from '../app/example.ts'
 
 function ringOf(replaced: ExampleRing = {}): RingConfiguration {
   const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
@@ -108,6 +108,19 @@ describe('what a machine is given to run', () => {
     const [step] = buildRingDocument(ringOf(), ownProgram()).content.mainSteps
     expect(step.precondition).toEqual({ StringEquals: ['platformType', 'Linux'] })
     expect(Number(step.inputs.timeoutSeconds)).toBeLessThan(300)
+  })
+
+  it('has more time where a kind of server takes its keys one for each look, and the program and its lock have it too', () => {
+    const servers = { haproxy: HAPROXY, lighttpd: { ...NGINX, keys: '/run/ticketring/edge/lighttpd.key' } }
+    const ring = ringOf({ servers })
+    const [step] = buildRingDocument(ring, ownProgram()).content.mainSteps
+    // Two looks for each of three keys, one in 64 seconds, beside what every kind has.
+    expect(Number(step.inputs.timeoutSeconds)).toBeGreaterThanOrEqual(120 + 6 * 64)
+    expect(executionOf(ring.servers)).toBe(Number(step.inputs.timeoutSeconds))
+    const told = Object.fromEntries(settingsIn(linesOf({ servers })).map((line) => line.split('=')))
+    expect(Number(told.RUN_SECONDS)).toBe(executionOf(ring.servers) - 20)
+    expect(Number(told.LOCK_WAIT)).toBe(executionOf(ring.servers) - 90)
+    expect(linesOf({ servers: { haproxy: HAPROXY } }).join()).not.toMatch(/RUN_SECONDS|LOCK_WAIT/)
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseRotationConfiguration, ROTATION_VARIABLE } from '../../../lambda/ring/configuration.ts'
-import { exampleRing } from '../app/example.ts'
+import { exampleRing, NGINX } from '../app/example.ts'
 import { flat, type Resource, synthesiseTemplate } from '../app/synthesis.ts'
 
 const { resources, rings, summary, template } = synthesiseTemplate({ rings: [exampleRing()] })
@@ -108,6 +108,15 @@ describe('the function', () => {
     expect(timing.delivery + timing.execution).toBeLessThan(timing.tick)
     // SendCommand takes no shorter TimeoutSeconds.
     expect(timing.delivery).toBeGreaterThanOrEqual(30)
+  })
+
+  it('waits as long for a command as its document lets it run, where a kind of server takes its time', () => {
+    const lighttpd = { ...NGINX, keys: '/run/ticketring/edge/lighttpd.key' }
+    const slow = synthesiseTemplate({ rings: [exampleRing({ servers: { lighttpd } })] })
+    const { execution } = configurationOf(slow.resources.lambda('ticketring-edge-rotation')).timing
+    const [step] = slow.rings[0]?.document.content.mainSteps ?? []
+    expect(execution).toBeGreaterThan(120)
+    expect(String(execution)).toBe(step?.inputs.timeoutSeconds)
   })
 
   it('is never retried by Lambda itself: the tick looks again', () => {

@@ -1,0 +1,13 @@
+import { proofSettings } from '../fleet/machines.ts'
+import { keysSetting } from './key-settings.ts'
+import { keyServer, PROVES_KEYS } from './server.ts'
+
+export const lighttpdKeys = keyServer({
+  settings: { keys: keysSetting('LIGHTTPD_KEYS'), ...proofSettings('LIGHTTPD', PROVES_KEYS) },
+  files: ({ keys }) => [keys],
+  takes: () => 'whole',
+  hidesTickets: true,
+  announces: 7200,
+  // It looks at its file once in 64 seconds, and is given up to three keys, one for each look: as many looks may be missed.
+  longer: 390,
+})
