@@ -1,7 +1,8 @@
 /** What was changed on a machine behind the program's back is found, put right and counted. */
 import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { advanced, Instance, ringOf } from './instance.ts'
+import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
 
 let instance: Instance
 afterEach(() => instance.stop())
@@ -39,5 +40,49 @@ test('what was repaired in one generation is told by the command that brings the
     generation: 2,
     drifted: 1,
   })
+  expect((await instance.run(BY_COMMAND)).line).not.toHaveProperty('drifted')
+})
+
+test.each(['haproxy', 'nginx'] as const)(
+  'a %s that was restarted on keys of the generation before is found, put right and counted',
+  async (server) => {
+    const ring = ringOf(1)
+    instance = await Instance.start(server, ring)
+    await instance.run(BY_COMMAND)
+    const older = instance.contents()
+    const next = advanced(ring)
+    instance.publish(next)
+    await instance.run(BY_COMMAND)
+    await instance.terminator.halt()
+    for (const [file, bytes] of older) {
+      rmSync(file)
+      writeFileSync(file, bytes, { mode: 0o400 })
+    }
+    await instance.terminator.restart()
+    expect(await instance.encryptsWith()).toBe(ring.current.name)
+    const repaired = await instance.run(BY_STATE_MANAGER)
+    expect(repaired.line).toMatchObject({
+      result: 'applied',
+      verified: 'handshake',
+      generation: 2,
+      drifted: 1,
+    })
+    expect(await instance.encryptsWith()).toBe(next.current.name)
+    expect((await instance.run(BY_COMMAND)).line).toMatchObject({ result: 'unchanged', drifted: 1 })
+  },
+)
+
+test('a key that was pushed into HAProxy by hand is found, put right and counted', async () => {
+  const ring = ringOf(1)
+  instance = await Instance.start('haproxy', ring)
+  await instance.run(BY_COMMAND)
+  const [file = ''] = instance.terminator.keyFiles
+  const [stranger = ''] = rendered(ringOf(9), 'haproxy-80')
+  await ask(join(instance.terminator.directory, 'admin.sock'), `set ssl tls-key ${file} ${stranger}`)
+  expect(await instance.holds()).toContain(stranger)
+  const repaired = await instance.run(BY_STATE_MANAGER)
+  expect(repaired.line).toMatchObject({ result: 'applied', verified: 'handshake', drifted: 1 })
+  expect(await instance.holds()).toEqual(rendered(ring, 'haproxy-80'))
+  expect((await instance.run(BY_COMMAND)).line).toMatchObject({ result: 'unchanged', drifted: 1 })
   expect((await instance.run(BY_COMMAND)).line).not.toHaveProperty('drifted')
 })
