@@ -4,7 +4,7 @@ import { type Kind, object, optional, type Settings, type Values } from '../../l
 import type { VerifyListener } from '../fleet/machines.ts'
 import { dnsdistKeys } from './dnsdist.ts'
 import { envoyKeys } from './envoy.ts'
-import { h2oKeys } from './h2o.ts'
+import { h2oKeys, h2oStaples } from './h2o.ts'
 import { haproxyKeys, haproxyStaples } from './haproxy.ts'
 import { lighttpdKeys } from './lighttpd.ts'
 import { nginxKeys, nginxStaples } from './nginx.ts'
@@ -38,9 +38,33 @@ const FACTS: Readonly<Record<KeyKind, KeyServer>> = {
 export const STAPLE_SERVERS = {
   haproxy: optional(object(haproxyStaples)),
   nginx: optional(object(nginxStaples)),
+  h2o: optional(object(h2oStaples)),
   trafficserver: optional(object(trafficserverStaples)),
 }
 export type StapleServers = Values<typeof STAPLE_SERVERS>
+
+/** Kinds that a set may not name, and why. */
+const NOT_STAPLED: Readonly<Record<string, string>> = {
+  dnsdist:
+    'before 1.7.4 it starts with no staple that is missing or has ended, and forgets none until it is restarted',
+  envoy: 'its staple is part of the resource that has its certificate, and without that it does not serve',
+}
+
+const stapling = object(STAPLE_SERVERS, refuseNone(STAPLE_SERVERS))
+
+/** The `servers` of a set. */
+export const stapleServers: Kind<StapleServers> = {
+  ...stapling,
+  read(value, place, earlier) {
+    if (typeof value !== 'object' || value === null) return stapling.read(value, place, earlier)
+    const kinds = Object.entries(value).filter(([kind]) => {
+      const reason = Object.hasOwn(NOT_STAPLED, kind) ? NOT_STAPLED[kind] : undefined
+      if (reason !== undefined) place.at(kind).note(`no staples there: ${reason}`, kind)
+      return reason === undefined
+    })
+    return stapling.read(Object.fromEntries(kinds), place, earlier)
+  },
+}
 
 /** Every kind: the machine's program has a module of its name. */
 export const KINDS: readonly string[] = [

@@ -16,7 +16,7 @@ import { readWhole } from '../fleet/inspection.ts'
 import { fleetRoles } from '../fleet/machines.ts'
 import { NAME } from '../fleet/names.ts'
 import { network } from '../fleet/network-access.ts'
-import { refuseNone, STAPLE_SERVERS } from '../servers/servers.ts'
+import { stapleServers } from '../servers/servers.ts'
 import { certificate, chainPath, refuseChains, refuseHashes } from './certificate-configuration.ts'
 
 const RANGES =
@@ -27,7 +27,7 @@ const range = text((value) => isRange(value) && !METADATA.some((each) => covers(
 export const SET = {
   name: setting(NAME),
   targets: setting(target),
-  servers: setting(object(STAPLE_SERVERS, refuseNone(STAPLE_SERVERS))),
+  servers: setting(stapleServers),
   certificates: setting(list(certificate, { least: 1, of: 'certificates' }, { check: refuseNamesakes })),
   chainPath: optional(chainPath, {
     says: 'path above all chains that are parameters, such as `/tls`: the function may then read whatever is below it. Needed from about a hundred on',

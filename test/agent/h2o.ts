@@ -44,8 +44,10 @@ export async function startH2o(ring: Ring): Promise<Terminator> {
   const keyFile = join(directory, 'keys', 'h2o.keys')
   mkdirSync(join(directory, 'keys'))
   writeFileSync(keyFile, h2oKeys(ring), { mode: 0o400 })
+  const staple = join(directory, 'staple')
+  writeFileSync(staple, staplePrinter(directory, identity), { mode: 0o755 })
   const configuration = join(directory, 'h2o.yaml')
-  writeFileSync(configuration, h2oConfiguration(directory, keyFile, identity, ports))
+  writeFileSync(configuration, h2oConfiguration(directory, keyFile, identity, ports, staple))
   const server = new H2oProcess(configuration, ports.plain)
   await server.start()
   return {
@@ -72,17 +74,27 @@ function h2oKey(key: TicketKey): string {
   return `- name: ${name.toString('hex')}\n  cipher: aes-256-cbc\n  hash: sha256\n  key: ${secret}\n`
 }
 
-/** It would ask the responder of each certificate when it starts, but for `ocsp-update-interval`. */
+/** What prints the staple of the certificate that it is told; 75 (EX_TEMPFAIL) has H2O ask again later. */
+function staplePrinter(directory: string, { certificate }: Identity): string {
+  const file = `${directory}/staples/site.ocsp`
+  return `#!/bin/sh\ncase $1 in ${certificate}) cat ${file} 2>/dev/null && exit 0 ;; esac\nexit 75\n`
+}
+
+/** Looked at more often than every ten seconds, since tests are many. */
+const STAPLING = 'ocsp-update-interval: 2, ocsp-max-failures: 0'
+
+/** It would ask the responder of each certificate when it starts, but for `ocsp-update-interval` or another command. */
 function h2oConfiguration(
   directory: string,
   keyFile: string,
   { certificate, key }: Identity,
   ports: Readonly<Record<ListenerKind, number>>,
+  staple: string,
 ): string {
-  const listen = (kind: ListenerKind, lines = '', ssl = '') => `listen:
+  const listen = (kind: ListenerKind, lines = '', ssl = 'ocsp-update-interval: 0') => `listen:
   host: 127.0.0.1
   port: ${ports[kind]}
-${lines}  ssl: {certificate-file: ${certificate}, key-file: ${key}, ocsp-update-interval: 0${ssl}}
+${lines}  ssl: {certificate-file: ${certificate}, key-file: ${key}, ${ssl}}
 `
   return `user: ${userInfo().username}
 pid-file: ${directory}/h2o.pid
@@ -90,7 +102,8 @@ error-log: ${directory}/error.log
 num-threads: 2
 http1-request-timeout: 120
 ssl-session-resumption: {mode: ticket, ticket-store: file, ticket-file: ${keyFile}}
-${listen('plain')}${listen('tls12', '', ', max-version: TLSv1.2')}${listen('proxy', '  proxy-protocol: ON\n')}\
+${listen('plain', '', `ocsp-update-cmd: ${staple}, ${STAPLING}`)}\
+${listen('tls12', '', 'ocsp-update-interval: 0, max-version: TLSv1.2')}${listen('proxy', '  proxy-protocol: ON\n')}\
 hosts:
   default:
     paths:

@@ -21,7 +21,7 @@ async function stapling(server: StapleKind, hours?: Span): Promise<Buffer> {
   return await instance.staple(hours)
 }
 
-describe.each(['trafficserver'] as const)('%s', (kind) => {
+describe.each(['h2o', 'trafficserver'] as const)('%s', (kind) => {
   test('staples what the store holds, in TLS 1.2 and 1.3, and a second run changes nothing', async () => {
     instance = await StapleInstance.start(kind)
     const der = instance.publish()
@@ -99,6 +99,18 @@ describe.each(['trafficserver'] as const)('%s', (kind) => {
     socket.write(`GET / HTTP/1.1\r\nHost: ${SERVER_NAME}\r\n\r\n`)
     expect(await answer).toContain('HTTP/1.1 ')
     socket.destroy()
+  })
+})
+
+describe('h2o', () => {
+  test('whose command prints nothing says so of the handshake, and the detail what to look at', async () => {
+    instance = await StapleInstance.start('h2o')
+    writeFileSync(join(instance.machine.terminator.directory, 'staple'), '#!/bin/sh\nexit 75\n')
+    instance.publish()
+    instance.set(NO_WAIT)
+    const { line } = await instance.run()
+    expect(line).toMatchObject({ error: 'verify-no-staple', installed: 0, held: 0 })
+    expect(line.detail).toContain('ocsp-update-cmd')
   })
 })
 

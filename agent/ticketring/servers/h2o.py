@@ -1,6 +1,8 @@
-"""H2O: one YAML file of keys with times, which it looks at every ten seconds; nothing is reloaded.
+"""H2O: one YAML file of keys with times, which it looks at every ten seconds; a command that prints a staple, which it runs as
+often. Nothing is reloaded.
 
-Source: H2O's documentation, `ssl-session-resumption`, `ticket-file`; its lib src/ssl.c, `ticket_file_updater`.
+Source: H2O's documentation, `ssl-session-resumption`, `ticket-file`, `ocsp-update-interval`; its src/ssl.c,
+`ticket_file_updater`, and src/main.c, `ocsp_updater_thread`.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from ..handshake import Problem
 from .key_file import KeyFile
+from .staple_file import StapleFile
 
 if TYPE_CHECKING:
-    from typing import ClassVar
+    from typing import ClassVar, Sequence
 
     from ..keys import Ring, TicketKey
+    from .protocol import Staple
 
 # Of those whose time has come the newest encrypts, and all decrypt. The times are an order and no clock: where the
 # machine's is wrong, the ring is right. Each lies within 32 bits.
@@ -72,4 +76,30 @@ def _entry(key: TicketKey, begins: int) -> str:
 """
 
 
+class H2oStaples(StapleFile):
+    """It staples what the command prints, and nothing once that ends with 75 as often as ocsp-max-failures has it."""
+
+    kind: ClassVar[str] = "h2o"
+    needs: ClassVar[str] = "H2O_STAPLES"
+    help: ClassVar[str] = """\
+  H2O_STAPLES         CERTIFICATE=STAPLE files, the latter as ocsp-update-cmd prints it
+"""
+    polls: ClassVar[int] = 10
+
+    def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
+        self.reloaded = self.loaded = True
+        return []
+
+    def explain(self, problem: Problem) -> Problem:
+        if problem.code not in ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled"):
+            return problem
+        causes = "its ocsp-update-cmd prints that file, or ends with 75 where there is none"
+        words = f"see that {causes}, ocsp-update-interval is at most {self.polls} and ocsp-max-failures 0"
+        return Problem(problem.code, f"{problem.detail}; {words}")
+
+    def restore(self) -> None:
+        """The file is back, which it prints next."""
+
+
 KEYS = H2oKeys
+STAPLES = H2oStaples

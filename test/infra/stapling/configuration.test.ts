@@ -100,6 +100,16 @@ describe('one bent field', () => {
     ['no tag', withSet({ targets: { values: ['x'], minInstances: 1 } }), 'targets.tag: wanted a tag key'],
     ['no server', withSet({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy, nginx'],
     [
+      'a kind that forgets no staple',
+      withSet({ servers: { nginx: NGINX_STAPLING, dnsdist: NGINX_STAPLING } }),
+      'servers.dnsdist: wanted no staples there: before 1.7.4 it starts with no staple that is missing',
+    ],
+    [
+      'a kind whose staple is part of its certificate',
+      withSet({ servers: { nginx: NGINX_STAPLING, envoy: NGINX_STAPLING } }),
+      'servers.envoy: wanted no staples there: its staple is part of the resource',
+    ],
+    [
       'no certificates',
       withSet({ certificates: [] }),
       'certificates: wanted a list of 1 or more certificates',
