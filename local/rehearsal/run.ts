@@ -30,6 +30,8 @@ export interface Rehearsing extends Options {
 
 /** How often we look at what the loopback AWS knows (ms). */
 const LOOK_EVERY = 40
+/** Seconds in which a fleet has to confirm a generation: of the slowest kinds, on processors that have much else to do. */
+const CONVERGENCE = 300
 /** Without an advance for so many intervals something is wrong: what there is, is judged. */
 const STALLED = 10
 
@@ -97,8 +99,7 @@ export class Run {
       )
     }
     this.#testbed.runSchedules()
-    const patience = 60 + 2 * this.#testbed.timing.every
-    await this.#until('waiting for the fleet to confirm generation 1', patience, () =>
+    await this.#until('waiting for the fleet to confirm generation 1', CONVERGENCE, () =>
       this.#testbed.watch.isConverged(this.#testbed.ids),
     )
   }
@@ -180,8 +181,7 @@ export class Run {
     const { watch, ids } = this.#testbed
     this.#testbed.comeToRest()
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
-    const patience = 60_000 + 2_000 * this.#testbed.timing.every
-    await this.#while(isMoving, 'waiting for the last confirmation', patience)
+    await this.#while(isMoving, 'waiting for the last confirmation', CONVERGENCE * 1000)
     const isUntried = () =>
       this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
     await this.#while(isUntried, 'letting clients come back with tickets of the generation before')
