@@ -130,7 +130,7 @@ function readingOf(field: string, value?: unknown): unknown {
   return read[at]
 }
 
-const asWritten = (text: string) => (/^\d+$/.test(text) ? Number(text) : text)
+const asWritten = (text: string) => (/^(\d+|true|false)$/.test(text) ? JSON.parse(text) : text)
 
 describe('the tables of the configuration', () => {
   it.each(told)('say of $path what is said where it is declared', ({ path, says }) => {

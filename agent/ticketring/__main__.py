@@ -25,18 +25,12 @@ if TYPE_CHECKING:
 USAGE = """usage: ticketring ring [--boot|--pull] RING [GENERATION]
        ticketring staples [--boot|--pull] SET [STAPLES]
 
-ring     loads the ring RING from Secrets Manager into the TLS terminator and proves it by a handshake; refuses one older
-         than GENERATION (default 1)
-staples  has the terminator staple the OCSP responses of the set SET and proves it by a handshake; STAPLES: all (default),
-         or ID=SHA256 and ID=withdrawn, with commas
---boot   before the server starts: waits for AWS, puts the files in place, proves nothing; without a ring, one of its own
---pull   by the timer: says what Secrets Manager has not confirmed for too long
+--boot   before the server starts: puts files in place, proves nothing
+--pull   by a timer
 
-Prints one JSON result line; notes go to standard error.
-Exit status: 0 applied, unchanged, reset or, at boot, local-ring; 1 any other result; 2 wrong usage; 75 a pull without an
-answer of AWS, which the next one may have.
+Prints one JSON line. Exit status: 0 applied, unchanged, reset or, at boot, local-ring; 75 a pull without AWS; 2 usage; 1 else.
 
-Settings, KEY=value with spaces between words: the document's, and over them /etc/ticketring/RING.conf or SET.staples.conf.
+Settings, KEY=value: the document's, over them /etc/ticketring/RING.conf or SET.staples.conf. A package says what they mean.
 """
 # Run Command ends a run after 120 s, and does so without a word; systemd a boot after 180 s.
 RUN_SECONDS, BOOT_SECONDS = 100, 150
@@ -174,7 +168,9 @@ def load_settings(request: Request, environment: Mapping[str, str]) -> Settings:
         told, origin = read_file(left), left
         hand_over(told, environment)
     values = parse(origin, told, known)
-    return Settings({**values, **parse(path, read_file(path), known)}, path)
+    # Of the unit, which knows what a delivery has found to run here.
+    kind = {"SERVER": environment.get("TICKETRING_SERVER", "")}
+    return Settings({**kind, **values, **parse(path, read_file(path), known)}, path)
 
 
 def hand_over(settings: str, environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Files that take their places together, and what they stand on."""
+"""Files that take their places together."""
 
 from __future__ import annotations
 

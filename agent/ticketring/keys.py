@@ -7,14 +7,9 @@ import binascii
 import hmac
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .result import Failure
-
-if TYPE_CHECKING:
-    from typing import Callable, Sequence
-
-    from .files import File
 
 _FIELDS = {
     "schema": r"1",
@@ -140,11 +135,3 @@ def _parse_key(which: str, text: str, taken: set[bytes], secret: str) -> TicketK
 
 def _if_name(text: str) -> str:
     return f"'{text}'" if re.fullmatch(r"[a-z0-9-]{0,31}", text) else "something else"
-
-
-def refuse_other_files(refuse_other_owner: Callable[[int, str], None], files: Sequence[File]) -> None:
-    """Where the server cannot tell as whom its next start reads: as whose the files are there now. Raises Failure."""
-    for file in files:
-        found = file.directory.stat(file.name)
-        if found is not None:
-            refuse_other_owner(found.st_uid, f"whose {file.path} is (chown it where the owner is to change)")

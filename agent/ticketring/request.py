@@ -23,7 +23,8 @@ class Request:
                 raise ValueError(f"unknown option {word}")
         if len(names) > 2:
             raise ValueError("too many arguments")
-        self.is_ring, self.boot, self.pull = words[0] == "ring", "--boot" in words, "--pull" in words
+        self.kind, self.is_ring = words[0], words[0] == "ring"
+        self.boot, self.pull = "--boot" in words, "--pull" in words
         if self.boot and self.pull:
             raise ValueError("--boot or --pull, not both")
         named, told = ("TICKETRING_RING", "SSM_Generation") if self.is_ring else ("TICKETRING_SET", "SSM_Staples")

@@ -10,13 +10,14 @@ from .bypass import find_bypass
 from .clock import Deadline
 from .files import Replacement
 from .handshake import Problem, shake, silence
-from .keys import parse_ring, refuse_other_files
+from .keys import parse_ring
 from .local import OLDEST, are_usable, is_local, make_ring
 from .refused import refuse_repeat, remember
 from .result import Failure, note
 from .revocation import forget_tickets, take_old_tickets, try_old_tickets
 from .run import Run
 from .servers import kinds_that
+from .servers.owner import refuse_other_files
 from .state import State, compare, drift_before, forget_drift, note_contact, read_state, serialise, since_contact
 from .tmpfs import file_system, warn_of_swap
 
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from .servers.protocol import KeyServer
     from .settings import Listener, Settings
 
-HELP = """Of a ring:
+HELP = """
+ring: loads RING from Secrets Manager into the TLS terminator and proves it by a handshake; refuses one older than GENERATION
+(default 1). Of a ring:
   SECRET              name or ARN
   TICKET_LIFETIME     at most, in seconds
   RUN_SECONDS         that a run may take (100)
@@ -85,6 +88,9 @@ class RingRun(Run["KeyServer"]):
 
     def _apply(self) -> None:
         state = read_state(self._directory)
+        if self._rests():
+            self._lineage, self._generation = (state.lineage, state.generation) if state else ("", 0)
+            return
         try:
             ring = self._fetch(self._read_ring, lambda found: found.generation >= self._least)
         except Failure as failure:
@@ -275,7 +281,7 @@ class RingRun(Run["KeyServer"]):
                 remember(self._server, self._ring, error)
 
     def _place_for_start(self) -> None:
-        refuse_other_files(self._server.refuse_other_owner, self._files)
+        refuse_other_files(self._server, self._files)
         replacement = Replacement([] if self._placed else self._files, 0o400, self._server.owner)
         replacement.place(self._deadline)
         replacement.keep()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .aws import Aws, passes
 from .clock import Deadline
 from .directory import Directory
-from .result import Failure
+from .result import Failure, note
 from .servers.protocol import Machine, NotRunning, choose
+from .units import keep_units
 
 if TYPE_CHECKING:
     from typing import Callable, ClassVar, Mapping, Sequence, Type
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     F = TypeVar("F")
 
 S = TypeVar("S", bound="Server")
+# Its time is that of the last run which was no pull and went well.
+_ASKED = "asked"
+# How late a run of State Manager may come.
+_LATE_SECONDS = 300
 # Kept back at boot, to put files in place.
 _PLACING_SECONDS = 20
 
@@ -62,7 +69,7 @@ class Run(Generic[S]):
     def run(self) -> None:
         """Raises Failure."""
         settings, boot = self._settings, self._request.boot
-        kind = choose(self._kinds, settings, boot)
+        kind = choose(self._kinds, settings)
         self.server = kind.kind
         self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._request.scope}"), make=True)
         self._machine = Machine(settings, self._deadline, self._directory)
@@ -70,10 +77,26 @@ class Run(Generic[S]):
         # At boot, an ordinary run that AWS keeps waiting comes to its end first.
         wait = settings.seconds("LOCK_WAIT", "60" if boot else "30")
         with self._directory.locked("lock", wait, self._deadline):
+            if not boot and not self._request.pull:
+                wanted = settings.one_of("BOOT", ("yes", "no")) == "yes"
+                keep_units(self._request.kind, self._request.name, self.server, wanted, self._deadline)
             try:
                 self._apply()
             finally:
                 self.version = "" if boot else self._server.version()
+            if not boot and not self._request.pull:
+                with contextlib.suppress(Failure):
+                    self._directory.write_new(_ASKED, b"", 0o600)
+
+    def _rests(self) -> bool:
+        """A pull, where State Manager or a command has had AWS asked: every reading costs, and one way of asking is enough."""
+        found = self._directory.stat(_ASKED) if self._request.pull else None
+        every = self._settings.seconds("REPAIR_EVERY", "1800")
+        if found is None or time.time() - found.st_mtime >= every + _LATE_SECONDS:
+            return False
+        note(f"rests: an ordinary run asked AWS within {every} s, and {self._request.kind} without --pull asks now")
+        self.result = "unchanged"
+        return True
 
     def _fetch(self, ask: Callable[[Aws], F], is_as_told: Callable[[F], bool]) -> F:
         """At boot, the metadata service, the role, the network and the time may come later than this program."""

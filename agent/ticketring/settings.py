@@ -20,7 +20,9 @@ HELP = """Of both:
   RUN_DIR             default /run/ticketring/NAME
   LOCK_WAIT           seconds to wait for another run (30)
   VERIFY_WAIT         and for a handshake to show it (10)
+  REPAIR_EVERY        seconds between runs of State Manager: a pull within rests (1800)
   BOOT_WAIT           and, at boot, for AWS (60, of a set 30)
+  BOOT                no: without the units of systemd
   ENDPOINT_SECRETSMANAGER, ENDPOINT_SSM
 """
 _NAME = re.compile(r"(?:^  |, )([A-Z][A-Z0-9_]+)", re.M)

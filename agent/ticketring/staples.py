@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from .servers.protocol import Place, Staple, StapleServer
     from .settings import Listener, Settings
 
-HELP = """Of a set:
+HELP = """
+staples: has the terminator staple the OCSP responses of SET and proves it by a handshake; STAPLES: all (default) or
+ID=SHA256 and ID=withdrawn with commas between. Of a set:
   STORE               default /ticketring/staples/SET
 """
 KINDS: Sequence[Type[StapleServer]] = tuple(kinds_that("STAPLES"))
-# A server starts without staples too: it is not kept waiting for longer.
-_BOOT_SECONDS = 55
 _UNDO_SECONDS = 15
 
 
@@ -44,8 +44,7 @@ class StapleRun(Run["StapleServer"]):
     _stays = False
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
-        within = Deadline(_BOOT_SECONDS, deadline) if request.boot else deadline
-        super().__init__(KINDS, request, settings, environment, within)
+        super().__init__(KINDS, request, settings, environment, deadline)
         self._counts = {"installed": 0, "withdrawn": 0, "held": 0}
         # What is to be stapled, by the path of its file: one response, or none. Where this is silent, all stays as it is.
         self._wanted: dict[str, Sequence[Staple]] = {}
@@ -61,6 +60,8 @@ class StapleRun(Run["StapleServer"]):
         super().run()
 
     def _apply(self) -> None:
+        if self._rests():
+            return
         self._places = find_places(self._server, self._object)
         self._judge = Judge(self._server, self._store)
         self._withdrawal = Withdrawal(self._server)

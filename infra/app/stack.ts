@@ -60,6 +60,7 @@ export class TicketringStack extends Stack {
     const construct = new TicketKeyRing(this, id, {
       ...props,
       rotation: durations(ring.rotation, ['every', 'ticketLifetime', 'maxKeyAge']),
+      staleAfter: Duration.seconds(ring.staleAfter),
       delivery,
       operations,
     })
@@ -116,10 +117,17 @@ export class TicketringStack extends Stack {
 }
 
 /** What a construct takes as one prop, and the rest of its configuration. */
-function splitDelivery<T extends DeliveryConfiguration>({ repairEvery, endpoints, program, ...rest }: T) {
+function splitDelivery<T extends DeliveryConfiguration>({
+  repairEvery,
+  endpoints,
+  boot,
+  program,
+  ...rest
+}: T) {
   const delivery: DeliveryProps = {
     repairEvery: Duration.seconds(repairEvery),
     ...(endpoints === undefined ? {} : { endpoints }),
+    ...(boot === undefined ? {} : { boot }),
     ...(program === undefined ? {} : { program }),
   }
   return [delivery, rest] as const

@@ -1,5 +1,6 @@
 import { type DurationRule, duration, refuseDurations } from '../../lambda/kernel/durations.ts'
 import {
+  flag,
   type Kind,
   object,
   oneOf,
@@ -27,6 +28,8 @@ export const refuseRepair = (
   place: Parameters<typeof refuseDurations>[2],
 ) => refuseDurations(RULES, values, place)
 
+const yesOrNo: Kind<boolean> = { ...flag, text: (value) => (value ? 'yes' : 'no') }
+
 const endpoint = text(isEndpoint, 'an https URL of a host alone, without a path')
 
 /**
@@ -38,9 +41,15 @@ export function deliverySettings<E>(endpoints: Kind<E>) {
     repairEvery: setting(duration, {
       says: "from one run on each machine to the next, whatever was delivered: 30 minutes, State Manager's least, to 6 hours; a revoke reaches a machine that missed its command no later. It is most of the [bill](operations.md#costs)",
       normal: 30 * MINUTE,
+      machine: 'REPAIR_EVERY',
     }),
     endpoints: optional(endpoints, {
       says: '`secretsmanager` of a ring, `ssm` of a set: https URL of the host where the machines find the service: a FIPS or dual-stack endpoint, or that of an interface VPC endpoint',
+    }),
+    boot: optional(yesOrNo, {
+      says: '`false` leaves the [units of systemd](machines.md#boot-and-timer) out, and removes those that an earlier delivery brought: what a machine needs before its server starts, and the timer by which it fetches without Run Command',
+      usual: true,
+      machine: 'BOOT',
     }),
     program: optional(oneOf('delivered', 'installed'), {
       says: "`delivered`: the document brings the program; `installed`: it calls the one of [this release's package](machines.md#what-is-on-a-machine), found by its SHA-256",

@@ -14,6 +14,11 @@ export interface DeliveryProps {
    */
   readonly endpoints?: Endpoints
   /**
+   * False leaves the units of systemd out: the boot before the server starts, and the timer that fetches without Run Command.
+   * @default true
+   */
+  readonly boot?: boolean
+  /**
    * `installed`: the document brings no program, it calls the one of this release's package.
    * @default 'delivered'
    */

@@ -32,16 +32,22 @@ export const TIME = 315_532_800
 
 /** Where documents install the program as well: a later one moves its link on. */
 const LIB = '/usr/local/lib/ticketring'
-const UNITS = '/usr/lib/systemd/system'
+const SYSTEMD = '/usr/lib/systemd/system'
+const UNITS = [
+  'boot@.service',
+  'pull@.service',
+  'pull@.timer',
+  'staples@.service',
+  'staples-pull@.service',
+  'staples-pull@.timer',
+].map((unit) => `ticketring-${unit}`)
 const DOC = '/usr/share/doc/ticketring'
 
 /** @param program built from this project's sources. */
 export function packageContents({ hash, zipapp }: Program): PackageContents {
   const files = [
     file(`${LIB}/${hash}/ticketring.pyz`, zipapp, { executable: true }),
-    ...['ticketring-boot@.service', 'ticketring-staples@.service'].map((unit) =>
-      file(`${UNITS}/${unit}`, read(`agent/units/${unit}`)),
-    ),
+    ...UNITS.map((unit) => file(`${SYSTEMD}/${unit}`, read(`agent/units/${unit}`))),
     ...['edge.conf', 'web.staples.conf'].map((example) =>
       documentation(`${DOC}/examples/${example}`, `docs/examples/${example}`),
     ),

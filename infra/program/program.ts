@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { strToU8, zipSync } from 'fflate'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { KEY_SERVERS, KINDS, STAPLE_SERVERS } from '../servers/servers.ts'
-import { withoutOffer, withoutRemarks } from './python-source.ts'
+import { withoutMeanings, withoutOffer, withoutRemarks } from './python-source.ts'
 
 export interface Program {
   /** What is installed as `ticketring.pyz`. */
@@ -59,7 +59,19 @@ export type Capability = 'ring' | 'staples'
 
 /** Modules that one capability has for itself. */
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
-  ring: ['ring', 'keys', 'state', 'local', 'launch', 'tickets', 'tmpfs', 'revocation', 'bypass', 'refused'],
+  ring: [
+    'ring',
+    'keys',
+    'state',
+    'local',
+    'launch',
+    'tickets',
+    'tmpfs',
+    'revocation',
+    'bypass',
+    'refused',
+    'servers/owner',
+  ],
   staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'entry', 'ocsp'],
 }
 
@@ -92,7 +104,12 @@ export function programFor(
   ].map((name) => `${PACKAGE}/${name}.py`)
   const kept = sources.filter(({ path }) => !others.includes(path))
   return programOf(
-    withoutUnused(kept.map(({ path, text }) => ({ path, text: withoutOffer(text, OFFERS[other], path) }))),
+    withoutUnused(
+      kept.map(({ path, text }) => ({
+        path,
+        text: withoutMeanings(withoutOffer(text, OFFERS[other], path)),
+      })),
+    ),
   )
 }
 

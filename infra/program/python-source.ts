@@ -71,6 +71,19 @@ function namesIn(word: string): readonly string[] {
   return word.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []
 }
 
+/** A text of help: a line for each setting, its names and what they mean, which goes on below the meaning. */
+const HELP = /^( *(?:_?HELP|help|_OF_EACH) = f?""")(?:\\\n)?([^"]*)"""/gm
+/** Or another such text, that stands in it. */
+const NAMES = /^(?: {2}[A-Z{][A-Z0-9_{}]*(?:, [A-Z{][A-Z0-9_{}]*)*|\{\w+\}$)/
+
+/** The same program, whose help has the names of its settings alone: by these it knows them. */
+export function withoutMeanings(source: string): string {
+  return source.replace(HELP, (_, head: string, text: string) => {
+    const names = text.split('\n').flatMap((line) => NAMES.exec(line) ?? [])
+    return `${head}${names.map((name) => `\n${name}`).join('')}\n"""`
+  })
+}
+
 /** With types gone, it says nothing. */
 function isOfTypes(line: LogicalLine): boolean {
   return wordsOf(line).join(' ') === 'from __future__ import annotations'

@@ -1,4 +1,5 @@
 import { target } from '../../lambda/fleet/configuration.ts'
+import { type DurationRule, duration, refuseDurations } from '../../lambda/kernel/durations.ts'
 import type { Place } from '../../lambda/kernel/inspection.ts'
 import {
   type Kind,
@@ -19,6 +20,9 @@ import { fleetRoles } from '../fleet/machines.ts'
 import { NAME, secretName } from '../fleet/names.ts'
 import { KEY_SERVERS, refuseNone, withoutOneKey } from '../servers/servers.ts'
 import { refuseAnnounced, refuseHalves, refuseTrust } from './trust-group.ts'
+
+const HOUR = 3600
+const DAY = 24 * HOUR
 
 const keyArn = text(KEY_ARN, 'the ARN of a KMS key')
 /** Secret and KMS key that an earlier stack retained: used as they are, with the ring in them. */
@@ -53,6 +57,11 @@ export const RING = {
   }),
   rotation: setting(orEmpty(rotation)),
   ...deliverySettings(secretsManagerEndpoint),
+  staleAfter: setting(duration, {
+    says: "a machine that has had no answer of Secrets Manager for so long fails its timer's unit: an hour to six days; after seven, [keys of its own](machines.md#boot-and-timer) replace the ring",
+    normal: 2 * DAY,
+    machine: 'STALE_AFTER',
+  }),
   fleetRoles: setting(fleetRoles, { says: 'names of the roles that may read the ring', normal: [] }),
   sharedRole: optional(oneOrMore, {
     says: 'the roles among them that may read other rings too, named by each of those rings: a role joins the trust groups that it reads',
@@ -70,7 +79,12 @@ export const RING = {
 }
 export type RingConfiguration = Values<typeof RING>
 
+const STALE: readonly DurationRule<{ staleAfter: number }>[] = [
+  ['staleAfter', '1h to 6d', ({ staleAfter: after }) => after < HOUR || after > 6 * DAY],
+]
+
 export const ring = object(RING, (values, place) => {
+  refuseDurations(STALE, values, place)
   refuseTrust(values, place)
   refuseHalves(values, place)
   refuseAnnounced(values, place)

@@ -84,6 +84,11 @@ export interface TicketKeyRingProps {
    */
   readonly launchGroups?: readonly string[]
   /**
+   * A machine that has had no answer of Secrets Manager for so long fails its timer's unit: an hour to six days.
+   * @default Duration.days(2)
+   */
+  readonly staleAfter?: Duration
+  /**
    * `checked` lets open and guarded listeners share the ring, and has each machine try their tickets.
    * @default 'refused'
    */

@@ -68,7 +68,7 @@ describe('on a machine that has none', () => {
     const conf = readFileSync(join(machine.library, 'edge.conf'), 'utf8')
     expect(conf).toBe(`# ${A.hash}\n${told.given.TICKETRING_SETTINGS}`)
     expect(told.given.TICKETRING_SETTINGS).toMatch(
-      /^SECRET=ticketring\/edge\n(\w+=.*\n)+TICKET_LIFETIME=7200\n$/,
+      /^SECRET=ticketring\/edge\n(\w+=.*\n)+TICKET_LIFETIME=7200\n(\w+=.*\n)*$/,
     )
   })
 

@@ -23,6 +23,13 @@ async function cutOff(server: 'haproxy' | 'nginx'): Promise<void> {
   expect((await machine.run()).line).toMatchObject({ result: 'applied', generation: 1 })
   machine.endpoint.secret = DENIED
   machine.set('BOOT_WAIT=1')
+  rmSync(join(machine.runDirectory, 'asked'))
+}
+
+/** Has the last ordinary run been so many seconds ago. */
+function lastAsked(seconds: number): void {
+  const at = Date.now() / 1000 - seconds
+  utimesSync(join(machine.runDirectory, 'asked'), at, at)
 }
 
 /** The machine goes down, and what was on its tmpfs with it. */
@@ -178,9 +185,44 @@ describe('a boot', () => {
 })
 
 describe('a pull', () => {
+  test('rests while State Manager runs, and reads at each quarter of an hour once that is silent', async () => {
+    const [older] = await startOneBehind('haproxy')
+    machine = older
+    expect(machine.endpoint.fetches).toBe(1)
+    // Of a healthy machine: the association's reading each half an hour is the only one.
+    for (const seconds of [0, 900, 1799, 2000]) {
+      lastAsked(seconds)
+      const { code, line } = await machine.run(PULL)
+      expect({ code, ...line }).toMatchObject({
+        code: 0,
+        result: 'unchanged',
+        verified: 'none',
+        generation: 1,
+      })
+    }
+    expect(machine.endpoint.fetches).toBe(1)
+    lastAsked(2101)
+    for (const result of ['applied', 'unchanged'])
+      expect((await machine.run(PULL)).line).toMatchObject({ result, generation: 2, verified: 'handshake' })
+    expect(machine.endpoint.fetches).toBe(3)
+    machine.set('REPAIR_EVERY=3600')
+    expect((await machine.run(PULL)).line).toMatchObject({ result: 'unchanged', verified: 'none' })
+    expect(machine.endpoint.fetches).toBe(3)
+    // By hand it asks at once.
+    expect((await machine.run()).line).toMatchObject({ result: 'unchanged', verified: 'handshake' })
+    expect(machine.endpoint.fetches).toBe(4)
+  })
+
+  test('does not rest after an ordinary run that failed', async () => {
+    await cutOff('haproxy')
+    await failed(machine, 'access-denied')
+    expect((await machine.run(PULL)).code).toBe(75)
+  })
+
   test('brings what no command brought, and the next command hears of it', async () => {
     const [older, next] = await startOneBehind('haproxy')
     machine = older
+    lastAsked(2101)
     expect((await machine.run(PULL)).line).toMatchObject({ result: 'applied', generation: 2, pulled: 2 })
     expect((await machine.run()).line).toMatchObject({ result: 'unchanged', generation: 2, pulled: 2 })
     machine.publish(advanced(next))

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { buildProgram } from '../../infra/program/program.ts'
@@ -9,6 +18,10 @@ import { StapleInstance } from './staple-instance.ts'
 import { tmpfsDirectory } from './terminators.ts'
 
 const LIB = '/usr/local/lib/ticketring'
+const PULLS = [
+  { name: 'ticketring-pull@', link: 'current-ring', words: 'ring --pull %i' },
+  { name: 'ticketring-staples-pull@', link: 'current-staples', words: 'staples --pull %i' },
+]
 const UNITS = [
   { name: 'ticketring-boot@', link: 'current-ring', words: 'ring --boot %i' },
   { name: 'ticketring-staples@', link: 'current-staples', words: 'staples --boot %i' },
@@ -46,7 +59,53 @@ function settingOf(name: string, setting: string): string {
   return value
 }
 
-describe.each(UNITS)('the unit $name', ({ name, link, words }) => {
+describe('the files of units, for packages and images', () => {
+  test('are what a delivery writes, for every kind of server', () => {
+    const program = `
+import json, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, "agent")
+from ticketring.servers import NAMES
+from ticketring.units import texts_of
+servers = " ".join(f"{name}.service" for name in NAMES)
+print(json.dumps({k: v for kind in ("ring", "staples") for k, v in texts_of(kind, "", servers, "/usr/bin/python3").items()}))
+`
+    const texts = JSON.parse(
+      spawnSync('/usr/bin/python3', ['-I', '-c', program], { encoding: 'utf8' }).stdout,
+    )
+    const files = readdirSync('agent/units').map((name) => [
+      name,
+      readFileSync(`agent/units/${name}`, 'utf8'),
+    ])
+    expect(Object.fromEntries(files)).toEqual(texts)
+  })
+
+  test.each(PULLS)(
+    '$name runs every quarter of an hour, missed ones too, at a moment of its own',
+    ({ name }) => {
+      const file = `agent/units/${name}.timer`
+      expect(readFileSync(file, 'utf8').split('\n')).toEqual(
+        expect.arrayContaining([
+          'OnCalendar=*:0/15',
+          'RandomizedDelaySec=15min',
+          'FixedRandomDelay=yes',
+          'Persistent=yes',
+          'WantedBy=timers.target',
+        ]),
+      )
+      installed(name)
+      copyFileSync(file, join(directory, `${name}edge.timer`))
+      const { status, stderr } = analyze('verify', '--man=no', join(directory, `${name}edge.timer`))
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    },
+  )
+
+  test.each(PULLS)('$name calls a pull that AWS did not answer no failure', ({ name }) => {
+    expect(settingOf(name, 'SuccessExitStatus')).toBe('75')
+  })
+})
+
+describe.each([...UNITS, ...PULLS])('the unit $name', ({ name, link, words }) => {
   const lines = textOf(name).split('\n')
 
   test('is one that systemd accepts', () => {
@@ -56,8 +115,16 @@ describe.each(UNITS)('the unit $name', ({ name, link, words }) => {
 
   test('runs the program that was installed last', () => {
     // By Python: where files of /usr/local may not be executed, it starts all the same.
-    expect(lines).toContain(`ExecStart=/usr/bin/python3 -I ${LIB}/${link}/ticketring.pyz ${words}`)
+    expect(lines).toContain(`ExecStart=/usr/bin/python3 -IS ${LIB}/${link}/ticketring.pyz ${words}`)
   })
+
+  test('leaves no core dump', () => {
+    expect(lines).toContain('LimitCORE=0')
+  })
+})
+
+describe.each(UNITS)('the unit $name', ({ name }) => {
+  const lines = textOf(name).split('\n')
 
   test('runs when a terminator starts, to its end before that, and once the network is there', () => {
     for (const kind of KINDS) {
@@ -67,10 +134,6 @@ describe.each(UNITS)('the unit $name', ({ name, link, words }) => {
     expect(lines).toContain('Type=oneshot')
     expect(lines).toContain('Wants=network-online.target')
     expect(lines).toContain('After=network-online.target')
-  })
-
-  test('leaves no core dump', () => {
-    expect(lines).toContain('LimitCORE=0')
   })
 
   test('gives the program no more of the machine than it needs', () => {

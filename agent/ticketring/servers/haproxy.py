@@ -125,12 +125,6 @@ class Haproxy(Terminator):
             self.machine.deadline.pause(0.2)
             return self.ask(commands)
 
-    def user(self) -> int:
-        """Of the process that opened the socket: as that user its next start reads its files."""
-        with self._connect() as link:
-            size = struct.calcsize("3i")
-            return struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
-
     def _not_admin(self, found: str) -> Failure:
         return Failure("socket-not-admin", f"wanted level admin on {self.socket}, found {found}")
 
@@ -168,9 +162,24 @@ class HaproxyKeys(Haproxy):
     def _texts(self, ring: Ring) -> list[str]:
         return [base64.b64encode(key.laid_out(self._size)).decode() for key in ring.keys]
 
+    def _is_same(self, path: str) -> bool:
+        try:
+            return os.path.samefile(path, self._path)
+        except OSError:
+            return False
+
+    def _user(self) -> int:
+        """Of the process that opened the socket: as that user its next start reads its files."""
+        with self._connect() as link:
+            size = struct.calcsize("3i")
+            return struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
+
     def holds(self, ring: Ring) -> bool:
+        # A document of a set has it not.
+        from .owner import refuse_other_owner
+
         held = self._held()
-        self.refuse_other_owner(self.user(), "who started HAProxy")
+        refuse_other_owner(self, self._user(), "who started HAProxy")
         self._before = self._before or held
         return all(texts == self._texts(ring) for texts in held.values())
 
@@ -178,7 +187,7 @@ class HaproxyKeys(Haproxy):
         """`set ssl tls-key` drives the oldest key out: only what is missing is pushed, counted as late as can be."""
         wanted, held_by = self._texts(ring), self._held()
         for path in self._others:
-            same = _is_same(path, self._path)
+            same = self._is_same(path)
             note(f"HAProxy has {path} too, {'the same file, loaded with it' if same else 'another file, left as it is'}")
         for reference, held in held_by.items():
             missing = next(count for count in range(4) if held[count:] == wanted[: 3 - count])
@@ -197,7 +206,7 @@ class HaproxyKeys(Haproxy):
     def _held(self) -> dict[str, list[str]]:
         """The three keys, oldest first, by each reference of HAProxy's to our file, whatever name it has there."""
         known = re.findall(r"^([0-9]+) \((.*)\)$", self.look("show tls-keys"), re.M)
-        ours = [(number, path) for number, path in known if path == self._path or _is_same(path, self._path)]
+        ours = [(number, path) for number, path in known if path == self._path or self._is_same(path)]
         if not ours:
             raise Failure("socket-unexpected", f"wanted a bind line with tls-ticket-keys {self._path}, HAProxy has none")
         self._others = [path for _, path in known if path != self._path]
@@ -373,13 +382,6 @@ class HaproxyStaples(Haproxy):
             old = place.directory.read(place.name)
             if old:
                 self._set(old)
-
-
-def _is_same(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False
 
 
 KEYS = HaproxyKeys

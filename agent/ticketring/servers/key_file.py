@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..directory import Directory
 from ..files import File
-from ..keys import refuse_other_files
+from .owner import refuse_other_files
 from .silent import Silent
 
 if TYPE_CHECKING:
@@ -42,5 +42,5 @@ class KeyFile(Silent):
         return File(self._directory, self._name, self.content(ring))
 
     def holds(self, ring: Ring) -> bool:
-        refuse_other_files(self.refuse_other_owner, self.render(ring))
+        refuse_other_files(self, self.render(ring))
         return True

@@ -176,14 +176,14 @@ class NginxKeys(Nginx):
         return [File(self._directory, f"nginx.{name}.key", key.laid_out(self._size, hmac_first)) for name, key in named]
 
     def holds(self, ring: Ring) -> bool:
+        # A document of a set has it not.
+        from .owner import refuse_other_files, refuse_other_owner
+
         masters = _masters(self._test)
         if len(masters) == 1:
-            self.refuse_other_owner(masters[0][1], "who runs nginx's master")
+            refuse_other_owner(self, masters[0][1], "who runs nginx's master")
         else:
-            # A set's document brings no module of keys.
-            from ..keys import refuse_other_files
-
-            refuse_other_files(self.refuse_other_owner, self.render(ring))
+            refuse_other_files(self, self.render(ring))
         return True
 
     def load(self, ring: Ring) -> None:

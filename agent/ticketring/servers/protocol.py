@@ -72,10 +72,6 @@ if TYPE_CHECKING:
             """Looks until there was no problem so many times in a row; once where no old process answers."""
             ...
 
-        def refuse_other_owner(self, user: int, who: str) -> None:
-            """Raises Failure for a user whom the settings do not name."""
-            ...
-
         def restore(self) -> None:
             """Brings its processes back to what they held before a load; the files are back already."""
             ...
@@ -229,14 +225,8 @@ class Terminator:
         if lag:
             note(lag)
 
-    def refuse_other_owner(self, user: int, who: str) -> None:
-        """As `user` the server's next start reads the files."""
-        if user not in (0, self.owner):
-            wanted = f"wanted {self.kind.upper()}_OWNER as user {user}, {who}"
-            raise Failure("config-invalid", f"{wanted}, found user {self.owner}: its next start could not read the files")
 
-
-def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
+def choose(kinds: Sequence[Type[S]], settings: Settings) -> Type[S]:
     """The kind that the settings name, or else the only one that is configured, runs, has its files or is installed."""
     told = settings.get("SERVER")
     if told and told not in {kind.kind for kind in kinds}:
@@ -247,8 +237,6 @@ def choose(kinds: Sequence[Type[S]], settings: Settings, boot: bool) -> Type[S]:
         return configured[0]
     if not configured:
         raise Failure("config-invalid", f"wanted {' or '.join(kind.needs for kind in kinds)}, found neither")
-    if boot:
-        raise Failure("config-invalid", f"wanted SERVER in {settings.own_file}, since at boot no server runs")
     for found in (
         [kind for kind in configured if kind.is_running(settings)],
         [kind for kind in configured if kind.is_in_place(settings)],

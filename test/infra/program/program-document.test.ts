@@ -29,6 +29,22 @@ with tempfile.TemporaryDirectory() as folder:
     print(*names)
 `
 
+/** What it knows as settings, and its help. */
+const SETTINGS = `
+import json, pathlib, sys, tempfile
+with tempfile.TemporaryDirectory() as folder:
+    for path, text in json.load(sys.stdin):
+        file = pathlib.Path(folder, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, folder)
+    from ticketring.__main__ import help_for
+    from ticketring.settings import HELP, names_in
+    help = HELP + help_for(sys.argv[1])
+    print(json.dumps({"names": sorted(names_in(help)), "help": help}))
+`
+
 function ringOf(replaced = {}) {
   const [ring] = parseConfiguration({ rings: [exampleRing(replaced)] }).rings
   if (ring === undefined) throw new Error('no ring')
@@ -108,6 +124,7 @@ describe('what a document carries', () => {
         'ring',
         ...KINDS.filter((kind) => !(kind in STAPLE_SERVERS)).map((kind) => `servers/${kind}`),
         'servers/key_file',
+        'servers/owner',
         'state',
         'tickets',
         'tmpfs',
@@ -162,6 +179,24 @@ describe('what a document carries', () => {
       expect(text).not.toContain(classOf(other))
     }
   })
+
+  it.each(['ring', 'staples'] as const)(
+    'knows the settings of a %s, without what they mean',
+    (capability) => {
+      const [own, whole] = [programFor(capability, PROGRAM), PROGRAM].map(({ sources }) => {
+        const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', SETTINGS, capability], {
+          input: JSON.stringify(sources.map(({ path, text }) => [path, text])),
+          encoding: 'utf8',
+        })
+        expect(stderr).toBe('')
+        return JSON.parse(stdout)
+      })
+      expect(own.names.length).toBeGreaterThan(20)
+      expect(own.names).toEqual(whole.names)
+      expect(whole.help).toContain('listeners: address:port')
+      expect(own.help).not.toContain('listeners: address:port')
+    },
+  )
 
   it('has the module of each kind that a ring or a set may name', () => {
     const paths = PROGRAM.sources.map(({ path }) => path)

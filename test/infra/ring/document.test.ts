@@ -65,6 +65,8 @@ describe('what a machine is given to run', () => {
       'NGINX_OWNER=root',
       'NGINX_VERIFY=127.0.0.1:8445=www.example.com',
       'TICKET_LIFETIME=7200',
+      'REPAIR_EVERY=1800',
+      'STALE_AFTER=172800',
     ])
   })
 

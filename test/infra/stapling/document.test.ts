@@ -41,6 +41,7 @@ describe('what a machine is given to run', () => {
       'NGINX_RELOAD=systemctl reload nginx',
       'NGINX_OWNER=root',
       'NGINX_VERIFY=127.0.0.1:8445=www.example.com',
+      'REPAIR_EVERY=1800',
     ])
   })
 
