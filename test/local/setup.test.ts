@@ -24,8 +24,8 @@ const BASE = [
   ...['sh', 'dash', 'ls', 'find', 'sha256sum', 'tar', 'dpkg', 'dd', 'id', 'chown', 'mkfifo', 'mknod'],
   ...['setpriv', 'mount', 'umount', 'unshare'],
 ]
-/** Its tests run where it is installed. */
-const WHERE_INSTALLED = ['moto_server']
+/** Their tests run where they are installed. */
+const WHERE_INSTALLED = ['moto_server', 'cfn-lint']
 
 const has =
   (...commands: string[]) =>
