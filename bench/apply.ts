@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CREDENTIALS } from '../test/agent/endpoint.ts'
 import { advanced, Instance, ringOf } from '../test/agent/instance.ts'
+import { writeDeliveredProgram } from './delivered-program.ts'
 import { type Bench, size } from './measurement.ts'
 import { isInstalled, run } from './processes.ts'
 import { inMilliseconds, median, timedRuns, times } from './statistics.ts'
@@ -15,10 +16,15 @@ const LIMITS = {
   nginx: { unchanged: { share: 0.12, programs: 3 }, new: { share: 0.5, programs: 6 } },
 } as const
 type Kind = keyof typeof LIMITS.haproxy
+/** What the documents of a fleet with both have in them. */
+const KINDS = ['haproxy', 'nginx'] as const
+
+/** What a document brought the machine. */
+const programOf = ({ terminator }: Instance) => join(terminator.directory, 'program')
 
 export async function measure(bench: Bench): Promise<readonly Row[]> {
   const rows: Row[] = []
-  for (const server of ['haproxy', 'nginx'] as const) rows.push(...(await measureServer(server, bench)))
+  for (const server of KINDS) rows.push(...(await measureServer(server, bench)))
   return rows
 }
 
@@ -31,6 +37,7 @@ async function measureServer(server: 'haproxy' | 'nginx', bench: Bench): Promise
     ring = advanced(ring)
     instance.publish(ring)
   }
+  writeDeliveredProgram(programOf(instance), KINDS)
   await applied(instance)
   const baseline = await baselines(instance, bench)
   const rows = async (kind: Kind, before: () => void): Promise<readonly Row[]> => {
@@ -88,7 +95,7 @@ const BY_ROLE = {
 
 /** @throws Error if the run did not end well: its time would mean nothing. */
 async function applied(instance: Instance, prefix: readonly string[] = []): Promise<void> {
-  const { code, stdout } = await instance.run({ environment: BY_ROLE, prefix })
+  const { code, stdout } = await instance.run({ environment: BY_ROLE, prefix, program: programOf(instance) })
   if (code !== 0) throw new Error(`the program failed: ${stdout.trim()}`)
 }
 

@@ -1,7 +1,5 @@
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { ownProgram, programFor } from '../infra/program/program.ts'
+import { join } from 'node:path'
 import type { Ring } from '../lambda/ring/ring.ts'
 import { serialiseRing } from '../lambda/ring/ring.ts'
 import { spawnGroup } from '../local/process-group.ts'
@@ -15,6 +13,7 @@ import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/work
 import type { Scope } from '../local/scope.ts'
 import { CREDENTIALS, Endpoint } from '../test/agent/endpoint.ts'
 import { PYTHON } from '../test/agent/program.ts'
+import { writeDeliveredProgram } from './delivered-program.ts'
 
 export const RING = 'edge'
 /** What the servers of docs/examples tell clients to keep a ticket for, in seconds. */
@@ -56,7 +55,7 @@ export class Fleet {
     scope.defer(() => endpoint.stop())
     const of = { name: RING, ticketLifetime: TICKET_LIFETIME }
     const program = join(workspace.disk, 'program')
-    writeProgram(program, counts)
+    writeDeliveredProgram(program, kindsOf(counts))
     const machines = await planFleet(counts, of, pki, workspace)
     const fleet = new Fleet(machines, pki, endpoint, scope, program)
     fleet.publish(ring)
@@ -105,13 +104,5 @@ export class Fleet {
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
     }
-  }
-}
-
-/** What a document of these kinds of server brings; Python keeps what it compiles beside it, as the installer does. */
-function writeProgram(directory: string, counts: Counts): void {
-  for (const { path, text } of programFor('ring', ownProgram(), kindsOf(counts)).sources) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true })
-    writeFileSync(join(directory, path), text)
   }
 }

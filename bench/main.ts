@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { tolerateClosedPipes } from '../local/closed-pipe.ts'
+import { HELP } from '../local/help-option.ts'
 import { listenForInterruption } from '../local/interruption.ts'
-import { HELP } from '../local/rehearsal/options.ts'
 import { type Progress, progressOn } from '../local/rehearsal/progress.ts'
 import { Scope } from '../local/scope.ts'
 import type { Measurement } from './measurement.ts'

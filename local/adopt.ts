@@ -7,7 +7,7 @@ import { fromLayout, losslessLayout } from '../lambda/ring/layouts.ts'
 import { adopt, serialiseRing } from '../lambda/ring/ring.ts'
 import type { TicketKey } from '../lambda/ring/ticket-key.ts'
 import { tolerateClosedPipes } from './closed-pipe.ts'
-import { HELP } from './rehearsal/options.ts'
+import { HELP } from './help-option.ts'
 
 const USAGE = `npm run --silent adopt -- --ring NAME --layout LAYOUT FILE...
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { isRefusal } from '../lambda/kernel/errors.ts'
 import { tolerateClosedPipes } from './closed-pipe.ts'
-import { HELP } from './rehearsal/options.ts'
+import { HELP } from './help-option.ts'
 
 const USAGE = `npm run --silent document -- NAME
 

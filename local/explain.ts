@@ -10,7 +10,7 @@ import { type Options, validateResponse } from '../lambda/ocsp/validation.ts'
 import type { Verdict } from '../lambda/ocsp/verdict.ts'
 import { explanationOf } from '../lambda/staples/explanation.ts'
 import { tolerateClosedPipes } from './closed-pipe.ts'
-import { HELP } from './rehearsal/options.ts'
+import { HELP } from './help-option.ts'
 
 const USAGE = `Why is this OCSP response stapled, or not? Judges one response, offline, by every rule.
 

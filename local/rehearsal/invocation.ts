@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os'
 import { parseArgs } from 'node:util'
-import { HELP } from './options.ts'
+import { HELP } from '../help-option.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import { allRunning, findRunning, type Running } from './running-rehearsal.ts'
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { nearestName } from '../../lambda/kernel/nearest-name.ts'
+import { HELP } from '../help-option.ts'
 import { type Fleet, KINDS, type Kind, sizeOf } from './machines/kinds.ts'
 import { SCENE_NAMES, SCENES, type SceneName } from './scenes/scenes.ts'
 
@@ -15,9 +16,6 @@ export interface Options {
   /** What befalls the fleet meanwhile, if anything. */
   readonly scene?: SceneName
 }
-
-/** How every command of this project is asked what it does. */
-export const HELP = { type: 'boolean', short: 'h' } as const
 
 export const USAGE = `Usage: npm start -- [options]
 
