@@ -28,6 +28,11 @@ export interface Rehearsing extends Options {
   readonly onResult?: (result: Result) => void
 }
 
+interface Confirmation {
+  readonly members: number
+  readonly confirmed: number
+}
+
 /** How often we look at what the loopback AWS knows (ms). */
 const LOOK_EVERY = 40
 /** Seconds in which a fleet has to confirm a generation: of the slowest kinds, on processors that have much else to do. */
@@ -186,6 +191,7 @@ export class Run {
       this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
     await this.#while(isUntried, 'letting clients come back with tickets of the generation before')
     await this.#while(() => this.#show?.isOver === false, 'waiting for the last staples', Infinity)
+    if (this.#scene !== undefined) await this.#awaitStaples()
     let isStill = false
     void this.#testbed.standStill().then(() => {
       isStill = true
@@ -193,6 +199,19 @@ export class Run {
     await this.#while(() => !isStill, 'letting what was begun come to its end')
     const settled = Date.now() + DRAINING + 200
     while (Date.now() < settled) await this.#step(() => 'letting old worker processes leave')
+  }
+
+  /** A machine that left or came back in a scene: the staple function has judged the fleet as it is now. */
+  async #awaitStaples(): Promise<void> {
+    const { aws, set, stapled } = this.#testbed
+    const deadline = Date.now() + CONVERGENCE * 1000
+    let isSettled = stapled.length === 0
+    while (!isSettled && Date.now() < deadline) {
+      const { payload } = await aws.invoke(set.functionName, { action: 'status' })
+      const { members = 0, confirmed = 0 } = (payload as { readonly fleet?: Confirmation }).fleet ?? {}
+      isSettled = members === stapled.length && confirmed === members
+      await this.#step(() => 'waiting for the staple function to judge the fleet as it is')
+    }
   }
 
   /** Waits for as long as something is so, but no longer than it may, nor once what was seen is enough. */
