@@ -14,6 +14,8 @@ export const autoscaling: Scene = {
     stage.stand(spare, { serves: true })
     await stage.visited(spare)
     await stage.generations(1)
+    // A command that is under way there would run into its time-out, and the show with it.
+    await stage.calm()
     const reason = `${spare.server} on ${spare.id} was being terminated`
     stage.say(`${spare.server} on ${spare.id} is terminated`)
     stage.stand(spare, { serves: false, reason })
