@@ -63,7 +63,7 @@ export function watched(socket: Socket, watch: CertificateRequestWatch): Duplex 
     if (!duplex.push(bytes)) socket.pause()
   })
   socket.once('end', () => duplex.push(null))
-  socket.once('error', (error) => duplex.destroy(error))
+  socket.on('error', (error) => duplex.destroy(error))
   socket.once('close', () => duplex.destroy())
   return duplex
 }

@@ -82,7 +82,7 @@ function heard(socket: TLSSocket, watch: CertificateRequestWatch, patience: numb
       if (given !== undefined) answer()
       else timers.push(setTimeout(answer, TICKET_WAIT))
     })
-    socket.once('error', (error) => resolve(refusalOf(error, watch)))
+    socket.on('error', (error) => resolve(refusalOf(error, watch)))
     socket.once('close', () => giveUp('it closed the connection in the handshake'))
   }).finally(() => timers.forEach(clearTimeout))
 }

@@ -62,7 +62,7 @@ function knownKeys({ listeners }: Facts): Finding[] {
     .filter(({ knownKey }) => knownKey !== null)
     .map(({ listener, version, knownKey }) => ({
       code: 'known-key',
-      detail: `${listener} encrypts tickets under a key ${knownKey} (${version}): whoever records can read`,
+      detail: `${listener} encrypts tickets under a key ${knownKey} (${version}): what is recorded can be read`,
       fix: 'Replace its ticket key at once, and reload it',
     }))
 }

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import { Functions } from '../aws/functions.ts'
-import type { Command, ExitCode, Io } from '../command.ts'
+import type { Command, Io } from '../command.ts'
 import { Misuse } from '../misuse.ts'
 import { parseAnswer } from './answer-shape.ts'
 import { stateOf, statusText } from './status-text.ts'
+import { tellStatuses } from './statuses.ts'
 
 const ACCOUNT = `  --profile NAME     as of the AWS CLI (default: what the environment says)
   --region REGION    the same
@@ -33,14 +34,8 @@ Exit code: 0 every machine has proved the present generation, 1 not so, 2 that c
     const { values, positionals } = read(words, ACCOUNT_OPTIONS)
     const functions = new Functions(accountOf(values))
     const rings = positionals.length > 0 ? [only(positionals)] : await ringsOf(functions)
-    const codes: ExitCode[] = []
-    for (const ring of rings) {
-      const name = `ticketring-${ring}-status`
-      const answer = await ask(functions, name, { action: 'status' }, io)
-      io.out(values.json === true ? JSON.stringify(answer) : statusText(answer))
-      codes.push(stateOf(answer) === 'healthy' ? 0 : 1)
-    }
-    return codes.includes(1) ? 1 : 0
+    const answerOf = (ring: string) => ask(functions, `ticketring-${ring}-status`, { action: 'status' }, io)
+    return tellStatuses(rings, answerOf, io, values.json === true ? JSON.stringify : statusText)
   },
 }
 

@@ -2,14 +2,20 @@ import { counted } from '../../lambda/kernel/count.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
 
 /** How a ring stands, as an operator reads it. */
-export type State = 'healthy' | 'no ring' | 'degraded' | 'held' | 'auth-bypass'
+export type State = 'healthy' | 'no ring' | 'no machines' | 'degraded' | 'held' | 'auth-bypass'
 
 export function stateOf(answer: Answer): State {
   const { fleet, generation } = answer
   if (generation === undefined || fleet === undefined) return 'no ring'
   if (fleet.authBypass !== undefined) return 'auth-bypass'
   if (answer.forcedAt !== undefined && answer.asOf > answer.forcedAt) return 'held'
-  return fleet.confirmed < fleet.members || fleet.stragglers.length > 0 ? 'degraded' : 'healthy'
+  if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
+  return isProvedByAll(fleet) ? 'healthy' : 'degraded'
+}
+
+/** By every machine that the roll call of now has: a record of fewer or of others proves nothing of these. */
+function isProvedByAll({ members, confirmed, stragglers, now }: NonNullable<Answer['fleet']>): boolean {
+  return confirmed >= members && stragglers.length === 0 && now?.members === members
 }
 
 /** One line where all is well; otherwise what is wrong, machine by machine, and what to type next. */
@@ -72,10 +78,12 @@ function factsOf({ decision, dueAt, forcedAt, asOf, fleet, exposure }: Answer): 
 }
 
 function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
-  return now === undefined ? '' : `; online now ${now.online} of ${now.members}`
+  return now === undefined
+    ? '; who is there now could not be read'
+    : `; online now ${now.online} of ${now.members}`
 }
 
-/** Never cut: whoever reads has to act on each. */
+/** Never cut: an operator has to act on each. */
 function stragglersOf({ fleet }: Answer): string[] {
   if (fleet === undefined) return []
   const told = fleet.stragglers.flatMap(({ id, reason, fix }) => [
@@ -89,6 +97,7 @@ function stragglersOf({ fleet }: Answer): string[] {
 const RUNBOOK: Readonly<Record<State, string>> = {
   healthy: '',
   'no ring': '',
+  'no machines': '',
   degraded: 'stragglers',
   held: 'rotation-held',
   'auth-bypass': 'auth-bypass',
@@ -97,6 +106,8 @@ const RUNBOOK: Readonly<Record<State, string>> = {
 function nextSteps({ ring }: Answer, state: State): string[] {
   if (state === 'no ring')
     return [`  next: the first tick makes it, unless the ring starts paused: ticketring rotate ${ring}`]
+  if (state === 'no machines')
+    return ['  next: compare the tag and its values on the machines with `targets` of the ring']
   return [`  next: ticketring deliver ${ring}   (docs/runbook.md#${RUNBOOK[state]})`]
 }
 

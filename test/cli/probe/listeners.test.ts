@@ -1,7 +1,7 @@
 /** Real servers, as any fleet has them. */
 
 import { readFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { createServer, type Server } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { toLayout } from '../../../lambda/ring/layouts.ts'
@@ -96,6 +96,20 @@ describe('ticketring probe', () => {
   it('finds that machines of different kinds take no ticket of each other, though they share a key', async () => {
     const printed = await seen(at(haproxies[0], 'plain'), at(nginx, 'plain'))
     expect(printed.findings.filter(({ code }) => code === 'not-resumed')).toHaveLength(4)
+  })
+
+  it('looks at the others where a listener answers nonsense and resets the connection', async () => {
+    const nonsense = createTcpServer((socket) => {
+      socket.on('error', () => {})
+      socket.write(Buffer.alloc(70_000, 0x16))
+      socket.once('data', () => socket.resetAndDestroy())
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => nonsense.once('listening', resolve))
+    const bad = `127.0.0.1:${(nonsense.address() as AddressInfo).port}`
+    const printed = await seen('--timeout', '5', bad, at(haproxies[0], 'plain'))
+    nonsense.close()
+    expect(printed.findings.map(({ code }) => code)).toEqual(['unreachable'])
+    expect(printed.resumptions.filter(({ outcome }) => outcome === 'reused')).toHaveLength(2)
   })
 
   it('cannot tell where nothing answers', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { stateOf, statusText } from '../../../cli/ring/status-text.ts'
+import { tellStatuses } from '../../../cli/ring/statuses.ts'
+import { Unanswered } from '../../../cli/unanswered.ts'
 import type { Answer } from '../../../lambda/ring/answer.ts'
 
 type Fleet = NonNullable<Answer['fleet']>
@@ -70,10 +72,59 @@ describe('how a ring stands', () => {
     expect(statusText(answer(old))).toContain('forced, though machines are missing, 1 h ago')
   })
 
+  it('is not well where the roll call of now is another than the one that was judged, or cannot be read', () => {
+    expect(stateOf(answer({}, { now: { members: 200, online: 200 } }))).toBe('degraded')
+    expect(stateOf(answer({}, { now: { members: 301, online: 301 } }))).toBe('degraded')
+    const { now: _, ...unread } = FLEET
+    const blind = answer({ fleet: unread })
+    expect(stateOf(blind)).toBe('degraded')
+    expect(statusText(blind)).toContain('who is there now could not be read')
+  })
+
+  it('is not well without machines, as where a tag is misspelt', () => {
+    const empty = answer({}, { members: 0, confirmed: 0, now: { members: 0, online: 0 } })
+    expect(stateOf(empty)).toBe('no machines')
+    expect(statusText(empty)).toContain('NO MACHINES')
+    expect(statusText(empty)).toContain('compare the tag')
+  })
+
   it('says that there is no ring yet, and how to make one', () => {
     const { generation: _, fleet: __, ...none } = answer()
     expect(stateOf(none)).toBe('no ring')
     expect(statusText(none)).toContain('edge: NO RING yet')
     expect(statusText(none)).toContain('ticketring rotate edge')
+  })
+})
+
+describe('how several rings stand', () => {
+  const told = async (answers: Readonly<Record<string, Answer | undefined>>) => {
+    const lines = { out: [] as string[], error: [] as string[] }
+    const answerOf = async (ring: string) => {
+      const found = answers[ring]
+      if (found === undefined) throw new Unanswered(`ticketring-${ring}-status failed`, 'Read its log')
+      return found
+    }
+    const io = {
+      out: (text: string) => lines.out.push(text),
+      error: (text: string) => lines.error.push(text),
+    }
+    return { code: await tellStatuses(Object.keys(answers), answerOf, io), ...lines }
+  }
+
+  it('is told of all, though one does not answer', async () => {
+    const { code, out, error } = await told({
+      a: undefined,
+      b: answer({ ring: 'b' }),
+      c: answer({ ring: 'c' }),
+    })
+    expect(code).toBe(2)
+    expect(error).toEqual(['ticketring-a-status failed\nRead its log'])
+    expect(out.map((line) => line.slice(0, 2))).toEqual(['b:', 'c:'])
+  })
+
+  it('is 1 where one is not well, and 0 where all are', async () => {
+    const behind = answer({}, { confirmed: 299, stragglers: [STRAGGLER] })
+    expect((await told({ a: answer(), b: behind })).code).toBe(1)
+    expect((await told({ a: answer(), b: answer() })).code).toBe(0)
   })
 })

@@ -1,0 +1,27 @@
+import type { Answer } from '../../lambda/ring/answer.ts'
+import type { ExitCode, Io } from '../command.ts'
+import { Unanswered } from '../unanswered.ts'
+import { stateOf, statusText } from './status-text.ts'
+
+/** Tells how each ring stands. One that cannot be told hides none of the others, and is the exit code. */
+export async function tellStatuses(
+  rings: readonly string[],
+  answerOf: (ring: string) => Promise<Answer>,
+  io: Pick<Io, 'out' | 'error'>,
+  textOf: (answer: Answer) => string = statusText,
+): Promise<ExitCode> {
+  const codes: ExitCode[] = []
+  for (const ring of rings) {
+    try {
+      const answer = await answerOf(ring)
+      io.out(textOf(answer))
+      codes.push(stateOf(answer) === 'healthy' ? 0 : 1)
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error
+      io.error(`${error.message}\n${error.next}`)
+      codes.push(2)
+    }
+  }
+  if (codes.includes(2)) return 2
+  return codes.includes(1) ? 1 : 0
+}
