@@ -1,13 +1,7 @@
 import { isRefusal } from '../../lambda/kernel/errors.ts'
 import { Inspection, Place } from '../../lambda/kernel/inspection.ts'
-import {
-  list,
-  object,
-  optional,
-  refuseNamesakes,
-  setting,
-  type Values,
-} from '../../lambda/kernel/settings.ts'
+import { list } from '../../lambda/kernel/kinds.ts'
+import { object, optional, refuseNamesakes, setting, type Values } from '../../lambda/kernel/settings.ts'
 import { freeze } from '../fleet/inspection.ts'
 import { deployedTo, refuseForeign, regions } from '../fleet/regions.ts'
 import { ownProgram } from '../program/program.ts'

@@ -1,6 +1,7 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { Place } from '../../lambda/kernel/inspection.ts'
-import { object, oneOf, optional, orEmpty, setting, text, type Values } from '../../lambda/kernel/settings.ts'
+import { oneOf, text } from '../../lambda/kernel/kinds.ts'
+import { object, optional, orEmpty, setting, type Values } from '../../lambda/kernel/settings.ts'
 import { KEY_ARN } from '../fleet/arns.ts'
 
 const TOPIC = 'the ARN of an SNS topic'

@@ -1,14 +1,6 @@
 import { type DurationRule, duration, refuseDurations } from '../../lambda/kernel/durations.ts'
-import {
-  flag,
-  type Kind,
-  object,
-  oneOf,
-  optional,
-  setting,
-  text,
-  type Values,
-} from '../../lambda/kernel/settings.ts'
+import { flag, oneOf, text } from '../../lambda/kernel/kinds.ts'
+import { type Kind, object, optional, setting, type Values } from '../../lambda/kernel/settings.ts'
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE

@@ -1,13 +1,11 @@
 import { isIPv6 } from 'node:net'
+import { list, oneOf, text } from '../../lambda/kernel/kinds.ts'
 import {
   type Kind,
-  list,
   object,
-  oneOf,
   optional,
   refuseRepeated,
   setting,
-  text,
   type Values,
 } from '../../lambda/kernel/settings.ts'
 

@@ -1,4 +1,4 @@
-import { text } from '../../lambda/kernel/settings.ts'
+import { text } from '../../lambda/kernel/kinds.ts'
 
 // 29 = the 64 characters of a role's name, less `ticketring-`, `-rotation-` and the longest Region. As roles are named
 // ticketring-<ring>-rotation-* and ticketring-<set>-staples-*, no other name may make its role look like one of them;

@@ -1,6 +1,7 @@
 import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
-import { list, object, setting, text, type Values } from '../../lambda/kernel/settings.ts'
+import { list, text } from '../../lambda/kernel/kinds.ts'
+import { object, setting, type Values } from '../../lambda/kernel/settings.ts'
 import { arnOf, type Wildcards } from './arns.ts'
 
 const ids = (kind: string, most: number, of: string) =>

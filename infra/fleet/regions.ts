@@ -1,5 +1,5 @@
 import type { Inspection, Place } from '../../lambda/kernel/inspection.ts'
-import { list, text } from '../../lambda/kernel/settings.ts'
+import { list, text } from '../../lambda/kernel/kinds.ts'
 
 /** The partitions whose endpoints the machines know. Source: botocore's partitions.json. */
 const PARTITIONS = [

@@ -1,17 +1,8 @@
 import { target } from '../../lambda/fleet/configuration.ts'
 import { type DurationRule, duration, refuseDurations } from '../../lambda/kernel/durations.ts'
 import type { Place } from '../../lambda/kernel/inspection.ts'
-import {
-  type Kind,
-  list,
-  object,
-  oneOf,
-  optional,
-  orEmpty,
-  setting,
-  text,
-  type Values,
-} from '../../lambda/kernel/settings.ts'
+import { list, oneOf, text } from '../../lambda/kernel/kinds.ts'
+import { type Kind, object, optional, orEmpty, setting, type Values } from '../../lambda/kernel/settings.ts'
 import { rotation } from '../../lambda/ring/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from '../fleet/arns.ts'
 import { deliverySettings, refuseRepair, secretsManagerEndpoint } from '../fleet/delivery-configuration.ts'

@@ -1,4 +1,5 @@
-import { list, optional, setting, text } from '../../lambda/kernel/settings.ts'
+import { list, text } from '../../lambda/kernel/kinds.ts'
+import { optional, setting } from '../../lambda/kernel/settings.ts'
 import { command, proofSettings } from '../fleet/machines.ts'
 import { keysSetting } from './key-settings.ts'
 import { keyServer, PROVES_KEYS } from './server.ts'

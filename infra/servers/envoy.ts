@@ -1,4 +1,5 @@
-import { setting, text } from '../../lambda/kernel/settings.ts'
+import { text } from '../../lambda/kernel/kinds.ts'
+import { setting } from '../../lambda/kernel/settings.ts'
 import { proofSettings } from '../fleet/machines.ts'
 import { keysSetting } from './key-settings.ts'
 import { keyServer, PROVES_KEYS } from './server.ts'

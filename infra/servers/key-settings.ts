@@ -1,5 +1,7 @@
 /** What kinds of server have in common, where they take keys. */
-import { oneOf, setting } from '../../lambda/kernel/settings.ts'
+
+import { oneOf } from '../../lambda/kernel/kinds.ts'
+import { setting } from '../../lambda/kernel/settings.ts'
 import { keysPath } from '../fleet/machines.ts'
 
 /** Where the keys are. */

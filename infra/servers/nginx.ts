@@ -1,5 +1,6 @@
 import { duration } from '../../lambda/kernel/durations.ts'
-import { integer, type Kind, oneOf, optional, setting } from '../../lambda/kernel/settings.ts'
+import { integer, oneOf } from '../../lambda/kernel/kinds.ts'
+import { type Kind, optional, setting } from '../../lambda/kernel/settings.ts'
 import { command, proofSettings } from '../fleet/machines.ts'
 import { keySizeSetting, keysSetting, takenOf } from './key-settings.ts'
 import { keyServer, PROVES_KEYS, PROVES_STAPLES } from './server.ts'

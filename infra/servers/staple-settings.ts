@@ -1,5 +1,7 @@
 /** What kinds of server have in common, where they take staples. */
-import { list, object, setting } from '../../lambda/kernel/settings.ts'
+
+import { list } from '../../lambda/kernel/kinds.ts'
+import { object, setting } from '../../lambda/kernel/settings.ts'
 import { path } from '../fleet/machines.ts'
 import { MOST_FILES } from './server.ts'
 

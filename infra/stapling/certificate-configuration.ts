@@ -1,5 +1,6 @@
 import type { Place } from '../../lambda/kernel/inspection.ts'
-import { type Kind, object, optional, text, type Values } from '../../lambda/kernel/settings.ts'
+import { text } from '../../lambda/kernel/kinds.ts'
+import { type Kind, object, optional, type Values } from '../../lambda/kernel/settings.ts'
 import { CHAIN, certificateSettings, refuseOtherPlaces } from '../../lambda/staples/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from '../fleet/arns.ts'
 

@@ -1,13 +1,12 @@
 import { BlockList, isIP } from 'node:net'
 import { target } from '../../lambda/fleet/configuration.ts'
+import { list, text } from '../../lambda/kernel/kinds.ts'
 import {
-  list,
   object,
   optional,
   orEmpty,
   refuseNamesakes,
   setting,
-  text,
   type Values,
 } from '../../lambda/kernel/settings.ts'
 import { refresh } from '../../lambda/staples/configuration.ts'

@@ -1,7 +1,8 @@
 import { TicketringError } from '../kernel/errors.ts'
 import { parseJson } from '../kernel/fields.ts'
 import { Inspection, Place } from '../kernel/inspection.ts'
-import { integer, type Kind, list, object, optional, setting, text, type Values } from '../kernel/settings.ts'
+import { integer, list, text } from '../kernel/kinds.ts'
+import { type Kind, object, optional, setting, type Values } from '../kernel/settings.ts'
 
 // Letters, digits and the signs that Run Command takes after `tag:`, which is no `+`, 128 with it in an association;
 // `aws:` is reserved, and a wildcard would select other machines.

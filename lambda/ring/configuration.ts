@@ -8,7 +8,8 @@ import {
 import { type DurationRule, duration, refuseDurations } from '../kernel/durations.ts'
 import { NAME } from '../kernel/fields.ts'
 import type { Place } from '../kernel/inspection.ts'
-import { explicit, integer, object, oneOf, optional, setting, text, type Values } from '../kernel/settings.ts'
+import { integer, oneOf, text } from '../kernel/kinds.ts'
+import { explicit, object, optional, setting, type Values } from '../kernel/settings.ts'
 
 /** Name of the rotation function's one environment variable: {@link RotationConfiguration} as JSON. */
 export const ROTATION_VARIABLE = 'TICKETRING_ROTATION'

@@ -4,7 +4,7 @@ import {
   fitDeliveryState,
   parseBaseline,
   parseDeliveryState,
-} from '../fleet/delivery-state.ts'
+} from '../fleet/delivery-state-text.ts'
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields } from '../kernel/fields.ts'
 import type { Carried, Delivery, DeliveryRecord, OldProcess, SpentToken } from './delivery-record.ts'

@@ -9,17 +9,14 @@ import { type DurationRule, duration, refuseDurations } from '../kernel/duration
 import { TicketringError } from '../kernel/errors.ts'
 import { NAME, parseJson } from '../kernel/fields.ts'
 import type { Place } from '../kernel/inspection.ts'
+import { flag, list, oneOf, text, url } from '../kernel/kinds.ts'
 import {
   explicit,
-  flag,
   type Kind,
-  list,
   object,
-  oneOf,
   optional,
   refuseNamesakes,
   setting,
-  text,
   type Values,
 } from '../kernel/settings.ts'
 
@@ -84,20 +81,6 @@ export function certificateSettings<C>(chain: Kind<C>) {
     allowSha1: optional(flag, { says: 'accept SHA-1 as the hash of a signature' }),
     maxAge: optional(duration, { says: 'accept a response without nextUpdate for so long' }),
   }
-}
-
-function url(...schemes: readonly string[]): Kind<string> {
-  const fits = (value: string) => {
-    const parsed = URL.canParse(value) ? new URL(value) : undefined
-    return (
-      parsed !== undefined &&
-      schemes.includes(parsed.protocol) &&
-      parsed.username === '' &&
-      parsed.password === ''
-    )
-  }
-  const kinds = schemes.map((scheme) => scheme.slice(0, -1)).join(' or ')
-  return text(fits, `a URL of ${kinds} without credentials`)
 }
 
 /** One of the two places: {@link refuseOtherPlaces} sees to it. */

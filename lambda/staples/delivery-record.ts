@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
+import type { DeliveryState } from '../fleet/delivery-state.ts'
 import {
   DELIVERY_STATE_FIELDS,
-  type DeliveryState,
   fitDeliveryState,
   parseBaseline,
   parseDeliveryState,
-} from '../fleet/delivery-state.ts'
+} from '../fleet/delivery-state-text.ts'
 import type { Measured } from '../fleet/expected-members.ts'
 import { Fields } from '../kernel/fields.ts'
 import { digestOf, type StapleEntry } from './entry.ts'

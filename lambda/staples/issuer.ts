@@ -2,14 +2,8 @@ import { TicketringError } from '../kernel/errors.ts'
 import type { Certificate } from '../ocsp/certificate.ts'
 import { certificateBlocks, readCertificates } from '../ocsp/pem.ts'
 import { findIssuer, fittest, isWithinDates, prepareSubject, type Subject } from '../ocsp/subject.ts'
-import {
-  failureOfHttp,
-  failureOfIssuers,
-  failureOnTheWay,
-  type IssuerFailure,
-  STRANGERS,
-  type TryFailure,
-} from './failure.ts'
+import { failureOfHttp, failureOnTheWay, type TryFailure } from './failure.ts'
+import { failureOfIssuers, type IssuerFailure, STRANGERS } from './issuer-failure.ts'
 import type { CertificateState } from './observation.ts'
 import type { StaplePorts } from './ports.ts'
 import { type Fetched, MOST_URLS, mayStillAsk, type RunMemory } from './run-memory.ts'

@@ -6,12 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  type Connect,
-  HttpResponders,
-  type Resolve,
-  type ResponderOptions,
-} from '../../lambda/aws/http/responder.ts'
+import type { Connect } from '../../lambda/aws/http/agents.ts'
+import { HttpResponders, type Resolve, type ResponderOptions } from '../../lambda/aws/http/responder.ts'
 import { LARGEST_RESPONSE } from '../../lambda/ocsp/rules-form.ts'
 import type { HttpQuestion } from '../../lambda/staples/ports.ts'
 import { type Manners, TestServer } from '../fakes/staple-server.ts'

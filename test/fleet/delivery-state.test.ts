@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { type DeliveryState, isConverged, isUnderWay, standingOf } from '../../lambda/fleet/delivery-state.ts'
 import {
   DELIVERY_STATE_FIELDS,
-  type DeliveryState,
   fitDeliveryState,
-  isConverged,
-  isUnderWay,
   parseDeliveryState,
-  standingOf,
-} from '../../lambda/fleet/delivery-state.ts'
+} from '../../lambda/fleet/delivery-state-text.ts'
 import { Fields } from '../../lambda/kernel/fields.ts'
 import { parameterText } from '../../lambda/kernel/parameter-text.ts'
 import { delivered, failed, instant, membersOf, START, unheard } from './deliveries.ts'

@@ -1,21 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { duration, durationText, refuseDurations } from '../../lambda/kernel/durations.ts'
 import { Inspection, Place } from '../../lambda/kernel/inspection.ts'
+import { flag, integer, list, oneOf, text } from '../../lambda/kernel/kinds.ts'
 import {
   explicit,
-  flag,
-  integer,
   type Kind,
-  list,
   machineSettings,
   object,
-  oneOf,
   optional,
   orEmpty,
   refuseNamesakes,
   refuseRepeated,
   setting,
-  text,
 } from '../../lambda/kernel/settings.ts'
 
 /** What a value is read as; throws with every problem where there is one. */

@@ -1,14 +1,15 @@
 import { lookup as lookupName } from 'node:dns/promises'
-import http, { type ClientRequest, type IncomingMessage } from 'node:http'
+import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import tls from 'node:tls'
 import { isRefusal, TicketringError } from '../../kernel/errors.ts'
 import type { HttpAnswer, HttpQuestion, Responders } from '../../staples/ports.ts'
 import { AddressRules, type Resolved } from './address.ts'
+import { type Agents, agentsFor, type Connect } from './agents.ts'
 import { answerOf, refusalOf } from './answer.ts'
 import { HostLimiter } from './host-limiter.ts'
-import { codeOf } from './node-error.ts'
+import { headersOf, send } from './request.ts'
 import { openTunnel } from './tunnel.ts'
 import { bare, endless, hostOf, MOST_REDIRECTS, parseUrl, redirected, refusing } from './url.ts'
 
@@ -28,8 +29,6 @@ export interface ResponderOptions {
   /** Opens a connection; looks the name up with the `lookup` it is given, which checks. Node's own by default. */
   readonly connect?: Connect
 }
-
-export type Connect = (options: TcpNetConnectOpts) => Socket
 
 const REDIRECTS = [301, 302, 303, 307, 308]
 /** RFC 9110 §15.4.4: what was asked for is to be had there by GET, whatever the method was. */
@@ -157,29 +156,6 @@ export class HttpResponders implements Responders {
   }
 }
 
-interface Agents {
-  readonly plain: http.Agent
-  readonly secure: https.Agent
-}
-
-function agentsFor(
-  maxSockets: number,
-  lookup: LookupFunction,
-  ca: { ca?: string[] },
-  connect: Connect | undefined,
-): Agents {
-  const options = { keepAlive: true, maxSockets, lookup }
-  const plain = new http.Agent(options)
-  // Whatever the environment says of TLS: it is verified.
-  const secure = new https.Agent({ ...options, ...ca, rejectUnauthorized: true })
-  if (connect !== undefined) {
-    plain.createConnection = (wanted) => connect(wanted as TcpNetConnectOpts)
-    secure.createConnection = (wanted: tls.ConnectionOptions) =>
-      tls.connect({ ...wanted, socket: connect(wanted as TcpNetConnectOpts) })
-  }
-  return { plain, secure }
-}
-
 /** The same question by GET. */
 function gettingOf({ body: _, ...question }: HttpQuestion): HttpQuestion {
   return { ...question, method: 'GET' }
@@ -199,40 +175,6 @@ function wayTo({ url, proxy }: HttpQuestion): string {
 function refusedByProxy(message: IncomingMessage, way: string): TicketringError {
   message.destroy()
   return new TicketringError('proxy-refused', { wanted: `an answer from ${way}`, came: 'HTTP status 407' })
-}
-
-function headersOf({ method, fresh, body }: HttpQuestion, url: URL): Record<string, string> {
-  return {
-    Host: url.host,
-    Accept: 'application/ocsp-response, application/pkix-cert, */*;q=0.1',
-    'User-Agent': 'ticketring',
-    // What is compressed would be no response, and nothing here unpacks it.
-    'Accept-Encoding': 'identity',
-    ...(fresh === true ? { 'Cache-Control': 'no-cache', Pragma: 'no-cache' } : {}),
-    ...(method === 'POST'
-      ? { 'Content-Type': 'application/ocsp-request', 'Content-Length': String(body?.length ?? 0) }
-      : {}),
-  }
-}
-
-/** Sends it; once more where a kept connection turned out to be closed: nothing was answered, so nothing is lost. */
-async function send(open: () => ClientRequest, body: Uint8Array | undefined): Promise<IncomingMessage> {
-  for (;;) {
-    const request = open()
-    try {
-      return await responseTo(request, body)
-    } catch (error) {
-      if (!request.reusedSocket || codeOf(error) !== 'ECONNRESET') throw error
-    }
-  }
-}
-
-function responseTo(request: ClientRequest, body: Uint8Array | undefined): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request.on('response', resolve)
-    request.on('error', reject)
-    request.end(body)
-  })
 }
 
 function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
