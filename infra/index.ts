@@ -3,11 +3,7 @@ export type { Endpoints } from './fleet/delivery-configuration.ts'
 export type { Network } from './fleet/network-access.ts'
 export type { AlarmActions, LogKeeping, Operations } from './fleet/operations.ts'
 export type { DeliveryProps } from './fleet/props.ts'
-export { type RotationProps, TicketKeyRing, type TicketKeyRingProps } from './ring/ticket-key-ring.ts'
-export {
-  type AskingProps,
-  type CertificateProps,
-  OcspStapling,
-  type OcspStaplingProps,
-  type RefreshProps,
-} from './stapling/ocsp-stapling.ts'
+export type { RotationProps, TicketKeyRingProps } from './ring/props.ts'
+export { TicketKeyRing } from './ring/ticket-key-ring.ts'
+export { OcspStapling } from './stapling/ocsp-stapling.ts'
+export type { AskingProps, CertificateProps, OcspStaplingProps, RefreshProps } from './stapling/props.ts'

@@ -32,6 +32,14 @@ export interface AlarmSpec {
   readonly silence?: 'pages'
 }
 
+/** An alarm that tells once a metric has been above nothing for so many periods on end. */
+export function nonZero(
+  periods: number,
+  of: Pick<AlarmSpec, 'metric' | 'heading' | 'meaning' | 'tells'>,
+): AlarmSpec {
+  return { ...of, limit: { above: 0 }, periods, of: periods }
+}
+
 /** What a function measures of itself: the largest value of each period, unless told. */
 export function measured(
   dimensionsMap: Readonly<Record<string, string>>,
@@ -106,15 +114,12 @@ export function functionAlarms(
       of: 3,
       tells: 'ticket',
     },
-    {
+    nonZero(1, {
       metric: undelivered.metricApproximateNumberOfMessagesVisible({ period: tick, statistic: 'Maximum' }),
       heading: `${heading}schedule-undelivered`,
       meaning: `EventBridge Scheduler could not hand an event to ${what}`,
-      limit: { above: 0 },
-      periods: 1,
-      of: 1,
       tells: 'ticket',
-    },
+    }),
   ]
 }
 

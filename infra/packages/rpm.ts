@@ -54,20 +54,22 @@ function signatureTags(
   ])
 }
 
+const LESS_OR_EQUAL = 2 + 8
+const EQUAL_OR_MORE = 4 + 8
+const OF_RPM = 2 ** 24
+/** Package, version, and how the version is compared. */
+const NEEDS = [
+  ['openssl', '', 0],
+  ['python3', '3.9', EQUAL_OR_MORE],
+  ['rpmlib(CompressedFileNames)', '3.0.4-1', LESS_OR_EQUAL + OF_RPM],
+  ['rpmlib(FileDigests)', '4.6.0-1', LESS_OR_EQUAL + OF_RPM],
+  ['rpmlib(PayloadFilesHavePrefix)', '4.0-1', LESS_OR_EQUAL + OF_RPM],
+] as const
+
 function aboutPackage(
   { version, hash, entries }: PackageContents,
   payload: Uint8Array,
 ): readonly (readonly [number, TagValue])[] {
-  const LESS_OR_EQUAL = 2 + 8
-  const EQUAL_OR_MORE = 4 + 8
-  const OF_RPM = 2 ** 24
-  const needs = [
-    ['openssl', '', 0],
-    ['python3', '3.9', EQUAL_OR_MORE],
-    ['rpmlib(CompressedFileNames)', '3.0.4-1', LESS_OR_EQUAL + OF_RPM],
-    ['rpmlib(FileDigests)', '4.6.0-1', LESS_OR_EQUAL + OF_RPM],
-    ['rpmlib(PayloadFilesHavePrefix)', '4.0-1', LESS_OR_EQUAL + OF_RPM],
-  ] as const
   return [
     [100, { texts: ['C'] }],
     [1000, { text: PACKAGE }],
@@ -84,9 +86,9 @@ function aboutPackage(
     [1022, { text: 'noarch' }],
     [1044, { text: `${PACKAGE}-${version}-${RELEASE}.src.rpm` }],
     [1047, { texts: [PACKAGE] }],
-    [1048, { int32: needs.map(([, , flags]) => flags) }],
-    [1049, { texts: needs.map(([name]) => name) }],
-    [1050, { texts: needs.map(([, wanted]) => wanted) }],
+    [1048, { int32: NEEDS.map(([, , flags]) => flags) }],
+    [1049, { texts: NEEDS.map(([name]) => name) }],
+    [1050, { texts: NEEDS.map(([, wanted]) => wanted) }],
     [1112, { int32: [8] }],
     [1113, { texts: [`${version}-${RELEASE}`] }],
     [1124, { text: 'cpio' }],

@@ -1,20 +1,13 @@
-import { Aws, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
-import {
-  Effect,
-  Grant,
-  type IGrantable,
-  type IRole,
-  Policy,
-  PolicyStatement,
-  Role,
-} from 'aws-cdk-lib/aws-iam'
+import { Validations } from 'aws-cdk-lib'
+import { Grant, type IGrantable, type IRole, Policy, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam'
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms'
-import { CfnResourcePolicy, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { UNINITIALISED } from '../../lambda/ring/ring.ts'
 import { arnOf, viaService } from '../fleet/arns.ts'
-import { roleNamePattern, secretName } from '../fleet/names.ts'
+import { secretName } from '../fleet/names.ts'
 import type { RingConfiguration } from './configuration.ts'
+import { guardSecret, KEPT } from './secret-policy.ts'
 
 interface RingSecretProps extends Pick<RingConfiguration, 'existing' | 'key'> {
   readonly ring: string
@@ -24,9 +17,6 @@ const FETCH = {
   actions: ['secretsmanager:GetSecretValue'],
   conditions: { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } },
 }
-
-/** But not where its creation failed: what a rolled-back deploy left behind would block the next one by its name. */
-const KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 /**
  * A ring's secret under a key of its own. Written out in CloudFormation's terms: the L2 secret widens the key's
@@ -45,7 +35,7 @@ export class RingSecret extends Construct {
     const made = existing === undefined ? this.#createSecret(ring) : existing
     this.#made = made instanceof CfnSecret ? made : undefined
     this.arn = made instanceof CfnSecret ? made.ref : made.secretArn
-    this.#guard(ring)
+    guardSecret(this, this.arn, ring)
   }
 
   #createKey(ring: string): Key {
@@ -153,45 +143,6 @@ export class RingSecret extends Construct {
         'kms:EncryptionContext:SecretARN': this.arn,
       },
     }
-  }
-
-  /**
-   * Denies all but the rotation role what AWSCURRENT does not name: Secrets Manager keeps old versions, and
-   * an old ring decrypts recorded traffic. Two statements, since conditions within one are joined by AND. A request
-   * that names neither stage nor version reads AWSCURRENT: ForAnyValue over an absent key is false, so it passes. Nor may
-   * any other principal move labels: AWSCURRENT on an old version would make it readable, and every machine of the fleet with it.
-   * Writing a value stays open, since `adopt` does that, and so does this policy's own change: nothing here locks its owner out.
-   */
-  #guard(ring: string): void {
-    const others = {
-      ArnNotLike: {
-        'aws:PrincipalArn': `arn:${Aws.PARTITION}:iam::${Stack.of(this).account}:role/${roleNamePattern(ring)}`,
-      },
-    }
-    const deny = (sid: string, action: string, condition: object = {}) => ({
-      Sid: sid,
-      Effect: Effect.DENY,
-      Principal: '*',
-      Action: `secretsmanager:${action}`,
-      Resource: '*',
-      Condition: { ...others, ...condition },
-    })
-    const policy = new CfnResourcePolicy(this, 'Guard', {
-      secretId: this.arn,
-      blockPublicPolicy: true,
-      resourcePolicy: {
-        Version: '2012-10-17',
-        Statement: [
-          deny('OtherStages', 'GetSecretValue', {
-            'ForAnyValue:StringNotEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' },
-          }),
-          deny('AnyVersionId', 'GetSecretValue', { Null: { 'secretsmanager:VersionId': 'false' } }),
-          deny('LabelsByOthers', 'UpdateSecretVersionStage'),
-        ],
-      },
-    })
-    // The secret outlives the stack, and so must what protects its old versions.
-    policy.applyRemovalPolicy(KEPT)
   }
 }
 

@@ -1,104 +1,26 @@
-import { Annotations, type Duration } from 'aws-cdk-lib'
+import { Annotations } from 'aws-cdk-lib'
 import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling'
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
-import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
 import { Alarms, measured } from '../fleet/alarms.ts'
 import { FleetDelivery } from '../fleet/delivery.ts'
 import type { FleetDocument } from '../fleet/document.ts'
 import { groupName } from '../fleet/names.ts'
-import type { Operations } from '../fleet/operations.ts'
-import { asConfigured, type DeliveryProps } from '../fleet/props.ts'
+import type { LogKeeping, Operations } from '../fleet/operations.ts'
+import { asConfigured } from '../fleet/props.ts'
 import { ownProgram } from '../program/program.ts'
-import { type KeyServers, namedIn } from '../servers/servers.ts'
+import { namedIn } from '../servers/servers.ts'
 import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
-import { type ExistingRing, parseRing, type RingConfiguration } from './configuration.ts'
+import { parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
 import { grantCompletion, launchHookOf } from './launch-hook.ts'
+import type { TicketKeyRingProps } from './props.ts'
 import { createRingStatusFunction, createRotationFunction } from './rotation-function.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './schedules.ts'
 import { RingSecret } from './secret.ts'
-
-/** When keys change. */
-export interface RotationProps {
-  /**
-   * T, from one advance to the next: whole minutes, 30 to 24 hours' worth.
-   * @default Duration.hours(4)
-   */
-  readonly every?: Duration
-  /**
-   * L, how long a ticket lives, as the servers are configured: at most half of `every`.
-   * @default - two hours, or half of `every` where that is less
-   */
-  readonly ticketLifetime?: Duration
-  /**
-   * From this age on the ring advances though machines are missing, and pages: more than `every` and `ticketLifetime`.
-   * @default - three times `every`
-   */
-  readonly maxKeyAge?: Duration
-  /**
-   * Who turns the ring: `secrets-manager` for its own rotation, in whole hours, 4 or more.
-   * @default 'schedule'
-   */
-  readonly trigger?: 'schedule' | 'secrets-manager'
-  /**
-   * `paused`: no tick makes the first ring, it waits for the keys that the fleet runs on already.
-   * @default 'at-once'
-   */
-  readonly start?: 'at-once' | 'paused'
-}
-
-export interface TicketKeyRingProps {
-  /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
-  readonly name: string
-  /** The machines that hold the ring. */
-  readonly targets: FleetTarget
-  /** Which terminators run there and where their files are. */
-  readonly servers: KeyServers
-  /**
-   * When keys change.
-   * @default - every four hours
-   */
-  readonly rotation?: RotationProps
-  /**
-   * Secret and KMS key that an earlier stack retained, in place of new ones.
-   * @default - new ones
-   */
-  readonly existing?: ExistingRing
-  /**
-   * ARN of a KMS key of yours that encrypts the secret.
-   * @default - one that is made
-   */
-  readonly key?: string
-  /**
-   * How machines repair themselves, and where they find Secrets Manager.
-   * @default - every 30 minutes, at the usual endpoint of their Region
-   */
-  readonly delivery?: DeliveryProps
-  /**
-   * Names of the machines' Auto Scaling groups: a machine completes the launch hook there, {@link TicketKeyRing.launchHook},
-   * once it has proved the ring.
-   * @default - no machine completes a hook
-   */
-  readonly launchGroups?: readonly string[]
-  /**
-   * A machine that has had no answer of Secrets Manager for so long fails its timer's unit: an hour to six days.
-   * @default Duration.days(2)
-   */
-  readonly staleAfter?: Duration
-  /**
-   * `checked` lets open and guarded listeners share the ring, and has each machine try their tickets.
-   * @default 'refused'
-   */
-  readonly mixedClientAuthentication?: 'refused' | 'checked'
-  /**
-   * Whom the alarms tell, and how long logs are kept.
-   * @default - the alarms have no action, and logs are kept for a year
-   */
-  readonly operations?: Operations
-}
 
 /**
  * A ring of three TLS session-ticket keys for one trust group of terminators: kept in Secrets Manager, turned by a
@@ -120,13 +42,20 @@ export class TicketKeyRing extends Construct {
 
   constructor(scope: Construct, id: string, props: TicketKeyRingProps) {
     super(scope, id)
-    const { operations = {}, delivery: delivering, ...ring } = props
-    this.#ring = parseRing(asConfigured({ ...ring, ...delivering }))
-    const { name, targets, rotation, repairEvery } = this.#ring
+    const { operations = {}, delivery, ...ring } = props
+    this.#ring = parseRing(asConfigured({ ...ring, ...delivery }))
     this.#warnOfHalves()
-    this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: name })
+    this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: this.#ring.name })
     this.secretArn = this.#secret.arn
     this.document = buildRingDocument(this.#ring, ownProgram())
+    const functions = this.#createFunctions(operations.logs)
+    this.function = functions.rotation
+    this.statusFunction = functions.status
+    this.#watch(this.#schedule(), operations)
+  }
+
+  #createFunctions(logs: LogKeeping | undefined): { rotation: IFunction; status: IFunction } {
+    const { name, targets, rotation, repairEvery } = this.#ring
     const { document } = this
     const delivery = new FleetDelivery(this, 'Delivery', {
       document,
@@ -134,24 +63,28 @@ export class TicketKeyRing extends Construct {
       repairEvery,
       name: groupName(name),
     })
-    const parts = {
-      ring: this.#ring,
-      secret: this.#secret,
-      document,
-      delivery,
-      window: windowSeconds(rotation),
-      logs: operations.logs,
-    }
+    const window = windowSeconds(rotation)
+    const parts = { ring: this.#ring, secret: this.#secret, document, delivery, window, logs }
     const handler = createRotationFunction(this, 'Rotation', parts)
-    this.function = handler
     delivery.precede(handler)
-    this.statusFunction = createRingStatusFunction(this, 'Status', parts)
+    return { rotation: handler, status: createRingStatusFunction(this, 'Status', parts) }
+  }
+
+  /** @returns the queue of what the schedules could not hand over. */
+  #schedule(): IQueue {
+    const { name, rotation } = this.#ring
+    const handler = this.function
     const { undelivered } = scheduleRing(this, 'Schedules', { ring: name, rotation, handler })
     if (rotation.trigger === 'secrets-manager') {
       rotateBySecretsManager(this, rotation, { secret: this.#secret, handler })
     } else {
       this.#secret.acknowledgeOtherSchedule()
     }
+    return undelivered
+  }
+
+  #watch(undelivered: IQueue, operations: Operations): void {
+    const { name, rotation, mixedClientAuthentication } = this.#ring
     new Alarms(this, 'Alarms', {
       name: groupName(name),
       about: `Ring ${name}`,
@@ -159,8 +92,8 @@ export class TicketKeyRing extends Construct {
       alarms: ringAlarms({
         metrics: this,
         maxKeyAge: rotation.maxKeyAge,
-        checksAuthentication: this.#ring.mixedClientAuthentication === 'checked',
-        handler,
+        checksAuthentication: mixedClientAuthentication === 'checked',
+        handler: this.function,
         undelivered,
       }),
     })

@@ -1,0 +1,85 @@
+import type { Duration } from 'aws-cdk-lib'
+import type { FleetTarget } from '../../lambda/fleet/configuration.ts'
+import type { Operations } from '../fleet/operations.ts'
+import type { DeliveryProps } from '../fleet/props.ts'
+import type { KeyServers } from '../servers/servers.ts'
+import type { ExistingRing } from './configuration.ts'
+
+/** When keys change. */
+export interface RotationProps {
+  /**
+   * T, from one advance to the next: whole minutes, 30 to 24 hours' worth.
+   * @default Duration.hours(4)
+   */
+  readonly every?: Duration
+  /**
+   * L, how long a ticket lives, as the servers are configured: at most half of `every`.
+   * @default - two hours, or half of `every` where that is less
+   */
+  readonly ticketLifetime?: Duration
+  /**
+   * From this age on the ring advances though machines are missing, and pages: more than `every` and `ticketLifetime`.
+   * @default - three times `every`
+   */
+  readonly maxKeyAge?: Duration
+  /**
+   * Who turns the ring: `secrets-manager` for its own rotation, in whole hours, 4 or more.
+   * @default 'schedule'
+   */
+  readonly trigger?: 'schedule' | 'secrets-manager'
+  /**
+   * `paused`: no tick makes the first ring, it waits for the keys that the fleet runs on already.
+   * @default 'at-once'
+   */
+  readonly start?: 'at-once' | 'paused'
+}
+
+export interface TicketKeyRingProps {
+  /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
+  readonly name: string
+  /** The machines that hold the ring. */
+  readonly targets: FleetTarget
+  /** Which terminators run there and where their files are. */
+  readonly servers: KeyServers
+  /**
+   * When keys change.
+   * @default - every four hours
+   */
+  readonly rotation?: RotationProps
+  /**
+   * Secret and KMS key that an earlier stack retained, in place of new ones.
+   * @default - new ones
+   */
+  readonly existing?: ExistingRing
+  /**
+   * ARN of a KMS key of yours that encrypts the secret.
+   * @default - one that is made
+   */
+  readonly key?: string
+  /**
+   * How machines repair themselves, and where they find Secrets Manager.
+   * @default - every 30 minutes, at the usual endpoint of their Region
+   */
+  readonly delivery?: DeliveryProps
+  /**
+   * Names of the machines' Auto Scaling groups: a machine completes the launch hook there, the construct's `launchHook`,
+   * once it has proved the ring.
+   * @default - no machine completes a hook
+   */
+  readonly launchGroups?: readonly string[]
+  /**
+   * A machine that has had no answer of Secrets Manager for so long fails its timer's unit: an hour to six days.
+   * @default Duration.days(2)
+   */
+  readonly staleAfter?: Duration
+  /**
+   * `checked` lets open and guarded listeners share the ring, and has each machine try their tickets.
+   * @default 'refused'
+   */
+  readonly mixedClientAuthentication?: 'refused' | 'checked'
+  /**
+   * Whom the alarms tell, and how long logs are kept.
+   * @default - the alarms have no action, and logs are kept for a year
+   */
+  readonly operations?: Operations
+}
