@@ -8,7 +8,7 @@ try {
     region: process.env.CDK_DEFAULT_REGION,
   })
   const { stack } = buildApp(configuration, { app })
-  synthesiseWithinLimits(app, stack)
+  synthesiseWithinLimits(app)
   console.error(summarise(configuration, stack).join('\n'))
 } catch (error) {
   // What is wrong in the configuration is told in words, without a stack trace of ours.

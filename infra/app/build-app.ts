@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { App, type Stack, Validations } from 'aws-cdk-lib'
+import { App, Validations } from 'aws-cdk-lib'
 import type { CloudAssembly } from 'aws-cdk-lib/cx-api'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import { type Configuration, parseConfiguration } from './configuration.ts'
@@ -11,11 +11,15 @@ import { alarmsText, ringSummary, type SynthesisedRing, type SynthesisedSet, set
 export { readContext } from './context.ts'
 export type { SynthesisedRing, SynthesisedSet } from './summary.ts'
 
+export interface Template extends Readonly<Record<string, unknown>> {
+  readonly Resources: Readonly<Record<string, unknown>>
+}
+
 export interface Synthesis {
-  /** The CloudFormation template of the one stack. */
-  readonly template: { readonly Resources: Readonly<Record<string, unknown>> } & Readonly<
-    Record<string, unknown>
-  >
+  /** The CloudFormation template of the stack with rings and sets. */
+  readonly template: Template
+  /** The template of the stack that watches it. */
+  readonly watch: Template
   /** Path of the cloud assembly: the template, and the functions' bundles as `asset.<hash>` directories. */
   readonly assembly: string
   /** What each ring and each set is and may touch, for a person. */
@@ -43,9 +47,9 @@ export function buildApp(
 }
 
 /** @throws TicketringError `configuration-invalid` that lists the limits of CloudFormation and IAM that are passed. */
-export function synthesiseWithinLimits(app: App, { stackName }: Stack): CloudAssembly {
+export function synthesiseWithinLimits(app: App): CloudAssembly {
   const assembly = app.synth()
-  refuseOversize(readFileSync(assembly.getStackByName(stackName).templateFullPath, 'utf8'))
+  for (const { templateFullPath } of assembly.stacks) refuseOversize(readFileSync(templateFullPath, 'utf8'))
   return assembly
 }
 
@@ -62,9 +66,10 @@ export function synthesise(
 ): Synthesis {
   const parsed = parseConfiguration(configuration)
   const { app, stack } = buildApp(parsed, { app: createApp({ outdir, bundle, validate: false }) })
-  const assembly = synthesiseWithinLimits(app, stack)
+  const assembly = synthesiseWithinLimits(app)
   return {
     template: assembly.getStackByName(stack.stackName).template,
+    watch: assembly.getStackByName(stack.watch.stackName).template,
     assembly: assembly.directory,
     summary: summarise(parsed, stack),
     rings: stack.rings,

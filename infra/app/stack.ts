@@ -25,14 +25,19 @@ import type { Configuration } from './configuration.ts'
 import type { SynthesisedRing, SynthesisedSet } from './summary.ts'
 
 export const STACK_NAME = 'Ticketring'
+export const WATCH_STACK_NAME = 'TicketringWatch'
 
 /** The stack with every configured ring and every configured set of certificates. */
 export class TicketringStack extends Stack {
   readonly rings: readonly SynthesisedRing[]
   readonly stapling: readonly SynthesisedSet[]
 
+  /** The alarms that a silent function trips: they outlive this stack, so its deletion is silence that pages. */
+  readonly watch: Stack
+
   constructor(scope: Construct, configuration: Configuration) {
-    super(scope, STACK_NAME, stackProps(configuration))
+    super(scope, STACK_NAME, stackProps(configuration, DESCRIPTION))
+    this.watch = new Stack(scope, WATCH_STACK_NAME, stackProps(configuration, WATCH_DESCRIPTION))
     const { rings, stapling } = configuration
     const operations = this.#operate(configuration)
     this.rings = rings.map((ring) => this.#addRing(ring, operations))
@@ -42,6 +47,7 @@ export class TicketringStack extends Stack {
   #operate({ alarms: { page, ticket, ...alarms }, logs: { key, ...logs } }: Configuration): Operations {
     const telling = (id: string, topic: string) => new SnsAction(Topic.fromTopicArn(this, id, topic))
     return {
+      watch: this.watch,
       alarms: {
         ...alarms,
         ...(page === undefined ? {} : { page: telling('PageTopic', page) }),
@@ -155,8 +161,10 @@ function letRead(construct: TicketKeyRing | OcspStapling, fleetRoles: readonly s
   for (const name of fleetRoles) construct.grantRead(Role.fromRoleName(construct, `FleetRole-${name}`, name))
 }
 
-function stackProps({ regions: [region] }: Configuration): StackProps {
-  const description = 'TLS session-ticket keys and OCSP staples: always fresh, on every machine, with proof'
+const DESCRIPTION = 'TLS session-ticket keys and OCSP staples: always fresh, on every machine, with proof'
+const WATCH_DESCRIPTION = `Pages when a function of stack ${STACK_NAME} is silent, also when that stack is deleted`
+
+function stackProps({ regions: [region] }: Configuration, description: string): StackProps {
   // Indented, fewer rings would fit CloudFormation's megabyte.
   const props = { description, suppressTemplateIndentation: true }
   return region === undefined ? props : { ...props, env: { region } }

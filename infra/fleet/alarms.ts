@@ -10,7 +10,7 @@ import {
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
-import type { AlarmActions } from './operations.ts'
+import type { AlarmActions, Operations } from './operations.ts'
 
 /** What an alarm watches, and what it means. */
 export interface AlarmSpec {
@@ -54,7 +54,7 @@ interface AlarmsProps {
   readonly name: string
   /** What they are about, such as `Ring edge`. */
   readonly about: string
-  readonly actions: AlarmActions | undefined
+  readonly operations: Operations
   readonly alarms: readonly AlarmSpec[]
 }
 
@@ -63,30 +63,43 @@ const RUNBOOK = 'docs/runbook.md'
 
 /** Alarms, each of which links to its heading in docs/runbook.md, and tells also when what it told of is over. */
 export class Alarms extends Construct {
-  constructor(scope: Construct, id: string, { name, about, actions = {}, alarms }: AlarmsProps) {
+  constructor(scope: Construct, id: string, { name, about, operations, alarms }: AlarmsProps) {
     super(scope, id)
-    const { page, ticket = page, runbookUrl = RUNBOOK } = actions
-    for (const { metric, heading, meaning, limit, periods, of, tells, silence } of alarms) {
-      const alarm = new Alarm(this, pascal(heading), {
-        alarmName: `${name}-${heading}`,
-        alarmDescription: `${about}: ${meaning}. What to do: ${runbookUrl}#${heading}`,
-        metric,
-        ...bound(limit),
-        evaluationPeriods: of,
-        datapointsToAlarm: periods,
-        treatMissingData: silence === undefined ? TreatMissingData.NOT_BREACHING : TreatMissingData.MISSING,
-      })
-      const told = tells === 'page' ? page : ticket
-      if (told !== undefined) {
-        alarm.addAlarmAction(told)
-        alarm.addOkAction(told)
-      }
-      if (silence !== undefined && page !== undefined) {
-        alarm.addInsufficientDataAction(page)
-        // Whom silence woke has to hear that it is over.
-        if (told !== page) alarm.addOkAction(page)
-      }
+    const { alarms: actions = {}, watch } = operations
+    // What silence trips is to outlive the function that it watches, with the stack that holds it.
+    const outliving = watch === undefined ? this : new Construct(watch, about)
+    for (const spec of alarms) {
+      raise(spec.silence === undefined ? this : outliving, { name, about, actions, spec })
     }
+  }
+}
+
+interface Raised extends Pick<AlarmsProps, 'name' | 'about'> {
+  readonly actions: AlarmActions
+  readonly spec: AlarmSpec
+}
+
+function raise(scope: Construct, { name, about, actions, spec }: Raised): void {
+  const { metric, heading, meaning, limit, periods, of, tells, silence } = spec
+  const { page, ticket = page, runbookUrl = RUNBOOK } = actions
+  const alarm = new Alarm(scope, pascal(heading), {
+    alarmName: `${name}-${heading}`,
+    alarmDescription: `${about}: ${meaning}. What to do: ${runbookUrl}#${heading}`,
+    metric,
+    ...bound(limit),
+    evaluationPeriods: of,
+    datapointsToAlarm: periods,
+    treatMissingData: silence === undefined ? TreatMissingData.NOT_BREACHING : TreatMissingData.MISSING,
+  })
+  const told = tells === 'page' ? page : ticket
+  if (told !== undefined) {
+    alarm.addAlarmAction(told)
+    alarm.addOkAction(told)
+  }
+  if (silence !== undefined && page !== undefined) {
+    alarm.addInsufficientDataAction(page)
+    // Whom silence woke has to hear that it is over.
+    if (told !== page) alarm.addOkAction(page)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
+import type { Construct } from 'constructs'
 
 /** How the people who run it hear of it. */
 export interface Operations {
@@ -8,6 +9,12 @@ export interface Operations {
    * @default - they change colour and nothing else
    */
   readonly alarms?: AlarmActions
+  /**
+   * Where the alarms are made that a silent function trips, such as a stack that only holds them: deleted with the functions
+   * they would tell of nothing.
+   * @default - beside the other alarms
+   */
+  readonly watch?: Construct
   /**
    * How logs are kept.
    * @default - for a year, under CloudWatch's own key

@@ -88,7 +88,7 @@ export class TicketKeyRing extends Construct {
     new Alarms(this, 'Alarms', {
       name: groupName(name),
       about: `Ring ${name}`,
-      actions: operations.alarms,
+      operations,
       alarms: ringAlarms({
         metrics: this,
         maxKeyAge: rotation.maxKeyAge,

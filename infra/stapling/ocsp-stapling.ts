@@ -84,7 +84,7 @@ export class OcspStapling extends Construct {
     new Alarms(this, 'Alarms', {
       name: `ticketring-${name}`,
       about: `Staples of set ${name}`,
-      actions: operations.alarms,
+      operations,
       alarms: stapleAlarms({ metrics: this, tick: this.#tick, handler: this.function, undelivered }),
     })
   }

@@ -36,7 +36,14 @@ function place(path: string, text: string): void {
 function stack(summary: string): Synthesis {
   place('made/manifest.json', summary)
   const assembly = join(home, 'made')
-  return { template: { Resources: {} }, summary: [summary], rings: [], stapling: [], assembly }
+  return {
+    template: { Resources: {} },
+    watch: { Resources: {} },
+    summary: [summary],
+    rings: [],
+    stapling: [],
+    assembly,
+  }
 }
 
 const none = {}

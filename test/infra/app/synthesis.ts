@@ -13,11 +13,14 @@ export interface Resource {
 }
 
 /** Synthesises without bundling: the template alone. */
-export function synthesiseTemplate(configuration: unknown): Synthesis & { readonly resources: Resources } {
+export function synthesiseTemplate(
+  configuration: unknown,
+): Synthesis & { readonly resources: Resources; readonly watched: Resources } {
   const outdir = mkdtempSync(join(tmpdir(), 'ticketring-infra-'))
   try {
     const synthesis = synthesise(configuration, outdir, { bundle: false })
-    return { ...synthesis, resources: new Resources(synthesis.template.Resources) }
+    const resources = new Resources(synthesis.template.Resources)
+    return { ...synthesis, resources, watched: new Resources(synthesis.watch.Resources) }
   } finally {
     rmSync(outdir, { recursive: true })
   }

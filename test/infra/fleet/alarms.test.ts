@@ -16,9 +16,16 @@ const checked = exampleRing({
   mixedClientAuthentication: 'checked',
 })
 const both = { rings: [checked], stapling: [exampleSet()] }
-const { resources } = synthesiseTemplate({ ...both, alarms: { page: PAGE, ticket: TICKET } })
-const alarmsOf = (from: Resources) => from.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
-const alarms = alarmsOf(resources)
+const synthesised = synthesiseTemplate({ ...both, alarms: { page: PAGE, ticket: TICKET } })
+interface Stacks {
+  readonly resources: Resources
+  /** Of the stack that outlives the functions. */
+  readonly watched: Resources
+}
+const propertiesOf = (from: Resources) =>
+  from.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties)
+const alarmsOf = ({ resources, watched }: Stacks) => [...propertiesOf(resources), ...propertiesOf(watched)]
+const alarms = alarmsOf(synthesised)
 /** What needs an operator now; all others can wait for the morning. */
 const PAGES = [
   'key-age',
@@ -83,7 +90,7 @@ describe('every alarm', () => {
 
   it('links to the runbook by its URL, where there is one', () => {
     const runbookUrl = 'https://wiki.example.com/tls/runbook?view=1'
-    const linked = synthesiseTemplate({ ...both, alarms: { runbookUrl } }).resources
+    const linked = synthesiseTemplate({ ...both, alarms: { runbookUrl } })
     for (const { AlarmName, AlarmDescription } of alarmsOf(linked)) {
       const link = `${runbookUrl}#${AlarmName.replace('ticketring-edge-', '')}`
       expect(AlarmDescription.endsWith(`What to do: ${link}`), AlarmDescription).toBe(true)
@@ -101,20 +108,18 @@ describe('every alarm', () => {
   })
 
   it('tells page where there is no topic for tickets', () => {
-    const { resources: one } = synthesiseTemplate({ ...both, alarms: { page: PAGE } })
+    const one = synthesiseTemplate({ ...both, alarms: { page: PAGE } })
     for (const { AlarmActions, OKActions } of alarmsOf(one))
       expect([AlarmActions, OKActions]).toEqual([[PAGE], [PAGE]])
   })
 
   it('tells the one topic that alarmTopic means', () => {
-    const { resources: one } = synthesiseTemplate({ ...both, alarmTopic: PAGE })
+    const one = synthesiseTemplate({ ...both, alarmTopic: PAGE })
     for (const { AlarmActions } of alarmsOf(one)) expect(AlarmActions).toEqual([PAGE])
   })
 
   it('tells no operator where no topic is configured', () => {
-    for (const { AlarmActions, OKActions, InsufficientDataActions } of alarmsOf(
-      synthesiseTemplate(both).resources,
-    ))
+    for (const { AlarmActions, OKActions, InsufficientDataActions } of alarmsOf(synthesiseTemplate(both)))
       expect([AlarmActions, OKActions, InsufficientDataActions]).toEqual([undefined, undefined, undefined])
   })
 
@@ -152,7 +157,7 @@ describe('what each alarm watches', () => {
   })
 
   it('auth-bypass: only where machines check it', () => {
-    const { resources: usual } = synthesiseTemplate({ rings: [exampleRing()] })
+    const usual = synthesiseTemplate({ rings: [exampleRing()] })
     expect(alarmsOf(usual).map(({ AlarmName }) => AlarmName)).not.toContain('ticketring-edge-auth-bypass')
   })
 
@@ -208,8 +213,8 @@ describe('what each alarm watches', () => {
   })
 
   it('of a set that looks more often, the periods are as short', () => {
-    const often = synthesiseTemplate({ stapling: [exampleSet({ refresh: { every: '5m' } })] }).resources
-    const periods = often.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties.Period)
+    const often = synthesiseTemplate({ stapling: [exampleSet({ refresh: { every: '5m' } })] })
+    const periods = alarmsOf(often).map(({ Period }) => Period)
     expect(new Set(periods)).toEqual(new Set([300]))
   })
 
