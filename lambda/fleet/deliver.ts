@@ -8,6 +8,7 @@ import {
 import type { FleetTarget } from './configuration.ts'
 import { stragglersOf, weigh } from './convergence.ts'
 import type { DeliveryState } from './delivery-state.ts'
+import { DepartureWatch } from './departures.ts'
 import { type DispatchPorts, dispatch, pollUntilEnded } from './dispatch.ts'
 import type { Heard } from './evidence.ts'
 import type { Measured } from './expected-members.ts'
@@ -61,7 +62,8 @@ export async function send<S extends Delivering, O extends Address, V extends He
 }
 
 /**
- * Waits for the commands under way, as long as this invocation may, and judges what they brought.
+ * Waits for the commands under way, as long as this invocation may and a machine of the fleet has yet to answer, and judges
+ * what they brought.
  * @param until when to give up in any case.
  */
 export async function awaitCommands<S extends Delivering, O extends Address, V extends Heard>(
@@ -71,9 +73,13 @@ export async function awaitCommands<S extends Delivering, O extends Address, V e
   until?: Date,
 ): Promise<Awaited<S>> {
   const open = state.delivery.commands.filter(({ judged }) => !judged)
-  const patience = { reserve: reserveFor(state.fleet, 2), ...(until === undefined ? {} : { until }) }
-  const ended = await pollUntilEnded(ports, open, patience)
-  return ended ? judgeFleet(ports, capability, state) : { state, ended }
+  const watch = new DepartureWatch(ports, state.fleet)
+  const ended = await pollUntilEnded(ports, open, {
+    reserve: reserveFor(state.fleet, 2),
+    isMoot: (unended) => watch.hasFleetAnswered(unended),
+    ...(until === undefined ? {} : { until }),
+  })
+  return ended ? judgeFleet(ports, capability, { ...state, fleet: watch.fleet }) : { state, ended }
 }
 
 /** Judges every member of the roll call by what it said. */

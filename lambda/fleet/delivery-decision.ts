@@ -49,6 +49,9 @@ export function decideDelivery(question: DeliveryQuestion): DeliveryDecision {
     return noteSize(question) ?? { action: 'hold', waitsFor: 'fleet', page: true, reason: trouble }
   if (delivery.membership !== rollCallOf(fleet))
     return { action: 'judge', reason: 'the roll call has changed' }
+  // It was weighed while the roll call could not be trusted: who had left was not asked yet, say.
+  if (delivery.convergedAt === undefined && delivery.confirmed >= delivery.members)
+    return { action: 'judge', reason: 'the roll call can be trusted again' }
   return isConverged(delivery) ? { action: 'rest', reason: standing } : redeliver(question)
 }
 

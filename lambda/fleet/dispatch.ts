@@ -86,22 +86,35 @@ const SLOWEST_POLL = 15_000
 /** A command that Systems Manager does not list after this many seconds never will be. */
 const LISTED_WITHIN = 60
 
-/** Time to keep back, and when to give up in any case. */
+/** A command that has not ended, and on how many machines; on 0 where that is not known. */
+export interface Unended {
+  readonly id: string
+  readonly machines: number
+}
+
+/** Time to keep back, when to give up in any case, and who is not waited for. */
 export interface Patience {
   /** Milliseconds of this invocation. */
   readonly reserve: number
   readonly until?: Date
+  /** Whether what is open is not worth the wait: asked where nothing has moved between two looks of the slowest pace. */
+  readonly isMoot?: (unended: readonly Unended[]) => Promise<boolean>
 }
 
 /** @returns false where time ran out before the commands had ended. */
 export async function pollUntilEnded<O extends Address>(
   ports: DispatchPorts<O>,
   open: readonly SentCommand[],
-  { reserve, until }: Patience,
+  { reserve, until, isMoot }: Patience,
 ): Promise<boolean> {
   const { clock, chance } = ports
+  let before = ''
   for (let pause = FIRST_POLL; ; pause = Math.min(pause * 1.5, SLOWEST_POLL)) {
-    if (await allEnded(ports, open)) return true
+    const unended = await stillOpen(ports, open)
+    if (unended.length === 0) return true
+    const seen = JSON.stringify(unended)
+    if (pause === SLOWEST_POLL && seen === before && (await isMoot?.(unended))) return true
+    before = seen
     const jittered = pause * (0.8 + (chance.random(1)[0] ?? 0) / 640)
     const isLate = until !== undefined && clock.now().getTime() + jittered >= until.getTime()
     if (isLate || clock.remaining() < jittered + reserve) return false
@@ -109,20 +122,20 @@ export async function pollUntilEnded<O extends Address>(
   }
 }
 
-async function allEnded<O extends Address>(
+async function stillOpen<O extends Address>(
   ports: DispatchPorts<O>,
   open: readonly SentCommand[],
-): Promise<boolean> {
-  const ended = await Promise.all(open.map((command) => hasEnded(ports, command)))
-  return ended.every(Boolean)
+): Promise<readonly Unended[]> {
+  return (await Promise.all(open.map((command) => look(ports, command)))).flat()
 }
 
-async function hasEnded<O extends Address>(ports: DispatchPorts<O>, command: SentCommand): Promise<boolean> {
+async function look<O extends Address>(ports: DispatchPorts<O>, command: SentCommand): Promise<Unended[]> {
   const progress = await progressOf(ports, command)
   const { state, targets, completed } = progress
   ports.eventLog.record({ kind: 'progress', command: command.id, targets, completed })
   const patience = patienceWith(progress, ports.configuration.timing)
-  return state === 'ended' || ports.clock.now() > later(command.sentAt, patience)
+  const hasEnded = state === 'ended' || ports.clock.now() > later(command.sentAt, patience)
+  return hasEnded ? [] : [{ id: command.id, machines: targets - completed }]
 }
 
 /** An answer that does not come is none: the next poll asks again. Who may not look learns nothing by waiting. */

@@ -62,6 +62,13 @@ function unreached(detail: string): Cause {
   return { code: UNREACHED, detail }
 }
 
+/** Whether it has yet to end there. */
+export function isOpen({ status }: Pick<Invocation, 'status'>): boolean {
+  return OPEN.has(normalise(status))
+}
+
+const OPEN: ReadonlySet<string> = new Set(['pending', 'inprogress', 'delayed', 'cancelling'])
+
 /** Statuses under which an instance had no chance to speak. Source: Systems Manager user guide, command statuses. */
 const SILENT: ReadonlyMap<string, Cause> = new Map([
   ['pending', NOT_HEARD],

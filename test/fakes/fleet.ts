@@ -1,4 +1,4 @@
-import type { Invocation } from '../../lambda/fleet/evidence.ts'
+import { type Invocation, isOpen } from '../../lambda/fleet/evidence.ts'
 import type { Member } from '../../lambda/fleet/membership.ts'
 import type { Clock, CommandSender, FleetInventory, Progress, ResultPage } from '../../lambda/fleet/ports.ts'
 import { serialiseLine } from '../../lambda/fleet/result-line.ts'
@@ -18,6 +18,8 @@ export type Conduct =
   | 'late'
   | 'fail'
   | 'denied'
+  /** It is terminated in the midst of it. */
+  | 'die'
   | { readonly say: string; readonly status?: string }
 
 /** A machine that runs the instance's script, in memory: monotonic, idempotent, proves what it encrypts with. */
@@ -170,9 +172,10 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
     const command = this.commands.get(id)
     if (command === undefined) return { state: 'unknown', targets: 0, completed: 0 }
     command.polls += 1
-    const ended = command.polls >= this.pollsUntilEnd
     const targets = command.invocations.size
-    return { state: ended ? 'ended' : 'running', targets, completed: ended ? targets : 0 }
+    const open = [...command.invocations.values()].filter(isOpen).length
+    if (command.polls < this.pollsUntilEnd) return { state: 'running', targets, completed: 0 }
+    return { state: open === 0 ? 'ended' : 'running', targets, completed: targets - open }
   }
 
   async results(id: string, page?: string): Promise<ResultPage> {
@@ -203,6 +206,10 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
   #run(instance: SimulatedInstance, { generation }: Order): Invocation {
     const { id, conduct } = instance
     if (!instance.online || conduct === 'lose') return { id, status: 'Delivery Timed Out', output: '' }
+    if (conduct === 'die') {
+      instance.present = false
+      return { id, status: 'InProgress', output: '' }
+    }
     if (conduct === 'late') return { id, status: 'Undeliverable', output: '' }
     if (conduct === 'denied') return { id, status: 'AccessDenied', output: '' }
     if (conduct === 'fail') return { id, status: 'Failed', output: '\n----------ERROR-------\nno such thing' }

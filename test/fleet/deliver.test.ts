@@ -36,6 +36,7 @@ function delivering(
     now = FLEET,
     state = 'ended' as Progress['state'],
     next = false,
+    open = [] as readonly string[],
   } = {},
 ) {
   const calls: string[] = []
@@ -45,16 +46,20 @@ function delivering(
   const invocations = Object.entries(verdicts).map(
     ([id, output]): Invocation => ({ id, status: 'Success', output }),
   )
+  const unanswered = open.map((each): Invocation => {
+    const [id = '', status = ''] = each.split(' ')
+    return { id, status, output: '' }
+  })
   const ports: DeliveryPorts<Address> = {
     sender: {
       send: async ({ to }) => [`sent to ${to}`],
       progress: async (command) => {
         calls.push(`progress ${command}`)
-        return { state, targets: 3, completed: 1 }
+        return { state, targets: 3, completed: 2 }
       },
       results: async (command) => {
         calls.push(`results ${command}`)
-        return { invocations, ...(next ? { next: 'more' } : {}) }
+        return { invocations: [...invocations, ...unanswered], ...(next ? { next: 'more' } : {}) }
       },
       resultOf: () => expect.unreachable(),
     },
@@ -75,8 +80,8 @@ function delivering(
     },
   }
   const judge: Judge<Heard> = {
-    judge: ({ output }) =>
-      output === 'failed'
+    judge: ({ status, output }) =>
+      status !== 'Success' || output === 'failed'
         ? { confirmed: false, code: 'reload-failed', detail: '', spoke: true, ran: true }
         : { confirmed: true, changed: output === 'changed' },
   }
@@ -100,6 +105,48 @@ describe('waiting', () => {
     expect(ended).toBe(true)
     expect(saved).toEqual([state])
     expect(state.delivery).toMatchObject({ confirmed: 3, convergedAt: START })
+  })
+
+  it.each([
+    ['is terminated', ['i-3 InProgress'], membersOf(2), 2],
+    ['is terminated before its turn, as listed', ['i-3 Pending'], membersOf(2), 2],
+    ['is offline, and belongs to the fleet', ['i-3 InProgress'], membersOf(3, 1), undefined],
+    ['is terminated, as one is whose turn has not come', [], membersOf(2), undefined],
+    ['is terminated while another one has yet to answer', ['i-2 InProgress'], membersOf(2), undefined],
+  ] as const)('for a machine that %s', async (_, open, now, confirmed) => {
+    const answers = { 'i-1': 'unchanged', 'i-2': 'unchanged' } as const
+    const world = delivering(answers, { now, state: 'running', open })
+    const { state, ended } = await awaitCommands(world.ports, world.capability, world.before, instant(120))
+    expect(ended).toBe(confirmed !== undefined)
+    expect(world.saved).toEqual(ended ? [state] : [])
+    if (ended) expect(state).toMatchObject({ fleet: { members: now }, delivery: { members: 2, confirmed } })
+    if (ended) expect(state.delivery.commands.every(({ judged }) => judged)).toBe(true)
+  })
+
+  it('asks who has left once of the same standing and roll call', async () => {
+    const answers = { 'i-1': 'unchanged', 'i-2': 'unchanged' } as const
+    const world = delivering(answers, { state: 'running', open: ['i-3 InProgress'] })
+    await awaitCommands(world.ports, world.capability, world.before, instant(200))
+    expect(world.calls.filter((call) => call === 'results c-2')).toHaveLength(1)
+    expect(world.calls.filter((call) => call === 'roll call').length).toBeGreaterThan(1)
+  })
+
+  it('goes on where it cannot be asked who has left', async () => {
+    const world = delivering({}, { now: membersOf(2), state: 'running' })
+    const sender = { ...world.ports.sender, results: async () => Promise.reject(new Error('slow down')) }
+    const events: unknown[] = []
+    const ports = {
+      ...world.ports,
+      sender,
+      eventLog: { record: (event: unknown) => void events.push(event) },
+    }
+    const { ended } = await awaitCommands(ports, world.capability, world.before, instant(120))
+    expect(ended).toBe(false)
+    expect(events).toContainEqual({
+      kind: 'trouble',
+      during: 'asking who has yet to answer',
+      detail: 'Error: slow down',
+    })
   })
 
   it('ends at the time that is set, and changes nothing then', async () => {

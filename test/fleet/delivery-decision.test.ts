@@ -61,6 +61,21 @@ describe('what is delivered', () => {
     })
   })
 
+  it('is judged again where all hold it and the roll call could not be trusted when it was judged', () => {
+    const { convergedAt: _, ...unsettled } = delivered(membersOf(2))
+    const two = { ...fleetOf(membersOf(2)), left: { ended: 2, untagged: 0 } }
+    const carried = { baseline: { members: 4, at: START } }
+    const trusted = { target: { ...TARGET, minShare: 90 }, fleet: two, carried }
+    expect(decide(unsettled, trusted)).toEqual({
+      action: 'judge',
+      reason: 'the roll call can be trusted again',
+    })
+    expect(decide(delivered(membersOf(2)), trusted)).toMatchObject({ action: 'rest' })
+    const untrusted = { ...trusted, fleet: fleetOf(membersOf(2)) }
+    expect(decide(unsettled, untrusted).action).not.toBe('rest')
+    expect(decide(delivered(membersOf(2), [failed('i-2')]), trusted)).toMatchObject({ action: 'hold' })
+  })
+
   it('holds for a fleet that became too small, once its size is on record', () => {
     const few = { fleet: fleetOf(membersOf(1)) }
     const carried = { baseline: { members: 4, at: START, fewerSince: START } }

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { DeliveryState } from '../../lambda/fleet/delivery-state.ts'
-import { type DispatchPorts, dispatch, type Patience, pollUntilEnded } from '../../lambda/fleet/dispatch.ts'
+import {
+  type DispatchPorts,
+  dispatch,
+  type Patience,
+  pollUntilEnded,
+  type Unended,
+} from '../../lambda/fleet/dispatch.ts'
 import type { CommandSender, FleetEvent, Progress } from '../../lambda/fleet/ports.ts'
 import type { Address } from '../../lambda/fleet/rollout.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
@@ -210,6 +216,19 @@ describe('waiting for commands', () => {
     expect(ended).toBe(true)
     expect(waited).toBeGreaterThan(seconds)
     expect(waited - (slept.at(-1) ?? 0) / 1000).toBeLessThanOrEqual(seconds)
+  })
+
+  it('ends where what stands still is not worth it, which is asked once nothing moves at the slowest pace', async () => {
+    const asked: (readonly Unended[])[] = []
+    const isMoot = async (unended: readonly Unended[]) => asked.push(unended) > 1
+    const { ended, slept } = await poll(
+      (look) => ({ targets: 20, completed: Math.min(look, 9) }),
+      { isMoot },
+      { count: 1 },
+    )
+    expect(ended).toBe(true)
+    expect(asked).toEqual([[{ id: 'i-1', machines: 11 }], [{ id: 'i-1', machines: 11 }]])
+    expect(slept).toHaveLength(11)
   })
 
   it('is told at each look', async () => {

@@ -47,6 +47,29 @@ describe('a machine that is launched', () => {
 })
 
 describe('a machine that is terminated', () => {
+  it.each([1, 2])(
+    'in the midst of a command is waited for no longer than the others: %i of three',
+    async (gone) => {
+      const world = await converged()
+      for (const machine of world.fleet.instances.slice(0, gone)) machine.conduct = 'die'
+      world.clock.advance(TIMING.every)
+      const began = world.clock.now().getTime()
+      await world.rotate()
+      expect((world.clock.now().getTime() - began) / 1000).toBeLessThan(TIMING.delivery)
+      const left = 3 - gone
+      expect((await status(world)).fleet).toMatchObject({ members: left, confirmed: left, stragglers: [] })
+      world.clock.advance(TIMING.tick)
+      await world.reconcile()
+      expect(await status(world)).toMatchObject({
+        decision: { action: 'rest' },
+        convergedAt: expect.any(String),
+      })
+      world.clock.advance(TIMING.every)
+      await world.rotate()
+      expect(world.ring().generation).toBe(3)
+    },
+  )
+
   it('with a command that it never answered is no straggler, and holds no rotation', async () => {
     const world = await converged()
     const [machine] = world.fleet.instances

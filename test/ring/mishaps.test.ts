@@ -249,20 +249,22 @@ describe('a command', () => {
   ] as const)('that %s is given up in time', async (_, state, seconds) => {
     const world = new World()
     const sentAt = world.clock.now().getTime()
-    let judgedAfter: number | undefined
+    let readAfter = 0
     const ports = withSender(world.ports(), {
       progress: async () => ({ state, targets: 3, completed: 0 }),
-      results: async () => {
-        judgedAfter ??= (world.clock.now().getTime() - sentAt) / 1000
+      results: async (command) => {
+        // Read before that too, to see whether it is open on machines that left.
+        if (command === 'command-1') readAfter = (world.clock.now().getTime() - sentAt) / 1000
         return { invocations: [] }
       },
     })
-    for (let tick = 0; judgedAfter === undefined && tick < 10; tick++) {
+    for (let tick = 0; world.delivery()?.commands[0]?.judged !== true && tick < 10; tick++) {
       await world.invoke({ action: 'reconcile' }, ports)
       world.clock.advance(10)
     }
-    expect(judgedAfter).toBeGreaterThanOrEqual(seconds)
-    expect(judgedAfter).toBeLessThan(seconds + 30)
+    expect(world.delivery()?.commands[0]).toMatchObject({ id: 'command-1', judged: true })
+    expect(readAfter).toBeGreaterThanOrEqual(seconds)
+    expect(readAfter).toBeLessThan(seconds + 30)
   })
 })
 
