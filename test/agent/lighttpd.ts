@@ -46,7 +46,7 @@ export async function startLighttpd(ring: Ring): Promise<Terminator> {
 }
 
 /** Version, activation and expiry, then the key as nginx has it. */
-function lighttpdKey({ current }: Ring): Buffer {
+export function lighttpdKey({ current }: Ring): Buffer {
   const head = Buffer.from(new Int32Array([0, 1, 2_147_483_647]).buffer)
   return Buffer.concat([head, toLayout(current, 'nginx-80')])
 }

@@ -27,6 +27,7 @@ import { Responder } from '../../local/rehearsal/staples/responder.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../../local/rehearsal/workspace.ts'
 import { dnsdistKeys } from '../agent/dnsdist.ts'
 import { h2oKeys } from '../agent/h2o.ts'
+import { lighttpdKey } from '../agent/lighttpd.ts'
 import { trafficserverKeys } from '../agent/trafficserver.ts'
 
 const workspace = openWorkspace()
@@ -52,6 +53,7 @@ const CONTENTS: Readonly<Record<Kind, (ring: Ring) => readonly (string | Buffer)
   trafficserver: (ring) => [trafficserverKeys(ring)],
   h2o: (ring) => [h2oKeys(ring)],
   dnsdist: (ring) => [dnsdistKeys(ring)],
+  lighttpd: (ring) => [lighttpdKey(ring)],
 }
 /** Neither puts a session-id context into its tickets, so that each takes the other's. */
 const WITHOUT_CONTEXT: readonly Kind[] = ['h2o', 'dnsdist']
@@ -182,6 +184,8 @@ it('of each kind that can be the last machine is behind PROXY protocol, and one 
     'h2o true old',
     'dnsdist false current',
     'dnsdist false old',
+    'lighttpd false current',
+    'lighttpd true old',
   ])
 })
 

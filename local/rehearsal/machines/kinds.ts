@@ -1,14 +1,20 @@
 import { dnsdist } from './dnsdist.ts'
 import { h2o } from './h2o.ts'
 import { haproxy } from './haproxy.ts'
+import { lighttpd } from './lighttpd.ts'
 import type { Machine, Terminator } from './machine.ts'
 import { nginx } from './nginx.ts'
 import { trafficserver } from './trafficserver.ts'
 
 /** The kinds of terminator that a fleet may have: one file of this folder each, and a line here. */
-export const TERMINATORS = { haproxy, nginx, trafficserver, h2o, dnsdist } as const satisfies Readonly<
-  Record<string, Terminator>
->
+export const TERMINATORS = {
+  haproxy,
+  nginx,
+  trafficserver,
+  h2o,
+  dnsdist,
+  lighttpd,
+} as const satisfies Readonly<Record<string, Terminator>>
 export type Kind = keyof typeof TERMINATORS
 export const KINDS = Object.keys(TERMINATORS) as readonly Kind[]
 
