@@ -59,7 +59,7 @@ const CONTENTS: Readonly<Record<Kind, (ring: Ring) => readonly (string | Buffer)
 const WITHOUT_CONTEXT: readonly Kind[] = ['h2o', 'dnsdist']
 
 /** Of the others H2O does without a header, and Traffic Server waits for one for as long as its client. */
-const DEMANDING: readonly Kind[] = ['haproxy', 'nginx']
+const DEMANDING: readonly Kind[] = ['haproxy', 'nginx', 'lighttpd']
 
 /** What the instance's script does: the files that a server reads its keys from. */
 function placeKeys(machine: Machine, ring: Ring): void {

@@ -31,13 +31,14 @@ ssl.pemfile = "${pki.certificate}"
 ssl.privkey = "${pki.privateKey}"
 `
   const beside = `$SERVER["socket"] == "127.0.0.1:${publicPort}" {
-${certificate}extforward.hap-PROXY = "enable"
+${certificate}extforward.forwarder = ("127.0.0.1" => "trust")
+extforward.hap-PROXY = "enable"
 }
 `
   return `server.document-root = "${page(machine)}"
 server.bind = "127.0.0.1"
 server.port = ${plainPort}
-server.modules = ("mod_extforward", "mod_openssl")
+server.modules = ("mod_openssl", "mod_extforward")
 index-file.names = ("index.html")
 ${certificate}ssl.stek-file = "${keys(machine)}"
 ${proxyProtocol ? beside : ''}`
