@@ -27,6 +27,8 @@ export class StateManager {
   readonly #associations = new Map<string, Association>()
   readonly #fleet: Fleet
   readonly #background: (work: Promise<unknown>) => void
+  /** What has begun on a machine and not ended. */
+  readonly #underway = new WeakMap<ManagedNode, Map<Association, Promise<void>>>()
 
   constructor(parts: {
     account: Account
@@ -75,7 +77,21 @@ export class StateManager {
     return this.#fleet.matching(targets)
   }
 
-  async #run({ document, parameters }: Association, node: ManagedNode): Promise<void> {
+  /**
+   * An agent runs its associations one after the other, and begins none that has not ended.
+   * Source: amazon-ssm-agent, agent/association/processor/processor.go, `documentWorkersLimit`, `IsAssociationInProgress`.
+   */
+  async #run(association: Association, node: ManagedNode): Promise<void> {
+    const underway = this.#underway.get(node) ?? new Map<Association, Promise<void>>()
+    this.#underway.set(node, underway)
+    const begun = underway.get(association)
+    if (begun !== undefined) return begun
+    const run = Promise.all(underway.values()).then(() => this.#execute(association, node))
+    underway.set(association, run)
+    await run.finally(() => underway.delete(association))
+  }
+
+  async #execute({ document, parameters }: Association, node: ManagedNode): Promise<void> {
     const execution = pending(node.id, document.name)
     this.executions.push(execution)
     execution.startedAt = Date.now()

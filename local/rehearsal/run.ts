@@ -14,7 +14,7 @@ import { ScenePlay } from './scenes/playing.ts'
 import { SCENES } from './scenes/scenes.ts'
 import { StapleScenario } from './staples/scenario.ts'
 import type { Testbed } from './testbed.ts'
-import type { Timing } from './timing.ts'
+import { patienceWith, type Timing } from './timing.ts'
 
 export interface Rehearsing extends Options {
   readonly progress: Progress
@@ -35,8 +35,6 @@ interface Confirmation {
 
 /** How often we look at what the loopback AWS knows (ms). */
 const LOOK_EVERY = 40
-/** Seconds in which a fleet has to confirm a generation: of the slowest kinds, on processors that have much else to do. */
-const CONVERGENCE = 300
 /** Without an advance for so many intervals something is wrong: what there is, is judged. */
 const STALLED = 10
 
@@ -104,7 +102,8 @@ export class Run {
       )
     }
     this.#testbed.runSchedules()
-    await this.#until('waiting for the fleet to confirm generation 1', CONVERGENCE, () =>
+    const patience = patienceWith(this.#options.fleet)
+    await this.#until('waiting for the fleet to confirm generation 1', patience, () =>
       this.#testbed.watch.isConverged(this.#testbed.ids),
     )
   }
@@ -184,9 +183,10 @@ export class Run {
   /** The functions get their configured intervals back, the last generation its convergence, and what runs its end. */
   async #comeToRest(): Promise<void> {
     const { watch, ids } = this.#testbed
+    const patience = patienceWith(this.#options.fleet) * 1000
     this.#testbed.comeToRest()
     const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
-    await this.#while(isMoving, 'waiting for the last confirmation', CONVERGENCE * 1000)
+    await this.#while(isMoving, 'waiting for the last confirmation', patience)
     const isUntried = () =>
       this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
     await this.#while(isUntried, 'letting clients come back with tickets of the generation before')
@@ -204,7 +204,7 @@ export class Run {
   /** A machine that left or came back in a scene: the staple function has judged the fleet as it is now. */
   async #awaitStaples(): Promise<void> {
     const { aws, set, stapled } = this.#testbed
-    const deadline = Date.now() + CONVERGENCE * 1000
+    const deadline = Date.now() + patienceWith(this.#options.fleet) * 1000
     let isSettled = stapled.length === 0
     while (!isSettled && Date.now() < deadline) {
       const { payload } = await aws.invoke(set.functionName, { action: 'status' })

@@ -13,7 +13,8 @@ import {
   serialiseStapleConfiguration,
 } from '../../lambda/staples/configuration.ts'
 import type { DurationOverride, Timed } from '../aws/contract.ts'
-import { type Fleet, kindsOf, TERMINATORS } from './machines/kinds.ts'
+import { type Fleet, type Kind, kindsOf, sizeOf, TERMINATORS } from './machines/kinds.ts'
+import type { Terminator } from './machines/machine.ts'
 
 /** The durations of the show, in seconds: the one thing that differs from what is deployed. */
 export interface Timing {
@@ -28,16 +29,41 @@ export interface Timing {
 
 const SHOW: Omit<Timing, 'every'> = { ticketLifetime: 3, tick: 2, association: 30 }
 
-/** The slowest of a fleet's kinds says how soon a rotation may follow another. */
+/** The slowest of a fleet's kinds says how soon a rotation, and a run of State Manager, may follow another. */
 export function timingFor(fleet: Fleet): Timing {
-  return { every: Math.max(...kindsOf(fleet).map((kind) => TERMINATORS[kind].pace)), ...SHOW }
+  const every = Math.max(...kindsOf(fleet).map((kind) => turnsOf(fleet, kind) * TERMINATORS[kind].pace))
+  return { ...SHOW, every, association: Math.max(SHOW.association, every) }
+}
+
+/** The share of a fleet that a command reaches at a time, in percent, as the function sends it. */
+const RAMP = 25
+
+/** So often a command comes to machines of a kind that it serves for minutes. */
+function turnsOf(fleet: Fleet, kind: Kind): number {
+  if (startOf(kind) === 0) return 1
+  return Math.ceil((fleet[kind] ?? 0) / Math.max(1, Math.floor((sizeOf(fleet) * RAMP) / 100)))
+}
+
+function startOf(kind: Kind): number {
+  const { start = 0 }: Terminator = TERMINATORS[kind]
+  return start
+}
+
+/** Seconds that the fleet's first ring takes, for what its kinds themselves take their time. */
+function startingTimeOf(fleet: Fleet): number {
+  return Math.max(...kindsOf(fleet).map((kind) => turnsOf(fleet, kind) * startOf(kind)))
+}
+
+/** Seconds that a convergence may take while processors have much else to do: lighttpd then passes looks over. */
+export function patienceWith(fleet: Fleet): number {
+  return 300 + 2 * startingTimeOf(fleet)
 }
 
 /** How long a run will take, and which kinds make it long, for who waits for it. */
 export function outlookOf(fleet: Fleet, { every }: Timing, rotations: number): string {
   const slow = kindsOf(fleet).map((kind) => TERMINATORS[kind])
   const reasons = slow.filter(({ pacedBy }) => pacedBy !== '').map(({ pacedBy }) => pacedBy)
-  const minutes = Math.ceil((SETTING_UP + rotations * every) / 60)
+  const minutes = Math.ceil((SETTING_UP + startingTimeOf(fleet) + rotations * every) / 60)
   const why = reasons.length === 0 ? '' : `, since ${reasons.join(' and ')}`
   return `a rotation every ${every} s or longer${why}: about ${counted(minutes, 'minute')} for ${counted(rotations, 'rotation')}`
 }

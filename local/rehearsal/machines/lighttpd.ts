@@ -7,8 +7,10 @@ const configuration = (machine: Machine) => join(machine.directory, 'lighttpd.co
 
 export const lighttpd: Terminator = {
   needs: 'lighttpd',
-  pace: 150,
+  pace: 128,
   pacedBy: 'lighttpd looks at its key every 64 s, and an advance takes two looks',
+  // Three looks, of which the first may just have been.
+  start: 200,
   speaks: 'http',
   proxyProtocol: true,
   example: { ...PROVED_AT, owner: 'www-data', keys: '/run/ticketring/edge/lighttpd.key' },

@@ -39,6 +39,8 @@ export interface Terminator {
   readonly pace: number
   /** Why that is longer than it takes to tell a server of its keys; empty where it is not. */
   readonly pacedBy: string
+  /** Seconds until a server that has started has all keys, where they take minutes: such machines are served in turns. */
+  readonly start?: number
   /** What its clients speak once they are connected. */
   readonly speaks: Language
   /** Whether one of its listeners can demand PROXY protocol and another one not. */

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import {
   DescribeInstanceInformationCommand,
@@ -519,6 +520,40 @@ test('an association runs at once on a machine that joins, and again when its in
   expect(ran()).toEqual([[machineId(1), 'Success', 'generation 1 by variable\n']])
   await aws.schedules.find(({ kind }) => kind === 'association')?.fire()
   expect(ran()).toHaveLength(2)
+})
+
+/** The document's step, with another time-out. */
+function step(timeoutSeconds: string): object {
+  const content = template().Resources.Document?.Properties.Content as { mainSteps: { inputs: object }[] }
+  const [first] = content.mainSteps
+  return { ...first, inputs: { ...first?.inputs, timeoutSeconds } }
+}
+
+test('of associations an agent runs one at a time, and begins none again that has not ended', async () => {
+  const { Resources } = template()
+  const { Association } = Resources
+  Object.assign(Resources.Document?.Properties.Content ?? {}, { mainSteps: [step('600')] })
+  const other = { ...Association?.Properties, Name: { Ref: 'SlowDocument' } }
+  Resources.Other = { Type: 'AWS::SSM::Association', Properties: other }
+  await aws.close()
+  aws = await startAccount({ template: { Resources } })
+  const gate = join(mkdtempSync(join(tmpdir(), 'loopback-gate-')), 'open')
+  const wait = `while [ ! -e ${gate} ]; do sleep 0.05; done; exec "$@"`
+  joinMachine(aws, {
+    id: machineId(1),
+    tags: { associated: 'yes' },
+    environment: { NAP: '0' },
+    wrap: (argv) => ['sh', '-c', wait, 'sh', ...argv],
+  })
+  const documents = () => aws.history.associations.map(({ document }) => document)
+  const again = aws.schedules.filter(({ kind }) => kind === 'association').map((schedule) => schedule.fire())
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(documents()).toEqual(['apply-edge'])
+  writeFileSync(gate, '')
+  await Promise.all(again)
+  await aws.idle()
+  expect(documents()).toEqual(['apply-edge', 'slow'])
+  rmSync(dirname(gate), { recursive: true })
 })
 
 test('without a declared override of durations a command may not time out before 30 seconds', async () => {
