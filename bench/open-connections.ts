@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { connect, type TLSSocket } from 'node:tls'
-import { LANGUAGES } from '../local/rehearsal/clients/language.ts'
+import { APPLICATION_PROTOCOLS } from '../local/rehearsal/clients/application-protocol.ts'
 import { TERMINATORS } from '../local/rehearsal/machines/kinds.ts'
 import type { Machine } from '../local/rehearsal/machines/machine.ts'
 
 const QUESTIONS = {
   http: (serverName: string) => `GET / HTTP/1.1\r\nHost: ${serverName}\r\n\r\n`,
-  dns: LANGUAGES.dns.question,
+  dns: APPLICATION_PROTOCOLS.dns.question,
 }
 
 /** How many of `count` connections that have been answered once, and wait, the server closes while the work is done. */

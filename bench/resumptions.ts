@@ -7,11 +7,11 @@ import { Fleet } from './fleet.ts'
 import { type Bench, size } from './measurement.ts'
 import {
   type Durations,
+  type FleetControl,
   firstRing,
   newKeyAtOnce,
   type Outage,
   polled,
-  type Stage,
   staged,
   type Way,
 } from './rotation-ways.ts'
@@ -29,7 +29,7 @@ const ENOUGH_TRIES = 1_500
 interface Run {
   readonly name: string
   readonly kinds: Counts
-  readonly start: (stage: Stage) => Way | Promise<Way>
+  readonly start: (stage: FleetControl) => Way | Promise<Way>
   readonly misses: boolean
 }
 

@@ -18,6 +18,6 @@ export interface Command {
   /** One line for the list of commands. */
   readonly summary: string
   readonly usage: string
-  /** @throws Misuse where the words are not understood. */
+  /** @throws UsageError where the words are not understood. */
   readonly run: (words: readonly string[], io: Io) => Promise<ExitCode>
 }

@@ -1,9 +1,9 @@
 import { nearestName } from '../lambda/kernel/nearest-name.ts'
 import type { Command, ExitCode, Io } from './command.ts'
-import { Misuse } from './misuse.ts'
 import { PROBE } from './probe/command.ts'
 import { DELIVER, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
-import { Unanswered } from './unanswered.ts'
+import { ServiceError } from './service-error.ts'
+import { UsageError } from './usage-error.ts'
 
 const COMMANDS: readonly Command[] = [STATUS, ROTATE, DELIVER, REVOKE, PROBE]
 
@@ -30,8 +30,8 @@ export async function main([name, ...rest]: readonly string[], io: Io): Promise<
   try {
     return await command.run(rest, io)
   } catch (error) {
-    if (error instanceof Unanswered) return misunderstood(io, error.message, error.next)
-    if (!(error instanceof Misuse)) throw error
+    if (error instanceof ServiceError) return misunderstood(io, error.message, error.next)
+    if (!(error instanceof UsageError)) throw error
     return misunderstood(io, error.message, `ticketring ${name} --help has the options`)
   }
 }

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import { InvokeCommand, LambdaClient, paginateListFunctions } from '@aws-sdk/client-lambda'
 import { nearestName } from '../../lambda/kernel/nearest-name.ts'
-import { Unanswered } from '../unanswered.ts'
+import { ServiceError } from '../service-error.ts'
 
 /** Which account and Region; each undefined where the SDK's own ways decide (environment, shared files, SSO). */
 export interface Account {
@@ -28,7 +28,7 @@ export class Functions {
     })
   }
 
-  /** @throws Unanswered where there is no such function, no leave, no answer, or the function fails. */
+  /** @throws ServiceError where there is no such function, no leave, no answer, or the function fails. */
   async invoke(name: string, event: object): Promise<unknown> {
     const caller = { custom: { caller: `${userInfo().username}, by the command line` } }
     const command = new InvokeCommand({
@@ -65,29 +65,29 @@ export class Functions {
     const where =
       this.#account.profile === undefined ? 'the default profile' : `the profile ${this.#account.profile}`
     if (/Credentials|Token/.test(code) || /Region is missing/.test(message))
-      throw new Unanswered(
+      throw new ServiceError(
         `${where} gives no access: ${message}`,
         'Log in, or name another by --profile and --region',
         error,
       )
     if (code === 'AccessDeniedException') {
       const action = name === undefined ? 'lambda:ListFunctions' : `lambda:InvokeFunction on ${name}`
-      throw new Unanswered(`${where} may not: ${message}`, `Give its role ${action}`, error)
+      throw new ServiceError(`${where} may not: ${message}`, `Give its role ${action}`, error)
     }
-    throw new Unanswered(
+    throw new ServiceError(
       `AWS did not answer: ${code}: ${message}`,
       'Check the network and the Region, then try again',
       error,
     )
   }
 
-  async #unknown(name: string, cause: unknown): Promise<Unanswered> {
+  async #unknown(name: string, cause: unknown): Promise<ServiceError> {
     const suffix = SUFFIXES.find((each) => name.endsWith(each)) ?? ''
     const known = await this.namesWith(suffix).catch(() => [])
     const asked = name.slice(PREFIX.length, name.length - suffix.length)
     const nearest = nearestName(asked, known)
     const hint = known.length === 0 ? 'Check the profile and the Region' : `There is ${known.join(', ')}`
-    return new Unanswered(
+    return new ServiceError(
       `No function ${name}`,
       nearest === undefined ? hint : `Did you mean ${nearest}?`,
       cause,
@@ -103,12 +103,12 @@ function parse(payload: Uint8Array | undefined, name: string): unknown {
   try {
     return JSON.parse(Buffer.from(payload ?? []).toString('utf8'))
   } catch (error) {
-    throw new Unanswered(`${name} answered what is no JSON`, 'Read its log', error)
+    throw new ServiceError(`${name} answered what is no JSON`, 'Read its log', error)
   }
 }
 
-function refusalOf(answer: unknown, name: string): Unanswered {
+function refusalOf(answer: unknown, name: string): ServiceError {
   const { errorType, errorMessage } = (answer ?? {}) as { errorType?: unknown; errorMessage?: unknown }
   const next = `docs/errors.md has a heading for ${String(errorType)}`
-  return new Unanswered(`${name} failed: ${String(errorMessage).slice(0, 2000)}`, next)
+  return new ServiceError(`${name} failed: ${String(errorMessage).slice(0, 2000)}`, next)
 }

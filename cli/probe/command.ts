@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Command, ExitCode, Io } from '../command.ts'
-import { Misuse } from '../misuse.ts'
-import { contact } from './contact.ts'
-import { parseEarlier } from './earlier.ts'
+import { UsageError } from '../usage-error.ts'
+import { parseEarlierReport } from './earlier-report.ts'
 import { endpointsOf } from './endpoint.ts'
 import { factsOf } from './facts.ts'
 import { findingsOf } from './findings.ts'
+import { handshake } from './handshake.ts'
 import { isAnswered, reportOf } from './report.ts'
 import { survey } from './survey.ts'
 
@@ -42,14 +42,14 @@ export const PROBE: Command = {
 async function run(words: readonly string[], io: Io): Promise<ExitCode> {
   const { values, positionals } = read(words)
   const endpoints = endpointsOf(positionals, values.servername ?? [])
-  if (endpoints.length === 0) throw new Misuse('At least one HOST:PORT is wanted')
+  if (endpoints.length === 0) throw new UsageError('At least one HOST:PORT is wanted')
   if (endpoints.length > MOST_LISTENERS)
-    throw new Misuse(
+    throw new UsageError(
       `At most ${MOST_LISTENERS} listeners at once, not ${endpoints.length}: probe them in parts`,
     )
-  const earlier = values.earlier === undefined ? undefined : parseEarlier(contentOf(values.earlier))
+  const earlier = values.earlier === undefined ? undefined : parseEarlierReport(contentOf(values.earlier))
   const patience = secondsOf(values.timeout ?? '5') * 1000
-  const seen = await survey(endpoints, { connect: contact, patience, hands: HANDS, onProgress: io.state })
+  const seen = await survey(endpoints, { connect: handshake, patience, hands: HANDS, onProgress: io.state })
   io.endState()
   const facts = factsOf(seen)
   const findings = findingsOf(facts, io.now(), earlier)
@@ -74,20 +74,20 @@ function read(words: readonly string[]) {
   try {
     return parseArgs({ args: [...words], options, allowPositionals: true })
   } catch (error) {
-    throw new Misuse((error as Error).message.split('. ')[0] ?? '')
+    throw new UsageError((error as Error).message.split('. ')[0] ?? '')
   }
 }
 
 function secondsOf(text: string): number {
   const seconds = /^\d{1,2}$/.test(text) ? Number(text) : 0
   if (seconds >= 1 && seconds <= 60) return seconds
-  throw new Misuse(`--timeout wants whole seconds from 1 to 60, not ${JSON.stringify(text.slice(0, 64))}`)
+  throw new UsageError(`--timeout wants whole seconds from 1 to 60, not ${JSON.stringify(text.slice(0, 64))}`)
 }
 
 function contentOf(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new Misuse(`--earlier ${file} cannot be read: ${(error as Error).message}`)
+    throw new UsageError(`--earlier ${file} cannot be read: ${(error as Error).message}`)
   }
 }

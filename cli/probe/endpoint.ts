@@ -1,4 +1,4 @@
-import { Misuse } from '../misuse.ts'
+import { UsageError } from '../usage-error.ts'
 
 /** A listener under one name: what a client connects to. */
 export interface Endpoint {
@@ -15,7 +15,7 @@ const ADDRESS = /^(?:\d{1,3}\.){3}\d{1,3}$/
 
 /**
  * `host:port` or `[IPv6]:port`, under each of the names.
- * @throws Misuse naming what came.
+ * @throws UsageError naming what came.
  */
 export function endpointsOf(words: readonly string[], names: readonly string[]): readonly Endpoint[] {
   for (const name of names) requireName(name, '--servername')
@@ -47,10 +47,10 @@ function isAddress(host: string): boolean {
 
 function requireName(name: string, what: string): void {
   if (name.length <= LONGEST_NAME && NAME.test(name)) return
-  throw new Misuse(`${what} wants the name of a host, not ${JSON.stringify(name.slice(0, 64))}`)
+  throw new UsageError(`${what} wants the name of a host, not ${JSON.stringify(name.slice(0, 64))}`)
 }
 
-function notAnAddress(word: string): Misuse {
+function notAnAddress(word: string): UsageError {
   const example = 'such as 192.0.2.7:443, [2001:db8::7]:443 or edge.example.com:443'
-  return new Misuse(`HOST:PORT is wanted, ${example}, not ${JSON.stringify(word.slice(0, 64))}`)
+  return new UsageError(`HOST:PORT is wanted, ${example}, not ${JSON.stringify(word.slice(0, 64))}`)
 }

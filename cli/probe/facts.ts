@@ -1,5 +1,5 @@
-import type { Contact, Version } from './contact.ts'
 import { type Endpoint, textOf } from './endpoint.ts'
+import type { Handshake, Version } from './handshake.ts'
 import { knownKeyOf } from './known-key.ts'
 import type { Sight, Survey, Trial } from './survey.ts'
 
@@ -70,9 +70,9 @@ function factOf(sight: Sight, sights: readonly Sight[]): Fact {
   }
 }
 
-function stateOf(contact: Exclude<Contact, { kind: 'answered' }>): Fact['state'] {
-  if (contact.kind === 'refused' && contact.asksForCertificate) return 'guarded'
-  return /another version|alert protocol version/.test(contact.why) ? 'version-off' : 'unreachable'
+function stateOf(handshake: Exclude<Handshake, { kind: 'answered' }>): Fact['state'] {
+  if (handshake.kind === 'refused' && handshake.asksForCertificate) return 'guarded'
+  return /another version|alert protocol version/.test(handshake.why) ? 'version-off' : 'unreachable'
 }
 
 /** In TLS 1.3 what is asked is not seen unless it ends the handshake: what TLS 1.2 showed stands for both. */

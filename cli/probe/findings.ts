@@ -19,7 +19,7 @@ export interface Finding {
 }
 
 /** An earlier look at the same listeners. */
-export interface Earlier {
+export interface EarlierReport {
   /** ms */
   readonly at: number
   readonly listeners: readonly Pick<Fact, 'listener' | 'version' | 'keyName'>[]
@@ -31,7 +31,7 @@ const LONGEST_KEY = 24 * 3600
 const LONGEST_LIFETIME = 24 * 3600
 
 /** The worst first. @param now ms. */
-export function findingsOf(facts: Facts, now: number, earlier?: Earlier): readonly Finding[] {
+export function findingsOf(facts: Facts, now: number, earlier?: EarlierReport): readonly Finding[] {
   return [
     ...bypasses(facts),
     ...knownKeys(facts),
@@ -67,7 +67,7 @@ function knownKeys({ listeners }: Facts): Finding[] {
     }))
 }
 
-function unchangedKeys({ listeners }: Facts, now: number, earlier: Earlier | undefined): Finding[] {
+function unchangedKeys({ listeners }: Facts, now: number, earlier: EarlierReport | undefined): Finding[] {
   if (earlier === undefined) return []
   const age = Math.floor((now - earlier.at) / 1000)
   if (age <= LONGEST_KEY) return []

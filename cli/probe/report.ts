@@ -1,8 +1,8 @@
 import { counted } from '../../lambda/kernel/count.ts'
 import { durationText } from '../../lambda/kernel/durations.ts'
-import { VERSIONS, type Version } from './contact.ts'
 import type { Fact, Facts, Resumption } from './facts.ts'
 import type { Finding } from './findings.ts'
+import { VERSIONS, type Version } from './handshake.ts'
 
 /** A larger matrix is told in numbers alone. */
 const LARGEST_MATRIX = 16

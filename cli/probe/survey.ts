@@ -1,13 +1,13 @@
 import { mapConcurrently } from '../../lambda/kernel/map-concurrently.ts'
-import { type Contact, type ContactOptions, VERSIONS, type Version } from './contact.ts'
 import type { Endpoint } from './endpoint.ts'
+import { type Handshake, type HandshakeOptions, VERSIONS, type Version } from './handshake.ts'
 
 /** What one listener showed in one version, asked twice: two tickets tell whether they begin with a key's name. */
 export interface Sight {
   readonly endpoint: Endpoint
   readonly version: Version
-  readonly first: Contact
-  readonly second: Contact
+  readonly first: Handshake
+  readonly second: Handshake
 }
 
 /** A ticket of one listener, tried at another without a certificate. */
@@ -25,7 +25,7 @@ export interface Survey {
 }
 
 /** The edge that {@link survey} asks. */
-export type Connect = (endpoint: Endpoint, options: ContactOptions) => Promise<Contact>
+export type Connect = (endpoint: Endpoint, options: HandshakeOptions) => Promise<Handshake>
 
 export interface SurveyOptions {
   readonly connect: Connect
@@ -77,9 +77,9 @@ async function attempt({ from, to, session }: Pair, { connect, patience }: Surve
   return { version, from: from.endpoint, to: to.endpoint, outcome }
 }
 
-function outcomeOf(contact: Contact): Trial['outcome'] {
-  if (contact.kind !== 'answered') return contact.kind
-  return contact.reused ? 'reused' : 'full'
+function outcomeOf(handshake: Handshake): Trial['outcome'] {
+  if (handshake.kind !== 'answered') return handshake.kind
+  return handshake.reused ? 'reused' : 'full'
 }
 
 function counter(total: number, what: string, { onProgress }: SurveyOptions) {

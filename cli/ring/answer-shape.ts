@@ -1,5 +1,5 @@
 import type { Answer } from '../../lambda/ring/answer.ts'
-import { Unanswered } from '../unanswered.ts'
+import { ServiceError } from '../service-error.ts'
 
 /** The parts that a text is made of; a function of another release may lack or add others. */
 export function parseAnswer(value: unknown, name: string): Answer {
@@ -11,7 +11,7 @@ export function parseAnswer(value: unknown, name: string): Answer {
     typeof answer.decision.reason === 'string' &&
     (answer.fleet === undefined || Array.isArray(answer.fleet.stragglers))
   if (isWhole) return answer as Answer
-  throw new Unanswered(
+  throw new ServiceError(
     `${name} answered in a way that this release does not know`,
     'Use the release that the stack is of',
   )

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import { Functions } from '../aws/functions.ts'
 import type { Command, Io } from '../command.ts'
-import { Misuse } from '../misuse.ts'
+import { UsageError } from '../usage-error.ts'
 import { parseAnswer } from './answer-shape.ts'
 import { stateOf, statusText } from './status-text.ts'
 import { tellStatuses } from './statuses.ts'
@@ -100,7 +100,7 @@ Exit code: 0 every machine has proved that it refuses, 1 not so, 2 nothing was a
     const confirmed = { 'yes-drop-all-sessions': { type: 'boolean' } } as const
     const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...confirmed })
     const ring = only(positionals)
-    if (values.reason === undefined) throw new Misuse('A revoke wants --reason TEXT')
+    if (values.reason === undefined) throw new UsageError('A revoke wants --reason TEXT')
     const functions = new Functions(accountOf(values))
     const event = { action: 'revoke', ring, reason: values.reason }
     if (values['yes-drop-all-sessions'] !== true) {
@@ -146,7 +146,7 @@ function doneText(answer: Answer): string {
 async function ringsOf(functions: Functions): Promise<readonly string[]> {
   // A set's function ends in -staples-status.
   const rings = (await functions.namesWith('-status')).filter((name) => !name.endsWith('-staples'))
-  if (rings.length === 0) throw new Misuse('No ring in this account and Region')
+  if (rings.length === 0) throw new UsageError('No ring in this account and Region')
   return rings
 }
 
@@ -165,9 +165,9 @@ async function ask(functions: Functions, name: string, event: object, io: Io): P
 
 function only(positionals: readonly string[]): string {
   const [ring, ...extra] = positionals
-  if (ring === undefined || extra.length > 0) throw new Misuse('The name of one ring is wanted')
+  if (ring === undefined || extra.length > 0) throw new UsageError('The name of one ring is wanted')
   if (!/^[a-z][a-z0-9-]{0,62}$/.test(ring))
-    throw new Misuse(`The name of a ring is wanted, not ${JSON.stringify(ring.slice(0, 64))}`)
+    throw new UsageError(`The name of a ring is wanted, not ${JSON.stringify(ring.slice(0, 64))}`)
   return ring
 }
 
@@ -188,6 +188,6 @@ function read<T extends Readonly<Record<string, { readonly type: 'string' | 'boo
   try {
     return parseArgs({ args: [...words], options, allowPositionals: true })
   } catch (error) {
-    throw new Misuse((error as Error).message.split('. ')[0] ?? '')
+    throw new UsageError((error as Error).message.split('. ')[0] ?? '')
   }
 }

@@ -1,6 +1,6 @@
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { ExitCode, Io } from '../command.ts'
-import { Unanswered } from '../unanswered.ts'
+import { ServiceError } from '../service-error.ts'
 import { stateOf, statusText } from './status-text.ts'
 
 /** Tells how each ring stands. One that cannot be told hides none of the others, and is the exit code. */
@@ -17,7 +17,7 @@ export async function tellStatuses(
       io.out(textOf(answer))
       codes.push(stateOf(answer) === 'healthy' ? 0 : 1)
     } catch (error) {
-      if (!(error instanceof Unanswered)) throw error
+      if (!(error instanceof ServiceError)) throw error
       io.error(`${error.message}\n${error.next}`)
       codes.push(2)
     }

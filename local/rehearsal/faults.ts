@@ -14,7 +14,7 @@ export interface Faults {
   /** Other durations for a function, on top of the override. */
   readonly durations?: (configuration: RotationConfiguration) => RotationConfiguration
   /** Leaves out what happens to the staples: for what breaks a ring. */
-  readonly withoutShow?: true
+  readonly withoutStapleScenario?: true
   /** Once the fleet is up. */
   readonly onStart?: (testbed: Testbed) => unknown
   /** Each time the fleet has confirmed a generation. */

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ResultLine } from '../../lambda/ring/result-line.ts'
 import type { Instance } from '../aws/loopback.ts'
-import type { TestbedParts } from './furnishing.ts'
 import { amendSettings, boot, commandsOf, environmentOf, hasPrograms, pullRing } from './machines/fleet.ts'
 import { isStapled } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import { startServer, stopServer } from './machines/running-server.ts'
 import { RehearsalError } from './rehearsal-error.ts'
+import type { TestbedParts } from './testbed-parts.ts'
 
 /** Milliseconds within which a machine has to be served by its associations, on a busy processor too. */
 const FIRST_CONTACT = 60_000

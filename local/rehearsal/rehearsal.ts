@@ -10,7 +10,7 @@ import { Testbed } from './testbed.ts'
 import { outlookOf, timingFor } from './timing.ts'
 
 /**
- * Rehearses: builds the stage, lets the schedules rotate the ring while clients come and go, and judges what they saw.
+ * Rehearses: builds the testbed, lets the schedules rotate the ring while clients come and go, and judges what they saw.
  * @throws RehearsalError when it cannot go on; every process is ended and every folder but the logs' removed.
  */
 export async function rehearse(options: Rehearsing): Promise<Result> {

@@ -1,18 +1,17 @@
 import { readFileSync } from 'node:fs'
-import { setTimeout as pause } from 'node:timers/promises'
-import { allMachines } from '../../lambda/kernel/count.ts'
 import type { Clients } from './clients/clients.ts'
-import { totalOf } from './clients/tally.ts'
-import { DRAINING, type RingView } from './clients/ticket-validity.ts'
+import { DRAINING } from './clients/ticket-validity.ts'
 import type { Faults } from './faults.ts'
 import { hostOf } from './machines/fleet.ts'
 import type { Options } from './options.ts'
 import type { Progress } from './progress.ts'
-import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
+import { stopIfAsked } from './rehearsal-error.ts'
 import { judge, type Result } from './report/judge.ts'
-import { ScenePlay } from './scenes/playing.ts'
+import { RunObserver } from './run-observer.ts'
+import { ScenePlay } from './scenes/scene-play.ts'
 import { SCENES } from './scenes/scenes.ts'
 import { StapleScenario } from './staples/scenario.ts'
+import { askStapleFunction, STATUS } from './staples/staple-function.ts'
 import type { Testbed } from './testbed.ts'
 import { patienceWith, type Timing } from './timing.ts'
 
@@ -28,13 +27,6 @@ export interface Rehearsing extends Options {
   readonly onResult?: (result: Result) => void
 }
 
-interface Confirmation {
-  readonly members: number
-  readonly confirmed: number
-}
-
-/** How often we look at what the loopback AWS knows (ms). */
-const LOOK_EVERY = 40
 /** Without an advance for so many intervals something is wrong: what there is, is judged. */
 const STALLED = 10
 
@@ -44,25 +36,24 @@ export class Run {
   readonly #clients: Clients
   readonly #options: Rehearsing
   readonly #startedAt = Date.now()
-  #view: RingView | undefined
-  #committedAt = Date.now()
-  #announced = 0
-  #show: StapleScenario | undefined
+  readonly #observer: RunObserver
+  #staples: StapleScenario | undefined
   #scene: ScenePlay | undefined
-  /** Ends the show early. */
-  readonly #curtain = new AbortController()
+  /** Ends early what goes on beside the rotations. */
+  readonly #ending = new AbortController()
 
   constructor(testbed: Testbed, clients: Clients, options: Rehearsing) {
     this.#testbed = testbed
     this.#clients = clients
     this.#options = options
+    this.#observer = new RunObserver({ ...options, testbed, clients })
   }
 
   async result(): Promise<Result> {
     try {
       return await this.#play()
     } finally {
-      this.#curtain.abort()
+      this.#ending.abort()
     }
   }
 
@@ -71,17 +62,17 @@ export class Run {
     progress.say(`the stack runs on a loopback AWS at ${this.#testbed.aws.endpoint}`)
     await this.#testbed.tickOnce()
     const hasRing = () => this.#testbed.watch.current !== undefined
-    await this.#until('waiting for the first tick to make generation 1', 60, hasRing)
+    await this.#observer.until('waiting for the first tick to make generation 1', 60, hasRing)
     await this.#raiseFleet()
     await faults?.onStart?.(this.#testbed)
     this.#letClientsIn()
-    this.#raiseCurtain()
+    this.#playStaples()
     this.#playScene()
     await this.#rotate(rotations)
     await this.#comeToRest()
     progress.state('trying every retired ticket')
     const tally = await this.#clients.finish()
-    const { said = [], trouble } = this.#show ?? {}
+    const { said = [], trouble } = this.#staples ?? {}
     const troubles = [trouble, this.#scene?.trouble].filter((each) => each !== undefined)
     const { told = [] } = this.#scene ?? {}
     const seen = { tally, clients: this.#clients, startedAt: this.#startedAt, said, told, troubles }
@@ -103,7 +94,7 @@ export class Run {
     }
     this.#testbed.runSchedules()
     const patience = patienceWith(this.#options.fleet)
-    await this.#until('waiting for the fleet to confirm generation 1', patience, () =>
+    await this.#observer.until('waiting for the fleet to confirm generation 1', patience, () =>
       this.#testbed.watch.isConverged(this.#testbed.ids),
     )
   }
@@ -123,31 +114,31 @@ export class Run {
       })),
       ...(lanes === undefined ? {} : { lanes }),
     })
-    if (this.#view !== undefined) this.#clients.see(this.#view)
+    if (this.#observer.view !== undefined) this.#clients.see(this.#observer.view)
   }
 
   /** What happens to the staples happens beside the rotations. */
-  #raiseCurtain(): void {
+  #playStaples(): void {
     const { progress, faults } = this.#options
-    if (faults?.withoutShow === true || this.#testbed.stapled.length === 0) return
-    const { signal } = this.#curtain
+    if (faults?.withoutStapleScenario === true || this.#testbed.stapled.length === 0) return
+    const { signal } = this.#ending
     const parts = this.#options.scene === undefined ? 'all' : 'first'
-    this.#show = new StapleScenario({
+    this.#staples = new StapleScenario({
       testbed: this.#testbed,
       clients: this.#clients,
       progress,
       signal,
       parts,
     })
-    void this.#show.play()
+    void this.#staples.play()
   }
 
   /** Beside the rotations, which go on until it is over. */
   #playScene(): void {
     const { scene, progress } = this.#options
     if (scene === undefined) return
-    const { signal } = this.#curtain
-    const view = () => this.#view
+    const { signal } = this.#ending
+    const view = () => this.#observer.view
     this.#scene = new ScenePlay()
     void this.#scene.play(SCENES[scene], {
       testbed: this.#testbed,
@@ -162,22 +153,19 @@ export class Run {
     const { timing } = this.#testbed
     const generation = () => this.#testbed.watch.current?.generation ?? 0
     const target = rotations + 1
-    const isStalled = () => Date.now() - this.#committedAt > STALLED * timing.every * 1000
+    const isStalled = () => Date.now() - this.#observer.committedAt > STALLED * timing.every * 1000
     const isPlaying = () => this.#scene?.isOver === false
-    while (isPlaying() || (generation() < target && !isStalled() && !this.#isEnough())) {
-      await this.#step(
-        () => `generation ${generation()} of ${target}${this.#view?.delivering ? ', delivering' : ''}`,
+    while (isPlaying() || (generation() < target && !isStalled() && !this.#observer.isEnough())) {
+      await this.#observer.step(
+        () =>
+          `generation ${generation()} of ${target}${this.#observer.view?.delivering ? ', delivering' : ''}`,
       )
     }
   }
 
   /** Whether there are tickets under a key that does not encrypt any more. */
   #isSuperseded(): boolean {
-    return (this.#view?.committed ?? 0) > 1
-  }
-
-  #isEnough(): boolean {
-    return this.#options.faults?.isEnough?.(this.#clients) === true
+    return (this.#observer.view?.committed ?? 0) > 1
   }
 
   /** The functions get their configured intervals back, the last generation its convergence, and what runs its end. */
@@ -185,92 +173,37 @@ export class Run {
     const { watch, ids } = this.#testbed
     const patience = patienceWith(this.#options.fleet) * 1000
     this.#testbed.comeToRest()
-    const isMoving = () => !watch.isConverged(ids) || this.#view?.delivering !== false
-    await this.#while(isMoving, 'waiting for the last confirmation', patience)
+    const isMoving = () => !watch.isConverged(ids) || this.#observer.view?.delivering !== false
+    await this.#observer.while(isMoving, 'waiting for the last confirmation', patience)
     const isUntried = () =>
       this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
-    await this.#while(isUntried, 'letting clients come back with tickets of the generation before')
-    await this.#while(() => this.#show?.isOver === false, 'waiting for the last staples', Infinity)
+    await this.#observer.while(isUntried, 'letting clients come back with tickets of the generation before')
+    await this.#observer.while(
+      () => this.#staples?.isOver === false,
+      'waiting for the last staples',
+      Infinity,
+    )
     if (this.#scene !== undefined) await this.#awaitStaples()
     let isStill = false
     void this.#testbed.standStill().then(() => {
       isStill = true
     })
-    await this.#while(() => !isStill, 'letting what was begun come to its end')
+    await this.#observer.while(() => !isStill, 'letting what was begun come to its end')
     const settled = Date.now() + DRAINING + 200
-    while (Date.now() < settled) await this.#step(() => 'letting old worker processes leave')
+    while (Date.now() < settled) await this.#observer.step(() => 'letting old worker processes leave')
   }
 
   /** A machine that left or came back in a scene: the staple function has judged the fleet as it is now. */
   async #awaitStaples(): Promise<void> {
-    const { aws, set, stapled } = this.#testbed
+    const { stapled } = this.#testbed
     const deadline = Date.now() + patienceWith(this.#options.fleet) * 1000
     let isSettled = stapled.length === 0
     while (!isSettled && Date.now() < deadline) {
-      const { payload } = await aws.invoke(set.functionName, { action: 'status' })
-      const { members = 0, confirmed = 0 } = (payload as { readonly fleet?: Confirmation }).fleet ?? {}
+      // Where it fails, what it has not judged is what the run is judged by.
+      const status = await askStapleFunction(this.#testbed, STATUS).catch(() => undefined)
+      const { members = 0, confirmed = 0 } = status?.fleet ?? {}
       isSettled = members === stapled.length && confirmed === members
-      await this.#step(() => 'waiting for the staple function to judge the fleet as it is')
+      await this.#observer.step(() => 'waiting for the staple function to judge the fleet as it is')
     }
-  }
-
-  /** Waits for as long as something is so, but no longer than it may, nor once what was seen is enough. */
-  async #while(isSo: () => boolean, what: string, milliseconds = 60_000): Promise<void> {
-    const deadline = Date.now() + milliseconds
-    while (isSo() && !this.#isEnough() && Date.now() < deadline) await this.#step(() => what)
-  }
-
-  /** One look at what is, told to the clients and to the user. */
-  async #step(state: () => string): Promise<void> {
-    stopIfAsked(this.#options.signal)
-    const view = this.#testbed.watch.look(this.#testbed.ids)
-    if (JSON.stringify(view) !== JSON.stringify(this.#view)) {
-      if (view.committed !== this.#view?.committed) this.#committedAt = Date.now()
-      this.#view = view
-      this.#clients.see(view)
-      await this.#noteConvergence(view)
-    }
-    // A narrow terminal cuts the end off: what matters most comes first.
-    this.#options.progress.state(`${this.#score()}; ${state()}`)
-    await pause(LOOK_EVERY)
-  }
-
-  async #noteConvergence({ committed, confirmed }: RingView): Promise<void> {
-    if (confirmed < committed || confirmed <= this.#announced) return
-    this.#announced = confirmed
-    const name = this.#testbed.watch.current?.current.name.slice(0, 8)
-    const took = ((Date.now() - this.#committedAt) / 1000).toFixed(1)
-    const members = this.#testbed.members.length
-    this.#options.progress.say(
-      `generation ${confirmed}: ${allMachines(members, 'encrypt')} with ${name}… after ${took} s; ${this.#score()}`,
-    )
-    await this.#options.faults?.onConverged?.(this.#testbed, confirmed)
-  }
-
-  #score(): string {
-    const { tried, reused, lost, failed } = totalOf(this.#clients.tally)
-    const { retired } = this.#clients.tally
-    const bad = failed === 0 ? '' : `, ${failed} failed`
-    return `${lost} lost${bad} of ${tried} tried, ${reused} reused; ${retired.accepted} of ${retired.tried} retired accepted`
-  }
-
-  /** @throws RehearsalError when it takes longer than `seconds`. */
-  async #until(what: string, seconds: number, isSo: () => boolean): Promise<void> {
-    const deadline = Date.now() + seconds * 1000
-    while (!isSo()) {
-      if (Date.now() > deadline)
-        throw new RehearsalError(`${what}: still so after ${seconds} s. ${this.#lastWords()}`)
-      await this.#step(() => what)
-    }
-  }
-
-  /** What the functions and the instances said last, to explain a stall. */
-  #lastWords(): string {
-    const { logs, commands } = this.#testbed.aws.history
-    const said = logs.slice(-3).map(({ text }) => text.trim())
-    const results = (commands.at(-1)?.invocations ?? []).map(({ instance, stdout, stderr }) => {
-      return `${instance}: ${stdout.trim() || stderr.trim()}`
-    })
-    return [...said, ...results].join('\n')
   }
 }

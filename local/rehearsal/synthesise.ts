@@ -6,7 +6,7 @@ import type { StackPlan } from './stack-plan.ts'
 import { stapled } from './staples/staple-set.ts'
 
 /**
- * What cdk.json configures, with the show's certificates; fewer machines lower its minInstances, and a kind that it does not
+ * What cdk.json configures, with the rehearsal's certificates; fewer machines lower its minInstances, and a kind that it does not
  * name comes in with what that kind's example says.
  */
 export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {

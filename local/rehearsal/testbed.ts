@@ -2,7 +2,6 @@ import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts
 import type { Instance, LoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
 import type { Faults } from './faults.ts'
-import { furnish, type TestbedParts } from './furnishing.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { type Fleet, isStapled, terminatorOf } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
@@ -10,8 +9,9 @@ import type { Pki } from './machines/pki.ts'
 import type { RunningServer } from './machines/running-server.ts'
 import { RingWatch } from './ring/ring-watch.ts'
 import type { Running } from './running-rehearsal.ts'
-import type { ExecTrace } from './secrecy/trace.ts'
+import type { ExecTrace } from './secrecy/exec-trace.ts'
 import type { Responder } from './staples/responder.ts'
+import { startParts, type TestbedParts } from './testbed-parts.ts'
 import { isOfStaples, type Override, type Timing } from './timing.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
 
@@ -73,7 +73,7 @@ export class Testbed implements TestbedParts {
     scope.defer(() => process.off('exit', abandon))
     scope.defer(() => forgetMemory(workspace))
     try {
-      return new Testbed(await furnish({ workspace, scope, fleet, timing, faults, signal, spare }))
+      return new Testbed(await startParts({ workspace, scope, fleet, timing, faults, signal, spare }))
     } catch (error) {
       await scope.close()
       forgetDisk(workspace)

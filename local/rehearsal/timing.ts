@@ -16,7 +16,7 @@ import type { DurationOverride, Timed } from '../aws/contract.ts'
 import { type Fleet, type Kind, kindsOf, sizeOf, TERMINATORS } from './machines/kinds.ts'
 import type { Terminator } from './machines/machine.ts'
 
-/** The durations of the show, in seconds: the one thing that differs from what is deployed. */
+/** The durations of a rehearsal, in seconds: the one thing that differs from what is deployed. */
 export interface Timing {
   /** T */
   readonly every: number
@@ -27,12 +27,12 @@ export interface Timing {
   readonly association: number
 }
 
-const SHOW: Omit<Timing, 'every'> = { ticketLifetime: 3, tick: 2, association: 30 }
+const FIXED: Omit<Timing, 'every'> = { ticketLifetime: 3, tick: 2, association: 30 }
 
 /** The slowest of a fleet's kinds says how soon a rotation, and a run of State Manager, may follow another. */
 export function timingFor(fleet: Fleet): Timing {
   const every = Math.max(...kindsOf(fleet).map((kind) => turnsOf(fleet, kind) * TERMINATORS[kind].pace))
-  return { ...SHOW, every, association: Math.max(SHOW.association, every) }
+  return { ...FIXED, every, association: Math.max(FIXED.association, every) }
 }
 
 /** The share of a fleet that a command reaches at a time, in percent, as the function sends it. */
@@ -71,7 +71,7 @@ export function outlookOf(fleet: Fleet, { every }: Timing, rotations: number): s
 /** Seconds before the first rotation and after the last one, as measured with five machines. */
 const SETTING_UP = 45
 
-/** Durations of the staples in the show, in seconds: a responder is asked as often as the function ever asks one. */
+/** Durations of the staples in a rehearsal, in seconds: a responder is asked as often as the function ever asks one. */
 const STAPLES = { tick: 6, least: 60, most: 240 } as const
 /**
  * Minutes that the responder's answers live: the function leaves five of them to HAProxy, which drops a staple that long
@@ -79,7 +79,7 @@ const STAPLES = { tick: 6, least: 60, most: 240 } as const
  */
 export const RESPONSE_MINUTES = 15
 
-/** Shortens durations for the show; {@link Override.settle} gives the functions their own intervals back. */
+/** Shortens durations for a rehearsal; {@link Override.settle} gives the functions their own intervals back. */
 export class Override implements DurationOverride {
   /** What the template configures, by function name. */
   readonly configured = new Map<string, RotationConfiguration>()

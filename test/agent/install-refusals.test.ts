@@ -204,7 +204,7 @@ test('a full disk is said to be one, and nothing is left there', () => {
     expect(existsSync(programFile())).toBe(false)
     expect(existsSync(join(machine.library, 'current-ring'))).toBe(false)
     rmSync(join(machine.library, 'filling'))
-    expect(machine.told(TEXT).version).toBe('a')
+    expect(machine.output(TEXT).version).toBe('a')
   } finally {
     unmount(machine.library)
   }
@@ -303,6 +303,6 @@ describe('a document that is cut short runs nothing', () => {
   })
 
   test('and the whole one runs', () => {
-    expect(machine.told(TEXT).version).toBe('a')
+    expect(machine.output(TEXT).version).toBe('a')
   })
 })

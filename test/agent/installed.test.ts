@@ -59,7 +59,7 @@ function failure(of: Program) {
 
 test('the program of the package runs, with what the document says', () => {
   place(A)
-  const told = machine.told(textOf(A))
+  const told = machine.output(textOf(A))
   expect(told).toMatchObject({ version: 'a', given: { TICKETRING_SCRIPT: A.version } })
   expect(told.argv.slice(1)).toEqual(['ring', 'edge'])
   const conf = readFileSync(join(machine.library, 'edge.conf'), 'utf8')
@@ -70,7 +70,7 @@ test('the program of the package runs, with what the document says', () => {
 test('a set runs the same one', () => {
   place(A)
   const text = buildStapleDocument(set, A).content.mainSteps[0].inputs.runCommand.join('\n')
-  expect(machine.told(text).argv.slice(1)).toEqual(['staples', 'edge'])
+  expect(machine.output(text).argv.slice(1)).toEqual(['staples', 'edge'])
 })
 
 test('the tarball unpacked, the real program answers by the name that the function expects', () => {

@@ -57,7 +57,7 @@ function library(): readonly string[] {
 
 describe('on a machine that has none', () => {
   test('the program is installed and runs with what the document says', () => {
-    const told = machine.told(ringText(A))
+    const told = machine.output(ringText(A))
     expect(told).toMatchObject({ version: 'a', stdin: '/dev/null' })
     const file = join(machine.library, A.hash, COMPILED)
     expect(told.main).toBe(join(file, 'ticketring', '__main__.pyc'))
@@ -82,7 +82,7 @@ describe('on a machine that has none', () => {
 
   test("a set's settings stand beside a ring's, and it runs under its own name", () => {
     machine.run(ringText(A))
-    const { argv, given } = machine.told(staplesText(A), { SSM_Staples: 'all' })
+    const { argv, given } = machine.output(staplesText(A), { SSM_Staples: 'all' })
     expect(argv.slice(1)).toEqual(['staples', 'web'])
     expect(given.SSM_Staples).toBe('all')
     const conf = readFileSync(join(machine.library, 'web.staples.conf'), 'utf8')
@@ -160,9 +160,9 @@ describe("State Manager's run of a document", () => {
   const other = ringText(B).replace('TICKET_LIFETIME=7200', 'TICKET_LIFETIME=3600')
 
   test('repairs by the program and the settings that a command brought, whatever the document carries', () => {
-    const first = machine.told(ringText(A))
+    const first = machine.output(ringText(A))
     const before = library()
-    const { version, given, argv } = machine.told(keeping(other))
+    const { version, given, argv } = machine.output(keeping(other))
     const file = join(machine.library, A.hash, COMPILED)
     expect({ version, argv }).toEqual({ version: 'a', argv: [file, 'ring', 'edge'] })
     expect(given).toEqual({ ...first.given, SSM_Program: 'keep' })
@@ -171,15 +171,15 @@ describe("State Manager's run of a document", () => {
 
   test('brings the document to a machine that has none for this ring', () => {
     machine.run(staplesText(A), { SSM_Staples: 'all' })
-    expect(machine.told(keeping(ringText(B))).version).toBe('b')
+    expect(machine.output(keeping(ringText(B))).version).toBe('b')
     expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toMatch(`# ${B.hash}\n`)
-    expect(machine.told(keeping(staplesText(C)), { SSM_Staples: 'all' }).version).toBe('a')
+    expect(machine.output(keeping(staplesText(C)), { SSM_Staples: 'all' }).version).toBe('a')
   })
 
   test('takes up what the next command brings', () => {
     machine.run(ringText(A))
     machine.run(other)
-    expect(machine.told(keeping(ringText(A))).version).toBe('b')
+    expect(machine.output(keeping(ringText(A))).version).toBe('b')
     expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toContain('TICKET_LIFETIME=3600')
   })
 
@@ -223,7 +223,7 @@ describe("State Manager's run of a document", () => {
   ])('brings its own where the program was %s', (_, spoil) => {
     machine.run(ringText(A))
     spoil()
-    expect(machine.told(keeping(ringText(B))).version).toBe('b')
+    expect(machine.output(keeping(ringText(B))).version).toBe('b')
   })
 })
 
@@ -281,7 +281,7 @@ describe('on a machine that has it', () => {
   test('nothing is written', () => {
     machine.run(ringText(A))
     const before = library()
-    expect(machine.told(ringText(A)).version).toBe('a')
+    expect(machine.output(ringText(A)).version).toBe('a')
     expect(library()).toEqual(before)
   })
 
@@ -290,7 +290,7 @@ describe('on a machine that has it', () => {
     try {
       machine.run(ringText(A))
       fill(machine.library)
-      expect(machine.told(ringText(A)).version).toBe('a')
+      expect(machine.output(ringText(A)).version).toBe('a')
     } finally {
       unmount(machine.library)
     }
@@ -298,9 +298,9 @@ describe('on a machine that has it', () => {
 
   test('a new version takes over, the one before stays, and an older one goes', () => {
     for (const program of [A, B])
-      expect(machine.told(ringText(program)).version).toBe(program === A ? 'a' : 'b')
+      expect(machine.output(ringText(program)).version).toBe(program === A ? 'a' : 'b')
     expect(versions().sort()).toEqual([A.hash, B.hash].sort())
-    expect(machine.told(ringText(C)).version).toBe('c')
+    expect(machine.output(ringText(C)).version).toBe('c')
     expect(versions().sort()).toEqual([B.hash, C.hash].sort())
     expect(readlinkSync(join(machine.library, 'current-ring'))).toBe(C.hash)
   })
@@ -373,7 +373,7 @@ describe('on a machine that has it', () => {
   ])('what is damaged there is made anew: %s', (_, damage) => {
     machine.run(ringText(A))
     damage()
-    expect(machine.told(ringText(A)).version).toBe('a')
+    expect(machine.output(ringText(A)).version).toBe('a')
     expect(readFileSync(programFile(A.hash)).equals(A.zipapp)).toBe(true)
     expect(lstatSync(programFile(A.hash)).mode & 0o777).toBe(0o755)
     expect(readFileSync(join(machine.library, 'edge.conf'), 'utf8')).toContain('SECRET=ticketring/edge\n')
@@ -385,7 +385,7 @@ describe('on a machine that has it', () => {
     writeFileSync(elsewhere, 'kept')
     rmSync(programFile(A.hash))
     linkSync(elsewhere, programFile(A.hash))
-    expect(machine.told(ringText(A)).version).toBe('a')
+    expect(machine.output(ringText(A)).version).toBe('a')
     expect(readFileSync(elsewhere, 'utf8')).toBe('kept')
   })
 })
@@ -415,7 +415,7 @@ describe('where the machine is an odd one', () => {
     const large = standIn(scratch, 'large', `TABLE = [${'(1, 2, [3]), '.repeat(600)}]\n`)
     mountLibrary()
     try {
-      const { main } = machine.told(ringText(large))
+      const { main } = machine.output(ringText(large))
       expect(main).toBe(join(programFile(large.hash), 'ticketring', '__main__.py'))
     } finally {
       unmount(machine.library)
@@ -440,7 +440,7 @@ describe('where the machine is an odd one', () => {
     mkdirSync(join(machine.directory, 'var'))
     symlinkSync('./var/../var', join(machine.directory, 'usr'))
     const environment = { TICKETRING_LIB: join(machine.directory, 'usr', 'lib') }
-    expect(machine.told(ringText(A), environment).version).toBe('a')
+    expect(machine.output(ringText(A), environment).version).toBe('a')
     expect(existsSync(join(machine.directory, 'var', 'lib', A.hash))).toBe(true)
   })
 
@@ -452,7 +452,7 @@ describe('where the machine is an odd one', () => {
       '/nonexistent/python3 /usr/bin/python3',
     ],
   ])('one that has its Python %s', (_, was, is) => {
-    expect(machine.told(ringText(A).replaceAll(was, is)).version).toBe('a')
+    expect(machine.output(ringText(A).replaceAll(was, is)).version).toBe('a')
   })
 
   test('one without Python says so', () => {
@@ -468,7 +468,7 @@ describe('where the machine is an odd one', () => {
     const reads = `open(${JSON.stringify(join(machine.directory, 'read'))}, "w")\n`
     for (const name of ['hashlib', 'bz2', 'json', 'sitecustomize', 'start'])
       writeFileSync(join(modules, `${name}.py`), reads)
-    const told = machine.told(ringText(A), {
+    const told = machine.output(ringText(A), {
       PYTHONPATH: modules,
       PYTHONSTARTUP: join(modules, 'start.py'),
       PYTHONHOME: '/nonexistent',

@@ -38,7 +38,7 @@ export function standIn(directory: string, version: string, tail = ''): Program 
 }
 
 /** What a stand-in prints. */
-export interface Told {
+export interface Output {
   readonly version: string
   readonly argv: readonly string[]
   readonly given: Readonly<Record<string, string>>
@@ -121,7 +121,7 @@ export class BareMachine {
     return { pid: child.pid ?? 0, ended }
   }
 
-  told(text: string, environment: Readonly<Record<string, string>> = {}): Told {
+  output(text: string, environment: Readonly<Record<string, string>> = {}): Output {
     return JSON.parse(this.run(text, environment).stdout)
   }
 }

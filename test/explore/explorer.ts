@@ -1,5 +1,5 @@
 import type { World } from '../fakes/world.ts'
-import { forkOf, Past, stateOf } from './past.ts'
+import { forkOf, Past, stateOf } from './fork.ts'
 import { digest, Process, type Program } from './process.ts'
 
 /** Two or more invocations over one world. */

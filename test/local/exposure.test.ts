@@ -14,7 +14,7 @@ import { terminatorOf } from '../../local/rehearsal/machines/kinds.ts'
 import type { Machine } from '../../local/rehearsal/machines/machine.ts'
 import { makePki, type Pki } from '../../local/rehearsal/machines/pki.ts'
 import { startServer, stopServer } from '../../local/rehearsal/machines/running-server.ts'
-import { ExecTrace } from '../../local/rehearsal/secrecy/trace.ts'
+import { ExecTrace } from '../../local/rehearsal/secrecy/exec-trace.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../../local/rehearsal/workspace.ts'
 
 /** L on the listener of this test, in seconds. */

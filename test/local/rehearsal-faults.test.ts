@@ -34,7 +34,7 @@ const spoil = (
   { timing = QUICK, fleet = FLEET }: { timing?: Timing; fleet?: Fleet } = {},
 ) =>
   rehearseWith(
-    { synthesis: stack.synthesis, isEnough: withSome, withoutShow: true, ...faults },
+    { synthesis: stack.synthesis, isEnough: withSome, withoutStapleScenario: true, ...faults },
     rotations,
     timing,
     fleet,

@@ -26,7 +26,7 @@ export async function synthesiseOnce(): Promise<{
   return { synthesis, forget: () => rmSync(directory, { recursive: true, force: true }) }
 }
 
-/** One, not the show's four, which would spend most of the time on handshakes: what it finds out is the same. */
+/** One, not the command's four, which would spend most of the time on handshakes: what it finds out is the same. */
 const CLIENTS = 1
 
 /** A rehearsal as the command runs it, with something broken or not; its folder is removed either way. */

@@ -13,8 +13,8 @@ import {
   REQUIREMENTS,
   refusal,
 } from '../../bin/requirements.mjs'
-import { requireInstalled } from '../../local/rehearsal/machines/installed.ts'
 import { TERMINATORS } from '../../local/rehearsal/machines/kinds.ts'
+import { requireInstalled } from '../../local/rehearsal/machines/required-servers.ts'
 
 /** A process that is started by a name in the source. */
 const START = /\b(?:spawn|spawnSync|execFile|execFileSync)\(\s*'([\w./-]+)'/g

@@ -5,9 +5,9 @@ import { endWithUs } from '../../process-group.ts'
 import { TSX } from '../project-root.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { StaplePhase } from '../staples/observed-staple.ts'
+import type { Availability } from './availability.ts'
 import { Incidents } from './incidents.ts'
 import type { FromClients, ToClients } from './messages.ts'
-import type { Standing } from './standing.ts'
 import { emptyStapleTally, emptyTally, type StapleTally, type Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
 import type { TlsVersion } from './tls-client.ts'
@@ -56,8 +56,8 @@ export class Clients {
   }
 
   /** How a machine stands with them from now on. */
-  stand(id: string, standing: Standing): void {
-    this.#tell({ type: 'machine', id, standing })
+  setAvailability(id: string, availability: Availability): void {
+    this.#tell({ type: 'machine', id, availability })
   }
 
   see(view: RingView): void {

@@ -1,6 +1,6 @@
 import type { Kind } from '../machines/kinds.ts'
 import type { StaplePhase } from '../staples/observed-staple.ts'
-import type { Standing } from './standing.ts'
+import type { Availability } from './availability.ts'
 import type { StapleTally, Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
 import type { Target, TlsVersion } from './tls-client.ts'
@@ -38,7 +38,7 @@ export type ToClients =
       /** Whether they stay away between deliveries, so that these have their part of all tries. */
       readonly holdsBack: boolean
     }
-  | { readonly type: 'machine'; readonly id: string; readonly standing: Standing }
+  | { readonly type: 'machine'; readonly id: string; readonly availability: Availability }
   /** What may be stapled from now on; the first one lets in the clients that ask for it. */
   | { readonly type: 'staples'; readonly phase: StaplePhase }
   | { readonly type: 'ring'; readonly view: RingView }

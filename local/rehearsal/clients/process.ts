@@ -1,7 +1,7 @@
+import { FleetAvailability } from './availability.ts'
 import { Load } from './load.ts'
 import type { FromClients, ToClients } from './messages.ts'
 import { ResumptionProbe } from './resumption-probe.ts'
-import { Standings } from './standing.ts'
 import { StapleProbe } from './staple-probe.ts'
 
 /** The clients' own process: their handshakes must not wait for the loopback AWS, nor it for them. */
@@ -23,7 +23,7 @@ async function receive(message: ToClients): Promise<void> {
       work = begin(message)
       return
     case 'machine':
-      return work?.standings.set(message.id, message.standing)
+      return work?.availability.set(message.id, message.availability)
     case 'ring':
       return work?.resumptions.see(message.view)
     case 'staples':
@@ -34,15 +34,15 @@ async function receive(message: ToClients): Promise<void> {
 }
 
 function begin({ hosts, authority, certificates, lifetime, lanes, absent, holdsBack }: Start) {
-  const standings = new Standings(absent)
-  const resumptions = new ResumptionProbe({ hosts, authority, lifetime, tell, standings, holdsBack })
+  const availability = new FleetAvailability(absent)
+  const resumptions = new ResumptionProbe({ hosts, authority, lifetime, tell, availability, holdsBack })
   const stapled = hosts.filter((host) => host.stapled)
-  const staples = new StapleProbe({ hosts: stapled, authority, certificates, tell, standings })
+  const staples = new StapleProbe({ hosts: stapled, authority, certificates, tell, availability })
   const loads = [new Load(resumptions, lanes), new Load(staples, 1)]
   for (const load of loads) load.start()
   const tallies = () => ({ tally: resumptions.tally, staples: staples.tally })
   setInterval(() => tell({ type: 'tally', ...tallies() }), TELL_EVERY).unref()
-  return { resumptions, staples, standings, loads, tallies }
+  return { resumptions, staples, availability, loads, tallies }
 }
 
 async function finish(): Promise<void> {

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { FleetAvailability } from './availability.ts'
 import { type Probe, twice } from './load.ts'
 import type { Host, Tell } from './messages.ts'
 import { isHoldingBack, restingTime, WATCHFUL } from './pacing.ts'
-import type { Standings } from './standing.ts'
 import { count, emptyTally, type Moment, noCounts, type Tally } from './tally.ts'
 import { keyNameOf } from './ticket.ts'
 import { type Ticket, TicketPool } from './ticket-pool.ts'
@@ -20,7 +20,7 @@ export interface ResumptionProbeOptions {
   /** L in ms. */
   readonly lifetime: number
   readonly tell: Tell
-  readonly standings: Standings
+  readonly availability: FleetAvailability
   /** Whether clients stay away in between, so that deliveries have their part of all tries. */
   readonly holdsBack: boolean
 }
@@ -60,7 +60,7 @@ export class ResumptionProbe implements Probe {
   }
 
   get #hosts(): readonly Host[] {
-    return this.#options.standings.serving(this.#options.hosts)
+    return this.#options.availability.serving(this.#options.hosts)
   }
 
   /** Every machine and version in turn. */
@@ -99,7 +99,7 @@ export class ResumptionProbe implements Probe {
 
   async #take(from: Host, version: TlsVersion): Promise<Ticket | undefined> {
     const given = await this.#visit(from, { version })
-    const { reason } = this.#options.standings.of(from)
+    const { reason } = this.#options.availability.of(from)
     if (given === undefined) {
       if (reason === undefined) count(this.tally.resumption[version], 'failed')
       else this.#expect(reason, 'failed')
@@ -199,7 +199,7 @@ export class ResumptionProbe implements Probe {
     return twice(
       () => visit(to, { authority, ...how }),
       ({ message }) => {
-        if (this.#options.standings.of(to).reason === undefined)
+        if (this.#options.availability.of(to).reason === undefined)
           this.#incident(`a connection to ${to.id}`, `a connection failed twice: ${message}`)
       },
     )
@@ -207,7 +207,7 @@ export class ResumptionProbe implements Probe {
 
   /** Why a ticket may be refused there. */
   #reasonFor(ticket: Ticket, to: Host): string | undefined {
-    return ticket.reason ?? this.#options.standings.of(to).reason
+    return ticket.reason ?? this.#options.availability.of(to).reason
   }
 
   #expect(reason: string, what: 'lost' | 'failed'): void {

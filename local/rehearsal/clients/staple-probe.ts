@@ -6,9 +6,9 @@ import {
   type StaplePhase,
   subjectOfChain,
 } from '../staples/observed-staple.ts'
+import type { FleetAvailability } from './availability.ts'
 import { type Probe, twice } from './load.ts'
 import type { Host, StapledCertificate, Tell } from './messages.ts'
-import type { Standings } from './standing.ts'
 import {
   count,
   emptyStapleTally,
@@ -30,7 +30,7 @@ export interface StapleProbeOptions {
   readonly certificates: readonly StapledCertificate[]
   readonly authority: string
   readonly tell: Tell
-  readonly standings: Standings
+  readonly availability: FleetAvailability
 }
 
 /** One question: a machine, a certificate of it, a TLS version. */
@@ -77,7 +77,7 @@ export class StapleProbe implements Probe {
     const question = this.#questions[this.#turn]
     if (phase === undefined || question === undefined) return WAITING
     if (this.#turn === 0) this.#roundOf = phase
-    if (this.#options.standings.of(question.host).serves) await this.#ask(question, phase)
+    if (this.#options.availability.of(question.host).serves) await this.#ask(question, phase)
     this.#turn = (this.#turn + 1) % this.#questions.length
     if (this.#turn > 0) return BETWEEN
     // A round that began in another phase says nothing about this one.
@@ -100,11 +100,11 @@ export class StapleProbe implements Probe {
   }
 
   async #connect({ host, version }: Question): Promise<{ readonly staple: Buffer | undefined } | undefined> {
-    const { authority, tell, standings } = this.#options
+    const { authority, tell, availability } = this.#options
     const asking = async () => ({ staple: await askForStaple(host, { authority, version }) })
     return twice(asking, ({ message }) => {
       // Of what went away while it was asked its clients know why.
-      if (standings.of(host).reason !== undefined) return
+      if (availability.of(host).reason !== undefined) return
       this.tally.failed += 1
       const kind = `asking ${host.id} for the staple of ${host.serverName} failed twice`
       tell({ type: 'incident', kind, text: `${kind}: ${message}` })

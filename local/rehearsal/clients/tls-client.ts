@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
-import { LANGUAGES, type Language } from './language.ts'
+import { APPLICATION_PROTOCOLS, type ApplicationProtocol } from './application-protocol.ts'
 
 export const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = (typeof TLS_VERSIONS)[number]
@@ -13,7 +13,7 @@ export interface Target {
   /** Whether it asks for a PROXY protocol header. */
   readonly proxyProtocol: boolean
   /** HTTP where it says nothing. */
-  readonly speaks?: Language
+  readonly speaks?: ApplicationProtocol
 }
 
 /** What one connection showed. */
@@ -119,7 +119,7 @@ function converse(
   { speaks = 'http', serverName }: Target,
   wantsTicket: boolean,
 ): Promise<Visit> {
-  const { question, isGood } = LANGUAGES[speaks]
+  const { question, isGood } = APPLICATION_PROTOCOLS[speaks]
   return new Promise((resolve, reject) => {
     let session: Buffer | undefined
     let ticket: Buffer | undefined

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import type { Language } from '../clients/language.ts'
+import type { ApplicationProtocol } from '../clients/application-protocol.ts'
 import type { Kind } from './kinds.ts'
 import type { Pki } from './pki.ts'
 
@@ -42,7 +42,7 @@ export interface Terminator {
   /** Seconds until a server that has started has all keys, where they take minutes: such machines are served in turns. */
   readonly start?: number
   /** What its clients speak once they are connected. */
-  readonly speaks: Language
+  readonly speaks: ApplicationProtocol
   /** Whether one of its listeners can demand PROXY protocol and another one not. */
   readonly proxyProtocol: boolean
   /** What a ring's `servers` says of it where cdk.json does not; each machine's own settings override it. */

@@ -13,7 +13,7 @@ export interface CertificatePlan {
 export const SERVER_NAME = 'www.example.com'
 
 /**
- * The first is the one that ring clients ask for. The others are revoked in the show, one for each choice that an owner
+ * The first is the one that ring clients ask for. The others are revoked in a rehearsal, one for each choice that an owner
  * has. Every machine presents all of them.
  */
 export const PLANS: readonly CertificatePlan[] = [

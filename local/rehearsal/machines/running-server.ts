@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { killGroup, spawnGroup } from '../../process-group.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
-import type { ExecTrace } from '../secrecy/trace.ts'
-import { SERVER_PATH } from './installed.ts'
+import type { ExecTrace } from '../secrecy/exec-trace.ts'
 import { terminatorOf } from './kinds.ts'
 import type { Machine } from './machine.ts'
 import { takesConnections } from './ports.ts'
+import { SERVER_PATH } from './required-servers.ts'
 
 /** A running terminator. */
 export interface RunningServer {

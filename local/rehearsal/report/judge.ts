@@ -26,7 +26,7 @@ export interface Result {
   readonly tally: Tally
   readonly findings: readonly Finding[]
   readonly staples: StapleTally
-  /** What the staple function said in the show. */
+  /** What the staple function said in its scenario. */
   readonly said: readonly Said[]
   /** What came of the scene, in sentences; none without one. */
   readonly told: readonly string[]
@@ -44,7 +44,7 @@ export interface Judging extends Pick<Options, 'rotations' | 'scene'> {
   readonly said: readonly Said[]
   /** What came of the scene, in sentences. */
   readonly told: readonly string[]
-  /** Why the show of the staples, or the scene, came to no end. */
+  /** Why the scenario of the staples, or the scene, came to no end. */
   readonly troubles: readonly string[]
   /** When the run began (ms): older files cannot hold its keys. */
   readonly startedAt: number

@@ -33,7 +33,7 @@ export interface Evidence {
   /** What the rotation function itself says at the end, if it answers. */
   readonly status: Confirmation
   readonly staples: StapleTally
-  /** The parts of the show that the clients were to see, by name. */
+  /** The parts of the scenario that the clients were to see, by name. */
   readonly stapleParts: readonly string[]
   /** What the staple function says at the end. */
   readonly stapleStatus: Confirmation

@@ -23,7 +23,7 @@ export function summaryOf(result: Result): string {
     ...stapleLines(result),
     `AWS calls by the rotation function: ${callsInWords(report.apiCalls)}`,
     `AWS calls by the staple function: ${callsInWords(result.testbed.aws.apiCalls(result.testbed.set.functionName))}`,
-    `Durations shortened for the show, by one override: ${timingInWords(timing, configuredOf(result))}; staples: ${stapleTimingOf(result)}`,
+    `Durations shortened for the rehearsal, by one override: ${timingInWords(timing, configuredOf(result))}; staples: ${stapleTimingOf(result)}`,
     '',
     ...(report.ok ? [] : failureLines(result)),
     `${report.ok ? 'OK' : 'NOT OK'}: ${numbersOf(result)}`,
@@ -65,7 +65,7 @@ function resumptionLines({ report, tally }: Result): readonly string[] {
   ]
 }
 
-/** What the clients were given in each part of the show, and what the function said of it. */
+/** What the clients were given in each part of the scenario, and what the function said of it. */
 function stapleLines({ staples, said, testbed }: Result): readonly string[] {
   if (testbed.stapled.length === 0)
     return ['OCSP staples: none, since no machine of this fleet takes any that are delivered']

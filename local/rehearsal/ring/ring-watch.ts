@@ -1,7 +1,7 @@
 import { parseRing, type Ring } from '../../../lambda/ring/ring.ts'
 import type { LoopbackAws } from '../../aws/contract.ts'
 import type { RingView } from '../clients/ticket-validity.ts'
-import { resultLineOf } from './said.ts'
+import { resultLineOf } from './result-line.ts'
 
 interface Watched {
   readonly ring: string

@@ -1,39 +1,39 @@
 import type { Machine } from '../machines/machine.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
+import type { FleetControl } from './fleet-control.ts'
 import { oneOfEach, type Scene } from './scene.ts'
-import type { Stage } from './stage.ts'
 
-/** Seconds that its boot unit waits: a minute is long in a show. */
+/** Seconds that its boot unit waits: a minute is long in a rehearsal. */
 const BOOT_WAIT = '2'
 
 export const rebootWithoutSecrets: Scene = {
   shows:
     'machines reboot while Secrets Manager does not answer them: they serve with keys of their own until it does',
   least: 2,
-  async play(stage) {
-    await stage.calm()
-    const machines = oneOfEach(stage.machines)
+  async play(fleet) {
+    await fleet.calm()
+    const machines = oneOfEach(fleet.machines)
     const reasons = machines.map(
       (machine) => `${machine.server} on ${machine.id} served with keys of its own`,
     )
     // A run that began before it answers again may be the one that is answered.
     const since = Date.now()
-    stage.cutOff(machines)
-    stage.say('Secrets Manager does not answer some machines, and they reboot')
-    for (const [at, machine] of machines.entries()) await restart(stage, machine, reasons[at] as string)
+    fleet.cutOff(machines)
+    fleet.say('Secrets Manager does not answer some machines, and they reboot')
+    for (const [at, machine] of machines.entries()) await restart(fleet, machine, reasons[at] as string)
     for (const [at, { server }] of machines.entries())
-      await stage.until(
+      await fleet.until(
         `clients lose a session at ${server}`,
-        () => stage.expected(reasons[at] as string).lost > 0,
+        () => fleet.expected(reasons[at] as string).lost > 0,
       )
-    stage.reconnect()
-    stage.say('Secrets Manager answers again')
+    fleet.reconnect()
+    fleet.say('Secrets Manager answers again')
     for (const machine of machines) {
-      await stage.until(`${machine.id} has the ring again`, () =>
-        stage.heard(machine, since).some(({ afterLocalRing }) => afterLocalRing === true),
+      await fleet.until(`${machine.id} has the ring again`, () =>
+        fleet.heard(machine, since).some(({ afterLocalRing }) => afterLocalRing === true),
       )
-      stage.stand(machine, { serves: true })
-      await stage.visited(machine)
+      fleet.setAvailability(machine, { serves: true })
+      await fleet.visited(machine)
     }
     return machines.map(
       ({ server, id }) =>
@@ -42,11 +42,11 @@ export const rebootWithoutSecrets: Scene = {
   },
 }
 
-async function restart(stage: Stage, machine: Machine, reason: string): Promise<void> {
-  stage.stand(machine, { serves: false, reason })
-  await stage.lifecycle.goDown(machine)
-  const line = await stage.lifecycle.comeUp(machine, { BOOT_WAIT })
+async function restart(fleet: FleetControl, machine: Machine, reason: string): Promise<void> {
+  fleet.setAvailability(machine, { serves: false, reason })
+  await fleet.lifecycle.goDown(machine)
+  const line = await fleet.lifecycle.comeUp(machine, { BOOT_WAIT })
   if (line?.result !== 'local-ring')
     throw new RehearsalError(`${machine.id} started with ${line?.result}, not with keys of its own`)
-  stage.stand(machine, { serves: true, reason })
+  fleet.setAvailability(machine, { serves: true, reason })
 }

@@ -1,6 +1,6 @@
 import type { Kind } from '../machines/kinds.ts'
 import type { Machine } from '../machines/machine.ts'
-import type { Stage } from './stage.ts'
+import type { FleetControl } from './fleet-control.ts'
 
 /** Something that befalls a fleet in the middle of a rehearsal. */
 export interface Scene {
@@ -11,7 +11,7 @@ export interface Scene {
   /** Whether it has one machine more, of the first kind, which comes in when it says so. */
   readonly spare?: boolean
   /** Plays it. @returns what came of it, in sentences. @throws RehearsalError for what did not come about. */
-  play(stage: Stage): Promise<readonly string[]>
+  play(fleet: FleetControl): Promise<readonly string[]>
 }
 
 /** One machine of each kind that a fleet has several of: another one serves its clients meanwhile. */

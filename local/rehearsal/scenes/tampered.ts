@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { terminatorOf } from '../machines/kinds.ts'
 import type { Machine } from '../machines/machine.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
+import type { FleetControl } from './fleet-control.ts'
 import { oneOfEach, type Scene } from './scene.ts'
-import type { Stage } from './stage.ts'
 
 /** A rotation that comes first replaces a file that was changed, and finds nothing: then it is changed again. */
 const ATTEMPTS = 20
@@ -13,28 +13,28 @@ export const tampered: Scene = {
   shows:
     'key files are overwritten by hand: State Manager finds it, repairs it, and the next delivery counts it',
   least: 1,
-  async play(stage) {
-    const machines = oneOfEach(stage.machines)
-    for (const machine of machines) await tamper(stage, machine)
-    await stage.until('the function counts every repair', () => stage.driftRepaired >= machines.length)
+  async play(fleet) {
+    const machines = oneOfEach(fleet.machines)
+    for (const machine of machines) await tamper(fleet, machine)
+    await fleet.until('the function counts every repair', () => fleet.driftRepaired >= machines.length)
     return [
       ...machines.map(
         (machine) => `the file of ${machine.server} on ${machine.id} was found changed and put right`,
       ),
-      `the function counted ${stage.driftRepaired} repairs (metric DriftRepaired)`,
+      `the function counted ${fleet.driftRepaired} repairs (metric DriftRepaired)`,
     ]
   },
 }
 
 /** @throws RehearsalError where no run tells that it has put a file right. */
-async function tamper(stage: Stage, machine: Machine): Promise<void> {
-  stage.say(`the key file of ${machine.server} on ${machine.id} is overwritten by hand`)
+async function tamper(fleet: FleetControl, machine: Machine): Promise<void> {
+  fleet.say(`the key file of ${machine.server} on ${machine.id} is overwritten by hand`)
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    await stage.calm()
+    await fleet.calm()
     const since = Date.now()
     overwrite(terminatorOf(machine).keyFiles(machine))
-    await stage.runAssociations()
-    if (stage.heard(machine, since).some(({ drifted = 0 }) => drifted > 0)) return
+    await fleet.runAssociations()
+    if (fleet.heard(machine, since).some(({ drifted = 0 }) => drifted > 0)) return
   }
   throw new RehearsalError(`no run on ${machine.id} tells that it has put the file right`)
 }

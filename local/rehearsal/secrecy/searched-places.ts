@@ -1,8 +1,8 @@
 import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Traced } from './exec-trace.ts'
 import type { Place } from './key-search.ts'
-import type { Traced } from './trace.ts'
 
 /** Folders that hold other people's files by the thousand. */
 const FOREIGN = new Set(['node_modules', '.git'])

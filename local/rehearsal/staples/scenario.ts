@@ -5,15 +5,16 @@ import type { Progress } from '../progress.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { Testbed } from '../testbed.ts'
 import type { Expectation, StapleOutcome } from './observed-staple.ts'
+import { askStapleFunction, REFRESH, STATUS, type StapleStatus, wordsOn } from './staple-function.ts'
 
-/** What the function was asked in the show, and what it said. */
+/** What the function was asked in the scenario, and what it said. */
 export interface Said {
   readonly when: string
   /** What it answered of each certificate. */
   readonly words: readonly string[]
 }
 
-/** How long a part of the show may take, and how often we look whether it is over (ms): a look may run the function. */
+/** How long a part of it may take, and how often we look whether it is over (ms): a look may run the function. */
 const PATIENCE = 120_000
 const LOOK_EVERY = 300
 
@@ -27,7 +28,7 @@ export interface Scenario {
   readonly parts: 'all' | 'first'
 }
 
-/** The parts of the show, in which clients may be given different things. */
+/** The parts of the scenario, in which clients may be given different things. */
 const PART = {
   start: 'from the start',
   outage: 'responder stopped',
@@ -48,13 +49,13 @@ const AFTERWARDS = { staple: 'revoked', withhold: 'missing' } as const
  */
 export class StapleScenario {
   readonly said: Said[] = []
-  readonly #show: Scenario
+  readonly #given: Scenario
   #part = ''
   #ended = false
   #trouble: string | undefined
 
-  constructor(show: Scenario) {
-    this.#show = show
+  constructor(given: Scenario) {
+    this.#given = given
   }
 
   get isOver(): boolean {
@@ -71,23 +72,23 @@ export class StapleScenario {
     try {
       this.#enter(PART.start)
       await this.#seenByAll()
-      if (this.#show.parts === 'first') return
+      if (this.#given.parts === 'first') return
       await this.#stopResponder()
       await this.#startResponder()
       await this.#revoke()
     } catch (error) {
-      if (!this.#show.signal.aborted) this.#trouble = `${this.#part}: ${(error as Error).message}`
+      if (!this.#given.signal.aborted) this.#trouble = `${this.#part}: ${(error as Error).message}`
     } finally {
       this.#ended = true
     }
   }
 
   async #stopResponder(): Promise<void> {
-    const { testbed, progress } = this.#show
+    const { testbed, progress } = this.#given
     await testbed.responder.stop()
     this.#enter(PART.outage)
     progress.say('staples: the responder was stopped')
-    const said = await this.#ask(REFRESH)
+    const said = await askStapleFunction(testbed, REFRESH)
     this.#note(PART.outage, said)
     if (said.certificates.some(({ failures = 0 }) => failures === 0))
       throw new RehearsalError('asked to refresh, the staple function does not say that no responder answers')
@@ -95,7 +96,7 @@ export class StapleScenario {
   }
 
   async #startResponder(): Promise<void> {
-    const { testbed, progress } = this.#show
+    const { testbed, progress } = this.#given
     this.#enter(PART.return)
     // Responses tell whole seconds.
     const since = Math.floor(Date.now() / 1000) * 1000
@@ -107,7 +108,7 @@ export class StapleScenario {
   }
 
   async #revoke(): Promise<void> {
-    const { testbed, progress } = this.#show
+    const { testbed, progress } = this.#given
     const [, ...others] = testbed.pki.certificates
     const outcomes = others.map(({ name, revoked }) => [name, AFTERWARDS[revoked]] as const)
     this.#enter(PART.revoking, Object.fromEntries(outcomes.map(([name, after]) => [name, ['good', after]])))
@@ -127,7 +128,7 @@ export class StapleScenario {
     outcomes: Readonly<Record<string, readonly StapleOutcome[]>> = {},
     since?: number,
   ): void {
-    const { testbed, clients } = this.#show
+    const { testbed, clients } = this.#given
     const expected = testbed.pki.certificates.map(({ name: certificate }): [string, Expectation] => {
       const allowed = { outcomes: outcomes[certificate] ?? ['good'] }
       return [certificate, since === undefined ? allowed : { ...allowed, since }]
@@ -137,7 +138,7 @@ export class StapleScenario {
   }
 
   async #seenByAll(): Promise<void> {
-    const { clients } = this.#show
+    const { clients } = this.#given
     const rounds = () => clients.staples.phases[this.#part]?.rounds ?? 0
     await this.#until(
       () => 'the clients have seen every staple',
@@ -147,7 +148,8 @@ export class StapleScenario {
 
   /** Has the function refresh by hand, and waits until the whole fleet has what came of it. */
   async #deliver(part: string): Promise<void> {
-    const asked = await this.#ask(REFRESH)
+    const { testbed } = this.#given
+    const asked = await askStapleFunction(testbed, REFRESH)
     this.#note(part, asked)
     let { delivery, fleet } = asked
     const wanted = () => {
@@ -155,8 +157,8 @@ export class StapleScenario {
       return ['every machine holds the new staples', delivery.reason, ...missing].join('\n')
     }
     await this.#until(wanted, async () => {
-      if (delivery.action === 'rest' && fleet.confirmed === this.#show.testbed.stapled.length) return true
-      ;({ delivery, fleet } = await this.#ask({ action: 'status' }))
+      if (delivery.action === 'rest' && fleet.confirmed === testbed.stapled.length) return true
+      ;({ delivery, fleet } = await askStapleFunction(testbed, STATUS))
       return false
     })
     // nginx's old worker processes still answer for a moment.
@@ -167,25 +169,8 @@ export class StapleScenario {
     this.said.push({ when, words: certificates.map(wordsOn) })
   }
 
-  /** @throws RehearsalError when the function fails, or has not come to its end in time. */
-  async #ask(event: object): Promise<StapleStatus> {
-    const { testbed } = this.#show
-    const asked = testbed.aws.invoke(testbed.set.functionName, event)
-    // How it ends does not matter any more once it is not waited for.
-    asked.catch(() => {})
-    const answer = await Promise.race([asked, pause(PATIENCE, undefined, { ref: false })])
-    if (answer === undefined)
-      throw new RehearsalError(
-        `the staple function is at work on ${JSON.stringify(event)} for ${PATIENCE / 1000} s`,
-      )
-    const { payload, functionError } = answer
-    if (functionError === undefined) return payload as StapleStatus
-    const { errorMessage } = payload as { readonly errorMessage?: string }
-    throw new RehearsalError(`The staple function failed: ${errorMessage ?? functionError}`)
-  }
-
   async #until(what: () => string, isSo: () => Promise<boolean>): Promise<void> {
-    const { signal } = this.#show
+    const { signal } = this.#given
     const deadline = Date.now() + PATIENCE
     while (!(await isSo())) {
       signal.throwIfAborted()
@@ -194,30 +179,4 @@ export class StapleScenario {
       await pause(LOOK_EVERY)
     }
   }
-}
-
-/** What the staple function answers, as far as the show goes by it. */
-interface StapleStatus {
-  readonly certificates: readonly StapleWords[]
-  readonly delivery: { readonly action: string; readonly reason: string }
-  readonly fleet: {
-    readonly confirmed: number
-    readonly stragglers: readonly { readonly id: string; readonly reason: string }[]
-  }
-}
-
-interface StapleWords {
-  readonly name: string
-  readonly state: string
-  readonly status?: string
-  readonly end?: string
-  readonly lastFailure?: { readonly code: string }
-  readonly failures?: number
-}
-
-const REFRESH = { action: 'refresh', force: true }
-
-function wordsOn({ name, state, status, end, failures = 0, lastFailure }: StapleWords): string {
-  const trouble = failures > 0 && lastFailure !== undefined ? `${lastFailure.code}, ` : ''
-  return state === 'staple' ? `${name} ${trouble}${status} until ${end}` : `${name} ${trouble}${state}`
 }

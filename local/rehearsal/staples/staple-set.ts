@@ -21,7 +21,7 @@ export const ALLOWED = ['127.0.0.0/8']
 const STAPLED = { tag: 'ticketring-staples', values: ['web'] }
 
 /**
- * The configured set, or one for a ring that has none, with the show's certificates and responder, for those of the ring's
+ * The configured set, or one for a ring that has none, with the rehearsal's certificates and responder, for those of the ring's
  * machines that staple.
  */
 export function stapled(

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { Contact } from '../../../cli/probe/contact.ts'
-import { parseEarlier } from '../../../cli/probe/earlier.ts'
+import { parseEarlierReport } from '../../../cli/probe/earlier-report.ts'
 import { endpointsOf, textOf } from '../../../cli/probe/endpoint.ts'
 import { type Fact, type Facts, factsOf } from '../../../cli/probe/facts.ts'
 import { findingsOf } from '../../../cli/probe/findings.ts'
+import type { Handshake } from '../../../cli/probe/handshake.ts'
 import { reportOf } from '../../../cli/probe/report.ts'
 import { survey } from '../../../cli/probe/survey.ts'
 
@@ -104,12 +104,12 @@ describe('what a person reads', () => {
 
 describe('a survey', () => {
   const endpoints = endpointsOf(['a.test:443'], [])
-  const run = (answer: (n: number) => Contact) => {
+  const run = (answer: (n: number) => Handshake) => {
     let n = 0
     const connect = async () => answer(n++)
     return survey(endpoints, { connect, patience: 1, hands: 1, onProgress: () => {} })
   }
-  const given = (name: string): Contact => ({
+  const given = (name: string): Handshake => ({
     kind: 'answered',
     reused: false,
     asksForCertificate: false,
@@ -177,6 +177,6 @@ describe('what is asked', () => {
     '{"schema":1,"at":"x","listeners":[]}',
     '{"schema":1,"at":"2026-11-27","listeners":[{}]}',
   ])('takes no %j for an earlier look', (text) => {
-    expect(() => parseEarlier(text)).toThrow('`ticketring probe --json` has printed')
+    expect(() => parseEarlierReport(text)).toThrow('`ticketring probe --json` has printed')
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { stateOf, statusText } from '../../../cli/ring/status-text.ts'
 import { tellStatuses } from '../../../cli/ring/statuses.ts'
-import { Unanswered } from '../../../cli/unanswered.ts'
+import { ServiceError } from '../../../cli/service-error.ts'
 import type { Answer } from '../../../lambda/ring/answer.ts'
 
 type Fleet = NonNullable<Answer['fleet']>
@@ -101,7 +101,7 @@ describe('how several rings stand', () => {
     const lines = { out: [] as string[], error: [] as string[] }
     const answerOf = async (ring: string) => {
       const found = answers[ring]
-      if (found === undefined) throw new Unanswered(`ticketring-${ring}-status failed`, 'Read its log')
+      if (found === undefined) throw new ServiceError(`ticketring-${ring}-status failed`, 'Read its log')
       return found
     }
     const io = {

@@ -9,7 +9,7 @@ import { makePki, type Pki } from './machines/pki.ts'
 import { freePorts } from './machines/ports.ts'
 import { type RunningServer, stopServer } from './machines/running-server.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
-import { ExecTrace } from './secrecy/trace.ts'
+import { ExecTrace } from './secrecy/exec-trace.ts'
 import { Responder, urlOfResponder } from './staples/responder.ts'
 import { publishChains } from './staples/staple-set.ts'
 import { stackFor } from './synthesis.ts'
@@ -35,7 +35,7 @@ export interface TestbedParts {
   readonly servers: RunningServer[]
 }
 
-interface Furnishing {
+interface Wanted {
   readonly workspace: Workspace
   readonly scope: Scope
   readonly fleet: Fleet
@@ -47,7 +47,7 @@ interface Furnishing {
 }
 
 /** Synthesises the stack and starts the loopback AWS from it, with the responder: nothing is scheduled yet. */
-export async function furnish({
+export async function startParts({
   workspace,
   scope,
   fleet,
@@ -55,7 +55,7 @@ export async function furnish({
   faults,
   signal,
   spare,
-}: Furnishing): Promise<TestbedParts> {
+}: Wanted): Promise<TestbedParts> {
   const outdir = `${workspace.disk}/cdk.out`
   const { template, assembly, rings, stapling } = faults.synthesis ?? (await stackFor(fleet, outdir, signal))
   const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]

@@ -1,15 +1,15 @@
-import { Misuse } from '../misuse.ts'
-import type { Earlier } from './findings.ts'
+import { UsageError } from '../usage-error.ts'
+import type { EarlierReport } from './findings.ts'
 
-/** What `probe --json` printed, read again. @throws Misuse naming what is wanted. */
-export function parseEarlier(text: string): Earlier {
+/** What `probe --json` printed, read again. @throws UsageError naming what is wanted. */
+export function parseEarlierReport(text: string): EarlierReport {
   const { schema, at, listeners } = objectOf(text)
   const time = typeof at === 'string' ? Date.parse(at) : Number.NaN
   if (schema !== 1 || Number.isNaN(time) || !Array.isArray(listeners)) throw notOurs()
   return { at: time, listeners: listeners.map(sightOf) }
 }
 
-function sightOf(value: unknown): Earlier['listeners'][number] {
+function sightOf(value: unknown): EarlierReport['listeners'][number] {
   const { listener, version, keyName } = (value ?? {}) as Record<string, unknown>
   const isVersion = version === 'TLSv1.2' || version === 'TLSv1.3'
   const isKeyName = keyName === null || (typeof keyName === 'string' && /^[0-9a-f]{32}$/.test(keyName))
@@ -28,6 +28,6 @@ function objectOf(text: string): Record<string, unknown> {
   throw notOurs()
 }
 
-function notOurs(): Misuse {
-  return new Misuse('--earlier wants a file that `ticketring probe --json` has printed')
+function notOurs(): UsageError {
+  return new UsageError('--earlier wants a file that `ticketring probe --json` has printed')
 }

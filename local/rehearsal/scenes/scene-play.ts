@@ -1,5 +1,5 @@
+import { FleetControl, type FleetControlParts } from './fleet-control.ts'
 import type { Scene } from './scene.ts'
-import { Stage, type StageParts } from './stage.ts'
 
 /** A scene under way. */
 export class ScenePlay {
@@ -10,9 +10,9 @@ export class ScenePlay {
   isOver = false
 
   /** Never rejects: what did not come about is told as trouble, and judged with all else. */
-  async play(scene: Scene, parts: StageParts): Promise<void> {
+  async play(scene: Scene, parts: FleetControlParts): Promise<void> {
     try {
-      this.told = await scene.play(new Stage(parts))
+      this.told = await scene.play(new FleetControl(parts))
     } catch (error) {
       if (!parts.signal.aborted) this.trouble = `the scene: ${(error as Error).message}`
     }

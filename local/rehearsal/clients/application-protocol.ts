@@ -13,7 +13,7 @@ const HEADER = Buffer.from([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
 /** An answer without an error begins like this (RFC 1035 §4.1.1): that identifier, QR, RCODE 0. */
 const [LENGTH, FLAGS, RCODE, LEAST] = [2, 4, 5, 14]
 
-export const LANGUAGES = {
+export const APPLICATION_PROTOCOLS = {
   http: {
     question: (serverName) => Buffer.from(`GET / HTTP/1.0\r\nHost: ${serverName}\r\n\r\n`),
     isGood: (answer) =>
@@ -38,4 +38,4 @@ export const LANGUAGES = {
   },
 } as const satisfies Readonly<Record<string, Asking>>
 
-export type Language = keyof typeof LANGUAGES
+export type ApplicationProtocol = keyof typeof APPLICATION_PROTOCOLS

@@ -8,7 +8,7 @@ export const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 export type Version = (typeof VERSIONS)[number]
 
 /** What one handshake showed. */
-export type Contact =
+export type Handshake =
   | {
       readonly kind: 'answered'
       readonly reused: boolean
@@ -24,11 +24,11 @@ export type Contact =
   /** No TLS came back. */
   | { readonly kind: 'failed'; readonly why: string }
 
-export interface ContactOptions {
+export interface HandshakeOptions {
   readonly version: Version
   /** A session to resume. */
   readonly session?: Buffer
-  /** ms for the whole contact. */
+  /** ms for the whole handshake. */
   readonly patience: number
 }
 
@@ -39,7 +39,7 @@ const TICKET_WAIT = 1_000
  * One handshake as a client without a certificate makes it, and the ticket it is given. Nothing is asked of the
  * application, and no certificate is verified: tickets are what is looked at.
  */
-export async function contact(endpoint: Endpoint, options: ContactOptions): Promise<Contact> {
+export async function handshake(endpoint: Endpoint, options: HandshakeOptions): Promise<Handshake> {
   const watch = new CertificateRequestWatch()
   const tcp = connectTcp({ host: endpoint.host, port: endpoint.port, noDelay: true })
   tcp.setTimeout(options.patience, () => tcp.destroy(new Error('no answer')))
@@ -65,9 +65,9 @@ interface Given {
   readonly ticket: Buffer | undefined
 }
 
-function heard(socket: TLSSocket, watch: CertificateRequestWatch, patience: number): Promise<Contact> {
+function heard(socket: TLSSocket, watch: CertificateRequestWatch, patience: number): Promise<Handshake> {
   const timers: NodeJS.Timeout[] = []
-  return new Promise<Contact>((resolve) => {
+  return new Promise<Handshake>((resolve) => {
     let given: Given | undefined
     let shaken = false
     const answer = () => resolve(answered(socket, given, watch))
@@ -87,7 +87,7 @@ function heard(socket: TLSSocket, watch: CertificateRequestWatch, patience: numb
   }).finally(() => timers.forEach(clearTimeout))
 }
 
-function answered(socket: TLSSocket, given: Given | undefined, watch: CertificateRequestWatch): Contact {
+function answered(socket: TLSSocket, given: Given | undefined, watch: CertificateRequestWatch): Handshake {
   const ticket = given?.ticket
   const lifetime = given === undefined ? undefined : announcedLifetime(given.session)
   return {
@@ -111,7 +111,7 @@ function ticketOf(socket: TLSSocket): Buffer | undefined {
 /** A certificate alert is one that a client without a certificate meets (RFC 8446 §6.2). */
 const CERTIFICATE_REQUIRED = /CERTIFICATE_REQUIRED/
 
-function refusalOf(error: NodeJS.ErrnoException, watch: CertificateRequestWatch): Contact {
+function refusalOf(error: NodeJS.ErrnoException, watch: CertificateRequestWatch): Handshake {
   const { code = '', message } = error
   const [, alert] = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_(\w+)$/.exec(code) ?? []
   if (alert === undefined) return failed(WORDS[code] ?? message.slice(0, 200))
@@ -122,7 +122,7 @@ function refusalOf(error: NodeJS.ErrnoException, watch: CertificateRequestWatch)
   }
 }
 
-function failed(why: string): Contact {
+function failed(why: string): Handshake {
   return { kind: 'failed', why }
 }
 

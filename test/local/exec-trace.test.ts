@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
-import { ExecTrace, isFinished, stringsOf } from '../../local/rehearsal/secrecy/trace.ts'
+import { ExecTrace, isFinished, stringsOf } from '../../local/rehearsal/secrecy/exec-trace.ts'
 
 const directories = new Map<ExecTrace, string>()
 afterAll(() => {

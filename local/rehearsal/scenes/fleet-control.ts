@@ -1,20 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ResultLine } from '../../../lambda/ring/result-line.ts'
+import type { Availability } from '../clients/availability.ts'
 import type { Clients } from '../clients/clients.ts'
-import type { Standing } from '../clients/standing.ts'
 import type { RingView } from '../clients/ticket-validity.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { Machine } from '../machines/machine.ts'
 import type { Progress } from '../progress.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
-import { resultLineOf } from '../ring/said.ts'
+import { resultLineOf } from '../ring/result-line.ts'
 import type { Testbed } from '../testbed.ts'
 
 /** How long a scene waits for what has to come, and how often it looks (ms). A delivery on a busy machine takes a minute. */
 const PATIENCE = 300_000
 const LOOK_EVERY = 50
 
-export interface StageParts {
+export interface FleetControlParts {
   readonly testbed: Testbed
   readonly clients: Clients
   readonly progress: Progress
@@ -25,10 +25,10 @@ export interface StageParts {
 }
 
 /** What a scene can do and see. */
-export class Stage {
-  readonly #parts: StageParts
+export class FleetControl {
+  readonly #parts: FleetControlParts
 
-  constructor(parts: StageParts) {
+  constructor(parts: FleetControlParts) {
     this.#parts = parts
   }
 
@@ -62,8 +62,8 @@ export class Stage {
     this.#parts.progress.say(`scene: ${line}`)
   }
 
-  stand({ id }: Machine, standing: Standing): void {
-    this.#parts.clients.stand(id, standing)
+  setAvailability({ id }: Machine, availability: Availability): void {
+    this.#parts.clients.setAvailability(id, availability)
   }
 
   /** What was lost for this reason, as was to be expected. */

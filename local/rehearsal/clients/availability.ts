@@ -1,27 +1,27 @@
 /** How a machine stands with its clients, apart from the ring. */
-export interface Standing {
+export interface Availability {
   /** Whether clients are led to it. */
   readonly serves: boolean
   /** Why what fails there, or fails elsewhere with its tickets, is to be expected; absent where nothing is. */
   readonly reason?: string
 }
 
-const NORMAL: Standing = { serves: true }
+const NORMAL: Availability = { serves: true }
 
 /** How every machine stands with its clients. */
-export class Standings {
-  readonly #known = new Map<string, Standing>()
+export class FleetAvailability {
+  readonly #known = new Map<string, Availability>()
 
   /** @param absent machines that clients are not led to before they hear more. */
   constructor(absent: readonly string[] = []) {
     for (const id of absent) this.#known.set(id, { serves: false })
   }
 
-  set(id: string, standing: Standing): void {
-    this.#known.set(id, standing)
+  set(id: string, availability: Availability): void {
+    this.#known.set(id, availability)
   }
 
-  of({ id }: { readonly id: string }): Standing {
+  of({ id }: { readonly id: string }): Availability {
     return this.#known.get(id) ?? NORMAL
   }
 
