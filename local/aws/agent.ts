@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Machine } from './contract.ts'
 import type { CommandDocument, DocumentContent } from './document.ts'
+import type { Machine } from './machine.ts'
 import { type Ending, Script } from './script.ts'
 
 export interface AgentResult {

@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { arn, uuid } from './account.ts'
 import { LoopbackError } from './aws-error.ts'
-import type { Retained, Timed } from './contract.ts'
+import { Clocks } from './clocks.ts'
+import type { Retained } from './contract.ts'
 import { findRoles, makeSecret, mayAssume, refuseTwin } from './creation.ts'
 import type { Principal } from './credentials.ts'
 import type { ParameterStore } from './parameter-store.ts'
 import type { PolicyBook } from './policies.ts'
 import { parseRate } from './rate-expression.ts'
 import type { Rotator } from './rotation.ts'
-import { Ticker } from './scheduler.ts'
+import type { Ticker } from './scheduler.ts'
 import { type ScheduleParts, startSchedule } from './schedules.ts'
 import type { SecretStore } from './secret-store.ts'
 import type { SecretsManager } from './secrets-manager.ts'
@@ -56,10 +57,11 @@ export class RolledBack extends LoopbackError {
 export class Deployment {
   readonly #parts: DeploymentParts
   readonly #made = new Map<string, TemplateResource>()
-  readonly #clocks = new Map<string, Ticker>()
+  readonly #clocks: Clocks
 
   constructor(parts: DeploymentParts) {
     this.#parts = parts
+    this.#clocks = new Clocks(parts)
     for (const { resource, secret } of parts.retained) {
       readPoliciesOf(resource, parts.policies, parts.account, [])
       if (secret) parts.secrets.secrets.push(secret)
@@ -72,7 +74,7 @@ export class Deployment {
 
   /** Every clock of the account; they run unless told to start paused. */
   get schedules(): Ticker[] {
-    return [...this.#clocks.values()]
+    return this.#clocks.all
   }
 
   /** @throws RolledBack */
@@ -159,7 +161,7 @@ export class Deployment {
       await mayAssume('scheduler.amazonaws.com', schedule.target.role, stack, this.#parts, {
         'aws:SourceArn': groupArn,
       })
-      this.#wind(startSchedule(schedule, this.#parts))
+      this.#clocks.put(startSchedule(schedule, this.#parts))
     }
     this.#made.set(logicalId, resource)
   }
@@ -172,8 +174,7 @@ export class Deployment {
     policies.forget(logicalId)
     functions.remove(logicalId)
     stateManager.remove(logicalId)
-    this.#clocks.get(logicalId)?.pause()
-    this.#clocks.delete(logicalId)
+    this.#clocks.remove(logicalId)
     this.#made.delete(logicalId)
   }
 
@@ -186,7 +187,7 @@ export class Deployment {
     await (rotation.immediately ? rotate() : rotator.test(secret))
     if (expression === undefined) return
     const timed = { kind: 'rotation' as const, logicalId, name: secret.name }
-    this.#wind(this.#clock(timed, parseRate(expression, logicalId), rotate))
+    this.#clocks.start(timed, parseRate(expression, logicalId), rotate)
   }
 
   #startAssociation(association: Association): void {
@@ -196,24 +197,7 @@ export class Deployment {
     if (period === undefined) return
     const timed = { kind: 'association' as const, logicalId, name }
     const run = () => stateManager.runAll(association)
-    this.#wind(this.#clock(timed, period, run))
-  }
-
-  #clock(timed: Timed, declared: number, action: () => Promise<void>): Ticker {
-    const { account, background, paused, timing } = this.#parts
-    const clock = new Ticker(timed, { period: timing.period?.(declared, timed) ?? declared }, account, () => {
-      const run = action()
-      background(run)
-      return run
-    })
-    if (!paused) clock.start(false)
-    return clock
-  }
-
-  /** A clock takes the place of the one before it. */
-  #wind(clock: Ticker): void {
-    this.#clocks.get(clock.logicalId)?.pause()
-    this.#clocks.set(clock.logicalId, clock)
+    this.#clocks.start(timed, period, run)
   }
 }
 

@@ -1,6 +1,34 @@
 import { AwsError } from './aws-error.ts'
-import type { Fault, Faults } from './contract.ts'
 import type { Principal } from './credentials.ts'
+
+export interface Faults {
+  /** Lets a chosen call fail. */
+  add(fault: Fault): void
+  /** Milliseconds until a write of Secrets Manager can be read. */
+  secretsLag: number
+  /** Milliseconds until a command and its invocations are listed. */
+  commandsLag: number
+  /** Milliseconds until a machine's tags, or their change, can be seen. */
+  tagsLag: number
+  /** Lets no more than so many calls a second through, all these operations together, after a burst of as many. */
+  limit(operations: readonly string[], perSecond: number): void
+  /** Each firing of a schedule is delivered so many times more. */
+  duplicates: number
+  clear(): void
+}
+
+export interface Fault {
+  /** A function or role name; every principal's calls if absent. */
+  readonly principal?: string
+  readonly operation?: string
+  /** The how-manieth matching call, from 1; with `times` the first of so many. Default 1. */
+  readonly call?: number
+  readonly times?: number
+  /** Before the call takes effect, or after it, in place of its answer. */
+  readonly when: 'before' | 'after'
+  /** A throttle, an internal error, a closed connection, or the death of the calling function's process. */
+  readonly effect: 'throttle' | 'fail' | 'drop' | 'kill'
+}
 
 /** The connection closes without an answer. */
 export class DroppedConnection extends Error {

@@ -5,6 +5,7 @@ import type { CallBook } from './caller.ts'
 import type { Invocation, LoopbackOptions } from './contract.ts'
 import { type CredentialStore, roleSession } from './credentials.ts'
 import { environmentOf, type FunctionDeployment } from './function-environment.ts'
+import { FunctionLog } from './function-log.ts'
 import { type Answer, FunctionProcess } from './function-process.ts'
 import type { FailedEvent, LogRecord } from './history.ts'
 
@@ -21,12 +22,6 @@ export interface FunctionsParts {
 /** Lambda waits one minute before the first retry of an asynchronous event, two before the second. */
 const RETRY_DELAYS = [60_000, 120_000]
 
-/** A function, and the log of one environment of it. */
-interface Log {
-  readonly name: string
-  readonly logStream: string
-}
-
 interface Environment {
   readonly process: FunctionProcess
   busy: boolean
@@ -36,9 +31,9 @@ interface Environment {
 
 /** Runs functions as Lambda does: warm processes, one event at a time in each, one more when all are busy. */
 export class Functions {
-  readonly logs: LogRecord[] = []
   readonly failedEvents: FailedEvent[] = []
   readonly #parts: FunctionsParts
+  readonly #log: FunctionLog
   readonly #deployments = new Map<string, FunctionDeployment>()
   readonly #environments = new Map<string, Environment[]>()
   readonly #outgoing: Environment[] = []
@@ -46,6 +41,11 @@ export class Functions {
 
   constructor(parts: FunctionsParts) {
     this.#parts = parts
+    this.#log = new FunctionLog(parts)
+  }
+
+  get logs(): readonly LogRecord[] {
+    return this.#log.records
   }
 
   /** A function as it is from now on: new events go to new processes. */
@@ -161,35 +161,12 @@ export class Functions {
         wrap: (argv) => wrap?.(argv, name) ?? argv,
         print: (stream, text) => {
           environment.printed += text
-          this.#print(log, stream, text)
+          this.#log.print(log, stream, text)
         },
       }),
     }
-    this.#parts.background(this.#openLog(deployment, logStream, principal))
+    this.#parts.background(this.#log.open(deployment, logStream, principal))
     return environment
-  }
-
-  #print({ name, logStream }: Log, stream: LogRecord['stream'], text: string): void {
-    this.logs.push({ functionName: name, logStream, stream, at: this.#parts.account.now(), text })
-    this.#parts.log(`${name} ${stream}: ${text.trimEnd()}`)
-  }
-
-  /** A function whose role may not write logs runs on in silence; here that is said. */
-  async #openLog(
-    { name, role, logGroup }: FunctionDeployment,
-    logStream: string,
-    principal: ReturnType<typeof roleSession>,
-  ): Promise<void> {
-    const { account, calls } = this.#parts
-    const stream = arn(account, 'logs', `log-group:${logGroup}:log-stream:${logStream}`)
-    const { call, caller } = calls.open('logs', 'PutLogEvents', { ...principal, kind: 'service' })
-    const allowed = [
-      await caller.may('logs:CreateLogStream', stream),
-      await caller.may('logs:PutLogEvents', stream),
-    ]
-    if (allowed.every(Boolean)) return
-    call.error = 'AccessDeniedException'
-    this.#print({ name, logStream }, 'platform', `${role} may not write to ${logGroup}`)
   }
 }
 

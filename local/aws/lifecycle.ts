@@ -1,4 +1,4 @@
-import type { LifecycleTarget, MachineGroup } from './contract.ts'
+import type { LifecycleTarget, MachineGroup } from './machine.ts'
 
 type Result = 'CONTINUE' | 'ABANDON'
 

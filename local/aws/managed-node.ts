@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from './agent.ts'
-import type { Instance, LifecycleTarget, Machine } from './contract.ts'
 import { Lifecycle } from './lifecycle.ts'
+import type { Instance, LifecycleTarget, Machine } from './machine.ts'
 
 export type Delivery = 'delivered' | 'expired' | 'gone'
 

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { type Account, arn } from './account.ts'
+import type { Account } from './account.ts'
 import type { Context } from './authorisation.ts'
 import { AwsError } from './aws-error.ts'
 import type { Caller, Operation } from './caller.ts'
 import { paginate } from './parameter-store.ts'
 import { parseInput } from './parse-input.ts'
 import type { Rotator } from './rotation.ts'
+import { useKey } from './secret-key.ts'
 import type { Secret, SecretStore } from './secret-store.ts'
 import { findVersion, moveLabel, putVersion, type Versions } from './secret-versions.ts'
 
@@ -36,7 +37,7 @@ export class SecretsManager {
 
   /** CloudFormation's CreateSecret with a first value. */
   async create(secret: Secret, value: string, token: string, caller: Caller): Promise<void> {
-    await this.#useKey(secret, token, caller, ['kms:GenerateDataKey', 'kms:Decrypt'])
+    await useKey(secret, token, caller, this.#account, ['kms:GenerateDataKey', 'kms:Decrypt'])
     const now = this.#account.now()
     secret.seed(putVersion(secret.versions, { id: token, value, labels: [], now }))
     this.#store.secrets.push(secret)
@@ -101,7 +102,7 @@ export class SecretsManager {
       ...(VersionStage === undefined ? {} : { 'secretsmanager:VersionStage': VersionStage }),
     })
     const version = findVersion(secret.readable, { id: VersionId, label: VersionStage })
-    await this.#useKey(secret, version.id, caller, ['kms:Decrypt'])
+    await useKey(secret, version.id, caller, this.#account, ['kms:Decrypt'])
     return {
       ARN: secret.arn,
       Name: secret.name,
@@ -127,7 +128,7 @@ export class SecretsManager {
       throw new AwsError('InvalidParameterException', `The secret value is larger than ${MAX_VALUE} bytes.`)
     }
     const secret = await this.#reach(SecretId, caller, 'PutSecretValue')
-    await this.#useKey(secret, ClientRequestToken, caller, ['kms:GenerateDataKey', 'kms:Decrypt'])
+    await useKey(secret, ClientRequestToken, caller, this.#account, ['kms:GenerateDataKey', 'kms:Decrypt'])
     const now = this.#account.now()
     const version = { id: ClientRequestToken, value: SecretString, labels: VersionStages, now }
     secret.update((versions) => putVersion(versions, version))
@@ -178,33 +179,6 @@ export class SecretsManager {
     await caller.need(`secretsmanager:${operation}`, secret.arn, all)
     return secret
   }
-
-  /** A customer's key is used in the caller's name, through Secrets Manager, bound to the secret's ARN. */
-  async #useKey(
-    { keyArn, arn: secretArn }: Secret,
-    version: string,
-    caller: Caller,
-    actions: string[],
-  ): Promise<void> {
-    if (keyArn === undefined) return
-    const context = {
-      'kms:ViaService': `secretsmanager.${this.#account.region}.amazonaws.com`,
-      'kms:CallerAccount': this.#account.id,
-      'kms:EncryptionContextKeys': ['SecretARN', 'SecretVersionId'],
-      'kms:EncryptionContext:SecretARN': secretArn,
-      'kms:EncryptionContext:SecretVersionId': version,
-      'aws:ViaAWSService': 'true',
-    }
-    for (const action of actions) {
-      if (await caller.may(action, keyArn, context)) continue
-      throw new AwsError('AccessDeniedException', 'Access to KMS is not allowed')
-    }
-  }
-}
-
-/** The ARN of a key that a template names by ARN, id or alias. */
-export function keyArn(account: Account, id: string): string {
-  return id.startsWith('arn:') ? id : arn(account, 'kms', `key/${id}`)
 }
 
 function labelled(versions: Versions): Record<string, string[]> {

@@ -232,7 +232,7 @@ const IN_TIME = 5
 /** An account of a test's own: what waits for a time-out does so beside others. */
 async function lasting(): Promise<LoopbackAws & AsyncDisposable> {
   const account = await startAccount()
-  return { ...account, [Symbol.asyncDispose]: () => account.close() }
+  return Object.assign(account, { [Symbol.asyncDispose]: () => account.close() })
 }
 
 describe.concurrent('a command that expires', () => {
