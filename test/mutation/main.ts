@@ -2,23 +2,26 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { type Choice, choose } from './choice.ts'
 import { FOLDERS, testsOf } from './folders.ts'
 import { instrument, type Mutant } from './mutants.ts'
-import { type Accepted, isAccepted, type Score, shareOf, staleOf } from './record.ts'
+import { acceptedLine, isEnough, LEAST, onOneLine, overviewOf, reaches, type Scores } from './overview.ts'
+import { type Accepted, acceptedAs, type Score, shareOf, staleOf } from './record.ts'
 import { tryAll } from './try-all.ts'
 import { refusedByTypes } from './types.ts'
 
-const USAGE = `Usage: npm run mutate -- FOLDER… [--record]
+const USAGE = `Usage: npm run mutate
+       npm run mutate -- FOLDER… [--record]
        npm run mutate -- FILE…
 
-Changes one place of lambda/FOLDER after the other (StrykerJS's mutators), and runs tests that pass there, likely and
-cheap ones first and 3 s of them: at least ${shareOf({ mutants: 100, killed: 85 })} of the changes that compile have to turn one red. Prints the score and those
-that no test notices and that test/mutation/accepted.json does not list. Exit code 1 where a folder's score is too low or
-below the recorded one, or where a listed change is noticed by now. Folders: ${FOLDERS.join(', ')}.
+Without a folder: prints what is on record, and what is accepted with its reason.
+With one: changes one place of lambda/FOLDER after the other (StrykerJS's mutators), and runs tests that pass there,
+likely and cheap ones first and 3 s of them: at least ${shareOf({ mutants: 100, killed: 100 * LEAST })} of the changes that compile have to turn one red.
+Prints the score, those that no test notices, and of those in test/mutation/accepted.json the reason. Takes 1 to 15
+minutes. Exit code 1 where a folder's score is too low or below the recorded one, or where a listed change is noticed
+by now. Folders: ${FOLDERS.join(', ')}.
 
   FILE        only the changes of this file, such as lambda/ring/gate.ts
   --record    write a folder's score into test/mutation/scores.json
   -h, --help  this text`
 
-const LEAST = 0.85
 const SCORES = 'test/mutation/scores.json'
 
 const words = process.argv.slice(2)
@@ -26,30 +29,43 @@ if (words.includes('--help') || words.includes('-h')) {
   console.log(USAGE)
   process.exit(0)
 }
+const accepted = readJson<readonly Accepted[]>('test/mutation/accepted.json')
+if (words.length === 0) {
+  const scores = readJson<Scores>(SCORES)
+  console.log(
+    `On record; \`npm run mutate -- FOLDER\` tries it again, \`npm run mutate -- --help\` says how:\n`,
+  )
+  console.log(overviewOf(scores, accepted))
+  process.exit(isEnough(scores) ? 0 : 1)
+}
 const choices = choose(words)
 if (choices === undefined) {
   console.error(USAGE)
   process.exit(2)
 }
-const accepted = readJson<readonly Accepted[]>('test/mutation/accepted.json')
 let fine = true
 for (const choice of choices) fine = (await judge(choice)) && fine
 process.exit(fine ? 0 : 1)
 
 async function judge(choice: Choice): Promise<boolean> {
   const { score, survivors } = await measure(choice)
-  const open = survivors.filter((mutant) => !isAccepted(mutant, accepted))
   const stale = staleOf(choice, survivors, accepted)
+  const open = survivors.filter((mutant) => acceptedAs(mutant, accepted) === undefined)
   for (const mutant of open) console.log(lineOf(mutant))
+  for (const mutant of survivors) {
+    const entry = acceptedAs(mutant, accepted)
+    if (entry !== undefined) console.log(acceptedLine(entry))
+  }
   for (const { file, original, replacement } of stale)
-    console.log(`accepted.json lists what is noticed or gone: ${file} ${original} → ${replacement}`)
+    console.log(
+      `accepted.json lists what is noticed or gone: ${file} ${onOneLine(original)} → ${onOneLine(replacement)}`,
+    )
   const said = `${shareOf(score)} (${score.killed} of ${score.mutants}), ${survivors.length - open.length} accepted`
   const before = recordedFor(choice)
   console.log(`${nameOf(choice)}: ${said}; recorded ${before === undefined ? 'nothing' : shareOf(before)}`)
   if (words.includes('--record')) record(choice, score)
-  const share = score.killed / score.mutants
   const least = Math.max(LEAST, before === undefined ? 0 : before.killed / before.mutants)
-  return share >= least && stale.length === 0
+  return reaches(score, least) && stale.length === 0
 }
 
 function nameOf({ folder, files }: Choice): string {
@@ -96,8 +112,7 @@ function progressOf(mutants: readonly Mutant[]): (tried: number) => void {
 }
 
 function lineOf({ file, line, mutator, original, replacement }: Mutant): string {
-  const [before, after] = [original, replacement].map((text) => text.replaceAll(/\s+/g, ' ').slice(0, 120))
-  return `${file}:${line} ${mutator}: ${before} → ${after}`
+  return `${file}:${line} ${mutator}: ${onOneLine(original)} → ${onOneLine(replacement)}`
 }
 
 function readJson<T>(path: string): T {

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it, type RunnerTestCase } from 'vitest'
 import { choose } from './choice.ts'
 import { FOLDERS, testsOf } from './folders.ts'
-import { type Accepted, isAccepted, type Score, shareOf, staleOf } from './record.ts'
+import { isEnough, overviewOf, reaches, type Scores } from './overview.ts'
+import { type Accepted, acceptedAs, type Score, shareOf, staleOf } from './record.ts'
 import { type Known, worthwhile } from './try-mutants.ts'
 
 const ACCEPTED: readonly Accepted[] = JSON.parse(readFileSync('test/mutation/accepted.json', 'utf8'))
@@ -27,8 +28,8 @@ describe('what no test has to notice', () => {
     }
     const { reason: _, ...text } = entry
     const mutant = { ...text, id: '1', line: 7, mutator: 'EqualityOperator', changed: '' }
-    expect(isAccepted(mutant, [entry])).toBe(true)
-    expect(isAccepted({ ...mutant, replacement: 'true' }, [entry])).toBe(false)
+    expect(acceptedAs(mutant, [entry])).toBe(entry)
+    expect(acceptedAs({ ...mutant, replacement: 'true' }, [entry])).toBeUndefined()
     expect(staleOf({ folder: 'ring', files: [] }, [mutant], [entry])).toEqual([])
     expect(staleOf({ folder: 'ring', files: [] }, [], [entry])).toEqual([entry])
     expect(staleOf({ folder: 'fleet', files: [] }, [], [entry])).toEqual([])
@@ -41,6 +42,38 @@ it('a recorded score is of a folder that can be run, and the page of the design 
     expect(FOLDERS).toContain(folder)
     expect(page).toContain(`${folder} ${shareOf(score)}`)
   }
+})
+
+describe('without a folder', () => {
+  const full = { mutants: 100, killed: 85 }
+  const scores: Scores = { kernel: full, fleet: full, ring: full, ocsp: full, staples: full }
+  const entry = {
+    file: 'lambda/ring/gate.ts',
+    original: 'a <\n  b',
+    replacement: 'a <= b',
+    reason: 'never equal',
+  }
+
+  it('each folder is told with its score, and with what is accepted of it and why', () => {
+    const { staples: _, ...others } = scores
+    const lines = overviewOf(others, [entry]).split('\n')
+    expect(lines).toEqual([
+      'kernel: 85.0 % (85 of 100 changes noticed, 0 accepted)',
+      'fleet: 85.0 % (85 of 100 changes noticed, 0 accepted)',
+      'ring: 85.0 % (85 of 100 changes noticed, 1 accepted)',
+      '  accepted: lambda/ring/gate.ts: a < b → a <= b: never equal',
+      'ocsp: 85.0 % (85 of 100 changes noticed, 0 accepted)',
+      'staples: not recorded',
+    ])
+  })
+
+  it('it is enough where each is on record with the least share', () => {
+    expect(isEnough(scores)).toBe(true)
+    expect(isEnough({ ...scores, ocsp: { mutants: 100, killed: 84 } })).toBe(false)
+    const { staples: _, ...others } = scores
+    expect(isEnough(others)).toBe(false)
+    expect(reaches({ mutants: 1000, killed: 849 }, 0.85)).toBe(false)
+  })
 })
 
 it('a share is rounded down, and each folder has tests of its own', () => {

@@ -15,8 +15,8 @@ export interface Accepted {
   readonly reason: string
 }
 
-export function isAccepted(mutant: Mutant, accepted: readonly Accepted[]): boolean {
-  return accepted.some((each) => isThe(each, mutant))
+export function acceptedAs(mutant: Mutant, accepted: readonly Accepted[]): Accepted | undefined {
+  return accepted.find((each) => isThe(each, mutant))
 }
 
 /** Entries for what was changed that no surviving mutant answers to. */
