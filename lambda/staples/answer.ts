@@ -109,7 +109,7 @@ function reportLost({ setting, trouble }: StapleSituation['lost'][number]): Stap
 
 /** What would be done about a certificate now, in a sentence. */
 export function reasonOf({ clock, configuration }: StaplePorts, kept: CertificateState): string {
-  const moment = { now: clock.now(), timing: configuration.timing, forced: false, mayAsk: true }
+  const moment = { now: clock.now(), timing: configuration.timing, asking: 'due' } as const
   return decideStaple(kept, moment).reason
 }
 
@@ -173,8 +173,8 @@ function reasonsOf({ kept, unsaved }: Refreshed, lost: number): ReadonlyMap<stri
   return counts
 }
 
-function failingBy({ failures, lastFailure }: StapleEntry): string | undefined {
-  return failures === 0 ? undefined : (lastFailure?.rule ?? lastFailure?.code)
+function failingBy({ lastFailure }: StapleEntry): string | undefined {
+  return lastFailure?.rule ?? lastFailure?.code
 }
 
 function nameOf(error: unknown): string {

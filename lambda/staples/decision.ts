@@ -15,10 +15,11 @@ export interface Candidate {
 export interface Moment {
   readonly now: Date
   readonly timing: StapleTiming
-  /** Asked for by hand: due or not, and however lately it was asked. Who has mended a responder wants to know at once. */
-  readonly forced: boolean
-  /** False once this run has asked, or has no time left to. */
-  readonly mayAsk: boolean
+  /**
+   * `forced` by hand: due or not, and however lately it was asked, since an operator who has mended a responder wants to
+   * know at once. `over` once this run has asked, or has no time left to.
+   */
+  readonly asking: 'due' | 'forced' | 'over'
 }
 
 /** What to do about one certificate, and why, in a sentence for the operator. */
@@ -32,7 +33,7 @@ export function leadOf({ tick, delivery, execution }: StapleTiming): number {
   return tick + delivery + execution
 }
 
-/** Decides what a certificate needs. Called again, with `mayAsk` off, after it was asked about. */
+/** Decides what a certificate needs. Called again, with asking `over`, after it was asked about. */
 export function decideStaple(candidate: Candidate, moment: Moment): StapleDecision {
   return (
     leftByHand(candidate, moment) ??
@@ -44,8 +45,8 @@ export function decideStaple(candidate: Candidate, moment: Moment): StapleDecisi
   )
 }
 
-function leftByHand({ entry }: Candidate, { forced }: Moment): StapleDecision | undefined {
-  if (entry?.byHand !== true || forced) return undefined
+function leftByHand({ entry }: Candidate, { asking }: Moment): StapleDecision | undefined {
+  if (entry?.byHand !== true || asking === 'forced') return undefined
   return { action: 'keep', reason: 'withdrawn by hand: a refresh by its name, with force, puts it back' }
 }
 
@@ -55,9 +56,9 @@ function expired({ notAfter, entry }: Candidate, { now }: Moment): StapleDecisio
   return { action, reason: `the certificate expired at ${notAfter.toISOString()}` }
 }
 
-function dueFetch({ urls, entry }: Candidate, { now, forced, mayAsk }: Moment): StapleDecision | undefined {
-  if (!mayAsk || urls.length === 0) return undefined
-  if (forced) return { action: 'fetch', reason: 'asked for by hand' }
+function dueFetch({ urls, entry }: Candidate, { now, asking }: Moment): StapleDecision | undefined {
+  if (asking === 'over' || urls.length === 0) return undefined
+  if (asking === 'forced') return { action: 'fetch', reason: 'asked for by hand' }
   const due = entry?.nextTry
   if (due === undefined) return { action: 'fetch', reason: 'never asked for before' }
   return now < due ? undefined : { action: 'fetch', reason: `due since ${due.toISOString()}` }
@@ -66,7 +67,8 @@ function dueFetch({ urls, entry }: Candidate, { now, forced, mayAsk }: Moment): 
 /** Nothing is withdrawn without the responder having had its chance. */
 function lastTry(candidate: Candidate, moment: Moment): StapleDecision | undefined {
   const { urls, entry } = candidate
-  if (!moment.mayAsk || urls.length === 0 || ending(candidate, moment) === undefined) return undefined
+  if (moment.asking === 'over' || urls.length === 0 || ending(candidate, moment) === undefined)
+    return undefined
   const last = Math.max(entry?.lastFailure?.at.getTime() ?? 0, entry?.response?.fetchedAt.getTime() ?? 0)
   if (moment.now.getTime() < last + CLOSEST * 1000) return undefined
   return { action: 'fetch', reason: 'one last try before it is withdrawn' }

@@ -44,14 +44,13 @@ export function saysMore(fresh: StoredResponse, held: StoredResponse | undefined
 
 /** The entry after a try that failed: what is held stays. */
 export function withFailure(before: StapleEntry, failure: TryFailure, now: Date): StapleEntry {
-  const { code, rule, detail, kind, retryAfter } = failure
+  const { code, rule, detail } = failure
   const failures = before.failures + 1
-  const retry = { count: failures, kind, ...(retryAfter === undefined ? {} : { retryAfter }) }
   const end = before.state === 'staple' ? before.response?.end : undefined
   return {
     ...before,
     failures,
-    nextTry: nextRetry(before.id, retry, now, end),
+    nextTry: nextRetry(before.id, { ...failure, count: failures }, now, end),
     lastFailure: { at: now, code, detail, ...(rule === undefined ? {} : { rule }) },
   }
 }

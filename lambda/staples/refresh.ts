@@ -2,7 +2,13 @@ import { isRefusal } from '../kernel/errors.ts'
 import { mapConcurrently } from '../kernel/map-concurrently.ts'
 import type { Pace } from '../ocsp/schedule.ts'
 import type { StapleTiming } from './configuration.ts'
-import { decideStaple, isMassWithdrawal, nearestEndFirst, type StapleDecision } from './decision.ts'
+import {
+  decideStaple,
+  isMassWithdrawal,
+  type Moment,
+  nearestEndFirst,
+  type StapleDecision,
+} from './decision.ts'
 import type { StapleEntry, StoredResponse } from './entry.ts'
 import { withdrawn, withFailure, withResponse } from './entry-change.ts'
 import { failureOnTheWay, type TryFailure } from './failure.ts'
@@ -84,10 +90,10 @@ async function takeTurn(
   forced: boolean,
   memory: RunMemory,
 ): Promise<Turn> {
-  const decision = decide(ports, kept, forced, mayStillAsk(ports))
+  const decision = decide(ports, kept, askingNow(ports, forced))
   if (decision.action !== 'fetch') return leaving(kept, decision)
   const asked = await askAbout(ports, kept, memory)
-  if (asked.kind === 'deferred') return leaving(kept, decide(ports, kept, forced, false))
+  if (asked.kind === 'deferred') return leaving(kept, decide(ports, kept, 'over'))
   if (asked.kind === 'failure') return failed(ports, kept, asked.failure)
   return answered(ports, kept, asked)
 }
@@ -105,7 +111,7 @@ async function answered(
   ports.eventLog.record({ kind: 'fetched', certificate: name, status, end, source, changed, mustStaple })
   if (entry.state === 'withdrawn' && kept.entry.state === 'staple') return { kept, leaving: entry }
   const saved = await save(ports, kept, entry)
-  if (saved.unsaved !== undefined) return { ...saved, ...leaving(kept, decide(ports, kept, false, false)) }
+  if (saved.unsaved !== undefined) return { ...saved, ...leaving(kept, decide(ports, kept, 'over')) }
   return changed ? { ...saved, did: `${name}: ${status} until ${end}` } : saved
 }
 
@@ -118,13 +124,13 @@ function entryAfter(
 ): StapleEntry {
   const pace = paceOf(ports.configuration.timing)
   const entry = withResponse(kept.entry, response, kept.setting, pace, freshUntil)
-  const { action, reason } = decide(ports, { ...kept, entry }, false, false)
+  const { action, reason } = decide(ports, { ...kept, entry }, 'over')
   return action === 'withdraw' ? withdrawn(entry, reason, false) : entry
 }
 
 async function failed(ports: StaplePorts, kept: CertificateState, failure: TryFailure): Promise<Turn> {
   const saved = await saveFailure(ports, kept, failure)
-  const turn = leaving(saved.kept, decide(ports, saved.kept, false, false))
+  const turn = leaving(saved.kept, decide(ports, saved.kept, 'over'))
   return { ...saved, ...turn, did: `${kept.entry.name}: ${failure.code}: ${failure.detail}` }
 }
 
@@ -149,10 +155,14 @@ async function save(ports: StaplePorts, kept: CertificateState, entry: StapleEnt
 function decide(
   { clock, configuration }: StaplePorts,
   kept: CertificateState,
-  forced: boolean,
-  mayAsk: boolean,
+  asking: Moment['asking'],
 ): StapleDecision {
-  return decideStaple(kept, { now: clock.now(), timing: configuration.timing, forced, mayAsk })
+  return decideStaple(kept, { now: clock.now(), timing: configuration.timing, asking })
+}
+
+function askingNow(ports: StaplePorts, forced: boolean): Moment['asking'] {
+  if (!mayStillAsk(ports)) return 'over'
+  return forced ? 'forced' : 'due'
 }
 
 function leaving(kept: CertificateState, { action, reason }: StapleDecision): Turn {

@@ -6,14 +6,20 @@ import type {
   ChainSource,
   StapleConfiguration,
 } from '../../lambda/staples/configuration.ts'
-import { certificateIdOf, parseEntry, type StapleEntry } from '../../lambda/staples/entry.ts'
+import {
+  certificateIdOf,
+  parseEntry,
+  type StapleEntry,
+  type StoredResponse,
+  serialiseEntry,
+} from '../../lambda/staples/entry.ts'
 import type { Responders, StapleEvent, StaplePorts } from '../../lambda/staples/ports.ts'
 import { parseStapleRequest } from '../../lambda/staples/request.ts'
 import { type ExplainAnswer, runStaples } from '../../lambda/staples/run.ts'
 import { seededChance } from './chance.ts'
 import { ManualClock } from './clock.ts'
 import { MemoryRecord } from './record.ts'
-import { Authority, type LeafSpec } from './staple-authority.ts'
+import { Authority, ago, type LeafSpec, RESPONDER } from './staple-authority.ts'
 import { STAPLE_SCRIPT, StapleFleet, StapleMachine } from './staple-fleet.ts'
 import { MemoryStaples } from './staple-store.ts'
 
@@ -132,6 +138,30 @@ export class StapleWorld {
       this.clock.advance(this.configuration.timing.tick)
       await this.refresh()
     }
+  }
+
+  /** Has the store hold a good response about a certificate, from a day ago for these seconds, or as the changes say. */
+  async hold(
+    name: string,
+    seconds: number,
+    changes: Partial<StapleEntry> = {},
+    response: Partial<StoredResponse> = {},
+  ): Promise<StapleEntry> {
+    const now = this.clock.now()
+    const [thisUpdate, nextUpdate] = [ago(now, 86_400), ago(now, -seconds)]
+    const der = this.authority.say(name, { singles: [{ thisUpdate, nextUpdate }] })
+    const facts = { status: 'good', haproxy: null, fetchedAt: thisUpdate, source: RESPONDER } as const
+    const entry: StapleEntry = {
+      name,
+      id: this.id(name),
+      state: 'staple',
+      mustStaple: this.authority.leaves.get(name)?.mustStaple === true,
+      response: { der, thisUpdate, nextUpdate, end: nextUpdate, ...facts, ...response },
+      failures: 0,
+      ...changes,
+    }
+    await this.store.write(entry.id, serialiseEntry(entry), this.store.versions.get(entry.id)?.length ?? 0)
+    return entry
   }
 
   id(name: string): string {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { duration, durationText, refuseDurations } from '../../lambda/kernel/durations.ts'
 import { Inspection, Place } from '../../lambda/kernel/inspection.ts'
-import { flag, integer, list, oneOf, text } from '../../lambda/kernel/kinds.ts'
+import { flag, integer, list, oneOf, text, url } from '../../lambda/kernel/kinds.ts'
 import {
   explicit,
   type Kind,
@@ -52,6 +52,13 @@ describe('a kind of value', () => {
     ],
     ['a percentage', integer(0, 100, 'percent'), [0, 100], [-1, 101], 'a whole number of percent, 0 to 100'],
     ['one of a few', oneOf('a', 'b'), ['a', 'b'], ['c', 1], 'wanted one of a, b'],
+    [
+      'a URL',
+      url('http:', 'https:'),
+      ['http://x/', 'https://x:8443/y?z'],
+      ['ftp://x/', 'x', 'http://', 'http://u@x/', 'http://:p@x/', 7],
+      'wanted a URL of http or https without credentials',
+    ],
     [
       'a list',
       list(flag, { least: 1, of: 'flags' }),

@@ -17,9 +17,10 @@ import {
   LARGEST_ENTRY,
   parseEntry,
   type StapleEntry,
+  type StoredResponse,
   serialiseEntry,
 } from '../../lambda/staples/entry.ts'
-import { parseStapleRequest } from '../../lambda/staples/request.ts'
+import { parseStapleRequest, requireLooking } from '../../lambda/staples/request.ts'
 import { parseStapleLine, STAPLE_ERRORS, type StapleLine } from '../../lambda/staples/result-line.ts'
 import { settingOf, stapleConfigurationOf } from '../fakes/staple-world.ts'
 
@@ -45,6 +46,7 @@ const ENTRY: StapleEntry = {
   lastFailure: { at: at(9), code: 'response-older', rule: 'V14', detail: 'older' },
 }
 const { response: _, ...BARE } = ENTRY
+const RESPONSE = Buffer.from('a response').toString('base64')
 
 describe('an entry of the store', () => {
   it.each([
@@ -86,6 +88,10 @@ describe('an entry of the store', () => {
   it.each([
     ['another version', { v: 2 }],
     ['an unknown field', { extra: 1 }],
+    ['an id that goes on', { id: `${'a'.repeat(32)}b` }],
+    ['an id that begins sooner', { id: `b${'a'.repeat(32)}` }],
+    ['what is no base64 before its response', { response: `%${RESPONSE}` }],
+    ['what is no base64 behind it', { response: `${RESPONSE}%` }],
     ['an unknown state', { state: 'stapled' }],
     ['a staple without its response', { response: undefined }],
     ['a digest of another response', { sha256: '0'.repeat(64) }],
@@ -106,6 +112,30 @@ describe('an entry of the store', () => {
     const detail = 'x'.repeat(10_000)
     const entry = { ...large(4800), lastFailure: { at: at(1), code: 'response-older', detail } as const }
     expect(serialiseEntry(entry).length).toBeLessThanOrEqual(LARGEST_ENTRY)
+  })
+
+  it('may fill a parameter to its last byte, and says by how much it would not fit', () => {
+    const sized = (characters: number) =>
+      serialiseEntry({
+        ...ENTRY,
+        response: { ...ENTRY.response, source: 'x'.repeat(characters) },
+      } as StapleEntry)
+    const room = LARGEST_ENTRY - sized(1).length + 1
+    expect(sized(room)).toHaveLength(LARGEST_ENTRY)
+    expect(() => sized(room + 1)).toThrow(/got 8193 bytes around a response of 10\b/)
+  })
+
+  it('that was withdrawn keeps its response, with or without a nextUpdate', () => {
+    const { nextUpdate: _, ...response } = ENTRY.response as StoredResponse
+    const entry = { ...ENTRY, state: 'withdrawn', response } as const
+    expect(parseEntry(serialiseEntry(entry))).toEqual(entry)
+  })
+
+  it('with a staple and nothing of its response is refused, without one is not', () => {
+    const text = (state: string) =>
+      JSON.stringify({ v: 1, name: 'www', id: 'a'.repeat(32), state, mustStaple: false, failures: 0 })
+    expect(() => parseEntry(text('staple'))).toThrow(/staple-malformed/)
+    expect(parseEntry(text('withdrawn'))).not.toHaveProperty('response')
   })
 
   it('of any text is an entry or a coded refusal', () => {
@@ -130,6 +160,8 @@ describe("a certificate's id", () => {
     expect(id(0, 0x80, 1)).toBe(id(0x80, 1))
     expect(id(1)).not.toBe(id(1, 0))
     expect(id(1)).toMatch(/^[0-9a-f]{32}$/)
+    // As OpenSSL on a machine says it: of a serial of zero nothing is left.
+    expect(id(0)).toBe(id())
   })
 })
 
@@ -231,6 +263,16 @@ describe('a result line of staples', () => {
 })
 
 describe('the delivery record', () => {
+  it.each([
+    ['of another version', { v: 2 }],
+    ['with an unknown field', { extra: 1 }],
+    ['without its set', { set: undefined }],
+  ])('%s is refused', (_, change) => {
+    expect(() => parseStapleRecord(JSON.stringify({ v: 1, set: 'edge', ...change }))).toThrow(
+      /record-malformed/,
+    )
+  })
+
   const record: StapleRecord = {
     set: 'edge',
     delivery: {
@@ -289,6 +331,10 @@ describe('a request', () => {
     })
     const explained = parseStapleRequest({ action: 'explain', certificate: 'www', response: 'MAoK\nAQA=' })
     expect(explained.response).toEqual(Buffer.from('MAoKAQA=', 'base64'))
+    for (const response of ['MAoK', 'MAo=', 'MA==', 'MA==\n'])
+      expect(parseStapleRequest({ action: 'explain', certificate: 'www', response })).toHaveProperty(
+        'response',
+      )
   })
 
   it.each([
@@ -300,6 +346,10 @@ describe('a request', () => {
     [{ action: 'refresh', response: 'MAo=' }],
     [{ action: 'explain' }],
     [{ action: 'explain', certificate: 'www', response: '%' }],
+    [{ action: 'explain', certificate: 'www', response: '%MAo=' }],
+    [{ action: 'explain', certificate: 'www', response: 'MAo=%' }],
+    [{ action: 'explain', certificate: 'www', response: 'MA==MA==' }],
+    [{ action: 'explain', certificate: 'www', response: 'MAoK===' }],
     [{ action: 'deliver', certificate: 7 }],
     [{ action: 'deliver', reason: '' }],
     [{ action: 'deliver', reason: 7 }],
@@ -310,5 +360,14 @@ describe('a request', () => {
     [{ action: 'refresh', certificate: 7 }],
   ])('%j is refused', (event) => {
     expect(() => parseStapleRequest(event)).toThrow(/request-invalid/)
+  })
+
+  it('to a function that only looks is status or explain', () => {
+    for (const action of ['status', 'explain'] as const) {
+      const request = { action, force: false }
+      expect(requireLooking(request)).toBe(request)
+    }
+    for (const action of ['refresh', 'deliver', 'withdraw'] as const)
+      expect(() => requireLooking({ action, force: false })).toThrow(/read-only.*the action/)
   })
 })

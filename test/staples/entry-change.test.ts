@@ -5,6 +5,7 @@ import {
   saysMore,
   supersedes,
   withdrawn,
+  withFailure,
   withResponse,
 } from '../../lambda/staples/entry-change.ts'
 import { STAPLE_TIMING, settingOf } from '../fakes/staple-world.ts'
@@ -79,5 +80,61 @@ describe('of two writers the first has to be put back', () => {
     ],
   ])('%s', (_, first, second, isPutBack) => {
     expect(supersedes(first, second)).toBe(isPutBack)
+  })
+})
+
+describe('an entry', () => {
+  const PACE = { least: STAPLE_TIMING.least, most: STAPLE_TIMING.most }
+  const fresh = initialEntry({ name: 'www', id: 'a'.repeat(32), mustStaple: true })
+  const stapled = withResponse(fresh, HELD, settingOf('www'), PACE)
+  const failure = { code: 'responder-timeout', detail: 'slow', kind: 'permanent', remedy: 'none' } as const
+
+  it('after a sound response has its staple, and remembers no failure', () => {
+    const failed = withFailure(fresh, failure, at(2))
+    expect(withResponse(failed, HELD, settingOf('www'), PACE)).toStrictEqual({
+      ...fresh,
+      state: 'staple',
+      response: HELD,
+      nextTry: expect.any(Date),
+      failures: 0,
+    })
+  })
+
+  it('of a revoked certificate says that the owner withholds the staple, where that is so', () => {
+    const revoked = response({ status: 'revoked' })
+    const withheld = withResponse(fresh, revoked, settingOf('www', { revoked: 'withhold' }), PACE)
+    expect(withheld).toMatchObject({
+      state: 'withdrawn',
+      reason: expect.stringMatching(/^revoked: the owner/),
+    })
+    expect(withResponse(fresh, revoked, settingOf('www'), PACE)).toMatchObject({ state: 'staple' })
+    expect(withResponse(fresh, HELD, settingOf('www', { revoked: 'withhold' }), PACE)).not.toHaveProperty(
+      'reason',
+    )
+  })
+
+  it('after a failure keeps what it holds, counts, and names the rule where one refused', () => {
+    const once = withFailure(stapled, failure, at(9))
+    expect(once).toStrictEqual({
+      ...stapled,
+      failures: 1,
+      nextTry: expect.any(Date),
+      lastFailure: { at: at(9), code: 'responder-timeout', detail: 'slow' },
+    })
+    const twice = withFailure(once, { ...failure, code: 'response-older', rule: 'V14' }, at(9))
+    expect(twice).toMatchObject({ failures: 2, lastFailure: { code: 'response-older', rule: 'V14' } })
+  })
+
+  it('is tried again the sooner the nearer the end of its staple, and not for one that is gone', () => {
+    const wait = (entry: StapleEntry) =>
+      ((withFailure(entry, failure, at(9)).nextTry?.getTime() ?? 0) - at(9).getTime()) / 1000
+    // An hour is left: an eighth of it.
+    expect(wait(stapled)).toBe(450)
+    expect(wait(withdrawn(stapled, 'at its end', false))).toBeGreaterThanOrEqual(3600)
+  })
+
+  it('is tried again when the responder wants that', () => {
+    const entry = withFailure(fresh, { ...failure, kind: 'transient', retryAfter: at(12) }, at(9))
+    expect(entry.nextTry).toEqual(at(12))
   })
 })

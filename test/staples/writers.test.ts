@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { digestOf, parseEntry, type StapleEntry, serialiseEntry } from '../../lambda/staples/entry.ts'
 import type { StaplePorts } from '../../lambda/staples/ports.ts'
 import { ago } from '../fakes/staple-authority.ts'
@@ -121,5 +122,75 @@ describe('a garbled entry', () => {
     await world.refresh()
     expect(world.entry('www')?.state).toBe('staple')
     expect(world.eventLog.of('trouble')[0]?.detail).toMatch(/staple-malformed/)
+  })
+})
+
+describe('a store', () => {
+  const storing = (world: StapleWorld, changes: Partial<StaplePorts['store']>): StaplePorts => {
+    const ports = world.ports()
+    const { store } = ports
+    const same = {
+      read: store.read.bind(store),
+      earlier: store.earlier.bind(store),
+      write: store.write.bind(store),
+    }
+    return { ...ports, store: { ...same, ...changes } }
+  }
+  const worldWith = async (known: boolean) => {
+    const world = new StapleWorld()
+    world.add('www')
+    if (known) await world.hold('www', 86_400)
+    return world
+  }
+  const denied = new TicketringError('access-denied', { wanted: 'a', came: 'b' })
+
+  it('that only this function writes is not asked what was there before', async () => {
+    for (const known of [true, false]) {
+      const world = await worldWith(known)
+      const ports = storing(world, { earlier: () => Promise.reject(new Error('asked')) })
+      await world.invoke({ action: 'refresh' }, ports)
+      expect(world.entry('www')?.failures).toBe(0)
+    }
+  })
+
+  it('that refuses is asked once, not as if another function had written first', async () => {
+    const world = await worldWith(false)
+    const after: number[] = []
+    const write = (_: string, __: string, version: number) => {
+      after.push(version)
+      return Promise.reject(denied)
+    }
+    await expect(world.invoke({ action: 'refresh' }, storing(world, { write }))).rejects.toBe(denied)
+    expect(after).toEqual([0])
+  })
+
+  it.each([
+    ['is garbled', async () => '{"v":1,"name":', undefined],
+    ['cannot be told any more', async () => undefined, undefined],
+    ['is refused', () => Promise.reject(denied), denied],
+  ])('whose earlier version %s', async (_, earlier, thrown) => {
+    const world = await worldWith(true)
+    // Another function writes in between.
+    const write = async (id: string, text: string, after: number) => {
+      await world.hold('www', 86_400)
+      return world.store.write(id, text, after)
+    }
+    const run = world.invoke({ action: 'refresh' }, storing(world, { earlier, write }))
+    if (thrown === undefined) await run
+    else await expect(run).rejects.toBe(thrown)
+  })
+
+  it('that another function always writes as well is given up after eight writes', async () => {
+    const world = await worldWith(true)
+    let writes = 0
+    const write = async (id: string, text: string, after: number) => {
+      writes += 1
+      const thisUpdate = ago(world.clock.now(), -writes)
+      await world.hold('www', 86_400, {}, { thisUpdate })
+      return world.store.write(id, text, after)
+    }
+    const run = world.invoke({ action: 'refresh' }, storing(world, { write }))
+    await expect(run).rejects.toMatchObject({ code: 'staple-contended' })
+    expect(writes).toBe(8)
   })
 })
