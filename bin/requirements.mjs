@@ -26,6 +26,18 @@ export const REQUIREMENTS = [
   },
   { command: 'curl', package: 'curl', why: 'the tests and the bench ask the loopback AWS by it' },
   { command: 'python3', package: 'python3', why: "the machines' program", start: true },
+  {
+    command: 'python3',
+    // Debian's place, and that of others.
+    files: [
+      '/usr/lib/python3/dist-packages/botocore/session.py',
+      ...[9, 10, 11, 12, 13, 14].map(
+        (minor) => `/usr/lib/python3.${minor}/site-packages/botocore/session.py`,
+      ),
+    ],
+    package: 'python3-botocore',
+    why: "a test holds the machines' call of EC2 Auto Scaling to AWS's description of it",
+  },
   { command: 'socat', package: 'socat', why: 'a test pushes a key by it, as a careless hand would' },
   {
     command: 'strace',
@@ -48,7 +60,7 @@ const FAMILIES = [
   { name: 'Debian, Ubuntu', install: 'apt-get install --no-install-recommends', names: {} },
   { name: 'Fedora, RHEL', install: 'dnf install', names: { shellcheck: 'ShellCheck' } },
   { name: 'openSUSE', install: 'zypper install', names: { shellcheck: 'ShellCheck' } },
-  { name: 'Arch', install: 'pacman -S', names: { python3: 'python' } },
+  { name: 'Arch', install: 'pacman -S', names: { python3: 'python', 'python3-botocore': 'python-botocore' } },
 ]
 
 /**
