@@ -215,3 +215,47 @@ describe('a layout', () => {
     expect(codeOf(() => fromLayout(toLayout(ring.current, 'nginx-48'), 'nginx-80'))).toBe('key-weak')
   })
 })
+
+describe('a refusal of a ring', () => {
+  const messageOf = (change: (fields: Record<string, unknown>) => void) => {
+    try {
+      parseRing(bent(change), 'edge')
+    } catch (error) {
+      return (error as Error).message
+    }
+    return 'taken'
+  }
+
+  it('quotes no more than the beginning of a name or a schema, and key names alone', () => {
+    const long = (name: string) => (fields: Record<string, unknown>) => {
+      fields[name] = 'x'.repeat(500)
+    }
+    expect(messageOf(long('ring'))).toContain(`got the ring "${'x'.repeat(64)}". `)
+    expect(messageOf(long('schema'))).toContain(`got schema "${'x'.repeat(16)}". `)
+    const repeated = messageOf((fields) => {
+      fields.next = fields.current
+    })
+    const names = [ring.previous, ring.current, ring.current].map(({ name }) => name)
+    expect(repeated).toContain(`got the key names ${names.join(', ')}`)
+  })
+
+  it.each(['', ' v0', 'v0 ', 'v\n0', 'x'.repeat(65)])('is for a parent of %j', (parent) => {
+    expect(messageOf((fields) => Object.assign(fields, { parent }))).toMatch(/^ring-malformed/)
+    expect(messageOf((fields) => Object.assign(fields, { parent: 'x'.repeat(64) }))).toBe('taken')
+  })
+})
+
+describe('a layout that loses nothing', () => {
+  it('is one of two, and a refusal quotes no more than the beginning of another', () => {
+    for (const layout of ['haproxy-80', 'nginx-80'] as const) expect(losslessLayout(layout)).toBe(layout)
+    expect(() => losslessLayout('x'.repeat(99))).toThrow(`"${'x'.repeat(32)}"`)
+  })
+
+  it('has eighty bytes, not one more', () => {
+    for (const layout of ['haproxy-80', 'nginx-80'] as const) {
+      const bytes = toLayout(ring.current, layout)
+      expect(codeOf(() => fromLayout(Buffer.concat([bytes, Buffer.of(7)]), layout))).toBe('key-weak')
+      expect(codeOf(() => fromLayout(bytes.subarray(1), layout))).toBe('key-weak')
+    }
+  })
+})
