@@ -92,8 +92,7 @@ async function fetchCertificates(
     const answer = await responders.ask({ method: 'GET', url, ...(proxy === undefined ? {} : { proxy }) })
     if (answer.status !== 200) return { failure: failureOfHttp(answer, clock.now()) }
     const { certificates, troubles } = readCertificates(certificateBlocks(answer.body))
-    const [trouble] = troubles
-    if (certificates.length === 0 && trouble !== undefined) throw trouble
+    if (certificates.length === 0) throw troubles[0]
     return { certificates }
   } catch (error) {
     return { failure: failureOnTheWay(error) }

@@ -260,21 +260,25 @@ describe('a run that delivers', () => {
     ])
   })
 
-  it('judges nothing while its command is under way: the next run does', async () => {
+  it('reads what machines said once their command has ended, and not before', async () => {
     const world = await worldWith()
     const { sender, ...ports } = world.ports()
+    const calls: string[] = []
     const slow = {
       send: sender.send.bind(sender),
-      progress: async () => ({ state: 'running', targets: 2, completed: 1 }) as const,
-      results: () => Promise.reject(new Error('read too early')),
-      resultOf: () => Promise.reject(new Error('read too early')),
+      progress: async (id: string) => {
+        const isEnded = calls.push('progress') > 3
+        return isEnded ? sender.progress(id) : ({ state: 'running', targets: 2, completed: 1 } as const)
+      },
+      results: (id: string) => {
+        calls.push('results')
+        return sender.results(id)
+      },
+      resultOf: sender.resultOf.bind(sender),
     }
-    const { delivery, fleet } = await world.invoke({ action: 'refresh' }, { ...ports, sender: slow })
-    expect(delivery.action).toBe('await')
-    expect(fleet).not.toHaveProperty('judgedAt')
-    const { fleet: judged } = await world.refresh()
-    expect(judged).toMatchObject({ confirmed: 2 })
-    expect(world.fleet.orders).toHaveLength(1)
+    const { fleet } = await world.invoke({ action: 'refresh' }, { ...ports, sender: slow })
+    expect(calls).toEqual(['progress', 'progress', 'progress', 'progress', 'results'])
+    expect(fleet).toMatchObject({ confirmed: 2 })
   })
 
   it('ends, whatever Run Command does: where it takes a command and names none', async () => {

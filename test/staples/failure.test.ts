@@ -213,6 +213,7 @@ it('of the ways of asking one responder, the last that may pass counts, else wha
   const [signer, method] = [by('V6', 'permanent', 'signer'), by('V1', 'permanent', 'method')]
   expect(mostTelling([busy, busier, signer, method])).toBe(busier)
   expect(mostTelling([signer, method])).toBe(signer)
+  expect(mostTelling([method, signer])).toBe(signer)
   expect(mostTelling([method, by('V1', 'permanent', 'too')])).toBe(method)
   expect(mostTelling([])).toBeUndefined()
 })

@@ -53,6 +53,13 @@ const endOf = async () => {
 }
 
 describe('a response that would soon end', () => {
+  it('is of the first responder where several end at the same time', async () => {
+    world.add('www', {}, TWO)
+    answering(endingIn(30 * MINUTE))
+    expect(await ask()).toMatchObject({ response: { source: 'http://one.example/' } })
+    expect(questions).toHaveLength(6)
+  })
+
   it.each([
     ['of one responder by its approaches', {}, [30, 40, 35]],
     ['of one responder, the longest first', {}, [40, 35, 30]],
@@ -120,6 +127,12 @@ describe('a question', () => {
     await ask(memory)
     expect(questions.map(({ url }) => new URL(url).host)).toEqual(['two.example'])
     fail('http://two.example/')
+    expect(await ask(memory)).toEqual({ kind: 'deferred' })
+    expect(questions).toHaveLength(1)
+    // Nor is the issuer fetched for nothing.
+    world = new StapleWorld()
+    world.add('www', {}, { ...TWO, bare: true, caIssuers: ['http://ca.example/ca.cer'] })
+    answering(endingIn(DAY))
     expect(await ask(memory)).toEqual({ kind: 'deferred' })
     expect(questions).toHaveLength(1)
   })

@@ -49,6 +49,14 @@ describe('a response that came', () => {
     ])
   })
 
+  it('that is newer changes the staple, and that is said', async () => {
+    world.add('www')
+    await world.hold('www', 3 * DAY)
+    const { did } = await world.refresh()
+    expect(fetched()).toMatchObject([{ changed: true }])
+    expect(did[0]).toBe(`www: good until ${world.entry('www')?.response?.end.toISOString()}`)
+  })
+
   it('that is no news changes nothing, and is not said to be done', async () => {
     world.add('www')
     const { response } = await world.hold('www', 3 * DAY)
@@ -153,6 +161,19 @@ it('a staple at its end goes also where the run has no time left to ask', async 
   expect(world.entry('www')).toMatchObject({ state: 'withdrawn', failures: 0 })
 })
 
+it('a run without time left to ask asks nothing, not even for an issuer', async () => {
+  world.add('www', {}, { bare: true, caIssuers: ['http://ca.example/ca.cer'] })
+  const { clock, ...ports } = world.ports()
+  const short = { now: () => clock.now(), sleep: clock.sleep.bind(clock), remaining: () => 1000 }
+  let questions = 0
+  const ask = async () => {
+    questions += 1
+    return { status: 404, body: Buffer.of() }
+  }
+  await world.invoke({ action: 'refresh' }, { ...ports, clock: short, responders: { ask } })
+  expect(questions).toBe(0)
+})
+
 describe('where the store refuses', () => {
   it('a response for a staple at its end, the staple goes all the same', async () => {
     world.add('www')
@@ -186,19 +207,28 @@ describe('where the store refuses', () => {
 })
 
 describe('so many withdrawals that they are held', () => {
-  /** `leaving` staples at their end, beside others that have time, and certificates without any. */
-  const set = async (leaving: number, staying: number) => {
+  /** `leaving` staples at their end, beside others that are not due, and certificates without any. */
+  const set = async (leaving: number, staying: number, without = 0) => {
+    const later = { nextTry: new Date(world.clock.now().getTime() + DAY * 1000) }
     for (let n = 0; n < leaving + staying; n++) {
       world.add(`c${n}`)
-      await world.hold(`c${n}`, n < leaving ? 15 * MINUTE : 3 * HOUR)
+      await world.hold(`c${n}`, n < leaving ? 15 * MINUTE : 3 * DAY, n < leaving ? {} : later)
     }
-    for (let n = 0; n < 5; n++) world.add(`new${n}`)
+    for (let n = 0; n < without; n++) world.add(`new${n}`)
     world.authority.manner = 'down'
   }
 
   it('are more than a fifth of the staples in place: what has none counts for nothing', async () => {
-    await set(2, 7)
-    expect((await world.refresh()).held).toHaveLength(2)
+    await set(2, 7, 5)
+    const { held, did } = await world.refresh()
+    expect(held).toHaveLength(2)
+    expect(withdrawals()).toEqual([])
+    expect(did.filter((what) => !/^(c\d|new\d|delivered): /.test(what))).toEqual([])
+  })
+
+  it('are held in a refresh by force, too: only a withdrawal by force lets them go', async () => {
+    await set(2, 0)
+    expect((await world.refresh({ force: true })).held).toHaveLength(2)
     expect(withdrawals()).toEqual([])
   })
 
@@ -263,6 +293,15 @@ describe('an invocation', () => {
     expect(asked()).toBe(2)
   })
 
+  it('about one certificate is not kept from it by another one that cannot be read', async () => {
+    world.add('gone')
+    world.chains.delete('/tls/gone/chain')
+    const { certificates } = await world.invoke({ action: 'status', certificate: 'www' })
+    expect(certificates.map(({ name }) => name)).toEqual(['www', 'gone'])
+    const gone = world.invoke({ action: 'status', certificate: 'gone' })
+    await expect(gone).rejects.toMatchObject({ code: 'chain-missing' })
+  })
+
   it('about an unknown certificate names those there are, twenty at most', async () => {
     await expect(world.refresh({ certificate: 'x'.repeat(99) })).rejects.toMatchObject({
       code: 'certificate-unknown',
@@ -284,7 +323,7 @@ describe('an invocation', () => {
     const ruleOf = async (response?: Uint8Array) =>
       (await world.explain('www', response)).rules.find(({ rule }) => rule === 'V14')?.ok
     expect(await ruleOf(older)).toBe(false)
-    expect(await ruleOf()).not.toBe(false)
+    expect(await ruleOf()).toBeNull()
   })
 })
 
@@ -312,6 +351,8 @@ describe('what is on record', () => {
     world.add('www')
     await world.refresh()
     for (const machine of world.fleet.machines.slice(2)) machine.tagged = false
+    const [failing] = world.fleet.machines
+    if (failing) failing.conduct = 'lose'
     await world.invoke({ action: 'deliver', reason: 'scaled in' })
     expect(JSON.parse(world.record.text ?? '{}').baseline).toMatchObject({ members: 2 })
   })
