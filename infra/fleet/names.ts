@@ -18,6 +18,11 @@ export function recordName(ring: string): string {
   return `/ticketring/${ring}/delivery`
 }
 
+/** Name of the SSM parameter in which operators pause a ring and set machines aside. */
+export function controlName(ring: string): string {
+  return `/ticketring/${ring}/control`
+}
+
 /** Name of a ring's rotation function. */
 export function functionName(ring: string): string {
   return `ticketring-${ring}-rotation`

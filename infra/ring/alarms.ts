@@ -15,6 +15,7 @@ export type RingMetric =
   | 'AuthBypass'
   | 'LocalRing'
   | 'DriftRepaired'
+  | 'ControlInvalid'
 
 /** One tick measures once. */
 export const TICK = Duration.minutes(TICK_MINUTES)
@@ -60,6 +61,12 @@ export function ringAlarms(watched: Watched): readonly AlarmSpec[] {
       heading: 'local-ring',
       meaning: 'machines could not fetch the ring, and served with random keys of their own',
       tells: 'ticket',
+    }),
+    nonZero(1, {
+      metric: metrics.metricControlInvalid(),
+      heading: 'control-invalid',
+      meaning: 'the control parameter is nonsense: what it said before counts',
+      tells: 'page',
     }),
     ...(checksAuthentication ? [authBypass(metrics)] : []),
     ...functionAlarms(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),

@@ -10,7 +10,7 @@ import { arnOf } from '../fleet/arns.ts'
 import type { FleetDelivery } from '../fleet/delivery.ts'
 import type { FleetDocument } from '../fleet/document.ts'
 import { DELIVERY_SECONDS, FleetFunction } from '../fleet/function.ts'
-import { functionName, recordName, statusName } from '../fleet/names.ts'
+import { controlName, functionName, recordName, statusName } from '../fleet/names.ts'
 import type { LogKeeping } from '../fleet/operations.ts'
 import type { RingConfiguration } from './configuration.ts'
 import { executionOf } from './document.ts'
@@ -50,9 +50,9 @@ export function createRotationFunction(
       ...(rotation.trigger === 'secrets-manager' ? [letRotateSecretInvoke(scope, name)] : []),
       ...delivery.statements(),
       new PolicyStatement({
-        sid: 'KeepTheDeliveryRecord',
-        actions: ['ssm:GetParameter', 'ssm:PutParameter'],
-        resources: [arnOf(scope, 'ssm', `parameter${recordName(name)}`)],
+        sid: 'KeepRecordAndControl',
+        actions: ['ssm:GetParameters', 'ssm:PutParameter'],
+        resources: parametersOf(scope, name),
       }),
     ],
     wildcards: delivery.wildcards(),
@@ -81,14 +81,19 @@ export function createRingStatusFunction(
       ...secret.lookStatements(),
       ...delivery.lookStatements(),
       new PolicyStatement({
-        sid: 'ReadTheDeliveryRecord',
-        actions: ['ssm:GetParameter'],
-        resources: [arnOf(scope, 'ssm', `parameter${recordName(name)}`)],
+        sid: 'ReadRecordAndControl',
+        actions: ['ssm:GetParameters'],
+        resources: parametersOf(scope, name),
       }),
     ],
     wildcards: delivery.lookWildcards(),
   })
   return handler
+}
+
+/** Neither is in the template: a deploy, or one that is undone, must not undo what is on record or what operators set. */
+function parametersOf(scope: Construct, ring: string): string[] {
+  return [recordName(ring), controlName(ring)].map((name) => arnOf(scope, 'ssm', `parameter${name}`))
 }
 
 /** RotateSecret asks whether its caller may invoke the rotation function. */
@@ -114,6 +119,7 @@ function rotationConfiguration({
     document: { name: document.name, version: document.version, script: document.script },
     target: targets,
     record: recordName(name),
+    control: controlName(name),
     timing: {
       every,
       window,

@@ -153,6 +153,11 @@ export class TicketKeyRing extends Construct {
     return this.#metric('DriftRepaired', { statistic: 'Sum', ...options })
   }
 
+  /** 1 while the control parameter is nonsense; without data while it is sound. */
+  metricControlInvalid(options?: MetricOptions): Metric {
+    return this.#metric('ControlInvalid', options)
+  }
+
   /** Machines of the roll call. */
   metricMembers(options?: MetricOptions): Metric {
     return this.#metric('Members', options)

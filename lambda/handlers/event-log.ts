@@ -53,6 +53,7 @@ const UNITS: Readonly<Record<keyof Metrics, string>> = {
   AuthBypass: 'Count',
   LocalRing: 'Count',
   DriftRepaired: 'Count',
+  ControlInvalid: 'Count',
 }
 
 const STAPLE_UNITS: Readonly<Record<keyof StapleMetrics, string>> = {

@@ -1,7 +1,7 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { TaggedInstances } from '../aws/fleet-inventory.ts'
-import { ParameterRecord } from '../aws/parameter-store.ts'
+import { RingParameters } from '../aws/ring-parameters.ts'
 import { RingCommandSender } from '../aws/run-command.ts'
 import { RingSecret } from '../aws/secrets-manager.ts'
 import type { RotationConfiguration } from '../ring/configuration.ts'
@@ -21,11 +21,11 @@ export function rotationPorts(
   const secret = new RingSecret(secretsManager, configuration.secret)
   return {
     ...around,
+    ...new RingParameters(systemsManager, configuration),
     configuration,
     versions: secret,
     commits: secret,
     rotations: secret,
-    records: new ParameterRecord(systemsManager, configuration.record),
     inventory: new TaggedInstances(systemsManager, configuration.target),
     sender: new RingCommandSender(systemsManager, configuration),
   }
@@ -40,9 +40,9 @@ export function lookingPorts(
   const secret = new RingSecret(secretsManager, configuration.secret)
   return {
     ...around,
+    ...new RingParameters(systemsManager, configuration),
     configuration,
     versions: { labels: () => secret.labels() },
-    records: new ParameterRecord(systemsManager, configuration.record),
     inventory: new TaggedInstances(systemsManager, configuration.target),
   }
 }

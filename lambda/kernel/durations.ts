@@ -12,7 +12,8 @@ export const duration: Kind<number> = {
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
-function secondsOf(text: string): number | undefined {
+/** Seconds of a duration such as `90m`; `undefined` where it is none. */
+export function secondsOf(text: string): number | undefined {
   const [, count, unit] = /^([1-9]\d{0,6})([smhd])$/.exec(text) ?? []
   return unit === undefined ? undefined : Number(count) * (UNITS[unit] ?? Number.NaN)
 }

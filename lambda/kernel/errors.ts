@@ -28,6 +28,8 @@ export const ERROR_CODES = [
   'revoke-not-won',
   // The fleet
   'record-malformed',
+  'control-malformed',
+  'control-contended',
   'result-line-malformed',
   'document-unknown',
   'instance-invalid',

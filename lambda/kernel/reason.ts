@@ -11,14 +11,18 @@ const UNPRINTABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{N
 
 /** @throws TicketringError of the event's code, which says where the text is not printable, or how long it is. */
 export function parseReason(fields: Fields): string {
-  const shape = `printable text of 1 to ${LONGEST_REASON} Unicode code points, on one line`
-  const text = fields.string('reason', /\S/u, shape)
+  return parseLine(fields, 'reason')
+}
+
+/** The same of a field by another name. @param most code points. */
+export function parseLine(fields: Fields, name: string, most = LONGEST_REASON): string {
+  const shape = `printable text of 1 to ${most} Unicode code points, on one line`
+  const text = fields.string(name, /\S/u, shape)
   const characters = [...text]
-  if (characters.length > LONGEST_REASON)
-    return fields.refuse('reason', shape, `${characters.length} code points`)
+  if (characters.length > most) return fields.refuse(name, shape, `${characters.length} code points`)
   const at = characters.findIndex((each) => UNPRINTABLE.test(each))
   if (at < 0) return text
-  return fields.refuse('reason', shape, `${nameOf(characters[at] ?? '')} as code point ${at + 1}`)
+  return fields.refuse(name, shape, `${nameOf(characters[at] ?? '')} as code point ${at + 1}`)
 }
 
 function nameOf(character: string): string {

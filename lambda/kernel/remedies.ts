@@ -29,6 +29,9 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   'rotation-held': 'Nothing to do: a tick takes the rotation up once the gate opens',
   'revoke-not-won': 'Stop what else writes the secret, then revoke again',
   'record-malformed': 'See who else writes the parameter: the record is rebuilt by itself',
+  'control-malformed':
+    'Write it anew as docs/operations.md shows under "Pause and quarantine": until then the last sound version counts',
+  'control-contended': 'Ask again: another operator changed it at the same time',
   'result-line-malformed': "See the command's output for that instance",
   'document-unknown': 'Deploy again: function and document belong to one deployment',
   'instance-invalid':

@@ -2,6 +2,7 @@ import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/i
 import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
 import type { RotationConfiguration } from './configuration.ts'
+import type { Control, Quarantine, SetUntil } from './control.ts'
 import type { Delivery, OldProcess } from './delivery-record.ts'
 import { ageOf } from './gate.ts'
 import { INSTANCE_REMEDIES } from './instance-remedies.ts'
@@ -51,6 +52,12 @@ export interface Answer {
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
+  /** Until when no generation is made but by a revoke, and why. */
+  readonly paused?: Serialised<SetUntil>
+  /** Machines that hold no rotation up, until when and why. */
+  readonly quarantine?: readonly Serialised<Quarantine>[]
+  /** Why the control parameter of now is not what counts, but the last sound version of it. */
+  readonly controlProblem?: string
   /** Of `status`: what a thief of the ring could read now. */
   readonly exposure?: Serialised<Exposure>
   /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
@@ -90,6 +97,7 @@ function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation)
       ...(bypassed === 0 ? {} : { AuthBypass: bypassed }),
       ...(local === 0 ? {} : { LocalRing: local }),
       ...(situation.driftRepaired === undefined ? {} : { DriftRepaired: situation.driftRepaired }),
+      ...(situation.controlProblem === undefined ? {} : { ControlInvalid: 1 }),
     }
   }
   // A ring that starts paused has no key that could be too old: the function runs, and says so.
@@ -124,6 +132,7 @@ export function answer(
     },
     asOf: now.toISOString(),
     did,
+    ...controlIn(situation),
     version: labels.current,
   }
   if (delivery === undefined) return head
@@ -136,6 +145,23 @@ export function answer(
     ...(isProved ? { proof: proofOf(delivery) } : {}),
     ...(action === 'status' ? { exposure: exposureIn(known, configuration) } : {}),
   }
+}
+
+/** What operators have set. */
+export function controlIn({
+  control,
+  controlProblem,
+}: Pick<Situation, 'control' | 'controlProblem'>): Pick<Answer, keyof Control | 'controlProblem'> {
+  const { paused, quarantine = [] } = control ?? {}
+  return {
+    ...(paused === undefined ? {} : { paused: withIsoEnd(paused) }),
+    ...(quarantine.length === 0 ? {} : { quarantine: quarantine.map(withIsoEnd) }),
+    ...(controlProblem === undefined ? {} : { controlProblem }),
+  }
+}
+
+function withIsoEnd<T extends SetUntil>(set: T): Omit<T, 'until'> & { readonly until: string } {
+  return { ...set, until: set.until.toISOString() }
 }
 
 function exposureIn(
@@ -154,7 +180,7 @@ function exposureIn(
 function factsOf(
   { delivery, fleet }: Known,
   { timing }: Pick<RotationConfiguration, 'timing'>,
-): Omit<Answer, 'action' | 'ring' | 'decision' | 'did' | 'asOf'> {
+): Partial<Answer> {
   const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
   const { members, confirmed, stragglers, releases, judgedAt } = delivery
   const { dueAt, forcedAt } = outlookOf(delivery, timing)

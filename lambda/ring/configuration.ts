@@ -98,6 +98,8 @@ const CONFIGURATION = {
   target: setting(target),
   /** Name of the SSM parameter that holds the delivery record. */
   record: setting(PARAMETER_NAME),
+  /** Name of the SSM parameter in which operators pause the ring and set machines aside. */
+  control: setting(PARAMETER_NAME),
   timing: setting(object(TIMING, refuseLifetimes)),
   /** The longest lifetime that machines may announce for a ticket (s): L as it is deployed, however short a rehearsal has it. */
   announcedAtMost: setting(integer(1)),

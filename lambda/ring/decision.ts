@@ -119,16 +119,24 @@ function dueRotation(
   // Secrets Manager may come at any time of its window; EventBridge Scheduler comes once in its own.
   const latest = configuration.trigger === 'secrets-manager' ? every + window : every
   const overdue = known.now >= later(known.delivery.rotatedAt, latest + tick)
-  if (intent.action === 'rotate') return answerGate(gate, known, overdue)
+  const lateness = { overdue, isTooOld: ageOf(known.delivery, known.now) >= configuration.timing.maxKeyAge }
+  if (intent.action === 'rotate') return answerGate(gate, known, lateness)
   // A tick takes a rotation up only once its own trigger has evidently not.
   if (!overdue) return undefined
-  return answerGate(gate, known, true, 'overdue: ')
+  return answerGate(gate, known, lateness, 'overdue: ')
 }
 
-function answerGate(gate: Gate, { labels }: Known, overdue: boolean, prefix = ''): Decision {
+interface Lateness {
+  readonly overdue: boolean
+  /** Past maxKeyAge: the one thing that an operator who paused the ring is paged for. */
+  readonly isTooOld: boolean
+}
+
+function answerGate(gate: Gate, { labels }: Known, { overdue, isTooOld }: Lateness, prefix = ''): Decision {
   if (!gate.open) {
     const { waitsFor, reason, until } = gate
-    return { action: 'hold', waitsFor, reason, ...(until === undefined ? {} : { until }), page: overdue }
+    const page = waitsFor === 'pause' ? isTooOld : overdue
+    return { action: 'hold', waitsFor, reason, ...(until === undefined ? {} : { until }), page }
   }
   const { pending, current } = labels
   if (pending === undefined || pending === current || isOurs(pending)) {

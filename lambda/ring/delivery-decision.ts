@@ -1,8 +1,7 @@
 import { decideDelivery } from '../fleet/delivery-decision.ts'
 import { isUnderWay } from '../fleet/delivery-state.ts'
-import { later } from '../kernel/time.ts'
-import type { RotationConfiguration } from './configuration.ts'
-import { missingOf } from './gate.ts'
+import type { RotationConfiguration, RotationTiming } from './configuration.ts'
+import { ageOf, missingOf } from './gate.ts'
 import { type Decision, type Intent, isRevocation, type Known } from './situation.ts'
 
 /** The next step of bringing the ring to the fleet; `undefined` once every machine has confirmed it. */
@@ -11,7 +10,7 @@ export function converge(
   intent: Intent,
   { target, timing }: RotationConfiguration,
 ): Decision | undefined {
-  const { delivery, now } = known
+  const { delivery } = known
   // It was waited for as long as a ring past maxKeyAge may wait.
   if (isUnderWay(delivery) && known.unreachable !== undefined) return undefined
   const decision = decideDelivery({
@@ -22,9 +21,14 @@ export function converge(
     ramp: !isRevocation(delivery.version),
     // What was committed does not wait for a roll call that cannot be read.
     byTag: true,
-    isLate: now >= later(delivery.rotatedAt, timing.every),
+    isLate: isLate(known, timing),
     standing: missingOf(delivery),
   })
   if (decision.action === 'rest') return undefined
   return decision.action === 'send' ? { ...decision, action: 'deliver' } : decision
+}
+
+/** A rotation is due that has to wait: of a ring that an operator paused, only once it is too old. */
+function isLate({ delivery, control, now }: Known, { every, maxKeyAge }: RotationTiming): boolean {
+  return ageOf(delivery, now) >= (control?.paused === undefined ? every : maxKeyAge)
 }

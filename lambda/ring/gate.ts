@@ -4,19 +4,21 @@ import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'
 import { allMachines } from '../kernel/count.ts'
 import { formatSeconds, later } from '../kernel/time.ts'
 import type { RotationTiming } from './configuration.ts'
+import { type Control, pauseText } from './control.ts'
 import type { Carried, Delivery } from './delivery-record.ts'
 
 export type Gate =
   | { readonly open: true; readonly forced: boolean; readonly reason: string }
   | { readonly open: false; readonly waitsFor: WaitsFor; readonly reason: string; readonly until?: Date }
 
-export type WaitsFor = 'fleet' | 'convergence' | 'ticket-lifetime' | 'interval'
+export type WaitsFor = 'pause' | 'fleet' | 'convergence' | 'ticket-lifetime' | 'interval'
 
 export interface GateQuestion {
   readonly now: Date
   readonly fleet: Fleet
   readonly delivery: Delivery
   readonly carried: Carried
+  readonly control?: Control
   readonly target: FleetTarget
   readonly timing: RotationTiming
   /** A rotation asked for by hand does not wait for the interval. */
@@ -25,9 +27,12 @@ export interface GateQuestion {
 
 /**
  * Whether the next generation may be committed: (a) the fleet has converged on this one, (b) a ticket issued by
- * the last straggler has lived its life, (c) the interval has passed. Past `maxKeyAge` forward secrecy wins.
+ * the last straggler has lived its life, (c) the interval has passed. Past `maxKeyAge` forward secrecy wins, but over
+ * an operator's pause.
  */
 export function askGate(question: GateQuestion): Gate {
+  const paused = pauseCondition(question)
+  if (paused !== undefined) return paused
   const closed =
     fleetCondition(question) ??
     convergenceCondition(question) ??
@@ -62,6 +67,14 @@ export function lastChanceUntil(
 /** Age of the ring in seconds. */
 export function ageOf(delivery: Pick<Delivery, 'rotatedAt'>, now: Date): number {
   return (now.getTime() - delivery.rotatedAt.getTime()) / 1000
+}
+
+function pauseCondition({ control, delivery, timing, now }: GateQuestion): Closed | undefined {
+  const { paused } = control ?? {}
+  if (paused === undefined) return undefined
+  const age = ageOf(delivery, now)
+  const old = age < timing.maxKeyAge ? '' : `; the ring is ${formatSeconds(age)} old, past maxKeyAge`
+  return { open: false, waitsFor: 'pause', reason: pauseText(paused) + old, until: paused.until }
 }
 
 function fleetCondition(question: GateQuestion): Closed | undefined {

@@ -4,6 +4,7 @@ import type { Chance, Clock, CommandSender, EventLog, FleetInventory, Records } 
 import { readRecordBy } from '../fleet/read-record.ts'
 import { isRefusal, TicketringError } from '../kernel/errors.ts'
 import type { RotationConfiguration } from './configuration.ts'
+import { inForce } from './control.ts'
 import {
   carriedTo,
   type Delivery,
@@ -13,7 +14,8 @@ import {
 } from './delivery-record.ts'
 import { parseRecord, requirePast, serialiseRecord } from './delivery-record-text.ts'
 import type { Labels } from './labels.ts'
-import type { Order, RingCommits, RingEvent, RingVersions, Rotations } from './ports.ts'
+import type { Controls, Order, RingCommits, RingEvent, RingVersions, Rotations } from './ports.ts'
+import { type ControlSight, soundControl } from './read-control.ts'
 import { parseRing, type Ring } from './ring.ts'
 import { isRevocation, type Situation } from './situation.ts'
 
@@ -24,6 +26,7 @@ export interface RotationPorts {
   readonly commits: RingCommits
   readonly rotations: Rotations
   readonly records: Records
+  readonly controls: Controls
   readonly inventory: FleetInventory
   readonly sender: CommandSender<Order>
   readonly clock: Clock
@@ -36,6 +39,7 @@ export interface ObservationPorts
   extends Pick<RotationPorts, 'configuration' | 'inventory' | 'clock' | 'eventLog'> {
   readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
   readonly records: Pick<Records, 'read'>
+  readonly controls: Pick<Controls, 'read' | 'earlier'>
   /** Without it the function does not ask what became of machines that left. */
   readonly sender?: Pick<CommandSender, 'results'>
 }
@@ -50,16 +54,20 @@ const LOOK_PAUSE = 200
  * names, so that an ordinary tick never holds a key.
  */
 export async function observe(ports: ObservationPorts): Promise<Situation & { readonly rotates: boolean }> {
-  const [{ labels, record, delivery, unread }, fleet] = await Promise.all([look(ports), callRoll(ports)])
+  const [sight, fleet] = await Promise.all([look(ports), callRoll(ports)])
+  const { labels, record, delivery, unread, seen } = sight
   const carried = record === undefined ? {} : carriedTo(delivery, record)
   const pendingParent = await parentOfPending(ports, labels)
   const isUninitialised = delivery === undefined && unread === undefined
   const lost = isUninitialised ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
+  const now = ports.clock.now()
   return {
-    now: ports.clock.now(),
+    now,
     labels,
     rotates: labels.rotationEnabled,
     carried,
+    ...seen,
+    control: inForce(seen.control, now),
     fleet: await withDepartures(ports, fleet, { ...record, carried }),
     ...(delivery === undefined ? {} : { delivery }),
     ...(pendingParent === undefined ? {} : { pendingParent }),
@@ -73,6 +81,7 @@ interface Sight {
   readonly record: DeliveryRecord | undefined
   readonly delivery: Delivery | undefined
   readonly unread?: true
+  readonly seen: ControlSight
 }
 
 /** Labels, record and value are read by three calls, between which another function may commit: they must fit together. */
@@ -80,11 +89,13 @@ async function look(ports: ObservationPorts): Promise<Sight> {
   for (let looks = 1; looks <= MOST_LOOKS; looks++) {
     const labels = await ports.versions.labels()
     // After the labels: a record of before a commit would lose, once written, what the commit has left in it.
-    const record = await readRecord(ports)
-    if (record?.delivery?.version === labels.current) return { labels, record, delivery: record.delivery }
+    const [record, stored] = await Promise.all([readRecord(ports), ports.controls.read()])
+    const seen = await soundControl(ports, stored)
+    if (record?.delivery?.version === labels.current)
+      return { labels, record, delivery: record.delivery, seen }
     const found = await discover(ports, labels.current, looks === MOST_LOOKS)
     if (found !== undefined && !(await hasMoved(ports, labels.current, record?.delivery, found.delivery)))
-      return { labels, record, ...found }
+      return { labels, record, seen, ...found }
     await ports.clock.sleep(LOOK_PAUSE * looks)
   }
   throw withoutValue()

@@ -45,6 +45,26 @@ export interface Rotations {
   start(token: string): Promise<void>
 }
 
+/** What operators have set for the ring, in one parameter that a person may write too. */
+export interface Controls {
+  /** `undefined` while nothing was ever set. */
+  read(): Promise<StoredControl | undefined>
+  /** A version of before; `undefined` where it is kept no more. */
+  earlier(version: number): Promise<StoredControl | undefined>
+  /**
+   * @param after the version that this one is to follow; 0 where there is none.
+   * @returns the version written, which is a later one where another writer came in between; `undefined`, and nothing is written,
+   * where there was none and now there is.
+   */
+  write(text: string, after: number): Promise<number | undefined>
+}
+
+export interface StoredControl {
+  readonly text: string
+  readonly version: number
+  readonly modifiedAt: Date
+}
+
 /** Which generation is to reach the fleet. */
 export interface Order extends Address {
   readonly generation: number
@@ -92,4 +112,6 @@ export interface Metrics {
   readonly LocalRing?: number
   /** How often machines were put right that had been changed meanwhile, as heard in this invocation; absent where none. */
   readonly DriftRepaired?: number
+  /** 1 where the control parameter is nonsense, so that an earlier version of it counts; absent where it is sound. */
+  readonly ControlInvalid?: number
 }

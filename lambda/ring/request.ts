@@ -1,8 +1,12 @@
+import { durationText, secondsOf } from '../kernel/durations.ts'
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields, kindOf } from '../kernel/fields.ts'
-import { parseReason } from '../kernel/reason.ts'
+import { parseLine, parseReason } from '../kernel/reason.ts'
+import { INSTANCE, LONGEST_SET } from './control.ts'
 
-export const ACTIONS = ['status', 'rotate', 'deliver', 'revoke', 'reconcile'] as const
+/** What operators set for a while, in the control parameter. */
+const CONTROLS = ['pause', 'resume', 'quarantine', 'release'] as const
+export const ACTIONS = ['status', 'rotate', 'deliver', 'revoke', 'reconcile', ...CONTROLS] as const
 export type Action = (typeof ACTIONS)[number]
 
 /** A manual or scheduled invocation. */
@@ -15,7 +19,22 @@ export interface ActionRequest {
   readonly reason?: string
   /** Makes a client's retry harmless. */
   readonly token?: string
+  /** For how long something is set. */
+  readonly seconds?: number
+  /** Which machine is set aside, or counts again. */
+  readonly instance?: string
+  /** Who asks, in their own word. */
+  readonly by?: string
   readonly dryRun: boolean
+}
+
+/** A request to set something. */
+export interface ControlRequest extends ActionRequest {
+  readonly action: (typeof CONTROLS)[number]
+}
+
+export function isControl(request: ActionRequest): request is ControlRequest {
+  return CONTROLS.some((each) => each === request.action)
 }
 
 /** True if it asks what is or what would be: then nothing is written, whichever function answers. */
@@ -68,7 +87,7 @@ export function parseRotationRequest(event: unknown): RotationRequest {
 }
 
 function parseAction(event: unknown): ActionRequest {
-  const allowed = ['action', 'ring', 'scheduledTime', 'reason', 'token', 'dryRun']
+  const allowed = ['action', 'ring', 'scheduledTime', 'reason', 'token', 'for', 'instance', 'by', 'dryRun']
   const fields = Fields.of(event, 'the event', 'request-invalid', allowed)
   const action = fields.oneOf('action', ACTIONS)
   if (fields.has('scheduledTime') && action !== 'rotate')
@@ -78,6 +97,7 @@ function parseAction(event: unknown): ActionRequest {
   }
   if (action !== 'revoke' && fields.has('ring')) fields.refuse('ring', 'absent: only revoke names its ring')
   if (action === 'revoke') requireSpelling(fields)
+  refuseOthersFields(fields, action)
   return {
     kind: 'action',
     action,
@@ -87,8 +107,45 @@ function parseAction(event: unknown): ActionRequest {
     ...(fields.has('token')
       ? { token: fields.string('token', /^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, - or _') }
       : {}),
+    ...parseSetting(fields, action),
     dryRun: fields.has('dryRun') && fields.boolean('dryRun'),
   }
+}
+
+const TAKES_FOR: readonly Action[] = ['pause', 'quarantine']
+const TAKES_INSTANCE: readonly Action[] = ['quarantine', 'release']
+
+function refuseOthersFields(fields: Fields, action: Action): void {
+  if (fields.has('for') && !TAKES_FOR.includes(action))
+    fields.refuse('for', 'absent: only pause and quarantine take one')
+  if (fields.has('instance') && !TAKES_INSTANCE.includes(action))
+    fields.refuse('instance', 'absent: only quarantine and release take one')
+  if (fields.has('by') && !CONTROLS.some((each) => each === action))
+    fields.refuse('by', `absent: only ${CONTROLS.join(', ')} take it`)
+}
+
+function parseSetting(
+  fields: Fields,
+  action: Action,
+): Pick<ActionRequest, 'seconds' | 'instance' | 'reason' | 'by'> {
+  const isSet = TAKES_FOR.includes(action)
+  return {
+    ...(isSet ? { seconds: parseFor(fields), reason: parseReason(fields) } : {}),
+    ...(TAKES_INSTANCE.includes(action)
+      ? { instance: fields.string('instance', INSTANCE, "a machine's id, such as i-0123456789abcdef0") }
+      : {}),
+    ...(fields.has('by') ? { by: parseLine(fields, 'by', 100) } : {}),
+  }
+}
+
+/** With its unit: a number alone is a slip, of minutes for hours. */
+function parseFor(fields: Fields): number {
+  const shape = `a duration with its unit, up to ${durationText(LONGEST_SET)}, such as 90m, 4h or 2d`
+  const text = fields.string('for', /^/, shape)
+  const seconds = secondsOf(text)
+  const came = /^[\w.+-]{1,20}$/.test(text) ? `"${text}"` : undefined
+  if (seconds === undefined || seconds > LONGEST_SET) return fields.refuse('for', shape, came)
+  return seconds
 }
 
 /** A revoke ends every session that a ticket could resume: it is not asked for by a slip. */

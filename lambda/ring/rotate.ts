@@ -2,8 +2,9 @@ import { TicketringError } from '../kernel/errors.ts'
 import { type Answer, answer, measure } from './answer.ts'
 import { decide } from './decision.ts'
 import { observe, type RotationPorts } from './observation.ts'
+import { operate } from './operate.ts'
 import { perform, type Unlabelled } from './perform.ts'
-import { type ActionRequest, onlyLooks, requireRing } from './request.ts'
+import { type ActionRequest, isControl, onlyLooks, requireRing } from './request.ts'
 import type { Decision, Intent, Situation } from './situation.ts'
 import { afterServed, intentOf, look, noteReason, settle } from './status.ts'
 
@@ -38,6 +39,7 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
   if (onlyLooks(request)) return look(ports, request)
   requireRing(request, ports.configuration.ring)
   noteReason(ports, request)
+  if (isControl(request)) return operate(ports, request)
   let progress = await begin(ports, intentOf(request))
   for (let step = 0; step < MOST_STEPS; step++) {
     const { situation, intent } = progress

@@ -2,10 +2,12 @@ import { addresseesOf } from '../fleet/delivery-decision.ts'
 import type { Fleet } from '../fleet/membership.ts'
 import { messageOf, TicketringError } from '../kernel/errors.ts'
 import { promote } from './commit.ts'
+import { inForce } from './control.ts'
 import { deliver } from './deliver.ts'
-import { carriedTo, type Delivery, undelivered } from './delivery-record.ts'
+import { carriedTo, type Delivery, type DeliveryRecord, undelivered } from './delivery-record.ts'
 import { observe, type RotationPorts, readCurrent, readRecord, saveRecord } from './observation.ts'
 import type { StoredValue } from './ports.ts'
+import { soundControl } from './read-control.ts'
 import type { StepRequest } from './request.ts'
 import { parseRing, type Ring } from './ring.ts'
 import { isRevocation, type Situation } from './situation.ts'
@@ -14,6 +16,7 @@ import {
   notEnabled,
   refuseBesideRevoke,
   refuseClosedGate,
+  refuseDuringPause,
   refuseLost,
   refuseOtherSecret,
   refusePaused,
@@ -59,6 +62,7 @@ async function createSecret(ports: RotationPorts, { token, rotationToken }: Step
   if (labels.pending !== token) throw unknownToken(token, `AWSPENDING on ${labels.pending ?? 'no version'}`)
   refuseBesideRevoke(labels)
   refuseLost(situation)
+  refuseDuringPause(situation)
   if (delivery !== undefined) refuseClosedGate(ports, { ...situation, delivery })
   else refusePaused(ports)
   await noteOffline(ports, situation)
@@ -85,14 +89,15 @@ async function testSecret(ports: RotationPorts, request: StepRequest): Promise<v
   parseRing((await readCurrent(ports.versions)).value, ports.configuration.ring)
 }
 
-/** Never fails after the commit: what it leaves undone, the next tick does. */
+/** A pause holds it up before the commit. Never fails after that: what it leaves undone, the next tick does. */
 async function finishSecret(ports: RotationPorts, { token }: StepRequest): Promise<void> {
   const staged = await readStaged(ports, token)
   if (staged === undefined) throw unknownToken(token, 'no value in that version')
   const ring = required(parseRing(staged.value, ports.configuration.ring), token)
+  const record = await recordUnlessPaused(ports, token)
   await promote(ports, token, ring)
   try {
-    await startDelivery(ports, token, ring)
+    await startDelivery(ports, token, ring, record)
   } catch (error) {
     const during = 'sending the delivery after finishSecret'
     ports.eventLog.record({ kind: 'trouble', during, detail: messageOf(error) })
@@ -106,8 +111,21 @@ async function insistOnToken({ versions }: RotationPorts, { token }: StepRequest
   throw unknownToken(token, `AWSPENDING on ${pending ?? 'no version'}`)
 }
 
-async function startDelivery(ports: RotationPorts, version: string, ring: Ring): Promise<void> {
-  const record = await readRecord(ports)
+/** One call reads both parameters. @throws TicketringError `rotation-held` unless the version is committed already. */
+async function recordUnlessPaused(ports: RotationPorts, token: string): Promise<DeliveryRecord | undefined> {
+  const [record, stored] = await Promise.all([readRecord(ports), ports.controls.read()])
+  const control = inForce((await soundControl(ports, stored)).control, ports.clock.now())
+  const isCommitted = control.paused !== undefined && (await ports.versions.labels()).current === token
+  if (!isCommitted) refuseDuringPause({ control })
+  return record
+}
+
+async function startDelivery(
+  ports: RotationPorts,
+  version: string,
+  ring: Ring,
+  record: DeliveryRecord | undefined,
+): Promise<void> {
   if (record?.delivery?.version === version && record.delivery.attempts > 0) return
   const delivery = undelivered(version, ring)
   // Without a roll call of its own: where a machine was not online, the next tick names those that are.

@@ -1,5 +1,6 @@
 import type { Fleet } from '../fleet/membership.ts'
 import type { Address } from '../fleet/rollout.ts'
+import type { Control } from './control.ts'
 import type { Carried, Delivery } from './delivery-record.ts'
 import type { WaitsFor } from './gate.ts'
 import type { Labels, Removable } from './labels.ts'
@@ -14,6 +15,10 @@ export interface Situation {
   readonly delivery?: Delivery
   readonly carried: Carried
   readonly fleet: Fleet
+  /** What operators have set, what has ended left out; absent where nothing is. */
+  readonly control?: Control
+  /** Why the control parameter of now is not what counts. */
+  readonly controlProblem?: string
   /** What was delivered last, where AWSCURRENT holds no ring any more. */
   readonly lost?: Delivery
   /** There may be a ring, but this function may not read it, and the record does not know it yet. */

@@ -2,7 +2,8 @@ import { served } from './ancestry.ts'
 import { type Answer, answer } from './answer.ts'
 import { decide } from './decision.ts'
 import { type ObservationPorts, observe } from './observation.ts'
-import { type ActionRequest, requireRing } from './request.ts'
+import { rehearse } from './operate.ts'
+import { type ActionRequest, isControl, requireRing } from './request.ts'
 import type { Decision, Intent, Situation } from './situation.ts'
 
 /**
@@ -12,6 +13,7 @@ import type { Decision, Intent, Situation } from './situation.ts'
 export async function look(ports: ObservationPorts, request: ActionRequest): Promise<Answer> {
   requireRing(request, ports.configuration.ring)
   noteReason(ports, request)
+  if (isControl(request)) return rehearse(ports, request)
   const situation = await observe(ports)
   const { intent, served: before } = await settle(ports, situation, intentOf(request))
   const decision = decide(situation, intent, ports.configuration)

@@ -1,5 +1,6 @@
 /** Why a step of Secrets Manager is refused. */
 import { TicketringError } from '../kernel/errors.ts'
+import { pauseText } from './control.ts'
 import type { Delivery } from './delivery-record.ts'
 import { askGate } from './gate.ts'
 import { type Labels, stagedRevoke } from './labels.ts'
@@ -12,12 +13,23 @@ export function refuseClosedGate(
   { configuration }: RotationPorts,
   situation: Situation & { delivery: Delivery },
 ): void {
-  const gate = askGate({ ...situation, ...configuration, manual: true })
+  const { target, timing } = configuration
+  const gate = askGate({ ...situation, target, timing, manual: true })
   if (gate.open) return
   throw new TicketringError('rotation-held', {
     wanted: 'an open gate',
     came: gate.reason,
     fix: 'The reconcile tick takes the rotation up once the gate opens',
+  })
+}
+
+/** An operator paused the ring: what was asked for before that is not committed after it. */
+export function refuseDuringPause({ control }: Pick<Situation, 'control'>): void {
+  if (control?.paused === undefined) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'a ring that is not paused',
+    came: pauseText(control.paused),
+    fix: 'It goes on by itself when the pause ends; or have {"action":"resume"} end it',
   })
 }
 

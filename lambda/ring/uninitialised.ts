@@ -1,11 +1,12 @@
 import type { RotationConfiguration } from './configuration.ts'
+import { pauseText } from './control.ts'
 import type { Delivery } from './delivery-record.ts'
 import { type Labels, stagedRevoke } from './labels.ts'
 import type { Decision, Intent, Situation } from './situation.ts'
 
 /** What to do while AWSCURRENT holds no ring: none yet, or none any more. */
 export function decideUnborn(
-  { labels, unread, lost }: Situation,
+  { labels, unread, lost, control }: Situation,
   intent: Intent,
   { start }: Pick<RotationConfiguration, 'start'>,
 ): Decision {
@@ -20,6 +21,11 @@ export function decideUnborn(
   if (lost !== undefined) return decideLost(labels, lost, intent)
   if (start === 'paused' && !isByHand) return { ...UNADOPTED, reason: unadopted(intent) }
   if (intent.action === 'reconcile' || intent.action === 'rotate') {
+    if (control?.paused !== undefined) {
+      const { until } = control.paused
+      const reason = `${pauseText(control.paused)}; the first ring is made after that`
+      return { action: 'hold', waitsFor: 'pause', until, page: false, reason }
+    }
     return { action: 'genesis', reason: `the secret holds no ring yet (version ${labels.current})` }
   }
   return {

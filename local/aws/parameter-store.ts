@@ -58,12 +58,23 @@ export class ParameterStore {
   async getMany(input: unknown, caller: Caller) {
     const shape = { Names: z.array(NAME).min(1).max(10), WithDecryption: z.boolean().optional() }
     const { Names } = parseInput(shape, input)
-    for (const name of Names) await caller.need('ssm:GetParameters', this.#arn(name))
-    const found = Names.map((name) => ({ name, parameter: this.#parameters.get(this.#bare(name)) }))
+    for (const name of Names)
+      await caller.need('ssm:GetParameters', this.#arn(selected(this.#bare(name)).name))
+    const found = Names.map((name) => ({ name, parameter: this.#selectedOf(name) }))
     return {
-      Parameters: found.flatMap(({ parameter }) => (parameter ? [this.#describe(parameter)] : [])),
+      Parameters: found.flatMap(({ parameter }) => (parameter ? [parameter] : [])),
       InvalidParameters: found.flatMap(({ name, parameter }) => (parameter ? [] : [name])),
     }
+  }
+
+  /** A parameter, or one version of it, as it is described. */
+  #selectedOf(named: string) {
+    const { name, version } = selected(this.#bare(named))
+    const parameter = this.#parameters.get(name)
+    if (parameter === undefined || version === undefined) return parameter && this.#describe(parameter)
+    const value = parameter.history[version - 1]
+    if (value === undefined) return undefined
+    return { ...this.#describe({ ...parameter, value, version }), Selector: `:${version}` }
   }
 
   async #getByPath(input: unknown, caller: Caller) {

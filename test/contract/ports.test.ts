@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TaggedInstances } from '../../lambda/aws/fleet-inventory.ts'
-import { ParameterRecord } from '../../lambda/aws/parameter-store.ts'
+import { RingParameters } from '../../lambda/aws/ring-parameters.ts'
 import { RingCommandSender } from '../../lambda/aws/run-command.ts'
 import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
 import type { CommandSender, FleetInventory, Records } from '../../lambda/fleet/ports.ts'
-import type { Order, RingCommits, RingVersions, Rotations } from '../../lambda/ring/ports.ts'
+import type { Controls, Order, RingCommits, RingVersions, Rotations } from '../../lambda/ring/ports.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
+import { ManualClock } from '../fakes/clock.ts'
 import { SimulatedFleet } from '../fakes/fleet.ts'
-import { MemoryRecord } from '../fakes/record.ts'
+import { MemoryControls, MemoryRecord } from '../fakes/record.ts'
 import { MemorySecret } from '../fakes/secret.ts'
 import { configurationOf, TIMING } from '../fakes/world.ts'
 import { clients, joinMachine, removeFolders, startAccount } from '../local/aws/fixture.ts'
@@ -17,6 +18,7 @@ import { template } from '../local/aws/template.ts'
 interface Outside {
   readonly secret: RingVersions & RingCommits & Rotations
   readonly records: Records
+  readonly controls: Controls
   readonly inventory: FleetInventory
   /** The same, of a caller who is allowed nothing. */
   readonly forbidden: FleetInventory
@@ -34,6 +36,7 @@ function inMemory(): Outside {
   return {
     secret,
     records: new MemoryRecord(),
+    controls: new MemoryControls(new ManualClock()),
     inventory: fleet,
     forbidden,
     sender: fleet,
@@ -61,7 +64,7 @@ function onLoopback(aws: LoopbackAws): Outside {
   const stranger = joinMachine(aws, { id: 'i-0000000000000000f', tags: { ring: 'other' } })
   return {
     secret: new RingSecret(secrets, aws.resources.secrets[0]?.arn ?? ''),
-    records: new ParameterRecord(ssm, '/ticketring/edge/delivery'),
+    ...new RingParameters(ssm, configuration),
     inventory: new TaggedInstances(ssm, configuration.target),
     forbidden: new TaggedInstances(clients(aws, stranger.credentials()).ssm, configuration.target),
     sender: new RingCommandSender(ssm, configuration),
@@ -160,6 +163,20 @@ describe.each([
     await outside.records.write('{"v":1}')
     await outside.records.write('{"v":2}')
     expect(await outside.records.read()).toBe('{"v":2}')
+  })
+
+  it('keep the versions of what operators set, and say where another one was first', async () => {
+    const { controls, records } = outside
+    expect(await controls.read()).toBeUndefined()
+    expect(await controls.earlier(1)).toBeUndefined()
+    expect(await controls.write('{"version":1}', 0)).toBe(1)
+    expect(await controls.write('{"version":2}', 0)).toBeUndefined()
+    expect(await controls.write('{"version":3}', 1)).toBe(2)
+    const [record, stored] = await Promise.all([records.read(), controls.read()])
+    expect(record).toBe('{"v":2}')
+    expect(stored).toEqual({ text: '{"version":3}', version: 2, modifiedAt: expect.any(Date) })
+    expect(await controls.earlier(1)).toMatchObject({ text: '{"version":1}', version: 1 })
+    expect(await controls.earlier(3)).toBeUndefined()
   })
 
   it('call the roll of who is there, lost ones included, gone ones not', async () => {

@@ -96,7 +96,8 @@ export class Process {
   }
 
   #ports(): RotationPorts {
-    const { versions, commits, rotations, records, inventory, sender, configuration } = this.#world.ports()
+    const { versions, commits, rotations, records, controls, inventory, sender, configuration } =
+      this.#world.ports()
     const { clock } = this.#world
     const deadline = clock.now().getTime() + INVOCATION
     const remaining = () => Math.max(0, deadline - clock.now().getTime())
@@ -108,6 +109,7 @@ export class Process {
       commits: this.#gate(commits),
       rotations: this.#gate(rotations),
       records: this.#gate(records),
+      controls,
       inventory: this.#gate(inventory),
       sender: this.#gate(sender),
       clock: {

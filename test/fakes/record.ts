@@ -1,5 +1,5 @@
-import type { EventLog, Records } from '../../lambda/fleet/ports.ts'
-import type { RingEvent } from '../../lambda/ring/ports.ts'
+import type { Clock, EventLog, Records } from '../../lambda/fleet/ports.ts'
+import type { Controls, RingEvent, StoredControl } from '../../lambda/ring/ports.ts'
 
 /** A parameter in memory: as Parameter Store does, it takes no value with a reference to another. */
 export class MemoryRecord implements Records {
@@ -12,6 +12,35 @@ export class MemoryRecord implements Records {
   async write(text: string): Promise<void> {
     if (/\{\{.*\}\}/s.test(text)) throw new RangeError(`a reference to another parameter in ${text}`)
     this.text = text
+  }
+}
+
+/** The control parameter in memory, with its versions. */
+export class MemoryControls implements Controls {
+  readonly versions: StoredControl[] = []
+  readonly #clock: Pick<Clock, 'now'>
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+  }
+
+  async read(): Promise<StoredControl | undefined> {
+    return this.versions.at(-1)
+  }
+
+  async earlier(version: number): Promise<StoredControl | undefined> {
+    return this.versions[version - 1]
+  }
+
+  async write(text: string, after: number): Promise<number | undefined> {
+    return after === 0 && this.versions.length > 0 ? undefined : this.put(text)
+  }
+
+  /** As a person writes it. */
+  put(text: string): number {
+    const version = this.versions.length + 1
+    this.versions.push({ text, version, modifiedAt: this.#clock.now() })
+    return version
   }
 }
 

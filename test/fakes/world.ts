@@ -10,7 +10,7 @@ import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
 import { seededChance } from './chance.ts'
 import { ManualClock } from './clock.ts'
 import { SCRIPT, SimulatedFleet } from './fleet.ts'
-import { ListedEvents, MemoryRecord } from './record.ts'
+import { ListedEvents, MemoryControls, MemoryRecord } from './record.ts'
 import { MemorySecret } from './secret.ts'
 
 export const HOUR = 3600
@@ -35,6 +35,7 @@ export function configurationOf(changes: Partial<RotationConfiguration> = {}): R
     document: { name: 'ticketring-edge-0123456789ab', version: '1', script: SCRIPT },
     target: { tag: 'ticketring', values: ['edge'] },
     record: '/ticketring/edge/delivery',
+    control: '/ticketring/edge/control',
     timing: TIMING,
     announcedAtMost: TIMING.ticketLifetime,
     trigger: 'schedule',
@@ -48,6 +49,7 @@ export class World {
   readonly secret: MemorySecret
   readonly fleet: SimulatedFleet
   readonly record = new MemoryRecord()
+  readonly controls = new MemoryControls(this.clock)
   readonly eventLog = new ListedEvents()
   readonly chance = seededChance('world')
   configuration: RotationConfiguration
@@ -64,13 +66,14 @@ export class World {
   }
 
   ports(): RotationPorts {
-    const { secret, fleet, record, clock, chance, eventLog, configuration } = this
+    const { secret, fleet, record, controls, clock, chance, eventLog, configuration } = this
     return {
       configuration,
       versions: secret,
       commits: secret,
       rotations: secret,
       records: record,
+      controls,
       inventory: fleet,
       sender: fleet,
       clock,

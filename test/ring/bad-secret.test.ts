@@ -14,6 +14,14 @@ async function spoilt(spoil: (value: string) => string): Promise<World> {
 
 const change = (fields: object) => (value: string) => JSON.stringify({ ...JSON.parse(value), ...fields })
 
+/** What sets something needs no ring. */
+const SETS = {
+  pause: { for: '1h', reason: 'see who writes it' },
+  resume: {},
+  quarantine: { instance: 'i-1', for: '1h', reason: 'disk' },
+  release: { instance: 'i-1' },
+}
+
 describe.each<[string, string, (value: string) => string]>([
   ['is no JSON', 'ring-malformed', (value) => value.slice(0, -1)],
   ['is no object', 'ring-malformed', (value) => JSON.stringify([value])],
@@ -22,12 +30,27 @@ describe.each<[string, string, (value: string) => string]>([
   ['has a schema that is not known', 'ring-of-another-schema', change({ schema: '2' })],
   ["is another ring's", 'ring-of-another-name', change({ ring: 'other' })],
 ])('a secret that %s', (_, code, spoil) => {
-  it.each(ACTIONS)('fails %s, and nothing is changed', async (action) => {
+  it.each(ACTIONS.filter((action) => !(action in SETS)))(
+    'fails %s, and nothing is changed',
+    async (action) => {
+      const world = await spoilt(spoil)
+      const before = world.traces()
+      const spelt = action === 'revoke' ? { ring: 'edge', reason: 'a leak' } : {}
+      await expect(world.invoke({ action, ...spelt })).rejects.toMatchObject({ code })
+      expect(world.traces()).toEqual(before)
+    },
+  )
+
+  it('can be paused, and machines set aside, all the same', async () => {
     const world = await spoilt(spoil)
-    const before = world.traces()
-    const spelt = action === 'revoke' ? { ring: 'edge', reason: 'a leak' } : {}
-    await expect(world.invoke({ action, ...spelt })).rejects.toMatchObject({ code })
-    expect(world.traces()).toEqual(before)
+    for (const action of ['pause', 'quarantine', 'release', 'resume'] as const) {
+      const answer = await world.invoke({ action, ...SETS[action] })
+      expect(answer).toMatchObject({
+        did: [expect.any(String)],
+        decision: { reason: expect.stringContaining(code) },
+      })
+    }
+    expect(world.controls.versions).toHaveLength(4)
   })
 
   it('is mended as its remedy says: {} under AWSCURRENT, then a revoke', async () => {

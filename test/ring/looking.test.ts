@@ -9,11 +9,20 @@ import {
 import { converged, stepOf, TIMING, World } from '../fakes/world.ts'
 
 /** What the status function has: no value of the secret, nothing that writes. */
-function lookingPorts({ secret, record, fleet, clock, eventLog, configuration }: World): ObservationPorts {
+function lookingPorts({
+  secret,
+  record,
+  controls,
+  fleet,
+  clock,
+  eventLog,
+  configuration,
+}: World): ObservationPorts {
   return {
     configuration,
     versions: { labels: () => secret.labels() },
     records: { read: () => record.read() },
+    controls,
     inventory: fleet,
     clock,
     eventLog,

@@ -5,6 +5,10 @@ import { evaluate } from '../fleet/access.ts'
 import { describeOnlyPolicies } from '../fleet/only-policies.ts'
 import { type Allowed, allowedBy, HERE, policiesOf, type Statement } from '../fleet/policies.ts'
 
+const PARAMETERS = ['delivery', 'control'].map(
+  (name) => `arn:<AWS::Partition>:ssm:${HERE}:parameter/ticketring/edge/${name}`,
+)
+
 const throughTheSecret = {
   StringEquals: {
     'kms:ViaService': 'secretsmanager.<AWS::Region>.amazonaws.com',
@@ -49,9 +53,9 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
       because: 'it polls, reads results and calls the roll: these know no resource',
     },
     {
-      actions: ['ssm:GetParameter', 'ssm:PutParameter'],
-      on: [`arn:<AWS::Partition>:ssm:${HERE}:parameter/ticketring/edge/delivery`],
-      because: 'it keeps the delivery record',
+      actions: ['ssm:GetParameters', 'ssm:PutParameter'],
+      on: PARAMETERS,
+      because: 'it keeps the delivery record, and what operators set',
     },
     {
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
@@ -83,9 +87,9 @@ const ALLOWED: Readonly<Record<string, readonly Allowed[]>> = {
       because: 'it calls the roll, which knows no resource',
     },
     {
-      actions: ['ssm:GetParameter'],
-      on: [`arn:<AWS::Partition>:ssm:${HERE}:parameter/ticketring/edge/delivery`],
-      because: 'it reads the delivery record',
+      actions: ['ssm:GetParameters'],
+      on: PARAMETERS,
+      because: 'it reads the delivery record, and what operators set',
     },
     {
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],

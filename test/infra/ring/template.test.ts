@@ -89,6 +89,7 @@ describe('the function', () => {
       },
       target: { tag: 'ticketring', values: ['edge'], minInstances: 2 },
       record: '/ticketring/edge/delivery',
+      control: '/ticketring/edge/control',
       timing: {
         every: 14_400,
         window: 900,
