@@ -32,6 +32,11 @@ export interface RotationProps {
    * @default 'at-once'
    */
   readonly start?: 'at-once' | 'paused'
+  /**
+   * Percent of the machines, 0 to 10, of a few machines one, that no rotation waits for while Systems Manager has lost them.
+   * @default 1
+   */
+  readonly mayLag?: number
 }
 
 export interface TicketKeyRingProps {

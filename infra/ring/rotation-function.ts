@@ -112,7 +112,7 @@ function rotationConfiguration({
   document,
   window,
 }: RotationFunctionProps): RotationConfiguration {
-  const { trigger, every, ticketLifetime, maxKeyAge, start } = rotation
+  const { trigger, every, ticketLifetime, maxKeyAge, start, mayLag } = rotation
   return {
     ring: name,
     secret: secret.arn,
@@ -132,5 +132,6 @@ function rotationConfiguration({
     announcedAtMost: ticketLifetime,
     trigger,
     ...(start === undefined ? {} : { start }),
+    ...(mayLag === undefined ? {} : { mayLag }),
   }
 }

@@ -4,6 +4,7 @@ import type { DeliveryState, Straggler } from './delivery-state.ts'
 import { type Evidence, type Heard, NOT_HEARD } from './evidence.ts'
 import { followed, isNews, type Measured } from './expected-members.ts'
 import { packHolders, unpackHolders } from './holder-bits.ts'
+import { awaitedOf, type Leave } from './leave.ts'
 import { type Fleet, type FleetQuestion, fleetTrouble, type Member, membershipOf } from './membership.ts'
 import { nextDelivery } from './redelivery.ts'
 
@@ -21,6 +22,8 @@ export interface Scales {
   readonly what: string
   /** How many commands have just been heard. */
   readonly lanes: number
+  /** Who need not be waited for; absent where everyone is. */
+  readonly leave?: Leave | undefined
 }
 
 const DISCONNECTED: Cause = { code: UNREACHED, detail: 'connection lost' }
@@ -72,17 +75,25 @@ export function weigh<D extends DeliveryState, C extends Measured>(
   const after = { ...carried, baseline: followed(left, fleet.members.length, now) }
   const stragglers = stragglersOf(fleet.members, evidence)
   const weighed = { ...standing(delivery, fleet.members, stragglers), judgedAt: now }
-  if (stragglers.length > 0) {
-    const nextAt = nextDelivery(delivery, weighed, fleet.members, scales, now)
-    return { delivery: { ...(changed ? unsettled(weighed) : weighed), nextAt }, carried: after }
-  }
-  if (trouble !== undefined) return { delivery: changed ? unsettled(weighed) : weighed, carried: after }
+  const again =
+    stragglers.length === 0 ? {} : { nextAt: nextDelivery(delivery, weighed, fleet.members, scales, now) }
+  const judged = { ...weighed, ...again }
+  if (isWaitedForAny(fleet.members, stragglers, scales.leave) || trouble !== undefined)
+    return { delivery: changed ? unsettled(judged) : judged, carried: after }
   const convergedAt = delivery.convergedAt === undefined || changed ? now : delivery.convergedAt
   // The next redelivery, for a machine that joins, starts its back-off afresh.
-  return {
-    delivery: { ...weighed, convergedAt, attempts: Math.min(delivery.attempts, 1) },
-    carried: after,
-  }
+  const attempts = stragglers.length === 0 ? Math.min(delivery.attempts, 1) : delivery.attempts
+  return { delivery: { ...judged, convergedAt, attempts }, carried: after }
+}
+
+function isWaitedForAny(
+  members: readonly Member[],
+  stragglers: readonly Straggler[],
+  leave: Leave | undefined,
+): boolean {
+  const missing = new Set(stragglers.map(({ id }) => id))
+  const behind = members.filter(({ id }) => missing.has(id))
+  return awaitedOf(behind, members.length, leave).length > 0
 }
 
 function standing<D extends DeliveryState>(

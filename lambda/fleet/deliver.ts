@@ -13,6 +13,7 @@ import { type DispatchPorts, dispatch, pollUntilEnded } from './dispatch.ts'
 import type { Heard } from './evidence.ts'
 import type { Measured } from './expected-members.ts'
 import { type CallingPorts, callRollAgain } from './inventory.ts'
+import type { Leave } from './leave.ts'
 import type { Fleet } from './membership.ts'
 import type { Address } from './rollout.ts'
 
@@ -35,6 +36,8 @@ export interface Capability<S extends Delivering, O extends Address, V extends H
   readonly judge: (state: S) => Judge<V>
   /** Identifies what is delivered. */
   readonly subject: (state: S) => string
+  /** Whom the others need not wait for; without it everyone is waited for. */
+  readonly leave?: (state: S) => Leave
   /** What is to be on record of what machines said that was not heard before. */
   readonly keep?: (state: S, news: readonly V[]) => S
   readonly save: (state: S) => Promise<void>
@@ -107,7 +110,7 @@ export async function judgeFleet<S extends Delivering, O extends Address, V exte
 /** While machines are missing the roll is called again: they may have gone. */
 async function weighed<S extends Delivering, O extends Address, V extends Heard>(
   ports: DeliveryPorts<O>,
-  { subject }: Capability<S, O, V>,
+  { subject, leave }: Capability<S, O, V>,
   state: S,
   { evidence, commands, releases, reading }: CollectedEvidence,
   changed: boolean,
@@ -118,7 +121,7 @@ async function weighed<S extends Delivering, O extends Address, V extends Heard>
   const { reading: _, ...delivery } = state.delivery
   const judged = { ...delivery, commands, releases, ...(reading === undefined ? {} : { reading }) }
   const lanes = delivery.commands.filter((command) => !command.judged).length
-  const scales = { target, tick: timing.tick, what: subject(state), lanes }
+  const scales = { target, tick: timing.tick, what: subject(state), lanes, leave: leave?.(state) }
   const heard = { fleet, evidence, changed }
   return {
     ...state,

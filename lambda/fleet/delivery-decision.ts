@@ -1,6 +1,8 @@
 import { later } from '../kernel/time.ts'
+import { isAwaitedByNone } from './awaited.ts'
 import { holdersOf, noteSize } from './convergence.ts'
 import { type DeliveryState, isConverged, isUnderWay } from './delivery-state.ts'
+import type { Leave } from './leave.ts'
 import { type FleetQuestion, fleetTrouble, rollCallOf } from './membership.ts'
 import { isStopped } from './redelivery.ts'
 import { type Address, addressees } from './rollout.ts'
@@ -8,6 +10,8 @@ import { type Address, addressees } from './rollout.ts'
 /** What the next step of a delivery is decided from. */
 export interface DeliveryQuestion extends FleetQuestion {
   readonly delivery: DeliveryState
+  /** Whom the others need not wait for; absent where everyone is waited for. */
+  readonly leave?: Leave
   /** Seconds. */
   readonly timing: { readonly tick: number; readonly delivery: number; readonly execution: number }
   /** Asked for by hand: goes also to those that hold it, and without a ramp. */
@@ -52,7 +56,17 @@ export function decideDelivery(question: DeliveryQuestion): DeliveryDecision {
   // It was weighed while the roll call could not be trusted: who had left was not asked yet, say.
   if (delivery.convergedAt === undefined && delivery.confirmed >= delivery.members)
     return { action: 'judge', reason: 'the roll call can be trusted again' }
-  return isConverged(delivery) ? { action: 'rest', reason: standing } : redeliver(question)
+  if (isConverged(delivery)) return { action: 'rest', reason: standing }
+  return isAwaitedByNone(delivery, fleet, question.leave) ? withoutWaiting(question) : redeliver(question)
+}
+
+/** Who is missing is not waited for, and gets it all the same once that is due. */
+function withoutWaiting(question: DeliveryQuestion): DeliveryDecision {
+  const { delivery, standing } = question
+  if (delivery.convergedAt === undefined)
+    return { action: 'judge', reason: `who is missing is not waited for: ${standing}` }
+  const again = redeliver(question)
+  return again.action === 'send' ? again : { action: 'rest', reason: standing }
 }
 
 /** Whom the next commands go to: those that lack it and are online. The others are reached when they come back. */

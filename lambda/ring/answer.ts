@@ -1,3 +1,4 @@
+import { laggingIn } from '../fleet/awaited.ts'
 import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
@@ -9,6 +10,7 @@ import { INSTANCE_REMEDIES } from './instance-remedies.ts'
 import type { RotationPorts } from './observation.ts'
 import { type Exposure, exposureOf, outlookOf } from './outlook.ts'
 import type { Action, ActionRequest } from './request.ts'
+import { leaveOf } from './set-aside.ts'
 import { type Decision, isRevocation, type Known, type Situation } from './situation.ts'
 
 /** What a manual or scheduled invocation answers, as JSON. No key material. */
@@ -49,6 +51,8 @@ export interface Answer {
     readonly localRing?: readonly string[]
     /** The oldest process that held keys which the ring no longer has, when its machine confirmed. */
     readonly oldProcess?: Serialised<OldProcess>
+    /** Machines that are behind and that Systems Manager has lost: no rotation waits for them, and what clients bring them is lost two generations on. */
+    readonly lagging?: readonly string[]
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
@@ -178,12 +182,13 @@ function exposureIn(
 }
 
 function factsOf(
-  { delivery, fleet }: Known,
-  { timing }: Pick<RotationConfiguration, 'timing'>,
+  situation: Known,
+  configuration: Pick<RotationConfiguration, 'timing' | 'mayLag'>,
 ): Partial<Answer> {
+  const { delivery, fleet } = situation
   const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
   const { members, confirmed, stragglers, releases, judgedAt } = delivery
-  const { dueAt, forcedAt } = outlookOf(delivery, timing)
+  const { dueAt, forcedAt } = outlookOf(delivery, configuration.timing)
   const authBypass = failedBy('auth-bypass', stragglers)
   const localRing = failedBy('local-ring', stragglers)
   return {
@@ -205,9 +210,18 @@ function factsOf(
       ...(authBypass.length === 0 ? {} : { authBypass }),
       ...(localRing.length === 0 ? {} : { localRing }),
       ...oldProcessOf(delivery),
+      ...laggingOf(situation, configuration),
       ...(fleet.known ? { now: countOf(fleet.members) } : {}),
     },
   }
+}
+
+function laggingOf(
+  situation: Known,
+  configuration: Pick<RotationConfiguration, 'mayLag'>,
+): Pick<NonNullable<Answer['fleet']>, 'lagging'> {
+  const lagging = laggingIn(situation.delivery, situation.fleet, leaveOf(situation, configuration))
+  return lagging.length === 0 ? {} : { lagging }
 }
 
 function oldProcessOf({ oldProcess }: Delivery): { readonly oldProcess?: Serialised<OldProcess> } {

@@ -44,8 +44,18 @@ const START = {
   }),
 }
 
+const LAG = {
+  mayLag: optional(integer(0, 10, 'percent'), {
+    says: 'percent of the machines, of a few machines one, that no rotation waits for while Systems Manager has lost them; 0: all are waited for',
+  }),
+}
+
+export function mayLagOf({ mayLag = 1 }: Values<typeof LAG>): number {
+  return mayLag
+}
+
 /** When keys change. Durations in whole seconds. */
-export const ROTATION = { ...DURATIONS, ...START }
+export const ROTATION = { ...DURATIONS, ...START, ...LAG }
 export type Rotation = Values<typeof ROTATION>
 
 type Durations = Values<typeof DURATIONS>
@@ -104,6 +114,7 @@ const CONFIGURATION = {
   /** The longest lifetime that machines may announce for a ticket (s): L as it is deployed, however short a rehearsal has it. */
   announcedAtMost: setting(integer(1)),
   ...explicit(START),
+  ...explicit(LAG),
 }
 /** What the rotation function is told at deploy time. */
 export type RotationConfiguration = Values<typeof CONFIGURATION>

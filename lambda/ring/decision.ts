@@ -3,8 +3,9 @@ import { allMachines, counted } from '../kernel/count.ts'
 import { later } from '../kernel/time.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import { converge } from './delivery-decision.ts'
-import { ageOf, askGate, type Gate } from './gate.ts'
+import { ageOf, askGate, type Gate, missingOf } from './gate.ts'
 import { stagedRevoke } from './labels.ts'
+import { leaveOf } from './set-aside.ts'
 import type { Decision, Intent, Known, Situation } from './situation.ts'
 import { abandonedPending, labelOnRevoked, staleLabel } from './stale-labels.ts'
 import { decideUnborn } from './uninitialised.ts'
@@ -148,8 +149,10 @@ function answerGate(gate: Gate, { labels }: Known, { overdue, isTooOld }: Latene
   return { action: 'hold', waitsFor: 'operator', page: overdue, reason }
 }
 
-function gateOf(known: Known, intent: Intent, { target, timing }: RotationConfiguration): Gate {
-  return askGate({ ...known, target, timing, manual: intent.action === 'rotate' && intent.manual })
+function gateOf(known: Known, intent: Intent, configuration: RotationConfiguration): Gate {
+  const { target, timing } = configuration
+  const leave = leaveOf(known, configuration)
+  return askGate({ ...known, target, timing, leave, manual: intent.action === 'rotate' && intent.manual })
 }
 
 /** True if this version was made by this system, on whichever path: no other work is lost by replacing it. */
@@ -159,6 +162,8 @@ function isOurs(version: string): boolean {
 
 function restReason({ delivery }: Known): string {
   const since = delivery.convergedAt?.toISOString() ?? 'never'
+  if (delivery.confirmed < delivery.members)
+    return `${missingOf(delivery)}; who is missing is not waited for, since ${since}`
   const held = `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}`
   return delivery.members === 0 ? 'no machine has ever answered to the tag' : `${held} since ${since}`
 }

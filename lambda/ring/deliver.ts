@@ -7,6 +7,7 @@ import type { Delivery } from './delivery-record.ts'
 import { lastChanceUntil } from './gate.ts'
 import { type RotationPorts, saveRecord } from './observation.ts'
 import type { Order } from './ports.ts'
+import { leaveOf } from './set-aside.ts'
 import type { Known } from './situation.ts'
 
 /** A ring's message names a generation: instances fetch it themselves. */
@@ -22,6 +23,7 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
       note: (verdicts, holders) => audit(ports, delivery, verdicts, holders),
     }),
     subject: ({ delivery }) => delivery.version,
+    leave: (situation) => leaveOf(situation, ports.configuration),
     keep: (situation, news) =>
       withDrift(withLocalRings({ ...situation, delivery: withTold(situation.delivery, news) }, news), news),
     save: (situation) => saveRecord(ports, situation),

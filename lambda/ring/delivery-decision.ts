@@ -2,14 +2,16 @@ import { decideDelivery } from '../fleet/delivery-decision.ts'
 import { isUnderWay } from '../fleet/delivery-state.ts'
 import type { RotationConfiguration, RotationTiming } from './configuration.ts'
 import { ageOf, missingOf } from './gate.ts'
+import { leaveOf } from './set-aside.ts'
 import { type Decision, type Intent, isRevocation, type Known } from './situation.ts'
 
 /** The next step of bringing the ring to the fleet; `undefined` once every machine has confirmed it. */
 export function converge(
   known: Known,
   intent: Intent,
-  { target, timing }: RotationConfiguration,
+  configuration: RotationConfiguration,
 ): Decision | undefined {
+  const { target, timing } = configuration
   const { delivery } = known
   // It was waited for as long as a ring past maxKeyAge may wait.
   if (isUnderWay(delivery) && known.unreachable !== undefined) return undefined
@@ -17,6 +19,7 @@ export function converge(
     ...known,
     target,
     timing,
+    leave: leaveOf(known, configuration),
     byHand: intent.action === 'deliver',
     ramp: !isRevocation(delivery.version),
     // What was committed does not wait for a roll call that cannot be read.

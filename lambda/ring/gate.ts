@@ -1,5 +1,7 @@
 import type { FleetTarget } from '../fleet/configuration.ts'
+import { isAwaitedByNone } from '../fleet/awaited.ts'
 import { isConverged, standingOf, unsentOf } from '../fleet/delivery-state.ts'
+import type { Leave } from '../fleet/leave.ts'
 import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'
 import { allMachines } from '../kernel/count.ts'
 import { formatSeconds, later } from '../kernel/time.ts'
@@ -19,6 +21,8 @@ export interface GateQuestion {
   readonly delivery: Delivery
   readonly carried: Carried
   readonly control?: Control
+  /** Whom the gate does not wait for. */
+  readonly leave: Leave
   readonly target: FleetTarget
   readonly timing: RotationTiming
   /** A rotation asked for by hand does not wait for the interval. */
@@ -82,9 +86,11 @@ function fleetCondition(question: GateQuestion): Closed | undefined {
   return trouble === undefined ? undefined : { open: false, waitsFor: 'fleet', reason: trouble }
 }
 
-function convergenceCondition({ delivery, fleet }: GateQuestion): Closed | undefined {
-  if (!isConverged(delivery)) return { open: false, waitsFor: 'convergence', reason: missingOf(delivery) }
-  if (delivery.membership === rollCallOf(fleet)) return undefined
+function convergenceCondition({ delivery, fleet, leave }: GateQuestion): Closed | undefined {
+  const isJudged = delivery.membership === rollCallOf(fleet)
+  if (!isConverged(delivery) && !(isJudged && isAwaitedByNone(delivery, fleet, leave)))
+    return { open: false, waitsFor: 'convergence', reason: missingOf(delivery) }
+  if (isJudged) return undefined
   const reason = `machines have joined or left since generation ${delivery.generation} was confirmed`
   return { open: false, waitsFor: 'convergence', reason }
 }
@@ -107,6 +113,7 @@ type Closed = Extract<Gate, { open: false }>
 
 function openReason({ delivery, now }: GateQuestion): string {
   const age = formatSeconds(ageOf(delivery, now))
+  if (!isConverged(delivery)) return `${missingOf(delivery)}, who is missing is not waited for; ${age} old`
   return `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}, ${age} old`
 }
 

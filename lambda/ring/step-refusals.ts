@@ -6,6 +6,7 @@ import { askGate } from './gate.ts'
 import { type Labels, stagedRevoke } from './labels.ts'
 import type { RotationPorts } from './observation.ts'
 import type { StepRequest } from './request.ts'
+import { leaveOf } from './set-aside.ts'
 import type { Situation } from './situation.ts'
 
 /** A caller of RotateSecret asks the gate first; Secrets Manager's own schedule cannot. */
@@ -14,7 +15,8 @@ export function refuseClosedGate(
   situation: Situation & { delivery: Delivery },
 ): void {
   const { target, timing } = configuration
-  const gate = askGate({ ...situation, target, timing, manual: true })
+  const leave = leaveOf(situation, configuration)
+  const gate = askGate({ ...situation, target, timing, leave, manual: true })
   if (gate.open) return
   throw new TicketringError('rotation-held', {
     wanted: 'an open gate',

@@ -43,6 +43,7 @@ function ask(seconds: number, changes: Partial<Delivery> = {}, question: Partial
     carried: {},
     target: { tag: 'ring', values: ['a'] },
     timing: TIMING,
+    leave: { aside: new Set(), mayLag: 0 },
     manual: false,
     ...question,
   })
