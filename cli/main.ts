@@ -2,10 +2,11 @@ import { nearestName } from '../lambda/kernel/nearest-name.ts'
 import type { Command, ExitCode, Io } from './command.ts'
 import { PROBE } from './probe/command.ts'
 import { DELIVER, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
+import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
 import { ServiceError } from './service-error.ts'
 import { UsageError } from './usage-error.ts'
 
-const COMMANDS: readonly Command[] = [STATUS, ROTATE, DELIVER, REVOKE, PROBE]
+const COMMANDS: readonly Command[] = [STATUS, ROTATE, DELIVER, REVOKE, PAUSE, RESUME, QUARANTINE, PROBE]
 
 const USAGE = `Usage: ticketring <command> [options]
 

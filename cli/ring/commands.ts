@@ -1,24 +1,10 @@
-import { parseArgs } from 'node:util'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import { Functions } from '../aws/functions.ts'
-import type { Command, Io } from '../command.ts'
+import type { Command } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
-import { parseAnswer } from './answer-shape.ts'
-import { stateOf, statusText } from './status-text.ts'
+import { proofLines, stateOf, statusText } from './status-text.ts'
 import { tellStatuses } from './statuses.ts'
-
-const ACCOUNT = `  --profile NAME     as of the AWS CLI (default: what the environment says)
-  --region REGION    the same
-  --json             print the functions' answers as they are
-  -h, --help         this text`
-
-const ACCOUNT_OPTIONS = {
-  profile: { type: 'string' },
-  region: { type: 'string' },
-  json: { type: 'boolean' },
-} as const
-const REASON = { reason: { type: 'string' } } as const
-const DRY_RUN = { 'dry-run': { type: 'boolean' } } as const
+import { ACCOUNT, ACCOUNT_OPTIONS, accountOf, ask, DRY_RUN, only, REASON, read } from './words.ts'
 
 export const STATUS: Command = {
   name: 'status',
@@ -27,14 +13,18 @@ export const STATUS: Command = {
 
 Asks ticketring-RING-status, which can change nothing; without a name, that of every ring (lambda:ListFunctions).
 
+  --live             have the machines prove it now: sends the present generation again, as deliver does
 ${ACCOUNT}
 
 Exit code: 0 every machine has proved the present generation, 1 not so, 2 that cannot be told.`,
   run: async (words, io) => {
-    const { values, positionals } = read(words, ACCOUNT_OPTIONS)
+    const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, live: { type: 'boolean' } } as const)
     const functions = new Functions(accountOf(values))
     const rings = positionals.length > 0 ? [only(positionals)] : await ringsOf(functions)
-    const answerOf = (ring: string) => ask(functions, `ticketring-${ring}-status`, { action: 'status' }, io)
+    const answerOf = async (ring: string) => {
+      if (values.live === true) await ask(functions, `ticketring-${ring}-rotation`, { action: 'deliver' }, io)
+      return ask(functions, `ticketring-${ring}-status`, { action: 'status' }, io)
+    }
     return tellStatuses(rings, answerOf, io, values.json === true ? JSON.stringify : statusText)
   },
 }
@@ -45,13 +35,15 @@ export const ROTATE: Command = acting('rotate', 'advance now, if the gate allows
 })
 
 export const DELIVER: Command = acting('deliver', 'send the present generation again', {
-  about: 'Sends the present generation again. With a reason it takes a fleet that has shrunk as it is.',
+  about:
+    'Sends the present generation again, to all machines or to one. With a reason it takes a fleet that has shrunk as it is.',
+  option: '  --instance ID      to this machine alone\n',
 })
 
 function acting(
   action: 'rotate' | 'deliver',
   summary: string,
-  { about }: { readonly about: string },
+  { about, option = '' }: { readonly about: string; readonly option?: string },
 ): Command {
   return {
     name: action,
@@ -60,20 +52,22 @@ function acting(
 
 ${about}
 
-  --reason TEXT      for the record of the call
+${option}  --reason TEXT      for the record of the call
   --dry-run          say what would be done: ticketring-RING-status answers, which can change nothing
 ${ACCOUNT}
 
 Exit code: 0 it was done, or was not due and all is well; 1 it is held or machines lack it; 2 that cannot be told.`,
     run: async (words, io) => {
-      const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN })
+      const instances = action === 'deliver' ? ({ instance: { type: 'string' } } as const) : {}
+      const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN, ...instances })
       const dryRun = values['dry-run'] === true
       const name = `ticketring-${only(positionals)}-${dryRun ? 'status' : 'rotation'}`
-      const reason = values.reason === undefined ? {} : { reason: values.reason }
+      const given = (name: 'reason' | 'instance') =>
+        values[name] === undefined ? {} : { [name]: values[name] }
       const answer = await ask(
         new Functions(accountOf(values)),
         name,
-        { action, ...reason, ...(dryRun ? { dryRun } : {}) },
+        { action, ...given('reason'), ...given('instance'), ...(dryRun ? { dryRun } : {}) },
         io,
       )
       io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
@@ -124,14 +118,7 @@ function isProved({ proof, fleet }: Answer): boolean {
 function revokedText(answer: Answer): string {
   const { proof } = answer
   if (proof === undefined) return doneText(answer)
-  const accepting = proof.stillAccepting.map(
-    (id) => `  STILL ACCEPTS OLD TICKETS: ${id}: take it out of its target group`,
-  )
-  return [
-    `${proof.refused} refuse tickets from before, ${proof.unproven} have not proved it`,
-    ...accepting,
-    doneText(answer),
-  ].join('\n')
+  return [...proofLines(proof), doneText(answer)].join('\n')
 }
 
 function doneText(answer: Answer): string {
@@ -148,46 +135,4 @@ async function ringsOf(functions: Functions): Promise<readonly string[]> {
   const rings = (await functions.namesWith('-status')).filter((name) => !name.endsWith('-staples'))
   if (rings.length === 0) throw new UsageError('No ring in this account and Region')
   return rings
-}
-
-/** One question, with a clock: a function that waits for its machines takes minutes. */
-async function ask(functions: Functions, name: string, event: object, io: Io): Promise<Answer> {
-  const start = io.now()
-  const state = () => io.state(`${name} has been asked for ${Math.round((io.now() - start) / 1000)} s`)
-  const clock = setInterval(state, 1000)
-  try {
-    return parseAnswer(await functions.invoke(name, event), name)
-  } finally {
-    clearInterval(clock)
-    io.endState()
-  }
-}
-
-function only(positionals: readonly string[]): string {
-  const [ring, ...extra] = positionals
-  if (ring === undefined || extra.length > 0) throw new UsageError('The name of one ring is wanted')
-  if (!/^[a-z][a-z0-9-]{0,62}$/.test(ring))
-    throw new UsageError(`The name of a ring is wanted, not ${JSON.stringify(ring.slice(0, 64))}`)
-  return ring
-}
-
-function accountOf({
-  profile,
-  region,
-}: {
-  readonly profile?: string | undefined
-  readonly region?: string | undefined
-}) {
-  return { profile, region }
-}
-
-function read<T extends Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>>(
-  words: readonly string[],
-  options: T,
-) {
-  try {
-    return parseArgs({ args: [...words], options, allowPositionals: true })
-  } catch (error) {
-    throw new UsageError((error as Error).message.split('. ')[0] ?? '')
-  }
 }

@@ -2,15 +2,32 @@ import { counted } from '../../lambda/kernel/count.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
 
 /** How a ring stands, as an operator reads it. */
-export type State = 'healthy' | 'no ring' | 'no machines' | 'degraded' | 'held' | 'auth-bypass'
+export type State =
+  | 'healthy'
+  | 'no ring'
+  | 'no machines'
+  | 'degraded'
+  | 'held'
+  | 'paused'
+  | 'revoked'
+  | 'auth-bypass'
+  | 'control invalid'
 
 export function stateOf(answer: Answer): State {
   const { fleet, generation } = answer
   if (generation === undefined || fleet === undefined) return 'no ring'
   if (fleet.authBypass !== undefined) return 'auth-bypass'
-  if (answer.forcedAt !== undefined && answer.asOf > answer.forcedAt) return 'held'
+  if (answer.controlProblem !== undefined) return 'control invalid'
+  if (answer.paused !== undefined) return 'paused'
+  if (isHeld(answer)) return 'held'
   if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
-  return isProvedByAll(fleet) ? 'healthy' : 'degraded'
+  if (isProvedByAll(fleet)) return 'healthy'
+  return answer.proof === undefined ? 'degraded' : 'revoked'
+}
+
+/** Too old, or due and waiting. */
+function isHeld({ asOf, dueAt = asOf, forcedAt = asOf, decision }: Answer): boolean {
+  return asOf > forcedAt || (asOf > dueAt && decision.action === 'hold')
 }
 
 /** By every machine that the roll call of now has: a record of fewer or of others proves nothing of these. */
@@ -24,7 +41,9 @@ export function statusText(answer: Answer): string {
   if (state === 'healthy') return healthyLine(answer)
   const lines = [
     headOf(answer, state),
+    ...controlLines(answer),
     ...factsOf(answer),
+    ...(answer.proof === undefined ? [] : proofLines(answer.proof).map((line) => `  ${line}`)),
     ...stragglersOf(answer),
     ...nextSteps(answer, state),
   ]
@@ -39,10 +58,15 @@ function healthyLine({
   asOf,
   dueAt,
   convergedAt,
+  rotatedAt,
+  proof,
 }: Answer): string {
   const proved = fleet?.judgedAt ?? convergedAt
   const parts = [
     `${ring}: generation ${generation}, ${machinesOf(fleet?.members ?? 0)} encrypt with ${encryptsWith.slice(0, 8)}…`,
+    ...(proof === undefined || rotatedAt === undefined
+      ? []
+      : [`revoked ${ago(rotatedAt, asOf)}, and all refuse tickets from before`]),
     ...(proved === undefined ? [] : [`last proved ${ago(proved, asOf)}`]),
     ...(dueAt === undefined
       ? []
@@ -61,20 +85,62 @@ function headOf(
   return `${ring}: ${state.toUpperCase()}: generation ${generation} (${encryptsWith})${since}, proved by ${confirmed} of ${counted(members, 'machine')}`
 }
 
-function factsOf({ decision, dueAt, forcedAt, asOf, fleet, exposure }: Answer): string[] {
+function controlLines(answer: Answer): string[] {
+  const { paused, controlProblem, asOf } = answer
+  return [
+    ...(paused === undefined
+      ? []
+      : [`  paused until ${paused.until} (${when(paused.until, asOf)}) by ${paused.by}: ${paused.reason}`]),
+    ...(controlProblem === undefined ? [] : [`  what was set before counts: ${controlProblem}`]),
+    ...quarantineLines(answer).map((line) => `  ${line}`),
+  ]
+}
+
+/** Each machine that is set aside, and until when. */
+export function quarantineLines({ quarantine = [], asOf }: Answer): string[] {
+  return quarantine.map(
+    ({ instance, until, by, reason }) =>
+      `${instance} is set aside until ${until} (${when(until, asOf)}) by ${by}: ${reason}`,
+  )
+}
+
+/** Who refuses tickets of before a revoke, and, with the command that keeps clients from it, who does not. */
+export function proofLines({ refused, stillAccepting, unproven }: NonNullable<Answer['proof']>): string[] {
+  return [
+    `${counted(refused, 'machine')} refuse tickets from before, ${unproven} have not proved it`,
+    ...stillAccepting.flatMap((id) => [
+      `STILL ACCEPTS OLD TICKETS: ${id}`,
+      `  aws elbv2 deregister-targets --target-group-arn <its target group> --targets Id=${id}`,
+    ]),
+  ]
+}
+
+function factsOf({ decision, dueAt, forcedAt, asOf, fleet, exposure, paused }: Answer): string[] {
   const until = decision.until === undefined ? '' : `, until ${decision.until}`
   return [
     `  now: ${decision.action}: ${decision.reason}${until}`,
     ...(dueAt === undefined || forcedAt === undefined
       ? []
-      : [`  due ${when(dueAt, asOf)}; forced, though machines are missing, ${when(forcedAt, asOf)}`]),
+      : [`  due ${when(dueAt, asOf)}; ${forcedText(forcedAt, asOf, paused !== undefined)}`]),
     ...(exposure === undefined
       ? []
       : [`  a stolen ring reads sessions from ${exposure.readsFrom} to ${exposure.readsTo}`]),
     ...(fleet?.judgedAt === undefined
       ? []
-      : [`  last judged ${ago(fleet.judgedAt, asOf)}${onlineOf(fleet.now)}`]),
+      : [`  last proved ${ago(fleet.judgedAt, asOf)}${onlineOf(fleet.now)}`]),
+    ...(fleet === undefined ? [] : releasesOf(fleet)),
   ]
+}
+
+/** A pause holds up what maxKeyAge would force. */
+function forcedText(forcedAt: string, asOf: string, isPaused: boolean): string {
+  return `${isPaused ? 'too old, and paging,' : 'forced, though machines are missing,'} ${when(forcedAt, asOf)}`
+}
+
+function releasesOf({ releases = [] }: NonNullable<Answer['fleet']>): string[] {
+  if (releases.length === 0) return []
+  const told = releases.map(({ server, version, machines }) => `${server} ${version} on ${machines}`)
+  return [`  releases: ${told.join(', ')}`]
 }
 
 function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
@@ -86,13 +152,19 @@ function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
 /** Never cut: an operator has to act on each. */
 function stragglersOf({ fleet }: Answer): string[] {
   if (fleet === undefined) return []
+  const lagging = fleet.lagging ?? []
   const told = fleet.stragglers.flatMap(({ id, reason, fix }) => [
     `  ${id}  ${reason}`,
     ...(fix === undefined ? [] : [`    ${fix}`]),
+    ...(lagging.includes(id) ? [`    ${NOT_AWAITED}`] : []),
   ])
   const more = fleet.members - fleet.confirmed - fleet.stragglers.length
   return more > 0 ? [...told, `  and ${counted(more, 'machine')} more: the function's log names each`] : told
 }
+
+const RUNBOOK_PAGE = 'docs/runbook.md'
+const NOT_AWAITED =
+  'Not waited for, as Systems Manager has lost it: if it takes connections all the same, the tickets that it and the others give are lost between them'
 
 const RUNBOOK: Readonly<Record<State, string>> = {
   healthy: '',
@@ -100,6 +172,9 @@ const RUNBOOK: Readonly<Record<State, string>> = {
   'no machines': '',
   degraded: 'stragglers',
   held: 'rotation-held',
+  paused: 'rotation-held',
+  revoked: 'stragglers',
+  'control invalid': 'control-invalid',
   'auth-bypass': 'auth-bypass',
 }
 
@@ -108,7 +183,10 @@ function nextSteps({ ring }: Answer, state: State): string[] {
     return [`  next: the first tick makes it, unless the ring starts paused: ticketring rotate ${ring}`]
   if (state === 'no machines')
     return ['  next: compare the tag and its values on the machines with `targets` of the ring']
-  return [`  next: ticketring deliver ${ring}   (docs/runbook.md#${RUNBOOK[state]})`]
+  if (state === 'paused') return [`  next: ticketring resume ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
+  if (state === 'control invalid')
+    return [`  next: write /ticketring/${ring}/control anew   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
+  return [`  next: ticketring deliver ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
 }
 
 function machinesOf(count: number): string {

@@ -1,3 +1,4 @@
+import { nearestName } from '../kernel/nearest-name.ts'
 import { later } from '../kernel/time.ts'
 import { isAwaitedByNone } from './awaited.ts'
 import { holdersOf, noteSize } from './convergence.ts'
@@ -5,7 +6,7 @@ import { type DeliveryState, isConverged, isUnderWay } from './delivery-state.ts
 import type { Leave } from './leave.ts'
 import { type FleetQuestion, fleetTrouble, rollCallOf } from './membership.ts'
 import { isStopped } from './redelivery.ts'
-import { type Address, addressees } from './rollout.ts'
+import { type Address, addressees, timeoutOf } from './rollout.ts'
 
 /** What the next step of a delivery is decided from. */
 export interface DeliveryQuestion extends FleetQuestion {
@@ -16,6 +17,8 @@ export interface DeliveryQuestion extends FleetQuestion {
   readonly timing: { readonly tick: number; readonly delivery: number; readonly execution: number }
   /** Asked for by hand: goes also to those that hold it, and without a ramp. */
   readonly byHand: boolean
+  /** The one machine that it is asked for. */
+  readonly only?: string
   /** Ramped, so that a bad machine shows before all have it. */
   readonly ramp: boolean
   /** Goes by the tag where the roll call cannot be read. */
@@ -86,7 +89,27 @@ function send(question: DeliveryQuestion): DeliveryDecision {
   return { action: 'hold', waitsFor: 'convergence', page: isLate, reason: standing }
 }
 
+function sendToOne(
+  { fleet, timing }: Pick<DeliveryQuestion, 'fleet' | 'timing'>,
+  id: string,
+): DeliveryDecision {
+  const members = fleet.known ? fleet.members : []
+  const member = members.find((each) => each.id === id)
+  if (member?.online) {
+    const to = [{ to: [id], ramp: false, timeout: timeoutOf(1, false, timing) }]
+    return { action: 'send', to, reason: `asked for by hand, to ${id} alone` }
+  }
+  const nearest = nearestName(
+    id,
+    members.map((each) => each.id),
+  )
+  const meant = nearest === undefined ? '' : ` (did you mean ${nearest}?)`
+  const why = member === undefined ? `no machine ${id} on the roll call${meant}` : `${id} is not online`
+  return { action: 'hold', waitsFor: 'fleet', page: false, reason: why }
+}
+
 function sendByHand(question: DeliveryQuestion): DeliveryDecision {
+  if (question.only !== undefined) return sendToOne(question, question.only)
   const afresh = { ...question.delivery, attempts: 0, stragglers: [] }
   const to = addressees({ ...question, delivery: afresh, holders: new Set(), ramp: false })
   if (to.length > 0) return { action: 'send', to, reason: 'asked for by hand' }

@@ -142,7 +142,7 @@ export function answer(
   if (delivery === undefined) return head
   const known = { ...situation, delivery }
   // Where it was only looked, or another ring has followed, nothing was tried that would prove a revoke.
-  const isProved = action === 'revoke' && !dryRun && isRevocation(delivery.version)
+  const isProved = (action === 'status' || (action === 'revoke' && !dryRun)) && isRevocation(delivery.version)
   return {
     ...head,
     ...factsOf(known, configuration),

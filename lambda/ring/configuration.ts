@@ -47,6 +47,7 @@ const START = {
 const LAG = {
   mayLag: optional(integer(0, 10, 'percent'), {
     says: 'percent of the machines, of a few machines one, that no rotation waits for while Systems Manager has lost them; 0: all are waited for',
+    usual: 1,
   }),
 }
 

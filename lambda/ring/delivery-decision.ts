@@ -21,6 +21,7 @@ export function converge(
     timing,
     leave: leaveOf(known, configuration),
     byHand: intent.action === 'deliver',
+    ...(intent.action === 'deliver' && intent.instance !== undefined ? { only: intent.instance } : {}),
     ramp: !isRevocation(delivery.version),
     // What was committed does not wait for a roll call that cannot be read.
     byTag: true,

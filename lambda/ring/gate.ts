@@ -1,5 +1,5 @@
-import type { FleetTarget } from '../fleet/configuration.ts'
 import { isAwaitedByNone } from '../fleet/awaited.ts'
+import type { FleetTarget } from '../fleet/configuration.ts'
 import { isConverged, standingOf, unsentOf } from '../fleet/delivery-state.ts'
 import type { Leave } from '../fleet/leave.ts'
 import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'

@@ -100,8 +100,9 @@ async function bring(
 }
 
 /** An operator who delivers with a reason has looked at a fleet that shrank, and takes it as it is. */
-function accepted<T extends Situation>(situation: T, { action, reason }: ActionRequest): T {
-  if (action !== 'deliver' || reason === undefined || !situation.fleet.known) return situation
+function accepted<T extends Situation>(situation: T, { action, reason, instance }: ActionRequest): T {
+  if (action !== 'deliver' || instance !== undefined || reason === undefined || !situation.fleet.known)
+    return situation
   const baseline = { members: situation.fleet.members.length, at: situation.now }
   return { ...situation, carried: { ...situation.carried, baseline } }
 }

@@ -21,7 +21,7 @@ export interface ActionRequest {
   readonly token?: string
   /** For how long something is set. */
   readonly seconds?: number
-  /** Which machine is set aside, or counts again. */
+  /** Which machine is set aside, or counts again, or alone is delivered to. */
   readonly instance?: string
   /** Who asks, in their own word. */
   readonly by?: string
@@ -113,13 +113,13 @@ function parseAction(event: unknown): ActionRequest {
 }
 
 const TAKES_FOR: readonly Action[] = ['pause', 'quarantine']
-const TAKES_INSTANCE: readonly Action[] = ['quarantine', 'release']
+const TAKES_INSTANCE: readonly Action[] = ['quarantine', 'release', 'deliver']
 
 function refuseOthersFields(fields: Fields, action: Action): void {
   if (fields.has('for') && !TAKES_FOR.includes(action))
     fields.refuse('for', 'absent: only pause and quarantine take one')
   if (fields.has('instance') && !TAKES_INSTANCE.includes(action))
-    fields.refuse('instance', 'absent: only quarantine and release take one')
+    fields.refuse('instance', 'absent: only quarantine, release and deliver take one')
   if (fields.has('by') && !CONTROLS.some((each) => each === action))
     fields.refuse('by', `absent: only ${CONTROLS.join(', ')} take it`)
 }
@@ -131,7 +131,7 @@ function parseSetting(
   const isSet = TAKES_FOR.includes(action)
   return {
     ...(isSet ? { seconds: parseFor(fields), reason: parseReason(fields) } : {}),
-    ...(TAKES_INSTANCE.includes(action)
+    ...(TAKES_INSTANCE.includes(action) && (action !== 'deliver' || fields.has('instance'))
       ? { instance: fields.string('instance', INSTANCE, "a machine's id, such as i-0123456789abcdef0") }
       : {}),
     ...(fields.has('by') ? { by: parseLine(fields, 'by', 100) } : {}),

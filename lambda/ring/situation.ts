@@ -40,7 +40,7 @@ export type Intent =
       readonly scheduledTime?: Date
       readonly token?: string
     }
-  | { readonly action: 'deliver' }
+  | { readonly action: 'deliver'; readonly instance?: string }
   | { readonly action: 'revoke'; readonly token?: string }
 
 /** What to do now, and why, in a sentence for the operator. */

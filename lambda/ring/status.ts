@@ -44,12 +44,13 @@ export function noteReason(
   if (reason !== undefined) eventLog.record({ kind: 'asked', action, reason, dryRun })
 }
 
-export function intentOf({ action, scheduledTime, token }: ActionRequest): Intent {
+export function intentOf({ action, scheduledTime, token, instance }: ActionRequest): Intent {
   const named = token === undefined ? {} : { token }
   if (action === 'rotate') {
     const manual = scheduledTime === undefined
     return { action, manual, ...named, ...(manual ? {} : { scheduledTime }) }
   }
   if (action === 'revoke') return { action, ...named }
-  return { action: action === 'deliver' ? 'deliver' : 'reconcile' }
+  if (action === 'deliver') return { action, ...(instance === undefined ? {} : { instance }) }
+  return { action: 'reconcile' }
 }

@@ -22,9 +22,11 @@ async function behind(count: number, id: string, mend: (world: World) => void, m
   return world
 }
 
-const lost = (id: string) => (world: World) => {
-  machine(world, id).online = false
-}
+const lost =
+  (...gone: readonly string[]) =>
+  (world: World) => {
+    for (const id of gone) machine(world, id).online = false
+  }
 const failing = (id: string) => (world: World) => {
   machine(world, id).conduct = 'fail'
 }
@@ -36,7 +38,12 @@ describe('a machine that Systems Manager has lost', () => {
     expect(generationOf(world)).toBe(3)
     expect(world.eventLog.of('measured').every(({ metrics }) => metrics.RotationForced === 0)).toBe(true)
     const { fleet } = await world.invoke({ action: 'status' })
-    expect(fleet).toMatchObject({ members: 300, confirmed: 299, lagging: ['i-7'], stragglers: [{ id: 'i-7' }] })
+    expect(fleet).toMatchObject({
+      members: 300,
+      confirmed: 299,
+      lagging: ['i-7'],
+      stragglers: [{ id: 'i-7' }],
+    })
   })
 
   it('is waited for again once it is back: it gets the ring at once, and the next generation waits for its proof and for L', async () => {
@@ -71,7 +78,7 @@ describe('a machine that Systems Manager has lost', () => {
     for (const [mend, mayLag] of [
       [lost('i-1'), 0],
       [failing('i-1'), 1],
-      [(world: World) => ['i-1', 'i-2'].forEach((id) => lost(id)(world)), 1],
+      [lost('i-1', 'i-2'), 1],
     ] as const) {
       const world = await behind(20, 'i-1', mend, mayLag)
       await world.pass(TIMING.every + TIMING.tick)
@@ -88,13 +95,38 @@ describe('a machine that Systems Manager has lost', () => {
 
   it('may be as many as the setting says of a large fleet', async () => {
     const world = await converged(ids(200), { mayLag: 2 })
-    for (const id of ['i-1', 'i-2', 'i-3', 'i-4']) lost(id)(world)
+    lost('i-1', 'i-2', 'i-3', 'i-4')(world)
     await world.pass(3 * TIMING.every)
     expect(generationOf(world)).toBe(3)
     expect((await world.invoke({ action: 'status' })).fleet?.lagging).toHaveLength(4)
     lost('i-5')(world)
     await world.pass(2 * TIMING.every)
     expect(generationOf(world)).toBe(4)
+  })
+})
+
+describe('a delivery by hand to one machine', () => {
+  it('goes to it alone, and counts what it proves', async () => {
+    const world = await behind(20, 'i-1', failing('i-1'))
+    machine(world, 'i-1').conduct = 'apply'
+    const sent = world.fleet.orders.length
+    const answer = await world.invoke({ action: 'deliver', instance: 'i-1', reason: 'mended' })
+    expect(world.fleet.orders.slice(sent)).toMatchObject([{ to: ['i-1'], generation: 2 }])
+    expect(answer.fleet).toMatchObject({ members: 20, confirmed: 20 })
+  })
+
+  it.each([
+    ['i-12', 'i-12 is not online'],
+    ['i-4f', 'no machine i-4f on the roll call (did you mean i-4?)'],
+  ])('to %s sends nothing: %s', async (instance, reason) => {
+    const world = await converged(ids(20))
+    lost('i-12')(world)
+    const sent = world.fleet.orders.length
+    expect((await world.invoke({ action: 'deliver', instance })).decision).toMatchObject({
+      action: 'hold',
+      reason,
+    })
+    expect(world.fleet.orders).toHaveLength(sent)
   })
 })
 

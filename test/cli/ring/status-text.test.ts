@@ -33,6 +33,75 @@ const STRAGGLER = {
   fix: 'See the listener',
 }
 
+describe('what operators set', () => {
+  const paused = { until: '2026-11-28T12:00:00.000Z', reason: 'sale', by: 'ada' }
+
+  it('is said of a paused ring: until when, by whom, why, and how to end it', () => {
+    const given = answer({ paused })
+    expect(stateOf(given)).toBe('paused')
+    for (const part of [
+      'edge: PAUSED: generation 7 (6dec52344ab0cc39d359bf8eed285ed0), made 1 h 50 min ago, proved by 300 of 300 machines',
+      '  paused until 2026-11-28T12:00:00.000Z (in 24 h) by ada: sale\n',
+      'due in 2 h 10 min; too old, and paging, in 10 h 10 min',
+      '  next: ticketring resume edge   (docs/runbook.md#rotation-held)',
+    ])
+      expect(statusText(given)).toContain(part)
+  })
+
+  it('is said of machines that are set aside, and of those that are not waited for', () => {
+    const quarantine = [{ instance: STRAGGLER.id, ...paused, reason: 'disk' }]
+    const behind = { confirmed: 298, stragglers: [STRAGGLER, { ...STRAGGLER, id: 'i-7' }], lagging: ['i-7'] }
+    const text = statusText(answer({ quarantine }, behind))
+    expect(text).toContain(
+      `  ${STRAGGLER.id} is set aside until 2026-11-28T12:00:00.000Z (in 24 h) by ada: disk\n`,
+    )
+    expect(text).toMatch(/ {2}i-7 {2}.*\n.*\n {4}Not waited for, as Systems Manager has lost it: .* are lost/)
+    expect(text.match(/Not waited for/g)).toHaveLength(1)
+  })
+
+  it('is not well where the control parameter is nonsense, whatever counts meanwhile', () => {
+    const given = answer({ paused, controlProblem: 'control-malformed: wanted it as JSON' })
+    expect(stateOf(given)).toBe('control invalid')
+    for (const part of ['paused until', 'what was set before counts: control-malformed', '#control-invalid'])
+      expect(statusText(given)).toContain(part)
+  })
+})
+
+describe('a ring that was revoked', () => {
+  const proof = { refused: 298, stillAccepting: ['i-3'], unproven: 1 }
+
+  it('says who refuses old tickets, who does not, and how clients are kept from it', () => {
+    const given = answer({ proof }, { confirmed: 298, stragglers: [STRAGGLER] })
+    expect(stateOf(given)).toBe('revoked')
+    for (const part of [
+      'edge: REVOKED: generation 7',
+      '298 machines refuse tickets from before, 1 have not proved it',
+      'STILL ACCEPTS OLD TICKETS: i-3\n',
+      'deregister-targets --target-group-arn <its target group> --targets Id=i-3',
+    ])
+      expect(statusText(given)).toContain(part)
+  })
+
+  it('is one line once all have proved it', () => {
+    const given = answer({ proof: { refused: 300, stillAccepting: [], unproven: 0 } })
+    expect(stateOf(given)).toBe('healthy')
+    expect(statusText(given)).toMatch(
+      /^edge: .*revoked 1 h 50 min ago, and all refuse tickets from before.*$/,
+    )
+  })
+})
+
+describe('a rotation that is due and waits', () => {
+  it('is held, until when and why', () => {
+    const decision = { action: 'hold', reason: '298 of 300 machines have confirmed generation 7' } as const
+    const given = answer({ decision, dueAt: '2026-11-27T11:00:00.000Z' }, { confirmed: 298 })
+    expect(stateOf(given)).toBe('held')
+    expect(statusText(given)).toContain('HELD: generation 7')
+    expect(statusText(given)).toContain('due 1 h ago')
+    expect(statusText(given)).toContain('docs/runbook.md#rotation-held')
+  })
+})
+
 describe('how a ring stands', () => {
   it('is one line where all is well', () => {
     expect(statusText(answer())).toBe(

@@ -1,0 +1,117 @@
+import { userInfo } from 'node:os'
+import type { Answer } from '../../lambda/ring/answer.ts'
+import { Functions } from '../aws/functions.ts'
+import type { Command, ExitCode, Io } from '../command.ts'
+import { UsageError } from '../usage-error.ts'
+import { quarantineLines, statusText } from './status-text.ts'
+import { ACCOUNT, ACCOUNT_OPTIONS, accountOf, ask, DRY_RUN, only, REASON, read } from './words.ts'
+
+const FOR = { for: { type: 'string' } } as const
+const OPTIONS = { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN, ...FOR } as const
+const DRY = `  --dry-run          say what would be set: ticketring-RING-status answers, which can change nothing`
+const EXIT = 'Exit code: 0 it is set, 2 it is not, or that cannot be told.'
+
+export const PAUSE: Command = {
+  name: 'pause',
+  summary: 'hold new generations for a while; a revoke comes all the same',
+  usage: `Usage: ticketring pause RING --for TIME --reason TEXT [options]
+
+Holds every new generation, also past maxKeyAge, which then pages. Delivery, boot, drift repair and revoke go on. It ends by itself.
+
+  --for TIME         with its unit, up to 7d: 90m, 4h, 2d
+  --reason TEXT      why, for those who look at it meanwhile
+${DRY}
+${ACCOUNT}
+
+${EXIT}`,
+  run: (words, io) => {
+    const { values, positionals } = read(words, OPTIONS)
+    return set(only(positionals), { action: 'pause', ...lasting(values) }, values, io)
+  },
+}
+
+export const RESUME: Command = {
+  name: 'resume',
+  summary: 'end a pause: what is due comes with the next tick',
+  usage: `Usage: ticketring resume RING [options]
+
+  --reason TEXT      for the record of the call
+${DRY}
+${ACCOUNT}
+
+${EXIT}`,
+  run: (words, io) => {
+    const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN })
+    const reason = values.reason === undefined ? {} : { reason: values.reason }
+    return set(only(positionals), { action: 'resume', ...reason }, values, io)
+  },
+}
+
+export const QUARANTINE: Command = {
+  name: 'quarantine',
+  summary: 'set a machine aside for a while, so that the others do not wait for it',
+  usage: `Usage: ticketring quarantine add RING INSTANCE --for TIME --reason TEXT [options]
+       ticketring quarantine remove RING INSTANCE [options]
+       ticketring quarantine list RING [options]
+
+A machine that is set aside gets every generation and is named where it is behind; the others do not wait for it, and a revoke
+counts it. One machine may be, or a tenth of them. It ends by itself.
+
+  --for TIME         with its unit, up to 7d: 90m, 4h, 2d
+  --reason TEXT      why
+${DRY}
+${ACCOUNT}
+
+${EXIT}`,
+  run: (words, io) => {
+    const { values, positionals } = read(words, OPTIONS)
+    const [verb = '', ring = '', instance, ...extra] = positionals
+    if (extra.length > 0 || !['add', 'remove', 'list'].includes(verb))
+      throw new UsageError('add, remove or list is wanted, then a ring')
+    if (verb === 'list') return list(only(positionals.slice(1)), values, io)
+    if (instance === undefined) throw new UsageError(`quarantine ${verb} wants a ring and a machine's id`)
+    const event =
+      verb === 'add'
+        ? { action: 'quarantine', instance, ...lasting(values) }
+        : { action: 'release', instance }
+    return set(only([ring]), event, values, io)
+  },
+}
+
+interface Given {
+  readonly profile?: string | undefined
+  readonly region?: string | undefined
+  readonly json?: boolean | undefined
+  readonly 'dry-run'?: boolean | undefined
+}
+
+function lasting(values: { readonly for?: string | undefined; readonly reason?: string | undefined }) {
+  if (values.for === undefined) throw new UsageError('--for TIME is wanted, with its unit: 90m, 4h, 2d')
+  if (values.reason === undefined) throw new UsageError('--reason TEXT is wanted')
+  return { for: values.for, reason: values.reason }
+}
+
+async function set(ring: string, event: object, values: Given, io: Io): Promise<ExitCode> {
+  const isDry = values['dry-run'] === true
+  const name = `ticketring-${ring}-${isDry ? 'status' : 'rotation'}`
+  const asked = { ...event, by: userInfo().username, ...(isDry ? { dryRun: true } : {}) }
+  const answer = await ask(new Functions(accountOf(values)), name, asked, io)
+  io.out(values.json === true ? JSON.stringify(answer) : setText(answer))
+  return 0
+}
+
+function setText(answer: Answer): string {
+  const what = answer.did.length > 0 ? answer.did.join('; ') : answer.decision.reason
+  return [`${answer.ring}: ${what}`, ...(answer.generation === undefined ? [] : [statusText(answer)])].join(
+    '\n',
+  )
+}
+
+async function list(ring: string, values: Given, io: Io): Promise<ExitCode> {
+  const functions = new Functions(accountOf(values))
+  const answer = await ask(functions, `ticketring-${ring}-status`, { action: 'status' }, io)
+  const { quarantine = [] } = answer
+  const lines = quarantine.length === 0 ? [`${ring}: no machine is set aside`] : quarantineLines(answer)
+  io.out(values.json === true ? JSON.stringify(quarantine) : lines.join('\n'))
+  return 0
+}

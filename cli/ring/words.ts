@@ -1,0 +1,61 @@
+import { parseArgs } from 'node:util'
+import type { Answer } from '../../lambda/ring/answer.ts'
+import type { Account, Functions } from '../aws/functions.ts'
+import type { Io } from '../command.ts'
+import { UsageError } from '../usage-error.ts'
+import { parseAnswer } from './answer-shape.ts'
+
+export const ACCOUNT = `  --profile NAME     as of the AWS CLI (default: what the environment says)
+  --region REGION    the same
+  --json             print the functions' answers as they are
+  -h, --help         this text`
+
+export const ACCOUNT_OPTIONS = {
+  profile: { type: 'string' },
+  region: { type: 'string' },
+  json: { type: 'boolean' },
+} as const
+export const REASON = { reason: { type: 'string' } } as const
+export const DRY_RUN = { 'dry-run': { type: 'boolean' } } as const
+
+/** One question, with a clock: a function that waits for its machines takes minutes. */
+export async function ask(functions: Functions, name: string, event: object, io: Io): Promise<Answer> {
+  const start = io.now()
+  const state = () => io.state(`${name} has been asked for ${Math.round((io.now() - start) / 1000)} s`)
+  const clock = setInterval(state, 1000)
+  try {
+    return parseAnswer(await functions.invoke(name, event), name)
+  } finally {
+    clearInterval(clock)
+    io.endState()
+  }
+}
+
+/** The one ring that is named. */
+export function only(positionals: readonly string[]): string {
+  const [ring, ...extra] = positionals
+  if (ring === undefined || extra.length > 0) throw new UsageError('The name of one ring is wanted')
+  if (!/^[a-z][a-z0-9-]{0,62}$/.test(ring))
+    throw new UsageError(`The name of a ring is wanted, not ${JSON.stringify(ring.slice(0, 64))}`)
+  return ring
+}
+
+/** Of the options {@link ACCOUNT_OPTIONS}. */
+export function accountOf(values: {
+  readonly profile?: string | undefined
+  readonly region?: string | undefined
+}): Account {
+  return { profile: values.profile, region: values.region }
+}
+
+/** @throws UsageError for an option that is not known. */
+export function read<T extends Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>>(
+  words: readonly string[],
+  options: T,
+) {
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('. ')[0] ?? '')
+  }
+}
