@@ -15,7 +15,7 @@ const LONG = {
   programs: [
     'test/agent/{boot,by-hand,causes,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded,launch}.test.ts',
     'test/agent/{delivered-units,local-ring}.test.ts',
-    'test/agent/{envoy,install-refusals,interruptions,kinds,kinds-wrong,layouts,lighttpd,next-start,nginx-care,nginx-reload,protection}.test.ts',
+    'test/agent/{envoy,install-refusals,interruptions,kinds,kinds-wrong,layouts,lighttpd,next-start,nginx-care,nginx-connections,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
     'test/agent/staple-{haproxy,kinds,program,refusals,runs,system,wrong}.test.ts',
     'test/local/{commands,early-end,keep}.test.ts',
