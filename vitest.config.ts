@@ -24,7 +24,7 @@ const LONG = {
   modules: [
     'test/handlers/{at-once,crashes}.test.ts',
     'test/infra/{app/nag,app/own-app,fleet/bundle,packages/packages,ring/launch-hook}.test.ts',
-    'test/local/{adopt-first,exposure,iam,rehearsal-faults,rehearsal-kinds,scenes,staple-iam,synthesis-inputs}.test.ts',
+    'test/local/{adopt-first,exposure,iam,rehearsal-faults,rehearsal-kinds,released,scenes,staple-iam,synthesis-inputs}.test.ts',
     'test/local/aws/{rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',
   ],

@@ -1,0 +1,150 @@
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { unzipSync } from 'fflate'
+import { afterAll, describe, expect, it } from 'vitest'
+import { buildRelease } from '../../../infra/release/build.ts'
+import { PARAMETERS, type Parameter } from '../../../infra/release/parameters.ts'
+
+const installed = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+
+const directory = mkdtempSync(join(tmpdir(), 'ticketring-release-test-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+const files = await buildRelease()
+const textOf = (ending: string) => Buffer.from(fileOf(ending).data).toString('utf8')
+const template = JSON.parse(textOf('.template.json'))
+const all = Object.values<{ Type: string; Properties: Record<string, unknown> }>(template.Resources)
+
+function fileOf(ending: string) {
+  const [found, ...others] = files.filter(({ name }) => name.endsWith(ending))
+  if (found === undefined || others.length > 0) throw new Error(`wanted one file *${ending}`)
+  return found
+}
+
+const page = readFileSync(new URL('../../../docs/template.md', import.meta.url), 'utf8')
+
+describe('docs/template.md', () => {
+  it('has a row for each parameter, with its default', () => {
+    const rows = [...page.matchAll(/^\| `([A-Z]\w+)` \| .* \| (?:none|`([^`]+)`) \|$/gm)]
+    const told = Object.fromEntries(rows.map(([, name, normal]) => [name, normal]))
+    const asked = Object.entries<{ Default?: string }>(template.Parameters)
+    expect(told).toEqual(Object.fromEntries(asked.map(([name, { Default }]) => [name, Default])))
+  })
+
+  it('gives every parameter without a default, on the command line and in Terraform', () => {
+    const asked = Object.entries<{ Default?: string }>(template.Parameters)
+    const needed = asked.flatMap(([name, { Default }]) => (Default === undefined ? [name] : [])).sort()
+    expect([...page.matchAll(/\b([A-Z]\w+)=\S/g)].map(([, name]) => name).sort()).toEqual(needed)
+    expect([...page.matchAll(/^ {4}([A-Z]\w+) +=/gm)].map(([, name]) => name).sort()).toEqual(needed)
+  })
+})
+
+describe('a release', () => {
+  it('is the same bytes when it is built again', async () => {
+    const again = await buildRelease()
+    expect(again.map(({ name }) => name)).toEqual(files.map(({ name }) => name))
+    for (const [index, { name, data }] of again.entries())
+      expect(Buffer.compare(data, files[index]?.data ?? Buffer.alloc(0)), name).toBe(0)
+  })
+
+  it('lists the SHA-256 of every file but the list', () => {
+    const sums = files.filter(({ name }) => name !== 'SHA256SUMS')
+    const lines = sums.map(
+      ({ name, data }) => `${createHash('sha256').update(data).digest('hex')}  ${name}\n`,
+    )
+    expect(textOf('SHA256SUMS')).toBe(lines.join(''))
+    expect(sums.length).toBe(6)
+  })
+
+  it('has the code that its template names, as a Lambda loads it', () => {
+    const keys = all.flatMap(({ Type, Properties }) =>
+      Type === 'AWS::Lambda::Function' ? [(Properties.Code as { S3Key: string }).S3Key] : [],
+    )
+    const { name, data } = fileOf('.zip')
+    expect(new Set(keys)).toEqual(new Set([name]))
+    expect(Object.keys(unzipSync(data))).toEqual(['index.mjs'])
+  })
+
+  it('names the packages in that code with the versions that are installed', () => {
+    const { components } = JSON.parse(textOf('.cdx.json'))
+    const lock = JSON.parse(readFileSync(new URL('../../../package-lock.json', import.meta.url), 'utf8'))
+    const names = components.map(({ name }: { name: string }) => name)
+    expect(names).toContain('@aws-sdk/client-secrets-manager')
+    expect(names).toContain('@aws-sdk/client-ssm')
+    for (const { name, version, purl, licenses } of components) {
+      expect(lock.packages[`node_modules/${name}`].version, name).toBe(version)
+      expect(purl).toBe(`pkg:npm/${name.replace('@', '%40')}@${version}`)
+      expect(licenses[0].license.id).toMatch(/^(Apache-2\.0|MIT|ISC|0BSD|BSD-3-Clause)$/)
+    }
+  })
+})
+
+describe('the released template', () => {
+  it('holds nothing of what it was synthesised with, nor of the CDK', () => {
+    const text = JSON.stringify(template)
+    for (const { stand } of Object.values<Parameter>(PARAMETERS)) expect(text).not.toContain(stand)
+    expect(text).not.toMatch(/cdk-hnb|aws:cdk|BootstrapVersion/)
+  })
+
+  it('uses every parameter that it asks for', () => {
+    const text = JSON.stringify({ resources: template.Resources, outputs: template.Outputs })
+    for (const name of Object.keys(template.Parameters))
+      expect(text.includes(`\${${name}}`) || text.includes(`{"Ref":"${name}"}`), name).toBe(true)
+  })
+
+  it('takes its own defaults', () => {
+    for (const [name, { Default, AllowedPattern }] of Object.entries<Record<string, string>>(
+      template.Parameters,
+    ))
+      if (Default !== undefined) expect(Default, name).toMatch(new RegExp(AllowedPattern ?? 'none'))
+  })
+
+  it.each([
+    ['a quote', 'a"b'],
+    ["a shell's quote", "a'b"],
+    ['a backslash', 'a\\b'],
+    ['a reference', 'a$'.concat('{b}')],
+    ['a command', 'a`b`'],
+    ['braces, which Run Command reads', 'a{{b}}'],
+    ['a second line', 'a\nb'],
+    ['white space', 'a b'],
+    ['nothing', ''],
+  ])('takes no parameter with %s', (_, value) => {
+    for (const [name, { AllowedPattern }] of Object.entries<Record<string, string>>(template.Parameters)) {
+      // As CloudFormation holds a pattern to a value: to all of it.
+      const pattern = new RegExp(`^(?:${AllowedPattern})$`)
+      for (const each of [value, `/run/${value}/x`, `127.0.0.1:${value}`, `arn:aws:sns:eu-west-1:1:${value}`])
+        if (!/^[\w./:-]*$/.test(each) || each === '') expect(each, name).not.toMatch(pattern)
+    }
+  })
+
+  it.each(['edge-rotation', 'a-staples', 'Edge', '-edge', 'e'.repeat(30)])(
+    'takes no ring named %s',
+    (name) => {
+      expect(name).not.toMatch(new RegExp(template.Parameters.RingName.AllowedPattern))
+    },
+  )
+
+  it("lets CloudFormation name the document after its content, and the function send the stack's documents alone", () => {
+    const document = all.find(({ Type }) => Type === 'AWS::SSM::Document')
+    expect(document?.Properties).not.toHaveProperty('Name')
+    expect(document?.Properties.UpdateMethod).toBe('Replace')
+    const text = JSON.stringify(template.Resources)
+    expect(text.match(/:document\/[^"]*/g)).toEqual([':document/$'.concat('{AWS::StackName}-*')])
+  })
+
+  it.runIf(installed('cfn-lint'))(
+    'gives cfn-lint nothing to say but of a dependency that is stated twice',
+    () => {
+      const file = join(directory, 'released.template.json')
+      writeFileSync(file, JSON.stringify(template))
+      const { status, stdout } = spawnSync('cfn-lint', ['--ignore-checks', 'W3005', '--', file], {
+        encoding: 'utf8',
+      })
+      expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+    },
+  )
+})
