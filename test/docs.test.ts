@@ -12,6 +12,9 @@ import { quoted, tableOf } from './docs-tables.ts'
 const PAGES = [
   'README.md',
   'SECURITY.md',
+  'UPGRADING.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
   ...readdirSync('docs')
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
