@@ -50,7 +50,11 @@ function addRing(stack: Stack): void {
     "Name of the machines' role, which may then read the ring",
     '^[\\w+=,.@-]{1,64}$',
   )
-  const page = told('PageTopic', 'ARN of the SNS topic that alarms tell', '^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$')
+  const page = told(
+    'PageTopic',
+    'ARN of the SNS topic that alarms tell',
+    '^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$',
+  )
   told(
     'CodeBucket',
     "S3 bucket in the stack's Region that holds the release's zip files",
