@@ -2,13 +2,7 @@ import { isRefusal } from '../kernel/errors.ts'
 import { mapConcurrently } from '../kernel/map-concurrently.ts'
 import type { Pace } from '../ocsp/schedule.ts'
 import type { StapleTiming } from './configuration.ts'
-import {
-  decideStaple,
-  isMassWithdrawal,
-  type Moment,
-  nearestEndFirst,
-  type StapleDecision,
-} from './decision.ts'
+import { decideStaple, type Moment, nearestEndFirst, type StapleDecision } from './decision.ts'
 import type { StapleEntry, StoredResponse } from './entry.ts'
 import { withdrawn, withFailure, withResponse } from './entry-change.ts'
 import { failureOnTheWay, type TryFailure } from './failure.ts'
@@ -16,10 +10,8 @@ import { type Asked, askAbout } from './fetch-response.ts'
 import type { CertificateState } from './observation.ts'
 import { type Saved, trySaving, type Unsaved } from './persist.ts'
 import type { StaplePorts } from './ports.ts'
-import { mayStillAsk, RunMemory } from './run-memory.ts'
-
-/** Certificates in work at the same time. */
-const HANDS = 64
+import { MOST_AT_ONCE, mayStillAsk, RunMemory } from './run-memory.ts'
+import { type Turn, type Withdrawals, withdrawAll } from './withdrawal.ts'
 
 /** What a run wants: everything that is due, or, of those named, also what is not. */
 export interface Wish {
@@ -30,20 +22,9 @@ export interface Wish {
 }
 
 /** What refreshing came to. */
-export interface Refreshed {
-  readonly kept: readonly CertificateState[]
-  readonly did: readonly string[]
-  /** Entries as they would be, had their withdrawal not been held back. */
-  readonly held: readonly StapleEntry[]
+export interface Refreshed extends Omit<Withdrawals, 'goers'> {
   /** What the store would not take: their certificates are as they were. */
   readonly unsaved: readonly Unsaved[]
-}
-
-/** One certificate after it was asked about. */
-interface Turn extends Saved {
-  /** What remains to be done: to withdraw, in this state. */
-  readonly leaving?: StapleEntry
-  readonly did?: string
 }
 
 /** Asks about whatever is due, stores what came, and withdraws what is at its end. */
@@ -53,7 +34,7 @@ export async function refresh(
   wish: Wish,
 ): Promise<Refreshed> {
   const memory = new RunMemory()
-  const turns = await mapConcurrently(nearestEndFirst(all), HANDS, (kept) =>
+  const turns = await mapConcurrently(nearestEndFirst(all), MOST_AT_ONCE, (kept) =>
     wish.concerns(kept) ? takeTurnAlone(ports, kept, wish.forced, memory) : leftAlone(kept),
   )
   const withdrawals = await withdrawAll(ports, turns, wish.releaseHeld)
@@ -171,39 +152,4 @@ function leaving(kept: CertificateState, { action, reason }: StapleDecision): Tu
 
 function paceOf({ least, most }: StapleTiming): Pace {
   return { least, most }
-}
-
-/** What withdrawing came to. */
-interface Withdrawals extends Omit<Refreshed, 'unsaved'> {
-  readonly goers: readonly Saved[]
-}
-
-/** Withdraws, unless so many would go at once that something else must be wrong: then all stay, and an operator is paged. */
-async function withdrawAll(
-  ports: StaplePorts,
-  turns: readonly Turn[],
-  release: boolean,
-): Promise<Withdrawals> {
-  const leavers = turns.flatMap(({ kept, leaving: entry }) => (entry === undefined ? [] : [{ kept, entry }]))
-  const inPlace = turns.filter(({ kept }) => kept.entry.state === 'staple').length
-  if (!release && isMassWithdrawal(inPlace, leavers.length)) {
-    const held = leavers.map(({ entry }) => entry)
-    return { kept: turns.map(({ kept }) => kept), did: [], held, goers: [] }
-  }
-  const goers = await mapConcurrently(leavers, HANDS, ({ kept, entry }) => withdraw(ports, kept, entry))
-  const after = new Map(goers.map(({ kept }) => [kept.entry.id, kept]))
-  return {
-    kept: turns.map(({ kept }) => after.get(kept.entry.id) ?? kept),
-    did: goers.flatMap(({ did }) => did ?? []),
-    held: [],
-    goers,
-  }
-}
-
-async function withdraw(ports: StaplePorts, kept: CertificateState, entry: StapleEntry): Promise<Turn> {
-  const saved = await trySaving(ports, kept, entry)
-  if (saved.unsaved !== undefined) return saved
-  const { name, mustStaple, reason = 'at its end' } = entry
-  ports.eventLog.record({ kind: 'withdrawn', certificate: name, reason, mustStaple })
-  return { ...saved, did: `${name}: withdrawn: ${reason}` }
 }

@@ -10,6 +10,9 @@ export function mayStillAsk({ clock }: Pick<StaplePorts, 'clock'>): boolean {
   return clock.remaining() > RESERVE
 }
 
+/** Certificates in work at the same time. */
+export const MOST_AT_ONCE = 64
+
 /** URLs of one kind that a certificate is asked about at in one run: it may name any number. */
 export const MOST_URLS = 4
 
