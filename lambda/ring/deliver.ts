@@ -79,7 +79,7 @@ export async function hearFleet(
     action === 'judge'
       ? await judgeFleet(ports, capability, situation)
       : await awaitCommands(ports, capability, situation, until)
-  return { state: state === situation ? state : { ...state, now: ports.clock.now() }, ended }
+  return { state: { ...state, now: ports.clock.now() }, ended }
 }
 
 /** One line per instance and generation: who held which key from when. */

@@ -53,12 +53,15 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
 }
 
 async function begin(ports: RotationPorts, intent: Intent): Promise<Progress> {
-  const before = { did: [], forced: false, acted: false, lost: 0, overtaken: 0 }
+  const before = { did: [], forced: false, lost: 0, overtaken: 0 }
   return lookAgain(ports, { ...before, intent })
 }
 
 /** What is now, and whether what is wanted has happened: then it goes on with whatever is due. */
-async function lookAgain(ports: RotationPorts, progress: Omit<Progress, 'situation'>): Promise<Progress> {
+async function lookAgain(
+  ports: RotationPorts,
+  progress: Omit<Progress, 'situation' | 'acted'>,
+): Promise<Progress> {
   const situation = await observe(ports)
   return { ...progress, situation, acted: false, ...(await settle(ports, situation, progress.intent)) }
 }

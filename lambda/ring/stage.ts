@@ -33,9 +33,8 @@ export async function stageNext(
 ): Promise<Staged> {
   const base = await readBase(ports, situation)
   for (const version of tokensFor(origin, ports.configuration.secret, base.version, token)) {
-    const made = nextRing(ports, situation, base, origin)
-    const ring = await put(ports, version, made, origin)
-    if (ring !== undefined && (ring === made || !isSpent(ring, situation))) return { version, ring }
+    const ring = await put(ports, version, nextRing(ports, situation, base, origin), origin)
+    if (ring !== undefined && !isSpent(ring, situation)) return { version, ring }
   }
   throw new TicketringError('version-conflict', {
     wanted: `a version derived from ${base.version} that is still to be used`,
@@ -50,9 +49,8 @@ export async function stageAs(
   situation: Situation,
   { version, rotationToken }: { readonly version: string; readonly rotationToken?: string | undefined },
 ): Promise<Ring> {
-  const origin = situation.delivery === undefined ? 'genesis' : 'advance'
-  const ring = nextRing(ports, situation, await readBase(ports, situation), origin)
-  return required(await put(ports, version, ring, origin, rotationToken), version)
+  const ring = nextRing(ports, situation, await readBase(ports, situation), 'advance')
+  return required(await put(ports, version, ring, 'advance', rotationToken), version)
 }
 
 /** Its keys may have been in use, or its age would make it overdue at once. */

@@ -54,6 +54,8 @@ describe('a result line', () => {
       { generation: '7' },
       { result: 'ok' },
       { encryptsWith: 'A'.repeat(32) },
+      { lineage: `x${LINE.lineage}` },
+      { lineage: `${LINE.lineage}x` },
     ]) {
       expect(() => parseResultLine(JSON.stringify({ v: 1, ...LINE, ...change }))).toThrow(
         /result-line-malformed/,
@@ -108,6 +110,19 @@ describe('a result line', () => {
 })
 
 describe('an instance', () => {
+  it('that is confirmed is known by what its line says, and by nothing that it does not', () => {
+    const { generation, encryptsWith } = LINE
+    const confirmed = { confirmed: true, changed: true, generation, encryptsWith, server: 'haproxy' }
+    const { server: _, ...plain } = confirmed
+    const verdict = judge(said({}), WANTED)
+    expect(verdict).toMatchObject(plain)
+    for (const name of ['lifetime', 'drifted', 'launch', 'afterLocalRing', 'oldProcess', 'since'])
+      expect(verdict).not.toHaveProperty(name)
+    const finishedAt = new Date('2026-11-21T19:00:00.000Z')
+    const told = judge({ ...said({ lifetime: 60, drifted: 2 }), finishedAt }, WANTED)
+    expect(told).toMatchObject({ lifetime: 60, drifted: 2, since: finishedAt })
+  })
+
   it('is confirmed by a line that says all it should, with or without standard error behind it', () => {
     const warned = said({}, 'Success', '\n\n----------ERROR-------\nswap is not encrypted\n')
     for (const invocation of [said({}), warned])

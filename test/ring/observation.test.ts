@@ -5,6 +5,7 @@ import {
   observe,
   parentOfPending,
   type RotationPorts,
+  readRing,
   saveRecord,
 } from '../../lambda/ring/observation.ts'
 import type { StoredValue } from '../../lambda/ring/ports.ts'
@@ -115,6 +116,29 @@ describe('what is seen of a ring', () => {
     expect(looks.filter((look) => look === 'labels')).toHaveLength(2)
   })
 
+  it('that this function may not read is not lost, though another one is on record', async () => {
+    const world = await converged()
+    world.secret.values.set('unknown', '{}')
+    world.secret.moveByHand('unknown')
+    const ports: ObservationPorts = { ...world.ports(), versions: { labels: () => world.secret.labels() } }
+    const situation = await observe(ports)
+    expect(situation).toMatchObject({ unread: true })
+    expect(situation).not.toHaveProperty('lost')
+    expect(await observe(world.ports())).toHaveProperty('lost')
+  })
+
+  it('that the record knows in the same generation, of another version, is looked at once', async () => {
+    const world = await converged()
+    world.secret.values.set(
+      'copy',
+      world.secret.values.get(world.secret.holders.get('AWSCURRENT') ?? '') ?? '',
+    )
+    world.secret.moveByHand('copy')
+    const { looks, ports } = watched(world)
+    expect((await observe(ports)).delivery?.version).toBe('copy')
+    expect(looks.filter((look) => look === 'labels')).toHaveLength(1)
+  })
+
   it('that the record knows in an earlier one is looked at once', async () => {
     const world = await converged()
     const record = world.record.text
@@ -125,6 +149,21 @@ describe('what is seen of a ring', () => {
     expect((await observe(ports)).delivery?.generation).toBe(2)
     expect(looks.filter((look) => look === 'labels')).toHaveLength(1)
   })
+})
+
+it('a version is no ring where it holds none, and an error where it cannot be read', async () => {
+  const { configuration } = new World()
+  const reading = (read: () => Promise<StoredValue | undefined>) =>
+    readRing({ configuration, versions: { labels: () => Promise.reject(DENIED), read } }, 'v')
+  expect(await reading(async () => ({ version: 'v', value: '{"schema":' }))).toBeUndefined()
+  expect(await reading(async () => undefined)).toBeUndefined()
+  const broken = new Error('the network is down')
+  const garble = Object.defineProperty({ version: 'v', value: '' }, 'value', {
+    get: () => {
+      throw broken
+    },
+  })
+  await expect(reading(async () => garble)).rejects.toBe(broken)
 })
 
 describe('the ring under AWSPENDING', () => {
@@ -144,6 +183,8 @@ describe('the ring under AWSPENDING', () => {
     expect(await pendingOf(world, { current, pending: current })).toBeUndefined()
     expect(await pendingOf(world, { current })).toBeUndefined()
     expect(await pendingOf(world, { current: 'advance-x', pending: 'copy' })).toBeUndefined()
+    world.secret.holders.set('AWSPENDING', 'copy')
+    expect(await observe(world.ports())).toMatchObject({ pendingParent: parent })
   })
 
   it('is none where it is garbled, and an error where it cannot be read', async () => {

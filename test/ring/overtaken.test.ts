@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { RotationPorts } from '../../lambda/ring/observation.ts'
+import { hearFleet } from '../../lambda/ring/deliver.ts'
+import { observe, type RotationPorts } from '../../lambda/ring/observation.ts'
 import { converged, methods, TIMING, World } from '../fakes/world.ts'
 
 /** The ports of a world, with every look at the labels and every label taken off on a list. */
@@ -39,8 +40,19 @@ describe('an invocation that', () => {
     world.clock.advance(TIMING.every)
     const { calls, ports } = watched(world)
     await world.invoke({ action: 'rotate' }, ports)
-    expect(calls.at(-1)).toBe('AWSPREVIOUS')
+    expect(calls).toEqual(['labels', 'AWSPENDING', 'AWSPREVIOUS'])
     expect(world.secret.holders.has('AWSPREVIOUS')).toBe(false)
+  })
+
+  it('took another label off looks again', async () => {
+    const world = await converged()
+    world.secret.values.set('left-behind', '{}')
+    world.secret.holders.set('AWSPENDING', 'left-behind')
+    await world.reconcile()
+    world.clock.advance(31 * 60)
+    const { calls, ports } = watched(world)
+    await world.invoke({ action: 'reconcile' }, ports)
+    expect(calls).toEqual(['labels', 'AWSPENDING', 'labels'])
   })
 
   it('found AWSPREVIOUS gone looks again: a commit may have moved it', async () => {
@@ -61,6 +73,26 @@ describe('an invocation that', () => {
     await world.invoke({ action: 'deliver' }, ports)
     expect(calls).toEqual(['labels', 'labels'])
   })
+})
+
+it('an invocation ends, whatever Run Command does: where it takes a command and names none', async () => {
+  const world = await converged()
+  const { fleet } = world
+  let sent = 0
+  const sender = {
+    send: async () => {
+      sent += 1
+      return []
+    },
+    progress: fleet.progress.bind(fleet),
+    results: fleet.results.bind(fleet),
+    resultOf: fleet.resultOf.bind(fleet),
+  }
+  world.secret.values.set('copy', world.secret.values.get(world.secret.holders.get('AWSCURRENT') ?? '') ?? '')
+  world.secret.moveByHand('copy')
+  const run = world.invoke({ action: 'reconcile' }, { ...world.ports(), sender })
+  await expect(run).rejects.toThrow(/^no end after 64 steps: deliver: /)
+  expect(sent).toBe(64)
 })
 
 describe('a ring that becomes current while another one is delivered', () => {
@@ -122,8 +154,46 @@ describe('a rotation that is asked for', () => {
   })
 })
 
+describe('what a delivery leaves behind', () => {
+  it('is of when its machines were heard', async () => {
+    const world = await converged()
+    world.fleet.pollsUntilEnd = 4
+    const began = world.clock.now()
+    const { asOf } = await world.invoke({ action: 'deliver' })
+    expect(asOf).toBe(world.clock.now().toISOString())
+    expect(new Date(asOf) > began).toBe(true)
+  })
+})
+
 describe('the audit', () => {
   const heldBy = (world: World) => world.eventLog.of('held-by').map(({ instance }) => instance)
+
+  it('says of a first delivery who held the ring already', async () => {
+    const world = new World([])
+    await world.reconcile()
+    for (const id of ['i-1', 'i-2']) world.fleet.join(id)
+    world.record.text = undefined
+    await world.reconcile()
+    expect(heldBy(world)).toEqual(['i-1', 'i-2'])
+    for (const name of ['drifted', 'launch', 'afterLocalRing', 'serverVersion'])
+      expect(world.eventLog.of('held-by')[0]).not.toHaveProperty(name)
+  })
+
+  it('where nobody is known to have confirmed, says it of those that were missing or changed', async () => {
+    const world = await converged()
+    const { delivery, ...situation } = await observe(world.ports())
+    if (delivery === undefined) throw new RangeError('no ring')
+    const [id = ''] = await world.fleet.send({ to: 'all', ramp: false, timeout: 60, generation: 1 })
+    const [sentAt, stragglers] = [world.clock.now(), [{ id: 'i-2', code: 'unheard', detail: '' }]]
+    const commands = [
+      { id: 'c-0', sentAt, judged: true },
+      { id, sentAt, judged: false },
+    ]
+    const before = world.eventLog.of('held-by').length
+    const late = { ...delivery, membership: 'another', commands, attempts: 2, confirmed: 2, stragglers }
+    await hearFleet(world.ports(), { ...situation, delivery: late }, 'await')
+    expect(heldBy(world).slice(before)).toEqual(['i-2'])
+  })
   /** A command to all is under way while another machine joins: the record does not say who of these confirmed. */
   const joinedMeanwhile = async (prepare: (world: World) => void = () => undefined) => {
     const world = new World()

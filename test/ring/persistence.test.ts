@@ -71,7 +71,85 @@ describe('finishSecret', () => {
   })
 })
 
+describe('finishSecret that is called late', () => {
+  const committed = async () => {
+    const world = await begun()
+    await runStep(world.ports(), stepOf('createSecret'))
+    return world
+  }
+
+  it('says what kept it from sending, and does not fail: the ring is current', async () => {
+    const world = await committed()
+    const records = { read: () => world.record.read(), write: broken }
+    await runStep({ ...world.ports(), records }, stepOf('finishSecret'))
+    expect(world.ring().generation).toBe(2)
+    expect(world.eventLog.of('trouble')).toEqual([
+      {
+        kind: 'trouble',
+        during: 'sending the delivery after finishSecret',
+        detail: BROKEN.message,
+      },
+    ])
+  })
+
+  it('sends what is on record and was never sent, by a ramp', async () => {
+    const world = await committed()
+    await runStep(world.ports(), stepOf('finishSecret'))
+    const record = JSON.parse(world.record.text ?? '{}')
+    const unsent = { ...record.delivery, attempts: 0, commands: [] }
+    world.record.text = JSON.stringify({ ...record, delivery: unsent })
+    await runStep(world.ports(), stepOf('finishSecret'))
+    expect(world.fleet.orders).toHaveLength(3)
+    expect(world.fleet.orders.at(-1)).toMatchObject({ to: 'all', generation: 2, ramp: true })
+  })
+
+  it('reads a version that is there once', async () => {
+    const world = await committed()
+    const reads: unknown[] = []
+    const versions: RotationPorts['versions'] = {
+      labels: world.secret.labels.bind(world.secret),
+      read: async (which) => {
+        reads.push(which)
+        return world.secret.read(which)
+      },
+    }
+    await runStep({ ...world.ports(), versions }, stepOf('finishSecret'))
+    expect(reads).toEqual([{ version: TOKEN }])
+  })
+})
+
+describe('setSecret', () => {
+  it('is for the rotation under way, or for the one that finished last, and names where AWSPENDING is', async () => {
+    const world = await begun()
+    await runStep(world.ports(), stepOf('setSecret'))
+    await runStep(world.ports(), stepOf('createSecret'))
+    await runStep(world.ports(), stepOf('finishSecret'))
+    world.secret.holders.delete('AWSPENDING')
+    await runStep(world.ports(), stepOf('setSecret'))
+    const other = runStep(world.ports(), stepOf('setSecret', 'f'.repeat(64)))
+    await expect(other).rejects.toMatchObject({ code: 'token-unknown', came: 'AWSPENDING on no version' })
+    world.secret.holders.set('AWSPENDING', TOKEN)
+    const another = runStep(world.ports(), stepOf('setSecret', 'f'.repeat(64)))
+    await expect(another).rejects.toMatchObject({ came: `AWSPENDING on ${TOKEN}` })
+  })
+})
+
 describe('createSecret', () => {
+  it('writes no record where as many are offline as it says', async () => {
+    const world = await begun()
+    const records = { read: () => world.record.read(), write: broken }
+    await runStep({ ...world.ports(), records }, stepOf('createSecret'))
+    expect(staged(world)).toBeDefined()
+  })
+
+  it('that is called again after its commit does nothing', async () => {
+    const world = await begun()
+    for (const step of ['createSecret', 'finishSecret']) await runStep(world.ports(), stepOf(step))
+    await runStep(world.ports(), stepOf('createSecret'))
+    expect(world.ring().generation).toBe(2)
+    expect(world.secret.holders.get('AWSPENDING')).toBe(TOKEN)
+  })
+
   const staged = ({ secret }: World) => secret.values.get(TOKEN)
 
   it('is refused beside a revoke that is staged and not committed', async () => {

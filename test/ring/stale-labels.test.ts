@@ -74,3 +74,11 @@ describe('after a revocation', () => {
     ).toBeUndefined()
   })
 })
+
+it('after a revocation, AWSPENDING on what is no ring is left to its age', () => {
+  const garbled = known({ current: 'revoke-2', pending: 'garbled' })
+  expect(labelOnRevoked(garbled)).toBeUndefined()
+  const derived = { ...garbled, pendingParent: 'advance-1' }
+  expect(labelOnRevoked(derived)).toMatchObject({ label: 'AWSPENDING', version: 'garbled' })
+  expect(labelOnRevoked({ ...garbled, pendingParent: 'revoke-2' })).toBeUndefined()
+})
