@@ -76,7 +76,7 @@ const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
 }
 
 /** Modules that several kinds of server share, each after those that it needs. */
-const SHARED_BY_KINDS = ['silent', 'key_file', 'staple_file']
+const SHARED_BY_KINDS = ['key_file', 'staple_file']
 
 /** The kinds of server that each capability has. */
 const KINDS_OF: Readonly<Record<Capability, readonly string[]>> = {

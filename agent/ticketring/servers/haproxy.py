@@ -50,19 +50,19 @@ class Haproxy(Terminator):
         self.socket = machine.settings.path("HAPROXY_SOCKET")
         self.release = ""
 
-    @staticmethod
-    def is_running(settings: Settings) -> bool:
+    @classmethod
+    def is_running(cls, settings: Settings) -> bool:
         return os.path.exists(settings.get("HAPROXY_SOCKET"))
-
-    @staticmethod
-    def program(settings: Settings) -> str:
-        return "haproxy"
 
     def version(self) -> str:
         return self.release
 
     def turn(self) -> ContextManager[object]:
         return turn(self.machine, self.kind, self.socket)
+
+    def absence(self, problem: Problem) -> str:
+        """One whose socket answers runs, whatever a listener shows."""
+        return ""
 
     def ask(self, commands: str) -> str:
         """Raises NotRunning, or Failure."""
@@ -152,8 +152,8 @@ class HaproxyKeys(Haproxy):
         self._before: dict[str, list[str]] = {}
         self._others: list[str] = []
 
-    @staticmethod
-    def is_in_place(settings: Settings) -> bool:
+    @classmethod
+    def is_in_place(cls, settings: Settings) -> bool:
         return os.path.exists(settings.get("HAPROXY_KEYS"))
 
     def render(self, ring: Ring) -> Sequence[File]:
@@ -254,8 +254,8 @@ class HaproxyStaples(Haproxy):
         self._reload = machine.settings.words("HAPROXY_RELOAD", "")
         self._pushed: list[Place] = []
 
-    @staticmethod
-    def is_in_place(settings: Settings) -> bool:
+    @classmethod
+    def is_in_place(cls, settings: Settings) -> bool:
         paths = settings.paths("HAPROXY_CERTS")
         names = [name for path in paths if os.path.isdir(path) for name in os.listdir(path)]
         return any(os.path.exists(f"{path}.ocsp") for path in paths) or any(name.endswith(".ocsp") for name in names)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..directory import Directory
 from ..files import File
 from .owner import refuse_other_files
-from .silent import Silent
+from .protocol import Terminator
 
 if TYPE_CHECKING:
     from typing import ClassVar, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .protocol import Machine
 
 
-class KeyFile(Silent):
+class KeyFile(Terminator):
     needs: ClassVar[str] = ""
 
     def __init__(self, machine: Machine) -> None:

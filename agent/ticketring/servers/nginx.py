@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..directory import Directory
 from ..files import File, read_public
-from ..handshake import Problem, nothing_listens
+from ..handshake import Problem
 from ..process import command
 from ..result import note
 from .nginx_configuration import read_configuration
@@ -21,7 +21,7 @@ from .protocol import Terminator, Waits, find_program
 from .turn import Mark, now, turn
 
 if TYPE_CHECKING:
-    from typing import ClassVar, ContextManager, Iterator, Sequence
+    from typing import ClassVar, Iterator, Sequence
 
     from ..keys import Ring
     from ..settings import Settings
@@ -48,12 +48,8 @@ class Nginx(Terminator):
         self._reload = machine.settings.words("NGINX_RELOAD", "systemctl reload nginx")
         self._begun = 0.0
 
-    @staticmethod
-    def is_running(settings: Settings) -> bool:
-        return False
-
-    @staticmethod
-    def program(settings: Settings) -> str:
+    @classmethod
+    def program(cls, settings: Settings) -> str:
         return next(iter(settings.words("NGINX_TEST", "nginx -t")), "nginx")
 
     def version(self) -> str:
@@ -66,13 +62,6 @@ class Nginx(Terminator):
             found = re.match(rb"nginx version: [^/\n]+/([A-Za-z0-9._+~-]{1,39})", program[at : at + 120])
             return found[1].decode() if found else ""
         return ""
-
-    def absence(self, problem: Problem) -> str:
-        gone = problem.code == "verify-unreachable" and nothing_listens(self.listeners, self.machine.deadline)
-        return "nginx does not answer" if gone else ""
-
-    def turn(self) -> ContextManager[object]:
-        return contextlib.nullcontext()
 
     def reload(self) -> None:
         """Once the files are in place; where another run has reloaded since, that one is as good. Raises Waits."""
@@ -162,8 +151,8 @@ class NginxKeys(Nginx):
         self._size = int(machine.settings.one_of("NGINX_KEY_SIZE", ("80", "48")))
         self._directory = Directory(machine.settings.path("NGINX_KEYS"), make=True)
 
-    @staticmethod
-    def is_in_place(settings: Settings) -> bool:
+    @classmethod
+    def is_in_place(cls, settings: Settings) -> bool:
         return os.path.exists(f"{settings.get('NGINX_KEYS').rstrip('/')}/nginx.current.key")
 
     def render(self, ring: Ring) -> Sequence[File]:
@@ -220,8 +209,8 @@ class NginxStaples(Nginx):
         super().__init__(machine)
         self._pairs = machine.settings.pairs("NGINX_STAPLES")
 
-    @staticmethod
-    def is_in_place(settings: Settings) -> bool:
+    @classmethod
+    def is_in_place(cls, settings: Settings) -> bool:
         return any(os.path.exists(staple) for _, staple in settings.pairs("NGINX_STAPLES"))
 
     def places(self) -> Iterator[tuple[str, str, bool]]:

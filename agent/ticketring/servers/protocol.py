@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import Deadline
 from ..files import uid_of
+from ..handshake import nothing_listens
 from ..result import Failure, note
 
 if TYPE_CHECKING:
@@ -38,18 +40,18 @@ if TYPE_CHECKING:
 
         def __init__(self, machine: Machine) -> None: ...
 
-        @staticmethod
-        def is_running(settings: Settings) -> bool:
+        @classmethod
+        def is_running(cls, settings: Settings) -> bool:
             """Whether it is known to run; nginx, say, shows nothing."""
             ...
 
-        @staticmethod
-        def is_in_place(settings: Settings) -> bool:
+        @classmethod
+        def is_in_place(cls, settings: Settings) -> bool:
             """Whether its files are there."""
             ...
 
-        @staticmethod
-        def program(settings: Settings) -> str: ...
+        @classmethod
+        def program(cls, settings: Settings) -> str: ...
 
         def version(self) -> str:
             """As it says itself; empty where it does not."""
@@ -178,7 +180,7 @@ class Staple(NamedTuple):
 
 
 class Terminator:
-    """What the kinds have in common."""
+    """What the kinds have in common. One that overrides nothing of it shows itself by its listeners alone."""
 
     kind: ClassVar[str] = ""
     polls: ClassVar[int] = 0
@@ -191,8 +193,23 @@ class Terminator:
         self.listeners = machine.settings.listeners(name)
         self.reloaded = self.first = self.urgent = False
 
-    def absence(self, problem: Problem) -> str:
+    @classmethod
+    def is_running(cls, settings: Settings) -> bool:
+        return False
+
+    @classmethod
+    def program(cls, settings: Settings) -> str:
+        return cls.kind
+
+    def version(self) -> str:
         return ""
+
+    def turn(self) -> ContextManager[object]:
+        return contextlib.nullcontext()
+
+    def absence(self, problem: Problem) -> str:
+        gone = problem.code == "verify-unreachable" and nothing_listens(self.listeners, self.machine.deadline)
+        return f"{self.kind} does not answer" if gone else ""
 
     def explain(self, problem: Problem) -> Problem:
         return problem

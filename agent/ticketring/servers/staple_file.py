@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..files import File
-from .silent import Silent
+from .protocol import Terminator
 
 if TYPE_CHECKING:
     from typing import ClassVar, Iterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .protocol import Machine, Place, Staple
 
 
-class StapleFile(Silent):
+class StapleFile(Terminator):
     needs: ClassVar[str] = ""
     least: ClassVar[int] = 0
     heedless: ClassVar[bool] = True

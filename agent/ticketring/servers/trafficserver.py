@@ -16,7 +16,7 @@ from ..handshake import Problem
 from ..process import command
 from ..result import Failure, reason
 from .key_file import KeyFile
-from .silent import Silent
+from .protocol import Terminator
 from .staple_file import StapleFile
 from .turn import turn
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _CERTIFICATES = "/etc/trafficserver/ssl_multicert.config"
 
 
-class Trafficserver(Silent):
+class Trafficserver(Terminator):
     """What keys and staples share: its manager takes seconds to pass a reload on, and what a handshake shows tells."""
 
     kind: ClassVar[str] = "trafficserver"

@@ -137,12 +137,12 @@ describe('what a document carries', () => {
 
   it.each([
     ['ring', ['haproxy', 'nginx'], []],
-    ['ring', ['trafficserver'], ['silent', 'key_file']],
+    ['ring', ['trafficserver'], ['key_file']],
     ['staples', ['haproxy', 'nginx'], []],
-    ['staples', ['trafficserver'], ['silent', 'staple_file']],
+    ['staples', ['trafficserver'], ['staple_file']],
   ] as const)('of a %s with %j: of what kinds share, %j', (capability, kinds, wanted) => {
     const paths = programFor(capability, PROGRAM, kinds).sources.map(({ path }) => path)
-    const shared = ['silent', 'key_file', 'staple_file']
+    const shared = ['key_file', 'staple_file']
     const found = shared.filter((name) => paths.includes(`ticketring/servers/${name}.py`))
     expect(found).toEqual(wanted)
   })
