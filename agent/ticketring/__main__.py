@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 
 USAGE = """usage: ticketring ring [--boot|--pull] RING [GENERATION]
        ticketring staples [--boot|--pull] SET [STAPLES]
-
---boot   before the server starts: puts files in place, proves nothing
---pull   by a timer
-
-Prints one JSON line. Exit status: 0 applied, unchanged, reset or, at boot, local-ring; 75 a pull without AWS; 2 usage; 1 else.
-
 Settings, KEY=value: the document's, over them /etc/ticketring/RING.conf or SET.staples.conf. A package says what they mean.
 """
 # Run Command ends a run after 120 s, and does so without a word; systemd a boot after 180 s.
@@ -200,7 +194,3 @@ def place_of(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return "unknown" if trace is None else f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Directories that are root's alone, and files in them: by their descriptors, never through a foreign link.
 
-The installer is delivered with the text of this module, of `clock` and of `result`.
+The installer runs from the source of this module, of `clock` and of `result`.
 """
 
 from __future__ import annotations

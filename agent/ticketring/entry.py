@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from .ocsp import seconds_of, words_of
 
 if TYPE_CHECKING:
-    from typing import NoReturn, Sequence
+    from typing import Sequence
+
+    from typing_extensions import TypeGuard
 
     from .ocsp import Single
 
@@ -45,28 +47,26 @@ def _parse_flat(text: str) -> dict[str, object]:
     try:
         if len(text) > LARGEST_ENTRY:
             raise ValueError
-        found: object = json.loads(text, object_pairs_hook=_object, parse_float=_refuse, parse_constant=_refuse)
+        found: object = json.loads(text, object_pairs_hook=_unique)
+        if not _is_flat(found, 2):
+            raise ValueError
     except (ValueError, RecursionError):
         raise ValueError("no flat JSON") from None
-    if not isinstance(found, _Object) or any(isinstance(inner, _Object) and inner.is_deep() for inner in found.values()):
-        raise ValueError("no flat JSON")
     return found
 
 
-class _Object(dict[str, object]):
-    def is_deep(self) -> bool:
-        return any(isinstance(value, _Object) for value in self.values())
-
-
-def _object(pairs: Sequence[tuple[str, object]]) -> _Object:
-    found = _Object(pairs)
-    if len(found) != len(pairs) or any(isinstance(value, list) for value in found.values()):
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise ValueError
     return found
 
 
-def _refuse(_: str) -> NoReturn:
-    raise ValueError
+def _is_flat(found: object, levels: int) -> TypeGuard[dict[str, object]]:
+    if not isinstance(found, dict):
+        return False
+    values = list[object](found.values())  # pyright: ignore[reportUnknownArgumentType]
+    return all(value is None or isinstance(value, (str, int)) or levels > 1 and _is_flat(value, levels - 1) for value in values)
 
 
 def _parse_staple(fields: dict[str, object]) -> Entry:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from typing import Mapping, Sequence
 
 LARGEST_FILE = 65_536
-HELP = """Of both:
+HELP = """
+--boot   before the server starts: puts files in place, proves nothing
+--pull   by a timer
+
+Prints one JSON line. Exit status: 0 applied, unchanged, reset or, at boot, local-ring; 75 a pull without AWS; 2 usage; 1 else.
+
+Of both:
   REGION              default: the environment's, or the instance's
   SERVER              its kind; default: the one configured, running or installed
   RUN_DIR             default /run/ticketring/NAME

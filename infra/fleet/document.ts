@@ -14,6 +14,8 @@ export interface FleetDocument {
   readonly script: string
   /** What it carries or, where a package has it, names. */
   readonly program: Program
+  /** What brings it on a machine, in Python. */
+  readonly installer: string
   readonly content: DocumentContent
 }
 
@@ -80,7 +82,7 @@ const MOST_BYTES = 61_000
 export function buildDocument(plan: DocumentPlan, program: Program): FleetDocument {
   refuseUncompilable(plan.parameter)
   for (const [key, value] of Object.entries(plan.settings)) refuseUnsafe(key, value)
-  const { program: carried, lines } = programText(plan, program)
+  const { program: carried, installer, lines } = programText(plan, program)
   refuseTemplateMarks(lines)
   // In braces, so that a shell runs nothing of a text that arrived cut short.
   const content = contentOf(plan, ['{', ...parameterLines(plan), ...lines, '}'])
@@ -97,6 +99,7 @@ export function buildDocument(plan: DocumentPlan, program: Program): FleetDocume
     version: '1',
     script: carried.version,
     program: carried,
+    installer,
     content,
   }
 }
@@ -104,6 +107,8 @@ export function buildDocument(plan: DocumentPlan, program: Program): FleetDocume
 /** What runs on a machine, behind the parameter, and the program that it runs. */
 export interface DocumentText {
   readonly program: Program
+  /** What brings it there. */
+  readonly installer: string
   readonly lines: readonly string[]
 }
 

@@ -1,9 +1,9 @@
-import { installerSource, type Program } from '../program/program.ts'
+import type { Program } from '../program/program.ts'
 import type { FleetDocument } from './document.ts'
 
 /** What a document runs as root, to be read: its text, and in the place of a payload what that holds. */
 export function readableDocument(document: FleetDocument): string {
-  const { name, content, script, program } = document
+  const { name, content, script, program, installer } = document
   const lines = content.mainSteps[0].inputs.runCommand
   const bytes = Buffer.byteLength(JSON.stringify(content))
   const head = [`# Document ${name}: ${bytes} bytes, "script":"${script}" in result lines`]
@@ -11,14 +11,14 @@ export function readableDocument(document: FleetDocument): string {
   if (start < 0) return [...head, ...lines].join('\n')
   const end = lines.indexOf('""")')
   const clear = [...lines.slice(0, start + 1), '# ... packed: what follows below', ...lines.slice(end)]
-  return [...head, ...clear, ...payloadOf(program)].join('\n')
+  return [...head, ...clear, ...payloadOf(program, installer)].join('\n')
 }
 
-function payloadOf({ hash, zipapp, sources }: Program): readonly string[] {
+function payloadOf({ hash, zipapp, sources }: Program, installer: string): readonly string[] {
   return [
     '',
     '# ---- install.py: run from the payload, not kept',
-    installerSource(),
+    installer,
     `# ---- ticketring.pyz: ${zipapp.length} bytes, SHA-256 ${hash}`,
     ...sources.flatMap(({ path, text }) => [`# ---- ${path}`, text]),
   ]

@@ -4,11 +4,11 @@ import type { DocumentPlan, DocumentText } from '../fleet/document.ts'
 import { bzip2 } from './bzip2.ts'
 import {
   type Capability,
-  installerSource,
+  type Carried,
+  carriedOf,
   openerSource,
   type Program,
   programFor,
-  programSource,
 } from './program.ts'
 
 /** Where a Python of the system is, besides python3 of the path. */
@@ -19,9 +19,12 @@ const LINE = 1_000
 
 /** What runs on a machine for this plan: of the program, what its capability and its kinds of server need. */
 export function programText(plan: DocumentPlan, whole: Program): DocumentText {
-  const program = plan.program === 'installed' ? whole : programFor(capabilityOf(plan), whole, plan.kinds)
+  const isInstalled = plan.program === 'installed'
+  const program = isInstalled ? whole : programFor(capabilityOf(plan), whole, plan.kinds)
+  const carried = carriedOf(program, isInstalled ? 'packaged' : 'carried')
   return {
     program,
+    installer: carried.installer,
     lines: [
       `failed='${failureHead(plan, program.version)}'`,
       `fail() { printf '%s,"ms":0,"error":"%s","detail":"%s"}\\n' "$failed" "$1" "$2"; exit 1; }`,
@@ -29,7 +32,7 @@ export function programText(plan: DocumentPlan, whole: Program): DocumentText {
       `[ -x "$python" ] || fail tool-missing 'wanted Python 3.9 or later at ${PYTHONS[0]}, found none'`,
       // A shell that keeps such a text in a file needs room for it.
       `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB of temporary files'`,
-      ...pythonLines(plan, program),
+      ...pythonLines(plan, carried),
       END,
       `command exec "$python" -IS - "$failed" <&3 3<&- || fail internal-error 'wanted to start Python, found no room for it'`,
     ],
@@ -52,14 +55,9 @@ function failureHead(plan: DocumentPlan, script: string): string {
 }
 
 /** What opens the payload, and its call. */
-function pythonLines(plan: DocumentPlan, program: Program): readonly string[] {
-  const { subject, settings, program: origin } = plan
-  const installer = Buffer.from(installerSource())
-  const carried = Buffer.concat([
-    installer,
-    Buffer.from(origin === 'installed' ? program.hash : programSource(program)),
-  ])
-  const payload = pack(carried)
+function pythonLines(plan: DocumentPlan, { installer, rest }: Carried): readonly string[] {
+  const { subject, settings } = plan
+  const payload = pack(installer + rest)
   const checksum = createHash('sha256').update(payload).digest('hex')
   return [
     ...openerSource().trimEnd().split('\n'),
@@ -75,10 +73,9 @@ function pythonLines(plan: DocumentPlan, program: Program): readonly string[] {
 const packed = new Map<string, string>()
 
 /** bzip2 and base 92: a fifth less than zlib and base 64, which would not leave room for more servers. */
-function pack(bytes: Buffer): string {
-  const key = bytes.toString('latin1')
-  const known = packed.get(key) ?? base92(bzip2(bytes))
-  packed.set(key, known)
+function pack(text: string): string {
+  const known = packed.get(text) ?? base92(bzip2(Buffer.from(text)))
+  packed.set(text, known)
   return known
 }
 

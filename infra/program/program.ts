@@ -131,24 +131,45 @@ function programOf(sources: readonly SourceFile[]): Program {
 }
 
 /** What the installer shares with the program, in the order in which one needs the other. */
-const SHARED = ['result', 'clock', 'directory'].map((name) => `${PACKAGE}/${name}.py`)
+export const SHARED = ['result', 'clock', 'directory'].map((name) => `${PACKAGE}/${name}.py`)
 
-/** What installs it, as it is delivered: one text, since there is no program yet to import from. */
-export function installerSource(): string {
-  const texts = [...SHARED, 'install.py'].map((path) => sourceOf(AGENT, path).text)
-  const own = new RegExp(`^from (\\.|${PACKAGE}\\.)[a-z]+ import [^(\n]*\n`, 'gm')
-  return texts.join('').replaceAll(own, '')
+/** Where a document has its program from: it carries it, or a package has it. */
+export type Origin = 'carried' | 'packaged'
+
+/** What it has for itself, as one text. */
+const INSTALLER = 'install.py'
+
+function ownOfInstaller(origin: Origin): SourceFile {
+  const imports = new RegExp(`^from (${PACKAGE}\\.|library|carried).* import .*\n`, 'gm')
+  const texts = ['library.py', `${origin}.py`, INSTALLER].map((path) => sourceOf(AGENT, path).text)
+  return { path: INSTALLER, text: texts.join('').replaceAll(imports, '') }
 }
 
-/** What the installer makes the zipapp of: its SHA-256 and the sources. A zip file's tables would not pack as well. */
-export function programSource({ hash, sources }: Program): string {
-  const odd = sources.find(({ text }) => /^#/m.test(text))
-  if (odd !== undefined)
+/** What the payload is packed from: the program's SHA-256 and sources, each after a line of # and its name. */
+export interface Carried {
+  /** What the machine runs: the hash, which is a comment there, and the sources of the installer. */
+  readonly installer: string
+  /** The other sources, of which it makes the zipapp. A zip file's tables would not pack as well. */
+  readonly rest: string
+}
+
+/** @throws TicketringError `configuration-invalid` where a line would be taken for the name of a source. */
+export function carriedOf({ hash, sources }: Program, origin: Origin): Carried {
+  const shared = SHARED.flatMap((path) => sources.filter((source) => source.path === path))
+  const others = origin === 'packaged' ? [] : sources.filter(({ path }) => !SHARED.includes(path))
+  return {
+    installer: `#${hash}\n${[...shared, ownOfInstaller(origin)].map(partOf).join('')}`,
+    rest: others.map(partOf).join(''),
+  }
+}
+
+function partOf({ path, text }: SourceFile): string {
+  if (/^#/m.test(text))
     throw new TicketringError('configuration-invalid', {
       wanted: 'no line that begins with #',
-      came: odd.path,
+      came: path,
     })
-  return `${hash}${sources.map(({ path, text }) => `#${path}\n${text}`).join('')}`
+  return `#${path}\n${text}`
 }
 
 /** What opens the payload, as it stands in the document. */

@@ -15,7 +15,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { AGENT, buildProgram, installerSource } from '../../infra/program/program.ts'
+import { AGENT, buildProgram, carriedOf } from '../../infra/program/program.ts'
 import { withoutRemarks } from '../../infra/program/python-source.ts'
 import { parseResultLine } from '../../lambda/ring/result-line.ts'
 import { parseStapleLine } from '../../lambda/staples/result-line.ts'
@@ -248,9 +248,10 @@ describe('while another document is being installed', () => {
 
   test('a run whose turn never comes says so', async () => {
     const holder = await holdLock(machine)
-    const call = `LOCK_SECONDS = 0\nmain('{"x":1', "ring", "edge", "", b"0" * 64 + b"#x.py")\n`
+    const { installer } = carriedOf(PROGRAM, 'carried')
+    const call = `LOCK_SECONDS = 0\nmain('{"x":1', "ring", "edge", "", b"#" + b"0" * 64 + b"\\n#x.py\\n")\n`
     const { stdout } = spawnSync('/usr/bin/python3', ['-I', '-'], {
-      input: installerSource() + call,
+      input: installer.replaceAll('\nfrom .', '\n#') + call,
       env: machine.environment(),
       encoding: 'utf8',
     })

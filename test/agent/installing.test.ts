@@ -412,7 +412,7 @@ describe('where the machine is an odd one', () => {
   })
 
   test('one without room for the compiled program runs it as it came', () => {
-    const large = standIn(scratch, 'large', `TABLE = [${'(1, 2, [3]), '.repeat(600)}]\n`)
+    const large = standIn(scratch, 'large', `TABLE = [${'(1, 2, [3]), '.repeat(100)}]\n`)
     mountLibrary()
     try {
       const { main } = machine.output(ringText(large))

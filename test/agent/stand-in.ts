@@ -1,10 +1,10 @@
 /** A program of a few lines in the place of the real one, and the document that carries it. */
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseConfiguration } from '../../infra/app/configuration.ts'
 import { readContext } from '../../infra/app/context.ts'
-import { buildProgram, type Program } from '../../infra/program/program.ts'
+import { AGENT, buildProgram, type Program, SHARED } from '../../infra/program/program.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
 import { buildStapleDocument } from '../../infra/stapling/document.ts'
 import { EXAMPLE_KINDS } from '../infra/app/example.ts'
@@ -32,6 +32,7 @@ export function standIn(directory: string, version: string, tail = ''): Program 
     'import sys\nfrom ticketring.__main__ import main\nsys.exit(main())\n',
   )
   writeFileSync(join(sources, 'ticketring', '__init__.py'), '')
+  for (const path of SHARED) cpSync(join(AGENT, path), join(sources, path))
   const head = `VERSION = "${version}"\nEXIT = 0\n`
   writeFileSync(join(sources, 'ticketring', '__main__.py'), `${head}${TELLS}${tail}`)
   return buildProgram(sources)

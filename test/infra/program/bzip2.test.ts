@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { bzip2 } from '../../../infra/program/bzip2.ts'
-import { installerSource, ownProgram, programSource } from '../../../infra/program/program.ts'
+import { carriedOf, ownProgram } from '../../../infra/program/program.ts'
 
 /** As a document's first lines unpack it. */
 const UNPACK =
@@ -23,7 +23,8 @@ function noise(size: number): Buffer {
 }
 
 describe('what is packed is unpacked by Python', () => {
-  const program = Buffer.from(installerSource() + programSource(ownProgram()))
+  const { installer, rest } = carriedOf(ownProgram(), 'carried')
+  const program = Buffer.from(installer + rest)
 
   it.each<[string, Buffer]>([
     ['a byte', Buffer.from('a')],

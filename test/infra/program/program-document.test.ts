@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseConfiguration } from '../../../infra/app/configuration.ts'
 import { readContext } from '../../../infra/app/context.ts'
 import { readableDocument } from '../../../infra/fleet/readable-document.ts'
-import { buildProgram, type Capability, installerSource, programFor } from '../../../infra/program/program.ts'
+import { buildProgram, type Capability, carriedOf, programFor } from '../../../infra/program/program.ts'
 import { buildRingDocument } from '../../../infra/ring/document.ts'
 import { KINDS, STAPLE_SERVERS } from '../../../infra/servers/servers.ts'
 import { buildStapleDocument } from '../../../infra/stapling/document.ts'
@@ -255,21 +255,26 @@ describe('the documents of cdk.json, which have two kinds of server', () => {
 })
 
 describe('the installer', () => {
-  it('is one text of several modules, which give no name twice and import none of their own before a program is there', () => {
-    const judge = `
+  const origins = ['carried', 'packaged'] as const
+  it.each(origins)(
+    'of a program that is %s is one text of several modules, which give no name twice',
+    (origin) => {
+      // As open.py runs it: what its modules import from each other is there.
+      const judge = `
 import ast, sys
-body = ast.parse(sys.stdin.read()).body
+body = ast.parse(sys.stdin.read().replace("\\nfrom .", "\\n#")).body
 names = [node.name for node in body if hasattr(node, "name")]
 names += [target.id for node in body if isinstance(node, ast.Assign) for target in node.targets]
 own = [node.module for node in body if isinstance(node, ast.ImportFrom) and (node.level or "ticketring" in node.module)]
 print(len(names) > 20, sorted({name for name in names if names.count(name) > 1}), own)
 `
-    const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', judge], {
-      input: installerSource(),
-      encoding: 'utf8',
-    })
-    expect(stderr + stdout).toBe('True [] []\n')
-  })
+      const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', judge], {
+        input: carriedOf(PROGRAM, origin).installer,
+        encoding: 'utf8',
+      })
+      expect(stderr + stdout).toBe('True [] []\n')
+    },
+  )
 })
 
 describe('what an operator reads of it', () => {
@@ -279,7 +284,7 @@ describe('what an operator reads of it', () => {
   it('is the lines of sh, the settings, the installer, the sources and the hashes', () => {
     expect(text).toContain('\nTICKET_LIFETIME=7200\n')
     expect(text).toContain('exec "$python" -IS -')
-    expect(text).toContain(installerSource())
+    expect(text).toContain(carriedOf(carried, 'carried').installer)
     for (const { path, text: source } of carried.sources) expect(text).toContain(`# ---- ${path}\n${source}`)
     expect(text).toContain(carried.hash)
     expect(text).not.toMatch(/.{700}/)

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { AGENT, buildProgram, programSource } from '../../../infra/program/program.ts'
+import { AGENT, buildProgram, carriedOf } from '../../../infra/program/program.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'ticketring-program-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
@@ -85,5 +85,5 @@ it.each([
 
 it('refuses a line that would be taken for the name of a source', () => {
   const sources = [{ path: 'ticketring/a.py', text: 'X = """\n#b.py\n"""\n' }]
-  expect(() => programSource({ ...buildProgram(), sources })).toThrow(/ticketring\/a\.py/)
+  expect(() => carriedOf({ ...buildProgram(), sources }, 'carried')).toThrow(/ticketring\/a\.py/)
 })
