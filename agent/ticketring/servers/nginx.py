@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..directory import Directory
-from ..files import File, read_public
+from ..files import File
 from ..handshake import Problem
 from ..process import command
 from ..result import note
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from .protocol import Machine, Place, Staple
 
 
-LARGEST_PROGRAM = 67_108_864
+_PIECE, _MOST_PIECES = 65_536, 1024
+_VERSION = re.compile(rb"nginx version: [^/\n]{1,40}/([A-Za-z0-9._+~-]{1,39})[^A-Za-z0-9._+~-]")
+_LONGEST_VERSION = 100
 _HELP = """\
   NGINX_TEST          words, no shell: nginx -t
   NGINX_RELOAD        and systemctl reload nginx
@@ -47,6 +49,7 @@ class Nginx(Terminator):
         self._test = machine.settings.words("NGINX_TEST", "nginx -t")
         self._reload = machine.settings.words("NGINX_RELOAD", "systemctl reload nginx")
         self._begun = 0.0
+        self._known: Sequence[tuple[int, int]] | None = None
 
     @classmethod
     def program(cls, settings: Settings) -> str:
@@ -56,12 +59,7 @@ class Nginx(Terminator):
         """In the program, as `nginx -v` would print it."""
         if not self._test or self._test[0].rpartition("/")[2] != "nginx":
             return ""
-        with contextlib.suppress(OSError):
-            program = read_public(find_program(self._test[0]), LARGEST_PROGRAM)
-            at = program.find(b"nginx version: ")
-            found = re.match(rb"nginx version: [^/\n]+/([A-Za-z0-9._+~-]{1,39})", program[at : at + 120])
-            return found[1].decode() if found else ""
-        return ""
+        return release_in(find_program(self._test[0]))
 
     def reload(self) -> None:
         """Once the files are in place; where another run has reloaded since, that one is as good. Raises Waits."""
@@ -114,13 +112,19 @@ class Nginx(Terminator):
             raise Waits("config-changed-by-others", f"wanted the files that nginx loaded, found {found.newest} newest")
         return found.digest
 
+    def masters(self) -> Sequence[tuple[int, int]]:
+        """Process and user id of each. All processes are looked through once, and again after a reload."""
+        if self._known is None or self.reloaded:
+            self._known = _masters(self._test)
+        return self._known
+
     def _seen(self) -> tuple[Sequence[float], Sequence[float]]:
-        masters = _masters(self._test)
+        masters = self.masters()
         return _workers(masters[0][0]) if len(masters) == 1 else ((), ())
 
     def lag(self) -> str | None:
         """A reload command exits with 0 though the master takes its time, or refuses the reload and keeps its workers."""
-        masters = _masters(self._test) if self._begun else []
+        masters = self.masters() if self._begun else ()
         if len(masters) != 1:
             return None
         master, user = masters[0]
@@ -168,7 +172,7 @@ class NginxKeys(Nginx):
         # A document of a set has it not.
         from .owner import refuse_other_files, refuse_other_owner
 
-        masters = _masters(self._test)
+        masters = self.masters()
         if len(masters) == 1:
             refuse_other_owner(self, masters[0][1], "who runs nginx's master")
         else:
@@ -240,6 +244,21 @@ class NginxStaples(Nginx):
 
     def restore(self) -> None:
         self.reload_again()
+
+
+def release_in(path: str) -> str:
+    """In pieces: the memory for all of it, which is megabytes, takes longer to get than a handshake does."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb", 0) as program:
+            end = b""
+            for _ in range(_MOST_PIECES):
+                piece = program.read(_PIECE)
+                found = _VERSION.search(end + piece)
+                if found or not piece:
+                    return found[1].decode() if found else ""
+                end = piece[-_LONGEST_VERSION:]
+    return ""
 
 
 # ---- Its processes. Source: proc(5)
