@@ -267,13 +267,13 @@ describe('an invocation', () => {
   })
 
   it('to withdraw one by its name takes that one, says so, and asks about none', async () => {
-    const { did, certificates } = await world.invoke({ action: 'withdraw', certificate: 'www' })
-    expect(did[0]).toBe('www: withdrawn by hand')
-    expect(world.entry('www')).toMatchObject({ state: 'withdrawn', byHand: true })
-    expect(world.entry('api')?.state).toBe('staple')
-    expect(certificates.map(({ name }) => name)).toEqual(['www'])
+    const { did, certificates } = await world.invoke({ action: 'withdraw', certificate: 'api' })
+    expect(did[0]).toBe('api: withdrawn by hand')
+    expect(world.entry('api')).toMatchObject({ state: 'withdrawn', byHand: true })
+    expect(world.entry('www')?.state).toBe('staple')
+    expect(certificates.map(({ name }) => name)).toEqual(['api'])
     expect(withdrawals()).toEqual([
-      { kind: 'withdrawn', certificate: 'www', reason: 'withdrawn by hand', mustStaple: false },
+      { kind: 'withdrawn', certificate: 'api', reason: 'withdrawn by hand', mustStaple: false },
     ])
     expect(asked()).toBe(0)
   })
@@ -298,6 +298,7 @@ describe('an invocation', () => {
     world.chains.delete('/tls/gone/chain')
     const { certificates } = await world.invoke({ action: 'status', certificate: 'www' })
     expect(certificates.map(({ name }) => name)).toEqual(['www', 'gone'])
+    await expect(world.refresh({ certificate: 'api' })).resolves.toMatchObject({ action: 'refresh' })
     const gone = world.invoke({ action: 'status', certificate: 'gone' })
     await expect(gone).rejects.toMatchObject({ code: 'chain-missing' })
   })
