@@ -63,12 +63,13 @@ describe('the proof of a revoke', () => {
     })
   })
 
-  it('is part of no other answer, whatever the ring came from', async () => {
+  it('is part of the status of a ring that a revoke made, and of no tick, no dry run and no other ring', async () => {
     const world = await converged()
     expect(await world.invoke({ ...REVOKE, dryRun: true })).not.toHaveProperty('proof')
+    expect(await world.invoke({ action: 'status' })).not.toHaveProperty('proof')
     await world.invoke(REVOKE)
     expect(await world.reconcile()).not.toHaveProperty('proof')
-    expect(await world.invoke({ action: 'status' })).not.toHaveProperty('proof')
+    expect(await world.invoke({ action: 'status' })).toMatchObject({ proof: { refused: 3 } })
     expect(await world.invoke({ ...REVOKE, dryRun: true })).not.toHaveProperty('proof')
   })
 })
