@@ -107,7 +107,7 @@ export function quarantineLines({ quarantine = [], asOf }: Answer): string[] {
 /** Who refuses tickets of before a revoke, and, with the command that keeps clients from it, who does not. */
 export function proofLines({ refused, stillAccepting, unproven }: NonNullable<Answer['proof']>): string[] {
   return [
-    `${counted(refused, 'machine')} refuse tickets from before, ${unproven} have not proved it`,
+    `${refused} refuse tickets from before, ${unproven} have not proved it`,
     ...stillAccepting.flatMap((id) => [
       `STILL ACCEPTS OLD TICKETS: ${id}`,
       `  aws elbv2 deregister-targets --target-group-arn <its target group> --targets Id=${id}`,

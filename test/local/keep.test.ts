@@ -244,6 +244,27 @@ describe('a rehearsal that stays up', () => {
     })
   })
 
+  it('is paused by the command line, and a machine set aside, until that ends them', async () => {
+    const [{ id = '' } = {}] = (findRunning() as Running).instances
+    const words = ['--for', '1h', '--reason', 'a drill']
+    const paused = await ticketring('pause', 'edge', ...words)
+    expect(paused).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^edge: paused until .+: a drill\n/),
+    })
+    const looked = await ticketring('status', 'edge')
+    expect(looked).toMatchObject({ code: 1, stdout: expect.stringMatching(/^edge: PAUSED: generation /) })
+    expect((await ask({ action: 'rotate' })).decision).toMatchObject({ action: 'hold' })
+    const near = await ticketring('quarantine', 'add', 'edge', `${id.slice(0, -1)}f`, ...words)
+    expect(near).toMatchObject({ code: 2, stderr: expect.stringContaining(`Did you mean ${id}?`) })
+    expect(await ticketring('quarantine', 'add', 'edge', id, ...words)).toMatchObject({ code: 0 })
+    const listed = await ticketring('quarantine', 'list', 'edge')
+    expect(listed.stdout).toMatch(new RegExp(`^${id} is set aside until .+: a drill\n$`))
+    expect(await ticketring('quarantine', 'remove', 'edge', id)).toMatchObject({ code: 0 })
+    expect(await ticketring('resume', 'edge')).toMatchObject({ code: 0 })
+    expect(await ticketring('status', 'edge')).toMatchObject({ code: 0 })
+  }, 240_000)
+
   it('is revoked by the command line, which ends with who proved that old tickets are refused', async () => {
     const { code, stdout } = await ticketring(
       'revoke',

@@ -75,7 +75,7 @@ describe('a ring that was revoked', () => {
     expect(stateOf(given)).toBe('revoked')
     for (const part of [
       'edge: REVOKED: generation 7',
-      '298 machines refuse tickets from before, 1 have not proved it',
+      '298 refuse tickets from before, 1 have not proved it',
       'STILL ACCEPTS OLD TICKETS: i-3\n',
       'deregister-targets --target-group-arn <its target group> --targets Id=i-3',
     ])

@@ -1,12 +1,14 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { RingParameters } from '../../../lambda/aws/ring-parameters.ts'
+import { type Control, parseControl } from '../../../lambda/ring/control.ts'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
-import { joinMachine, machineId, removeFolders, startAccount } from './fixture.ts'
+import { clients, joinMachine, machineId, removeFolders, startAccount } from './fixture.ts'
 import { template } from './template.ts'
 
 const run = promisify(execFile)
@@ -46,17 +48,17 @@ describe('curl', () => {
 })
 
 describe.runIf(installed('aws'))('the AWS CLI', () => {
+  const environment = () => ({
+    PATH: process.env.PATH,
+    HOME: folder,
+    AWS_ENDPOINT_URL: aws.endpoint,
+    AWS_REGION: aws.region,
+    AWS_DEFAULT_REGION: aws.region,
+    AWS_ACCESS_KEY_ID: aws.operator.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: aws.operator.secretAccessKey,
+  })
   const cli = async (...args: string[]) => {
-    const env = {
-      PATH: process.env.PATH,
-      HOME: folder,
-      AWS_ENDPOINT_URL: aws.endpoint,
-      AWS_REGION: aws.region,
-      AWS_DEFAULT_REGION: aws.region,
-      AWS_ACCESS_KEY_ID: aws.operator.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: aws.operator.secretAccessKey,
-    }
-    const { stdout } = await run('aws', [...args, '--output', 'json'], { env })
+    const { stdout } = await run('aws', [...args, '--output', 'json'], { env: environment() })
     return JSON.parse(stdout || '{}')
   }
 
@@ -173,6 +175,25 @@ describe.runIf(installed('aws'))('the AWS CLI', () => {
     await complete('late', 'ABANDON')
     expect(node.lifecycle).toBe('Terminated')
     await expect(complete('late', 'CONTINUE')).rejects.toThrow('ValidationError')
+  })
+
+  test('pauses a ring and sets a machine aside by the lines that the documentation has', async () => {
+    const page = readFileSync('docs/operations.md', 'utf8').replaceAll(/\\\n\s*/g, '')
+    const lines = [...page.matchAll(/^aws ssm put-parameter --name \/ticketring\/edge\/control .*$/gm)]
+    const { ssm } = clients(aws)
+    const { controls } = new RingParameters(ssm, { record: '/none', control: '/ticketring/edge/control' })
+    const set: Control[] = []
+    for (const [line] of lines) {
+      await run('sh', ['-c', line], { env: environment() })
+      const { text = '', modifiedAt = new Date(0) } = (await controls.read()) ?? {}
+      set.push(parseControl(text, modifiedAt))
+    }
+    const until = { until: expect.any(Date), by: 'ada' }
+    expect(set).toEqual([
+      { paused: { ...until, reason: 'sale' }, quarantine: [] },
+      { quarantine: [{ ...until, instance: 'i-0123456789abcdef0', reason: 'disk' }] },
+      { quarantine: [] },
+    ])
   })
 
   test('lists versions of a secret', async () => {
