@@ -28,7 +28,10 @@ const ERRORS_BY_NAME: Plugin = {
     onLoad(
       { filter: /[\\/]@aws-sdk[\\/]client-[\w-]+[\\/]dist-es[\\/]schemas[\\/]schemas_0\.js$/ },
       ({ path }) => ({
-        contents: readFileSync(path, 'utf8').replaceAll(/^n0_registry\.registerError\(\w+\$, \w+\);$/gm, ''),
+        contents: readFileSync(path, 'utf8')
+          .replaceAll(/^n0_registry\.registerError\(\w+\$, \w+\);$/gm, '')
+          // Their shapes too: keys that are computed keep esbuild from leaving out what none uses.
+          .replaceAll(/^export var \w+\$ = \[-3, n0,[^;]*\];$/gm, ''),
       }),
     )
   },

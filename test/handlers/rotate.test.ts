@@ -85,7 +85,7 @@ describe('the rotation function, as deployed, in a process of its own', () => {
     expect([...new Set(made)].sort()).toEqual([
       'DescribeInstanceInformation',
       'DescribeSecret',
-      'GetParameter',
+      'GetParameters',
       'Invoke',
       'PutLogEvents',
     ])
