@@ -7,7 +7,7 @@ import { Fleet } from './fleet.ts'
 import { type Bench, size } from './measurement.ts'
 import {
   type Durations,
-  type FleetControl,
+  type WayParts,
   firstRing,
   newKeyAtOnce,
   type Outage,
@@ -29,7 +29,7 @@ const ENOUGH_TRIES = 1_500
 interface Run {
   readonly name: string
   readonly kinds: Counts
-  readonly start: (stage: FleetControl) => Way | Promise<Way>
+  readonly start: (parts: WayParts) => Way | Promise<Way>
   readonly misses: boolean
 }
 

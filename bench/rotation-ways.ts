@@ -36,7 +36,7 @@ export interface Way {
 }
 
 /** What a way works on. */
-export interface FleetControl {
+export interface WayParts {
   readonly fleet: Fleet
   /** What the machines run at first. */
   readonly ring: Ring
@@ -60,7 +60,7 @@ export function nextRing(ring: Ring): Ring {
 }
 
 /** Ours: three staged keys; the instance's script on one machine after the other; the next waits for all, and L. */
-export function staged({ fleet, ring, durations }: FleetControl): Way {
+export function staged({ fleet, ring, durations }: WayParts): Way {
   let held = ring
   return {
     async rotate(outage) {
@@ -85,7 +85,7 @@ export function staged({ fleet, ring, durations }: FleetControl): Way {
 const run = promisify(execFile)
 
 /** The playbook: two keys, the new one encrypts at once, one nginx after the other. */
-export function newKeyAtOnce({ fleet, ring, durations }: FleetControl): Way {
+export function newKeyAtOnce({ fleet, ring, durations }: WayParts): Way {
   let old = ring.current
   return {
     async rotate() {
@@ -110,7 +110,7 @@ async function reloadNginx(machine: Machine, keys: readonly TicketKey[]): Promis
 }
 
 /** HAProxy Enterprise's: a key is appended to a file on a web server, and each machine polls it at a phase of its own. */
-export async function polled({ fleet, ring, durations, scope }: FleetControl): Promise<Way> {
+export async function polled({ fleet, ring, durations, scope }: WayParts): Promise<Way> {
   const lines = keysOf(ring).map(lineOf)
   const server = createServer((_, response) => response.end(`${lines.join('\n')}\n`))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
