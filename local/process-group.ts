@@ -32,7 +32,7 @@ export function killGroup({ pid }: ChildProcess): boolean {
 }
 
 /** The last resort, when there is no time left to wait for anything. */
-export function killAllGroups(): void {
+function killAllGroups(): void {
   for (const leader of living) killGroup(leader)
 }
 

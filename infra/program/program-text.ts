@@ -40,7 +40,7 @@ export function programText(plan: DocumentPlan, whole: Program): DocumentText {
 }
 
 /** What the document delivers. */
-export function capabilityOf({ subject: [variable] }: Pick<DocumentPlan, 'subject'>): Capability {
+function capabilityOf({ subject: [variable] }: Pick<DocumentPlan, 'subject'>): Capability {
   return variable === 'TICKETRING_RING' ? 'ring' : 'staples'
 }
 

@@ -87,13 +87,25 @@ const KINDS_OF: Readonly<Record<Capability, readonly string[]>> = {
 /** What a kind of server offers for each. */
 const OFFERS: Readonly<Record<Capability, string>> = { ring: 'KEYS', staples: 'STAPLES' }
 
+/** What each program is for each capability and its kinds of server: to strip its sources takes longer than all else at synth. */
+const selections = new WeakMap<Program, Map<string, Program>>()
+
 /** What a document carries: the program without what is the other capability's alone and without other kinds of server. */
 export function programFor(
   capability: Capability,
-  { sources }: Program,
+  program: Program,
   kinds: readonly string[] = KINDS_OF[capability],
 ): Program {
   const named = KINDS_OF[capability].filter((kind) => kinds.includes(kind))
+  const known = selections.get(program) ?? new Map<string, Program>()
+  selections.set(program, known)
+  const key = [capability, ...named].join(' ')
+  const found = known.get(key) ?? selectionOf(program, capability, named)
+  known.set(key, found)
+  return found
+}
+
+function selectionOf({ sources }: Program, capability: Capability, named: readonly string[]): Program {
   const other = capability === 'ring' ? 'staples' : 'ring'
   const others = [
     ...OWN_MODULES[other],
@@ -177,8 +189,14 @@ export function openerSource(): string {
   return sourceOf(AGENT, 'open.py').text
 }
 
+/** What was read of each file, by what it held. */
+const stripped = new Map<string, string>()
+
 function sourceOf(directory: string, path: string): SourceFile {
-  return { path, text: withoutRemarks(readFileSync(join(directory, path), 'utf8'), path) }
+  const written = readFileSync(join(directory, path), 'utf8')
+  const text = stripped.get(written) ?? withoutRemarks(written, path)
+  stripped.set(written, text)
+  return { path, text }
 }
 
 function filesBelow(directory: string, folder: string): readonly string[] {

@@ -1,8 +1,7 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { rmSync, statSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { toLayout } from '../../lambda/ring/layouts.ts'
-import { advanced, ask, Instance, rendered, ringOf } from './instance.ts'
+import { expectedFiles } from './expected-files.ts'
+import { advanced, Instance, rendered, ringOf } from './instance.ts'
 
 const OTHER_LINEAGE = 'f3c9a0b4-7f55-4ab5-8a63-5f1f0f0c9d22'
 let instance: Instance
@@ -49,35 +48,6 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     expect(instance.files()).toBe(expectedFiles(after, server))
   })
 
-  test('each key file is flushed before it takes its place', async () => {
-    const ring = ringOf(1)
-    instance = await Instance.start(server, ring)
-    await instance.run()
-    instance.publish(advanced(ring))
-    const { directory, keyFiles } = instance.terminator
-    const log = join(directory, 'flushed')
-    const prefix = ['strace', '-qq', '-y', '-e', 'trace=fsync,renameat,renameat2', '-o', log]
-    const { line } = await instance.run({ prefix })
-    expect(line).toMatchObject({ result: 'applied' })
-    const calls = readFileSync(log, 'utf8').split('\n')
-    for (const file of keyFiles.map((each) => basename(each))) {
-      const flushed = calls.findIndex((call) => call.startsWith('fsync') && call.includes(`/${file}.new>`))
-      const placed = calls.findIndex((call) => call.startsWith('rename') && call.includes(`"${file}.new"`))
-      expect(flushed).toBeGreaterThanOrEqual(0)
-      expect(placed).toBeGreaterThan(flushed)
-    }
-  })
-
-  test.runIf(process.getuid?.() === 0)('key files belong to the owner that is configured', async () => {
-    const ring = ringOf(1)
-    instance = await Instance.start(server, ring)
-    instance.set(`${server.toUpperCase()}_OWNER=nobody`)
-    instance.publish(advanced(ring))
-    await instance.run()
-    const nobody = Number(/^nobody:[^:]*:(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1])
-    for (const file of instance.terminator.keyFiles) expect(statSync(file).uid).toBe(nobody)
-  })
-
   test('three fresh keys (a revoke) are applied, and a ticket taken before is refused after', async () => {
     instance = await Instance.start(server, ringOf(1))
     await instance.run()
@@ -117,18 +87,6 @@ describe.each(['haproxy', 'nginx'] as const)('%s', (server) => {
     expect(line).toMatchObject({ generation: ring.generation, encryptsWith: ring.current.name })
   })
 
-  test('a key file that an operator changed is put right', async () => {
-    const ring = ringOf(1)
-    instance = await Instance.start(server, ring)
-    await instance.run()
-    const [file = ''] = instance.terminator.keyFiles
-    rmSync(file)
-    writeFileSync(file, 'not a key')
-    const { line } = await instance.run()
-    expect(line).toMatchObject({ result: 'applied', generation: 1 })
-    expect(instance.files()).toBe(expectedFiles(ring, server))
-  })
-
   test('with --boot the files are put in place though no server runs, and nothing is verified', async () => {
     const ring = ringOf(1)
     instance = await Instance.start(server, ring)
@@ -157,17 +115,6 @@ describe('haproxy', () => {
       expect(await instance.holds()).toEqual(rendered(next, 'haproxy-80'))
     }
   })
-
-  test('a ring that an operator shifted by a blind push is loaded whole again', async () => {
-    const ring = ringOf(1)
-    instance = await Instance.start('haproxy', ring)
-    await instance.run()
-    const [file] = instance.terminator.keyFiles
-    const push = `set ssl tls-key ${file} ${toLayout(ring.next, 'haproxy-80').toString('base64')}`
-    await ask(join(instance.terminator.directory, 'admin.sock'), push)
-    expect((await instance.run()).line).toMatchObject({ result: 'applied', generation: 1 })
-    expect(await instance.holds()).toEqual(rendered(ring, 'haproxy-80'))
-  })
 })
 
 describe('nginx', () => {
@@ -178,10 +125,3 @@ describe('nginx', () => {
     expect((await instance.run()).line.result).toBe('unchanged')
   })
 })
-
-function expectedFiles(ring: ReturnType<typeof ringOf>, server: 'haproxy' | 'nginx'): string {
-  if (server === 'haproxy') return Buffer.from(`${rendered(ring, 'haproxy-80').join('\n')}\n`).toString('hex')
-  return [ring.current, ring.next, ring.previous]
-    .map((key) => toLayout(key, 'nginx-80').toString('hex'))
-    .join(' ')
-}

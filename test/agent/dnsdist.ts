@@ -1,34 +1,21 @@
 /** Real dnsdist, with DNS over TLS and over HTTPS, and no server behind it. */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
 import { toLayout } from '../../lambda/ring/layouts.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
-import { type Identity, makeCertificate } from './identity.ts'
-import {
-  type ListenerKind,
-  lifeOf,
-  portsOfEachKind,
-  ServerProcess,
-  type Terminator,
-  tmpfsDirectory,
-} from './terminators.ts'
+import type { Identity } from './identity.ts'
+import { setUpServer } from './server-setup.ts'
+import { type ListenerKind, lifeOf, ServerProcess, type Terminator } from './terminators.ts'
 
 const TICKETS = 'numberOfTicketsKeys=3, ticketsKeysRotationDelay=0'
 
 /** Starts dnsdist with this ring in its file. `plain` is DNS over TLS, `other` DNS over HTTPS. */
 export async function startDnsdist(ring: Ring): Promise<Terminator> {
-  const directory = tmpfsDirectory()
-  const identity = makeCertificate(directory)
-  const ports = await portsOfEachKind()
-  const keyFile = join(directory, 'keys', 'dnsdist.keys')
-  mkdirSync(join(directory, 'keys'))
-  writeFileSync(keyFile, dnsdistKeys(ring), { mode: 0o400 })
-  const configuration = join(directory, 'dnsdist.conf')
+  const setup = await setUpServer('dnsdist.keys', dnsdistKeys(ring))
+  const { directory, identity, ports, keyFile, configure } = setup
   const [console] = (await freePorts(1)) as [number]
-  writeFileSync(configuration, dnsdistConfiguration(keyFile, identity, ports, console))
+  const configuration = configure('dnsdist.conf', dnsdistConfiguration(keyFile, identity, ports, console))
   const server = new ServerProcess('dnsdist', ['--supervised', '-C', configuration], ports.plain)
   await server.start()
   return {

@@ -1,20 +1,14 @@
 /** Real H2O, with its three keys in the file that it looks at every ten seconds. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keysOf, type Ring } from '../../lambda/ring/ring.ts'
 import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
-import { type Identity, makeCertificate } from './identity.ts'
+import type { Identity } from './identity.ts'
+import { setUpServer } from './server-setup.ts'
 import { takeTicket } from './sessions.ts'
-import {
-  type ListenerKind,
-  lifeOf,
-  portsOfEachKind,
-  ServerProcess,
-  type Terminator,
-  tmpfsDirectory,
-} from './terminators.ts'
+import { type ListenerKind, lifeOf, ServerProcess, type Terminator } from './terminators.ts'
 
 /** A thread of its own reads the keys; until then the others serve under a random one. */
 class H2oProcess extends ServerProcess {
@@ -38,16 +32,12 @@ class H2oProcess extends ServerProcess {
 
 /** Starts H2O with this ring in its file. */
 export async function startH2o(ring: Ring): Promise<Terminator> {
-  const directory = tmpfsDirectory()
-  const identity = makeCertificate(directory)
-  const ports = await portsOfEachKind()
-  const keyFile = join(directory, 'keys', 'h2o.keys')
-  mkdirSync(join(directory, 'keys'))
-  writeFileSync(keyFile, h2oKeys(ring), { mode: 0o400 })
+  const setup = await setUpServer('h2o.keys', h2oKeys(ring))
+  const { directory, identity, ports, keyFile, configure } = setup
   const staple = join(directory, 'staple')
   writeFileSync(staple, staplePrinter(directory, identity), { mode: 0o755 })
-  const configuration = join(directory, 'h2o.yaml')
-  writeFileSync(configuration, h2oConfiguration(directory, keyFile, identity, ports, staple))
+  const text = h2oConfiguration(directory, keyFile, identity, ports, staple)
+  const configuration = configure('h2o.yaml', text)
   const server = new H2oProcess(configuration, ports.plain)
   await server.start()
   return {

@@ -19,7 +19,7 @@ import { takeTicket } from './sessions.ts'
 import { type Kind, startHaproxy, startNginx, type Terminator, verifyListener } from './terminators.ts'
 import { startTrafficserver } from './trafficserver.ts'
 
-export const RING = 'edge'
+const RING = 'edge'
 /** For a proof that never comes: a machine is patient otherwise, since a busy processor brings servers up late. */
 export const NO_WAIT = 'VERIFY_WAIT=1'
 /** The same of an nginx that is reloaded before: its new workers come, on a busy processor not within a second. */

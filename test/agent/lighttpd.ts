@@ -1,37 +1,25 @@
 /** Real lighttpd, which drops its privileges where root starts it: it reads its key file as its own user. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
 import { toLayout } from '../../lambda/ring/layouts.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
-import { type Identity, makeCertificate } from './identity.ts'
-import {
-  type ListenerKind,
-  lifeOf,
-  portsOfEachKind,
-  ServerProcess,
-  type Terminator,
-  tmpfsDirectory,
-} from './terminators.ts'
+import type { Identity } from './identity.ts'
+import { setUpServer } from './server-setup.ts'
+import { type ListenerKind, lifeOf, ServerProcess, type Terminator } from './terminators.ts'
 
 const isRoot = process.getuid?.() === 0
 const USER = isRoot ? 'www-data' : userInfo().username
 
 /** Starts lighttpd with this ring's current key in its file. */
 export async function startLighttpd(ring: Ring): Promise<Terminator> {
-  const directory = tmpfsDirectory()
+  const setup = await setUpServer('lighttpd.key', lighttpdKey(ring))
+  const { directory, identity, ports, keyFile, configure } = setup
   chmodSync(directory, 0o755)
-  const identity = makeCertificate(directory)
-  const ports = await portsOfEachKind()
-  const keyFile = join(directory, 'keys', 'lighttpd.key')
-  mkdirSync(join(directory, 'keys'))
-  writeFileSync(keyFile, lighttpdKey(ring), { mode: 0o400 })
   // What it reads again at a graceful restart it reads as its own user, its certificate too.
   const user = isRoot ? Number(execFileSync('id', ['-u', USER], { encoding: 'utf8' })) : -1
   for (const file of [keyFile, identity.site]) chownSync(file, user, -1)
-  const configuration = join(directory, 'lighttpd.conf')
-  writeFileSync(configuration, lighttpdConfiguration(directory, keyFile, identity, ports))
+  const configuration = configure('lighttpd.conf', lighttpdConfiguration(directory, keyFile, identity, ports))
   const server = new ServerProcess('lighttpd', ['-D', '-f', configuration], ports.plain)
   await server.start()
   return {

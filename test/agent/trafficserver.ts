@@ -7,29 +7,21 @@ import { toLayout } from '../../lambda/ring/layouts.ts'
 import type { Ring } from '../../lambda/ring/ring.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import { treeOf } from '../../local/rehearsal/machines/trafficserver.ts'
-import { type Identity, makeCertificate } from './identity.ts'
-import {
-  type ListenerKind,
-  lifeOf,
-  portsOfEachKind,
-  ServerProcess,
-  type Terminator,
-  tmpfsDirectory,
-} from './terminators.ts'
+import type { Identity } from './identity.ts'
+import { setUpServer } from './server-setup.ts'
+import { type ListenerKind, lifeOf, ServerProcess, type Terminator } from './terminators.ts'
 
 const isRoot = process.getuid?.() === 0
 const USER = isRoot ? 'trafficserver' : userInfo().username
 
 /** Starts Traffic Server with this ring in its file. */
 export async function startTrafficserver(ring: Ring): Promise<Terminator> {
-  const directory = tmpfsDirectory()
-  chmodSync(directory, 0o755)
-  const ports = await portsOfEachKind()
   // Nothing listens there.
-  const identity = makeCertificate(directory, undefined, `http://127.0.0.1:${ports['tickets-off']}/`)
-  const keyFile = join(directory, 'keys', 'trafficserver.keys')
-  mkdirSync(join(directory, 'keys'))
-  writeFileSync(keyFile, trafficserverKeys(ring), { mode: 0o400 })
+  const responderOf = (ports: Readonly<Record<ListenerKind, number>>) =>
+    `http://127.0.0.1:${ports['tickets-off']}/`
+  const setup = await setUpServer('trafficserver.keys', trafficserverKeys(ring), responderOf)
+  const { directory, identity, ports, keyFile } = setup
+  chmodSync(directory, 0o755)
   const tree = await plantTree(directory, keyFile, identity, ports)
   give([keyFile, identity.certificate, identity.key, ...tree])
   const root = `TS_RUNROOT=${directory}/runroot.yaml`

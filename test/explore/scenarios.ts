@@ -9,7 +9,7 @@ import type { Program } from './process.ts'
 const IDS = ['i-1', 'i-2']
 const KILLED = new Error('killed')
 
-export const TOKEN_OF_REVOKE = 'incident-7'
+const TOKEN_OF_REVOKE = 'incident-7'
 
 /** What is invoked, by name. */
 export const EVENTS = {

@@ -52,7 +52,7 @@ export function stapleConfigurationOf(changes: Partial<StapleConfiguration> = {}
 }
 
 /** Keeps what was recorded. */
-export class StapleLog implements EventLog<StapleEvent> {
+class StapleLog implements EventLog<StapleEvent> {
   readonly entries: StapleEvent[] = []
 
   record(entry: StapleEvent): void {

@@ -102,11 +102,11 @@ export class World {
     return this.rotate({ scheduledTime: this.clock.now().toISOString() })
   }
 
-  /** Lets ticks run for as long as this. */
-  async pass(seconds: number): Promise<void> {
+  /** Lets ticks run for as long as this, so many seconds apart. */
+  async pass(seconds: number, tick = this.configuration.timing.tick): Promise<void> {
     const end = this.clock.now().getTime() + seconds * 1000
     while (this.clock.now().getTime() < end) {
-      this.clock.advance(Math.min(this.configuration.timing.tick, seconds))
+      this.clock.advance(Math.min(tick, seconds))
       await this.reconcile()
     }
   }

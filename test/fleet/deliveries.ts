@@ -18,13 +18,6 @@ export function fleetOf(members: readonly Member[]): Fleet & { readonly known: t
 }
 
 export const FAILED: Heard = { confirmed: false, code: 'reload-failed', detail: '', spoke: true, ran: true }
-export const UNREACHED: Heard = {
-  confirmed: false,
-  code: 'unreached',
-  detail: 'timed out',
-  spoke: false,
-  ran: false,
-}
 
 export function failed(id: string): Straggler {
   return { id, code: 'reload-failed', detail: '', ran: true }

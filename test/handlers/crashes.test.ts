@@ -39,3 +39,26 @@ describe.each([
     },
   )
 })
+
+describe('a function that is throttled', () => {
+  it('waits out a throttled SendCommand', async () => {
+    const sent = deployed.testbed.aws.history.commands.length
+    deployed.testbed.aws.faults.add({
+      operation: 'SendCommand',
+      when: 'before',
+      effect: 'throttle',
+      times: 2,
+    })
+    const { functionError, payload } = await deployed.invoke({ action: 'deliver' })
+    expect({ functionError, payload }).toMatchObject({
+      functionError: undefined,
+      payload: { did: ['deliver: asked for by hand', expect.stringMatching(/^await: /)] },
+    })
+    expect(
+      deployed.testbed.aws.history.calls.filter(
+        ({ operation, error }) => operation === 'SendCommand' && error === 'ThrottlingException',
+      ),
+    ).toHaveLength(2)
+    expect(deployed.testbed.aws.history.commands.length).toBe(sent + 1)
+  })
+})

@@ -95,27 +95,6 @@ describe('the rotation function, as deployed, in a process of its own', () => {
 describe('over a fleet that has converged', () => {
   beforeEach(() => deployed.converge())
 
-  it('waits out a throttled SendCommand', async () => {
-    const sent = deployed.testbed.aws.history.commands.length
-    deployed.testbed.aws.faults.add({
-      operation: 'SendCommand',
-      when: 'before',
-      effect: 'throttle',
-      times: 2,
-    })
-    const { functionError, payload } = await deployed.invoke({ action: 'deliver' })
-    expect({ functionError, payload }).toMatchObject({
-      functionError: undefined,
-      payload: { did: ['deliver: asked for by hand', expect.stringMatching(/^await: /)] },
-    })
-    expect(
-      deployed.testbed.aws.history.calls.filter(
-        ({ operation, error }) => operation === 'SendCommand' && error === 'ThrottlingException',
-      ),
-    ).toHaveLength(2)
-    expect(deployed.testbed.aws.history.commands.length).toBe(sent + 1)
-  })
-
   it('revokes with proof: the machine refuses a ticket from before', async () => {
     const before = deployed.current()
     const { payload } = await deployed.invoke({

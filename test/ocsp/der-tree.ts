@@ -63,7 +63,7 @@ function headerAt(bytes: Buffer, offset: number): { header: number; length: numb
   return { header: 2 + octets, length: bytes.readUIntBE(offset + 2, octets) }
 }
 
-export const BENDS = ['empty', 'double', 'drop', 'nest'] as const
+const BENDS = ['empty', 'double', 'drop', 'nest'] as const
 export type Bend = (typeof BENDS)[number]
 
 /** Every tree that differs from this one by one element that is emptied, doubled, left out, or wrapped in itself. */

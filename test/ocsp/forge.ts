@@ -16,7 +16,7 @@ export const NULL = encode(TAG.null)
 export const integer = (...octets: number[]) => encode(TAG.integer, Buffer.from(octets))
 export const rawTime = (text: string) => encode(TAG.generalizedTime, Buffer.from(text))
 /** A GeneralizedTime, or the bytes that were given in its place. */
-export const time = (date: Date | Buffer) =>
+const time = (date: Date | Buffer) =>
   date instanceof Date ? rawTime(date.toISOString().replace(/[-:T]|\.\d+/g, '')) : date
 
 export const SHA1 = '1.3.14.3.2.26'

@@ -47,12 +47,12 @@ export function group(commonName: string, pair: Pair, scheme: Scheme, delegatePa
   }
 }
 
-export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const ANY_PURPOSE = '2.5.29.37.0'
 export const UNHEARD_OF = '1.3.6.1.4.1.99999.1'
 export const UNHEARD_CRITICAL = extension(UNHEARD_OF, NULL, true)
 
-export const rsa = rsaPair(2048)
+const rsa = rsaPair(2048)
 export const GROUPS: Record<string, Group> = {
   RSA: group('RSA CA', rsa, SCHEMES.rsa, rsaPair(2048)),
   'RSA-PSS': group('PSS CA', rsa, SCHEMES.pss, rsaPair(2048)),
@@ -78,7 +78,7 @@ export interface Made {
 }
 
 export const commonNameOf = ({ certificate }: Party) => describeName(certificate.subject).replace('CN=', '')
-export const byIssuer = (from: Group) => from.issuer
+const byIssuer = (from: Group) => from.issuer
 
 export function build(from: Group, { spec = {}, signer = byIssuer }: Made): Buffer {
   return respond(

@@ -239,10 +239,8 @@ class Drill {
     expect(Math.max(...generations, 0) - Math.min(...generations, 9e9)).toBeLessThanOrEqual(1)
     for (const one of holding)
       for (const other of holding)
-        expect(
-          other.accepts(one.ring?.current.name ?? ''),
-          `${other.id} lacks what ${one.id} encrypts with`,
-        ).toBe(true)
+        if (!other.accepts(one.ring?.current.name ?? ''))
+          expect.fail(`${other.id} lacks what ${one.id} encrypts with`)
   }
 
   /** What was revoked is in no later ring. */
@@ -252,10 +250,7 @@ class Drill {
     if (ring === undefined) return
     const names = keysOf(ring).map(({ name }) => name)
     for (const old of this.#revoked) {
-      expect(
-        keysOf(old).some(({ name }) => names.includes(name)),
-        'a revoked key came back',
-      ).toBe(false)
+      if (keysOf(old).some(({ name }) => names.includes(name))) expect.fail('a revoked key came back')
     }
   }
 
@@ -264,7 +259,7 @@ class Drill {
     for (const { key, at } of this.#tickets) {
       if (at <= this.#excusedUntil || now > at + TIMING.ticketLifetime * 1000) continue
       for (const instance of this.world.fleet.present()) {
-        expect(instance.accepts(key), `${instance.id} refuses a ticket of ${(now - at) / 1000} s`).toBe(true)
+        if (!instance.accepts(key)) expect.fail(`${instance.id} refuses a ticket of ${(now - at) / 1000} s`)
       }
     }
   }
@@ -280,7 +275,9 @@ class Drill {
   async settle(): Promise<void> {
     for (const instance of this.world.fleet.instances) instance.conduct = 'apply'
     for (let n = 0; n < INSTANCES; n++) this.#comeBack(n)
-    await this.world.pass(TIMING.maxKeyAge + TIMING.every)
+    // Ticks that come late, then as they should.
+    await this.world.pass(TIMING.maxKeyAge, 4 * TIMING.tick)
+    await this.world.pass(TIMING.every)
     const ring = this.world.ring()
     for (const { ring: held } of this.world.fleet.present())
       expect(held?.current.name).toBe(ring.current.name)
@@ -291,15 +288,19 @@ class Drill {
 }
 
 describe('whatever sequence of rotations, crashes, losses, revokes, departures and returns happens', () => {
-  it('generations only grow, none is overwritten, tickets live their life, and revoked keys never come back', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 60 }), async (events) => {
-        const drill = new Drill()
-        await drill.world.reconcile()
-        for (const next of events) await drill.happen(next)
-        await drill.settle()
-      }),
-      { numRuns: 200 },
-    )
-  })
+  // In parts, since all of it would not fit into a test's time where processors have much else to do.
+  it.each([1, 2, 3, 4])(
+    'generations only grow, none is overwritten, tickets live their life, and revoked keys never come back (part %i)',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 60 }), async (events) => {
+          const drill = new Drill()
+          await drill.world.reconcile()
+          for (const next of events) await drill.happen(next)
+          await drill.settle()
+        }),
+        { numRuns: 50 },
+      )
+    },
+  )
 })

@@ -15,14 +15,14 @@ export function count<Key extends string>(counts: Counts<Key>, ...keys: readonly
 }
 
 /** All in one. */
-export function sumOf<Key extends string>(keys: readonly Key[], all: readonly Counts<Key>[]): Counts<Key> {
+function sumOf<Key extends string>(keys: readonly Key[], all: readonly Counts<Key>[]): Counts<Key> {
   const sum = noCounts(keys)
   for (const counts of all) for (const key of keys) sum[key] += counts[key]
   return sum
 }
 
 /** When a ticket was tried: right after it was issued, while a delivery ran, after its key was superseded, or in between. */
-export const MOMENTS = ['at once', 'during a delivery', 'after the next advance', 'in between'] as const
+const MOMENTS = ['at once', 'during a delivery', 'after the next advance', 'in between'] as const
 export type Moment = (typeof MOMENTS)[number]
 
 /** `failed` are connections that failed twice: what a user would see as an error. */

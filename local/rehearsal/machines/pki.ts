@@ -10,7 +10,7 @@ export interface CertificatePlan {
   readonly revoked: 'staple' | 'withhold'
 }
 
-export const SERVER_NAME = 'www.example.com'
+const SERVER_NAME = 'www.example.com'
 
 /**
  * The first is the one that ring clients ask for. The others are revoked in a rehearsal, one for each choice that an owner
