@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Ring } from '../lambda/ring/ring.ts'
-import { serialiseRing } from '../lambda/ring/ring.ts'
 import { spawnGroup } from '../local/process-group.ts'
 import type { Host } from '../local/rehearsal/clients/messages.ts'
 import { environmentOf, hostOf, planFleet } from '../local/rehearsal/machines/fleet.ts'
@@ -11,9 +10,9 @@ import { makePki, type Pki } from '../local/rehearsal/machines/pki.ts'
 import { startServer, stopServer } from '../local/rehearsal/machines/running-server.ts'
 import { forgetDisk, forgetMemory, openWorkspace } from '../local/rehearsal/workspace.ts'
 import type { Scope } from '../local/scope.ts'
-import { CREDENTIALS, Endpoint } from '../test/agent/endpoint.ts'
 import { PYTHON } from '../test/agent/program.ts'
 import { writeDeliveredProgram } from './delivered-program.ts'
+import { RingSecret } from './ring-secret.ts'
 
 export const RING = 'edge'
 /** What the servers of docs/examples tell clients to keep a ticket for, in seconds. */
@@ -22,11 +21,11 @@ const TICKET_LIFETIME = 7200
 /** A tracer costs time, which is measured here. */
 const UNTRACED = { wrap: (argv: readonly string[]) => argv }
 
-/** Real terminators on loopback, set up as the rehearsal does, and the Secrets Manager that their script asks. */
+/** Real terminators on loopback, set up as the rehearsal does, and the loopback AWS that they fetch from. */
 export class Fleet {
   readonly machines: readonly Machine[]
   readonly pki: Pki
-  readonly #endpoint: Endpoint
+  readonly #secret: RingSecret
   readonly #scope: Scope
   /** Directory of the program. */
   readonly #program: string
@@ -34,13 +33,13 @@ export class Fleet {
   private constructor(
     machines: readonly Machine[],
     pki: Pki,
-    endpoint: Endpoint,
+    secret: RingSecret,
     scope: Scope,
     program: string,
   ) {
     this.machines = machines
     this.pki = pki
-    this.#endpoint = endpoint
+    this.#secret = secret
     this.#scope = scope
     this.#program = program
   }
@@ -51,13 +50,12 @@ export class Fleet {
     scope.defer(() => forgetDisk(workspace))
     scope.defer(() => forgetMemory(workspace))
     const pki = makePki(workspace.disk)
-    const endpoint = await Endpoint.start()
-    scope.defer(() => endpoint.stop())
+    const secret = await RingSecret.start(RING, scope)
     const of = { name: RING, ticketLifetime: TICKET_LIFETIME }
     const program = join(workspace.disk, 'program')
     writeDeliveredProgram(program, kindsOf(counts))
     const machines = await planFleet(counts, of, pki, workspace)
-    const fleet = new Fleet(machines, pki, endpoint, scope, program)
+    const fleet = new Fleet(machines, pki, secret, scope, program)
     fleet.publish(ring)
     await Promise.all(fleet.machines.map((machine) => fleet.#bringUp(machine)))
     return fleet
@@ -69,7 +67,7 @@ export class Fleet {
 
   /** Makes this what AWSCURRENT names. */
   publish(ring: Ring): void {
-    this.#endpoint.secret = serialiseRing(ring)
+    this.#secret.publish(ring)
   }
 
   /** What Run Command has a machine do. @throws Error with the script's own words if it failed. */
@@ -85,7 +83,7 @@ export class Fleet {
 
   async #run(machine: Machine, words: readonly string[]): Promise<void> {
     const child = spawnGroup([PYTHON, '-IS', this.#program, 'ring', ...words], {
-      env: { ...environmentOf(machine), ...this.#aws() },
+      env: { ...environmentOf(machine), ...this.#secret.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const said: string[] = []
@@ -93,16 +91,5 @@ export class Fleet {
     const [code] = (await once(child, 'close')) as [number | null]
     if (code === 0) return
     throw new Error(`the script failed on ${machine.server} ${machine.id}: ${said.join('').trim()}`)
-  }
-
-  #aws(): Record<string, string> {
-    return {
-      AWS_ENDPOINT_URL: this.#endpoint.url,
-      AWS_EC2_METADATA_SERVICE_ENDPOINT: `${this.#endpoint.url}/imds`,
-      AWS_REGION: 'eu-central-1',
-      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-      AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
-    }
   }
 }

@@ -7,13 +7,13 @@ import { Fleet } from './fleet.ts'
 import { type Bench, size } from './measurement.ts'
 import {
   type Durations,
-  type WayParts,
   firstRing,
   newKeyAtOnce,
   type Outage,
   polled,
   staged,
   type Way,
+  type WayParts,
 } from './rotation-ways.ts'
 import type { Row } from './table.ts'
 
