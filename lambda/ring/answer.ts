@@ -5,7 +5,6 @@ import type { Release } from '../fleet/releases.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import type { Control, Quarantine, SetUntil } from './control.ts'
 import type { Delivery, OldProcess } from './delivery-record.ts'
-import { ageOf } from './gate.ts'
 import { INSTANCE_REMEDIES } from './instance-remedies.ts'
 import type { RotationPorts } from './observation.ts'
 import { type Exposure, exposureOf, outlookOf } from './outlook.ts'
@@ -74,47 +73,6 @@ export interface Answer {
 
 /** A value with its times in ISO 8601. */
 export type Serialised<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
-
-/** Publishes how the ring stands. */
-export function measure(
-  ports: RotationPorts,
-  situation: Situation,
-  decision: Decision,
-  forced: boolean,
-): void {
-  const gauges = gaugesOf(ports, situation)
-  if (gauges === undefined) return
-  ports.eventLog.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
-}
-
-function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {
-  const { fleet, delivery = situation.lost } = situation
-  if (delivery !== undefined) {
-    const { members, confirmed } = delivery
-    const bypassed = countFailedBy('auth-bypass', delivery)
-    const local = countFailedBy('local-ring', delivery) + (situation.localRings ?? 0)
-    return {
-      KeyAge: Math.round(ageOf(delivery, clock.now())),
-      Members: members,
-      Stragglers: members - confirmed,
-      // A metric costs by the hour in which it is written: most rings have none of it.
-      ...(bypassed === 0 ? {} : { AuthBypass: bypassed }),
-      ...(local === 0 ? {} : { LocalRing: local }),
-      ...(situation.driftRepaired === undefined ? {} : { DriftRepaired: situation.driftRepaired }),
-      ...(situation.controlProblem === undefined ? {} : { ControlInvalid: 1 }),
-    }
-  }
-  // A ring that starts paused has no key that could be too old: the function runs, and says so.
-  const Members = fleet.known ? fleet.members.length : 0
-  return configuration.start === 'paused' ? { KeyAge: 0, Members, Stragglers: 0 } : undefined
-}
-
-function signalsOf(decision: Decision, forced: boolean) {
-  return {
-    RotationHeld: decision.action === 'hold' && decision.page ? 1 : 0,
-    RotationForced: forced ? 1 : 0,
-  }
-}
 
 /** What an invocation comes to. */
 export function answer(

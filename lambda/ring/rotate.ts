@@ -1,6 +1,7 @@
 import { TicketringError } from '../kernel/errors.ts'
-import { type Answer, answer, measure } from './answer.ts'
+import { type Answer, answer } from './answer.ts'
 import { decide } from './decision.ts'
+import { measure } from './metrics.ts'
 import { observe, type RotationPorts } from './observation.ts'
 import { operate } from './operate.ts'
 import { perform, type Unlabelled } from './perform.ts'

@@ -1,0 +1,45 @@
+import { countFailedBy } from '../fleet/instance-remedies.ts'
+import { ageOf } from './gate.ts'
+import type { RotationPorts } from './observation.ts'
+import type { Decision, Situation } from './situation.ts'
+
+/** Publishes how the ring stands. */
+export function measure(
+  ports: RotationPorts,
+  situation: Situation,
+  decision: Decision,
+  forced: boolean,
+): void {
+  const gauges = gaugesOf(ports, situation)
+  if (gauges === undefined) return
+  ports.eventLog.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
+}
+
+function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {
+  const { fleet, delivery = situation.lost } = situation
+  if (delivery !== undefined) {
+    const { members, confirmed } = delivery
+    const bypassed = countFailedBy('auth-bypass', delivery)
+    const local = countFailedBy('local-ring', delivery) + (situation.localRings ?? 0)
+    return {
+      KeyAge: Math.round(ageOf(delivery, clock.now())),
+      Members: members,
+      Stragglers: members - confirmed,
+      // A metric costs by the hour in which it is written: most rings have none of it.
+      ...(bypassed === 0 ? {} : { AuthBypass: bypassed }),
+      ...(local === 0 ? {} : { LocalRing: local }),
+      ...(situation.driftRepaired === undefined ? {} : { DriftRepaired: situation.driftRepaired }),
+      ...(situation.controlProblem === undefined ? {} : { ControlInvalid: 1 }),
+    }
+  }
+  // A ring that starts paused has no key that could be too old: the function runs, and says so.
+  const Members = fleet.known ? fleet.members.length : 0
+  return configuration.start === 'paused' ? { KeyAge: 0, Members, Stragglers: 0 } : undefined
+}
+
+function signalsOf(decision: Decision, forced: boolean) {
+  return {
+    RotationHeld: decision.action === 'hold' && decision.page ? 1 : 0,
+    RotationForced: forced ? 1 : 0,
+  }
+}
