@@ -27,7 +27,7 @@ USAGE = """usage: ticketring ring [--boot|--pull] RING [GENERATION]
 Settings, KEY=value: the document's, over them /etc/ticketring/RING.conf or SET.staples.conf. A package says what they mean.
 """
 # Run Command ends a run after 120 s, and does so without a word; systemd a boot after 180 s.
-RUN_SECONDS, BOOT_SECONDS = 100, 150
+RUN_SECONDS, BOOT_SECONDS = "100", 150
 # EX_TEMPFAIL: the next pull tries again, and the unit calls it no failure.
 TRY_AGAIN = 75
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -133,8 +133,9 @@ def outcome_of(request: Request, environment: Mapping[str, str]) -> tuple[dict[s
 
 def start(request: Request, environment: Mapping[str, str]):
     """The run that the request asks for. One capability's modules are loaded; a document brings no others."""
-    deadline = Deadline(BOOT_SECONDS if request.boot else RUN_SECONDS)
     settings = load_settings(request, environment)
+    # Of a server that takes its time the document has another time-out, and tells.
+    deadline = Deadline(BOOT_SECONDS if request.boot else settings.seconds("RUN_SECONDS", RUN_SECONDS))
     if request.is_ring:
         from . import ring
 

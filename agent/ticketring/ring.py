@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from .aws import Refused
 from .bypass import find_bypass
-from .clock import Deadline
 from .files import Replacement
 from .handshake import Problem, shake, silence
 from .keys import parse_ring
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Generator, Mapping, Sequence, Type
 
     from .aws import Aws
+    from .clock import Deadline
     from .handshake import Handshake
     from .keys import Ring
     from .request import Request
@@ -36,7 +36,6 @@ ring: loads RING from Secrets Manager into the TLS terminator and proves it by a
 (default 1). Of a ring:
   SECRET              name or ARN
   TICKET_LIFETIME     at most, in seconds
-  RUN_SECONDS         that a run may take (100)
   STALE_AFTER         seconds without Secrets Manager that fail a pull (172800)
   LAUNCH_GROUPS       Auto Scaling groups whose hook ticketring-NAME waits for a proved ring
   ALLOW_DISK          yes: keys may be on a disk
@@ -52,9 +51,7 @@ class RingRun(Run["KeyServer"]):
     _lineage, _generation, _seen, _loaded, _drifted, _launch = "", 0, "", False, 0, ""
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
-        # Of a server that takes its time the document has another time-out, and tells.
-        within = deadline if request.boot else Deadline(settings.seconds("RUN_SECONDS", "100"))
-        super().__init__(KINDS, request, settings, environment, within)
+        super().__init__(KINDS, request, settings, environment, deadline)
         self._least = int(request.order)
         self._announced: dict[str, int] = {}
         self._outdated: Sequence[float] = ()

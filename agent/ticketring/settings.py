@@ -24,7 +24,8 @@ Of both:
   REGION              default: the environment's, or the instance's
   SERVER              its kind; default: the one configured, running or installed
   RUN_DIR             default /run/ticketring/NAME
-  LOCK_WAIT           seconds to wait for another run (30)
+  RUN_SECONDS         seconds that a run may take (100)
+  LOCK_WAIT           and wait for another one (30)
   VERIFY_WAIT         and for a handshake to show it (10)
   REPAIR_EVERY        seconds between runs of State Manager: a pull within rests (1800)
   BOOT_WAIT           and, at boot, for AWS (60, of a set 30)

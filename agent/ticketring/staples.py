@@ -41,6 +41,7 @@ class StapleRun(Run["StapleServer"]):
     mendable = ("verify-no-staple", "verify-wrong-staple", "verify-still-stapled")
     _trouble: Failure | None = None
     _misplaced: Sequence[Place] = ()
+    _behind: list[str]
     _stays = False
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
@@ -177,12 +178,11 @@ class StapleRun(Run["StapleServer"]):
         server = self._server
         gone = any(file.data is None for file in self._files) or problem is not None and problem.code == "verify-still-stapled"
         dropped = self._withdrawal.places
-        forget = (gone or dropped != []) and not server.keeps()
-        places = [*missing, *self._changed, *dropped] or self._places
+        places = {place.path: place for place in [*missing, *self._changed, *dropped] or self._places}
         server.urgent = gone or bool(dropped) or self._is_first
         with server.turn(), self._replacing() as replacement:
             replacement.place(self._deadline)
-            for staple, words in server.load(self._staples(list({place.path: place for place in places}.values())), forget):
+            for staple, words in server.load(self._staples([*places.values()]), gone or dropped != []):
                 self._take_back(replacement, staple.place, words)
             self._prove()
         return bool(self._files or dropped) or server.loaded
@@ -230,7 +230,7 @@ class StapleRun(Run["StapleServer"]):
     # ---- Proof
 
     def _look(self) -> Problem | None:
-        self._seen, self._unforgotten, self._misplaced = set[str](), "", []
+        self._seen, self._unforgotten, self._misplaced, self._behind = set[str](), "", [], []
         return super()._look()
 
     def _look_at(self, listener: Listener) -> Problem | None:
@@ -253,14 +253,21 @@ class StapleRun(Run["StapleServer"]):
         wanted = self._wanted.get(place.path)
         if wanted is None or der == (wanted[0].der if wanted else b""):
             return None
+        found: Staple | None = None
+        with contextlib.suppress(ValueError):
+            found = staple_of(place, der)
         response = "the delivered" if wanted else "no"
-        shown = f"{listener.text}: wanted {response} response for {place.certificate}, got {_words_for(place, der)}"
-        if wanted:
-            return Problem("verify-wrong-staple" if der else "verify-no-staple", shown)
-        if not self._server.keeps():
-            return Problem("verify-still-stapled", shown)
+        shown = f"{listener.text}: wanted {response} response for {place.certificate}, got {_words_for(der, found)}"
+        kept = self._server.keeps(found, wanted != []) if der else ""
+        if not kept:
+            code = "verify-still-stapled" if not wanted else "verify-wrong-staple" if der else "verify-no-staple"
+            return Problem(code, shown)
         # Said, but nothing that waiting mends.
-        self._unforgotten = f"{shown}; {self._server.keeps()}"
+        shown = f"{shown}; {kept}"
+        if wanted and found and found.single.status == wanted[0].single.status:
+            self._behind.append(shown)
+        else:
+            self._unforgotten = shown
         return None
 
     def _say_unseen(self) -> None:
@@ -269,15 +276,14 @@ class StapleRun(Run["StapleServer"]):
             if place.path in self._wanted and place.leaf.id not in self._seen:
                 note(f"no listener of {self._listeners()} presents the certificate in {place.certificate}")
                 self._verified = False
+        for words in self._behind:
+            note(words)
+            self._verified = False
 
 
-def _words_for(place: Place, der: bytes) -> str:
+def _words_for(der: bytes, staple: Staple | None) -> str:
     """What was shown in the place of a response."""
-    if der == b"":
-        return "none"
-    with contextlib.suppress(ValueError):
-        staple = staple_of(place, der)
-        if staple is not None:
-            until = staple.single.next_update
-            return f"one of {words_of(staple.single.this_update)}{f' until {words_of(until)}' if until else ''}"
-    return "another certificate's"
+    if staple is None:
+        return "another certificate's" if der else "none"
+    until = staple.single.next_update
+    return f"one of {words_of(staple.single.this_update)}{f' until {words_of(until)}' if until else ''}"

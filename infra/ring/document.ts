@@ -1,8 +1,9 @@
 import { machineSettings } from '../../lambda/kernel/settings.ts'
-import { buildDocument, EXECUTION_SECONDS, type FleetDocument } from '../fleet/document.ts'
+import { buildDocument, type FleetDocument } from '../fleet/document.ts'
 import { listenersText } from '../fleet/machines.ts'
 import { groupName, secretName } from '../fleet/names.ts'
 import type { Program } from '../program/program.ts'
+import { executionWith, patienceSettings } from '../servers/patience.ts'
 import { type KeyServers, namedIn } from '../servers/servers.ts'
 import { RING, type RingConfiguration } from './configuration.ts'
 import { isGuarded } from './trust-group.ts'
@@ -35,16 +36,11 @@ export function buildRingDocument(ring: RingConfiguration, program: Program): Fl
 
 /** Seconds that a run may take on a machine: as many as the slowest kind of these servers needs. */
 export function executionOf(servers: KeyServers): number {
-  return EXECUTION_SECONDS + longerOf(servers)
+  return executionWith(longerOf(servers))
 }
 
 function longerOf(servers: KeyServers): number {
   return Math.max(0, ...namedIn(servers).map(({ facts }) => facts.longer ?? 0))
-}
-
-/** What the program takes by itself, and as much more. */
-function patienceSettings(longer: number): Readonly<Record<string, string>> {
-  return longer === 0 ? {} : { RUN_SECONDS: String(100 + longer), LOCK_WAIT: String(30 + longer) }
 }
 
 /** The settings a ring's machines start from, in the words of `/etc/ticketring/<ring>.conf`. */

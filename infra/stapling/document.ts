@@ -2,6 +2,8 @@ import { machineSettings } from '../../lambda/kernel/settings.ts'
 import { buildDocument, type FleetDocument } from '../fleet/document.ts'
 import { storePath } from '../fleet/names.ts'
 import type { Program } from '../program/program.ts'
+import { executionWith, patienceSettings } from '../servers/patience.ts'
+import { longerToStaple, type StapleServers } from '../servers/servers.ts'
 import { SET, type StaplingConfiguration } from './configuration.ts'
 
 // Without a count: RE2 takes no more than 1,000 copies of what is repeated within a repetition. MOST_CERTIFICATES bounds
@@ -28,12 +30,19 @@ export function buildStapleDocument(set: StaplingConfiguration, program: Program
       settings: stapleSettings(set),
       program: set.program,
       kinds: Object.keys(set.servers),
+      execution: executionOf(set.servers),
     },
     program,
   )
 }
 
+/** Seconds that a run may take on a machine: as many as the slowest kind of these servers needs. */
+export function executionOf(servers: StapleServers): number {
+  return executionWith(longerToStaple(servers))
+}
+
 /** The settings a set's machines start from, in the words of `/etc/ticketring/<set>.staples.conf`. */
 function stapleSettings(set: StaplingConfiguration): Readonly<Record<string, string>> {
-  return { STORE: storePath(set.name), ...machineSettings(SET, set) }
+  const patience = patienceSettings(longerToStaple(set.servers))
+  return { STORE: storePath(set.name), ...machineSettings(SET, set), ...patience }
 }

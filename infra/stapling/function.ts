@@ -9,7 +9,7 @@ import {
 } from '../../lambda/staples/configuration.ts'
 import { arnOf, type Wildcards } from '../fleet/arns.ts'
 import type { FleetDelivery } from '../fleet/delivery.ts'
-import { EXECUTION_SECONDS, type FleetDocument } from '../fleet/document.ts'
+import type { FleetDocument } from '../fleet/document.ts'
 import { DELIVERY_SECONDS, FleetFunction, type FleetFunctionProps } from '../fleet/function.ts'
 import { stapleRecordName, staplesName, staplesStatusName, storePath } from '../fleet/names.ts'
 import { networkStatements, networkWildcards } from '../fleet/network-access.ts'
@@ -17,6 +17,7 @@ import type { LogKeeping } from '../fleet/operations.ts'
 import type { ChainConfiguration } from './certificate-configuration.ts'
 import { chainStatements, chainWildcards } from './chain-access.ts'
 import type { StaplingConfiguration } from './configuration.ts'
+import { executionOf } from './document.ts'
 
 /** Why the names of staples end in a wildcard. */
 export const SETS_OWN = "The set's own staples: which certificates there are is known only from their chains"
@@ -146,7 +147,7 @@ function stapleConfiguration({ set, document }: StapleFunctionProps): StapleConf
     target: targets,
     store: storePath(name),
     record: stapleRecordName(name),
-    timing: { tick: every, least, most, delivery: DELIVERY_SECONDS, execution: EXECUTION_SECONDS },
+    timing: { tick: every, least, most, delivery: DELIVERY_SECONDS, execution: executionOf(servers) },
     haproxy: servers.haproxy !== undefined,
     allow,
   }

@@ -64,6 +64,7 @@ server.max-read-idle = 900
 server.modules = ("mod_extforward", "mod_openssl")
 ssl.engine = "enable"
 ssl.pemfile = "${site}"
+ssl.stapling-file = "${directory}/staples/site.ocsp"
 ssl.stek-file = "${keyFile}"
 ${socket('tls12', 'ssl.openssl.ssl-conf-cmd = ("MaxProtocol" => "TLSv1.2")')}
 ${socket('proxy', 'extforward.hap-PROXY = "enable"')}

@@ -14,7 +14,7 @@ export const STORE = `/ticketring/staples/${SET}`
 const HOUR = 3_600_000
 
 /** The kinds of server that a set may name and that run here. */
-export type StapleKind = 'haproxy' | 'nginx' | 'h2o' | 'trafficserver'
+export type StapleKind = 'haproxy' | 'nginx' | 'h2o' | 'trafficserver' | 'lighttpd'
 
 export type StapleRun = Omit<Run, 'line'> & { readonly line: StapleLine }
 

@@ -6,7 +6,7 @@ import { SET } from '../../infra/stapling/configuration.ts'
 import type { Settings } from '../../lambda/kernel/settings.ts'
 
 /** What a machine alone says, in a file of its own. */
-const OF_A_MACHINE = ['REGION', 'SERVER', 'RUN_DIR', 'LOCK_WAIT', 'VERIFY_WAIT', 'BOOT_WAIT']
+const OF_A_MACHINE = ['REGION', 'SERVER', 'RUN_DIR', 'RUN_SECONDS', 'LOCK_WAIT', 'VERIFY_WAIT', 'BOOT_WAIT']
 
 /** What the trust group of a ring comes to, on each kind of server. */
 const GUARDED = Object.keys(KEY_SERVERS).map((kind) => `${kind.toUpperCase()}_GUARDED`)
@@ -30,7 +30,7 @@ print('\\n'.join(names_in(HELP + help_for('${command}'))))`
 }
 
 it.each([
-  ['ring', 'ring', RING, ['SECRET', 'RUN_SECONDS', ...GUARDED, 'ALLOW_DISK', 'ENDPOINT_SSM']],
+  ['ring', 'ring', RING, ['SECRET', ...GUARDED, 'ALLOW_DISK', 'ENDPOINT_SSM']],
   ['set', 'staples', SET, ['STORE', 'ENDPOINT_SECRETSMANAGER']],
 ] as const)(
   'a machine knows the settings that the document of a %s tells it, and no others',

@@ -298,6 +298,7 @@ class HaproxyStaples(Haproxy):
         return staple.response.signature.hex() in shown or "Unknown command" in answer
 
     def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
+        forget = forget and self._reload != []
         if _SOUND.match(self.release):
             refused = [(staple, words) for staple in staples for words in [self._push(staple)] if words]
             if forget:
@@ -372,8 +373,8 @@ class HaproxyStaples(Haproxy):
         self.ask(f"abort ssl cert {path}")
         return f"{answer.strip()} (it had no {path}.ocsp when it started: reload it, or restart it with one)"
 
-    def keeps(self) -> str:
-        return "" if self._reload else "HAProxy drops it five minutes before, or at a reload (HAPROXY_RELOAD)"
+    def keeps(self, shown: Staple | None, replaced: bool) -> str:
+        return "" if self._reload or replaced else "HAProxy drops it five minutes before, or at a reload (HAPROXY_RELOAD)"
 
     def restore(self) -> None:
         if self.reloaded:

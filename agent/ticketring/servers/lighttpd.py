@@ -1,6 +1,8 @@
 """lighttpd: a file of one key, which it takes in when it looks, once in 64 seconds; it keeps the three that it took in last.
+A file for each staple, which it looks at as often where it has none or one that ends soon.
 
-Source: lighttpd's documentation, `ssl.stek-file`; its src/mod_openssl.c, `mod_openssl_session_ticket_key_check`.
+Source: lighttpd's documentation, `ssl.stek-file`, `ssl.stapling-file`; its src/mod_openssl.c,
+`mod_openssl_session_ticket_key_check`, `mod_openssl_refresh_stapling_file`.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from ..files import File, Replacement
 from ..handshake import Problem, shake
 from ..result import Failure, note
 from .key_file import KeyFile
+from .staple_file import StapleFile
 
 if TYPE_CHECKING:
-    from typing import ClassVar
+    from typing import ClassVar, Sequence
 
     from ..keys import Ring, TicketKey
-    from .protocol import Machine
+    from .protocol import Machine, Staple
 
 # It looks in the seconds of the clock that this divides.
 _LOOK = 64
@@ -153,4 +156,40 @@ def _laid_out(key: TicketKey, begins: int) -> bytes:
     return struct.pack("=iii", 0, begins, _NEVER) + key.laid_out(80, hmac_first=True)
 
 
+# Seconds before the end of a staple from which on it looks for another one.
+_AHEAD = 256
+
+
+class LighttpdStaples(StapleFile):
+    """It drops by itself what has ended, and before that forgets nothing without a restart."""
+
+    kind: ClassVar[str] = "lighttpd"
+    needs: ClassVar[str] = "LIGHTTPD_STAPLES"
+    help: ClassVar[str] = """\
+  LIGHTTPD_STAPLES    CERTIFICATE=STAPLE files, the latter as ssl.stapling-file has it
+"""
+    # A busy one passes one over.
+    polls: ClassVar[int] = 2 * _LOOK
+
+    def load(self, staples: Sequence[Staple], forget: bool) -> Sequence[tuple[Staple, str]]:
+        self.reloaded = self.loaded = True
+        return []
+
+    def keeps(self, shown: Staple | None, replaced: bool) -> str:
+        ends = shown.single.next_update if shown else None
+        if ends is not None and ends - replaced * _AHEAD < (time.time() // _LOOK + 1) * _LOOK:
+            return ""
+        return f"lighttpd {f'looks for another {_AHEAD} s before' if replaced else 'drops it at'} its end, or when it starts"
+
+    def explain(self, problem: Problem) -> Problem:
+        if problem.code != "verify-no-staple":
+            return problem
+        causes = f"ssl.stapling-file beside its ssl.pemfile is that file, and user {self.owner} can read it (LIGHTTPD_OWNER)"
+        return Problem(problem.code, f"{problem.detail}; lighttpd looks at it every {_LOOK} s: see that {causes}")
+
+    def restore(self) -> None:
+        """The file is back, for its next look."""
+
+
 KEYS = LighttpdKeys
+STAPLES = LighttpdStaples

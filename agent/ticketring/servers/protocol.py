@@ -131,8 +131,9 @@ if TYPE_CHECKING:
             it refuses, each with its words. Raises Waits."""
             ...
 
-        def keeps(self) -> str:
-            """How long it staples on what it is not told to forget; empty where it forgets."""
+        def keeps(self, shown: Staple | None, replaced: bool) -> str:
+            """How long it staples on what it shows, another certificate's too, though its file has another or is gone; empty
+            where it need only be told, or waited for."""
             ...
 
     S = TypeVar("S", bound=Server)

@@ -41,5 +41,5 @@ class StapleFile(Terminator):
     def missing(self, staples: Sequence[Staple]) -> Sequence[Staple]:
         return []
 
-    def keeps(self) -> str:
+    def keeps(self, shown: Staple | None, replaced: bool) -> str:
         return ""

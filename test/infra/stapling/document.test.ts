@@ -4,9 +4,16 @@ import { describe, expect, it } from 'vitest'
 import { buildDocument } from '../../../infra/fleet/document.ts'
 import { ownProgram, programFor } from '../../../infra/program/program.ts'
 import { parseSet } from '../../../infra/stapling/configuration.ts'
-import { buildStapleDocument } from '../../../infra/stapling/document.ts'
+import { buildStapleDocument, executionOf } from '../../../infra/stapling/document.ts'
 import { MOST_CERTIFICATES, messageOf } from '../../../lambda/staples/message.ts'
-import { EXAMPLE_KINDS, type ExampleSet, exampleSet, HAPROXY_STAPLING, settingsIn } from '../app/example.ts'
+import {
+  EXAMPLE_KINDS,
+  type ExampleSet,
+  exampleSet,
+  HAPROXY_STAPLING,
+  OTHER_STAPLING,
+  settingsIn,
+} from '../app/example.ts'
 
 const documentOf = (replaced?: ExampleSet) =>
   buildStapleDocument(parseSet(exampleSet(replaced)), ownProgram())
@@ -54,6 +61,19 @@ describe('what a machine is given to run', () => {
   it('runs on Linux only, for less than a tick', () => {
     expect(precondition).toEqual({ StringEquals: ['platformType', 'Linux'] })
     expect(Number(inputs.timeoutSeconds)).toBeLessThan(300)
+  })
+
+  it('has more time where a kind of server looks at its staples by itself, and the program and its lock have it too', () => {
+    const servers = { haproxy: HAPROXY_STAPLING, lighttpd: OTHER_STAPLING.lighttpd ?? {} }
+    const set = parseSet(exampleSet({ servers }))
+    const [step] = buildStapleDocument(set, ownProgram()).content.mainSteps
+    // Two looks, one in 64 seconds, beside what every kind has.
+    expect(Number(step.inputs.timeoutSeconds)).toBeGreaterThanOrEqual(120 + 2 * 64)
+    expect(executionOf(set.servers)).toBe(Number(step.inputs.timeoutSeconds))
+    const told = Object.fromEntries(settingsIn(step.inputs.runCommand).map((line) => line.split('=')))
+    expect(Number(told.RUN_SECONDS)).toBe(executionOf(set.servers) - 20)
+    expect(Number(told.LOCK_WAIT)).toBe(executionOf(set.servers) - 90)
+    expect(lines.join()).not.toMatch(/RUN_SECONDS|LOCK_WAIT/)
   })
 })
 
