@@ -1,12 +1,25 @@
 import { nearestName } from '../lambda/kernel/nearest-name.ts'
 import type { Command, ExitCode, Io } from './command.ts'
+import { DOCUMENT } from './document/command.ts'
 import { PROBE } from './probe/command.ts'
 import { DELIVER, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
 import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
 import { ServiceError } from './service-error.ts'
+import { EXPLAIN } from './staples/explain.ts'
 import { UsageError } from './usage-error.ts'
 
-const COMMANDS: readonly Command[] = [STATUS, ROTATE, DELIVER, REVOKE, PAUSE, RESUME, QUARANTINE, PROBE]
+const COMMANDS: readonly Command[] = [
+  STATUS,
+  ROTATE,
+  DELIVER,
+  REVOKE,
+  PAUSE,
+  RESUME,
+  QUARANTINE,
+  EXPLAIN,
+  DOCUMENT,
+  PROBE,
+]
 
 const USAGE = `Usage: ticketring <command> [options]
 

@@ -1,0 +1,29 @@
+import { isRefusal } from '../../lambda/kernel/errors.ts'
+import type { Command } from '../command.ts'
+import { read } from '../ring/words.ts'
+import { UsageError } from '../usage-error.ts'
+
+export const DOCUMENT: Command = {
+  name: 'document',
+  summary: 'what runs as root on the machines of a ring or set, to be read',
+  usage: `Usage: ticketring document NAME
+
+Prints the document of a ring or set of cdk.json as it would be delivered: the lines of sh with the settings, the installer, the
+program's files, and the hashes that result lines and directories name. Asks nothing of AWS.
+
+  -h, --help         this text
+
+Exit code: 0 it is printed, 2 there is no such ring or set.`,
+  run: async (words, io) => {
+    const { positionals } = read(words, {})
+    // Loading it takes longer than all other commands.
+    const { configuredDocument } = await import('../../local/configured-document.ts')
+    try {
+      io.out(configuredDocument(positionals))
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      throw new UsageError(error.message)
+    }
+    return 0
+  },
+}
