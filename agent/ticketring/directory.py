@@ -109,6 +109,11 @@ class Directory:
         with self.changing(other):
             os.rename(name, other, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
+    def replace(self, name: str, data: bytes, mode: int) -> None:
+        """Makes the file or takes the place of one that is there, at once."""
+        self.write_new(f"{name}.new", data, mode)
+        self.rename(f"{name}.new", name)
+
     def remove(self, name: str) -> None:
         with self.changing(name), contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.fd)

@@ -30,8 +30,7 @@ def complete_launch(
         if state == "Terminated" or directory.read(_FILE) == state.encode():
             return ""
         done = _complete(Aws(settings, environment, deadline), groups, hook, machine)
-        directory.write_new(f"{_FILE}.new", state.encode(), 0o600)
-        directory.rename(f"{_FILE}.new", _FILE)
+        directory.replace(_FILE, state.encode(), 0o600)
     except NoRole:
         # No machine of EC2, or of no group.
         return ""

@@ -81,9 +81,10 @@ def read_file(path: str) -> str:
         data = read_public(path)
         # It names commands that root runs.
         refuse_foreign(path, os.stat(path))
-    except FileNotFoundError:
-        return ""
     except OSError as error:
+        # A link to a file that is gone says that there is one.
+        if isinstance(error, FileNotFoundError) and not os.path.islink(path):
+            return ""
         raise _invalid(f"to read {path}", reason(error)) from None
     Directory(path.rpartition("/")[0] or "/").close()
     if len(data) > LARGEST_FILE:

@@ -54,8 +54,7 @@ def read_state(directory: Directory) -> State | None:
 
 def forget_drift(directory: Directory, state: State) -> None:
     """A command has told of it."""
-    directory.write_new("state.new", serialise(state._replace(drifted=0)), 0o600)
-    directory.rename("state.new", _FILE)
+    directory.replace(_FILE, serialise(state._replace(drifted=0)), 0o600)
 
 
 def drift_before(state: State | None, relation: str) -> int:

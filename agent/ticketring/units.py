@@ -120,8 +120,7 @@ def _settle(units: Directory, texts: Mapping[str, str | None], deadline: Deadlin
         if text is None:
             units.remove(unit)
         else:
-            units.write_new(f"{unit}.new", text.encode(), 0o644)
-            units.rename(f"{unit}.new", unit)
+            units.replace(unit, text.encode(), 0o644)
     _systemctl(deadline, "daemon-reload")
     if wanted:
         # Links of an earlier release, or to a package's unit, give way.

@@ -101,6 +101,4 @@ class Withdrawal:
         names = [*self._names, *(place.path for place in self._former if self._put_aside(place))]
         with contextlib.suppress(Failure):
             if self._names and names != self._remembered():
-                directory = self._server.machine.run_directory
-                directory.write_new(f"{_FILE}.new", "\n".join(names).encode("ascii"), 0o600)
-                directory.rename(f"{_FILE}.new", _FILE)
+                self._server.machine.run_directory.replace(_FILE, "\n".join(names).encode("ascii"), 0o600)

@@ -7,6 +7,7 @@ import { strToU8, zipSync } from 'fflate'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { KEY_SERVERS, KINDS, STAPLE_SERVERS } from '../servers/servers.ts'
 import { withoutMeanings, withoutOffer, withoutRemarks } from './python-source.ts'
+import { linesOf } from './python-tokens.ts'
 
 export interface Program {
   /** What is installed as `ticketring.pyz`. */
@@ -184,9 +185,11 @@ function partOf({ path, text }: SourceFile): string {
   return `#${path}\n${text}`
 }
 
-/** What opens the payload, as it stands in the document. */
+/** What opens the payload, as it stands in the document, where JSON takes two characters for a double quote. */
 export function openerSource(): string {
-  return sourceOf(AGENT, 'open.py').text
+  const { path, text } = sourceOf(AGENT, 'open.py')
+  const tokens = linesOf(text, path).flat()
+  return tokens.map((token) => token.text.replace(/^"([^'\\]*)"$/, "'$1'")).join('')
 }
 
 /** What was read of each file, by what it held. */

@@ -1,10 +1,12 @@
 """Settings of a set: what would be evaluated elsewhere, or read differently by two, is refused."""
 
+import os
+import tempfile
 import unittest
 
 from ticketring.result import Failure
 from ticketring.__main__ import help_for
-from ticketring.settings import HELP, Settings, names_in, parse
+from ticketring.settings import HELP, Settings, names_in, parse, read_file
 
 OF_STAPLES = names_in(HELP + help_for("staples"))
 
@@ -30,3 +32,13 @@ class SettingsTest(unittest.TestCase):
             self.assertEqual(caught.exception.code, "config-invalid")
         pairs = Settings({"NGINX_STAPLES": "/a/b=/c/d /e=/f"}, "own").pairs("NGINX_STAPLES")
         self.assertEqual(pairs, [("/a/b", "/c/d"), ("/e", "/f")])
+
+    def test_a_link_to_a_file_that_is_gone_is_refused_and_no_file_is_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/edge.conf"
+            self.assertEqual(read_file(path), "")
+            os.symlink(f"{folder}/gone", path)
+            with self.assertRaises(Failure) as caught:
+                read_file(path)
+            self.assertEqual(caught.exception.code, "config-invalid")
+            self.assertIn("No such file", caught.exception.detail)
