@@ -1,108 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import {
-  CreateSecretCommand,
-  DescribeSecretCommand,
-  GetSecretValueCommand,
-  type GetSecretValueCommandInput,
-  PutSecretValueCommand,
-  SecretsManagerClient,
-  UpdateSecretVersionStageCommand,
-} from '@aws-sdk/client-secrets-manager'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LoopbackAws } from '../../../local/aws/loopback.ts'
-import { freePorts } from '../../../local/rehearsal/machines/ports.ts'
 import { clients, refusalOf, startAccount } from './fixture.ts'
-
-/** A secret with one version, `{}`, that is AWSCURRENT. */
-interface Target {
-  readonly client: SecretsManagerClient
-  readonly secret: string
-}
-
-/** The semantics of labels and versions, claim by claim, against whatever speaks Secrets Manager. */
-function labelSemantics(target: () => Target) {
-  const put = (id: string, value: string, labels?: string[]) => {
-    const { client, secret } = target()
-    const stages = labels === undefined ? {} : { VersionStages: labels }
-    return client.send(
-      new PutSecretValueCommand({ SecretId: secret, ClientRequestToken: id, SecretString: value, ...stages }),
-    )
-  }
-  const move = (label: string, to?: string, from?: string) => {
-    const { client, secret } = target()
-    const ends = { ...(to ? { MoveToVersionId: to } : {}), ...(from ? { RemoveFromVersionId: from } : {}) }
-    return client.send(
-      new UpdateSecretVersionStageCommand({ SecretId: secret, VersionStage: label, ...ends }),
-    )
-  }
-  const get = (which: Partial<GetSecretValueCommandInput> = {}) => {
-    const { client, secret } = target()
-    return client.send(new GetSecretValueCommand({ SecretId: secret, ...which }))
-  }
-  const labels = async (id: string) => {
-    const { client, secret } = target()
-    const { VersionIdsToStages } = await client.send(new DescribeSecretCommand({ SecretId: secret }))
-    return (VersionIdsToStages?.[id] ?? []).toSorted()
-  }
-  const holder = async () => (await get()).VersionId ?? ''
-
-  test('a put without stages moves AWSCURRENT at once and AWSPREVIOUS follows', async () => {
-    const [before, id] = [await holder(), randomUUID()]
-    await put(id, 'one')
-    expect(await labels(id)).toEqual(['AWSCURRENT'])
-    expect(await labels(before)).toEqual(['AWSPREVIOUS'])
-  })
-
-  test('a put with a stage takes that label from whichever version has it', async () => {
-    const [first, second] = [randomUUID(), randomUUID()]
-    await put(first, 'one', ['AWSPENDING'])
-    await put(second, 'two', ['AWSPENDING'])
-    expect(await labels(first)).toEqual([])
-    expect(await labels(second)).toEqual(['AWSPENDING'])
-  })
-
-  test('a repeated put of the same bytes changes nothing', async () => {
-    const id = randomUUID()
-    await put(id, 'one', ['AWSPENDING'])
-    await put(id, 'one', ['AWSPENDING'])
-    expect((await get({ VersionId: id })).SecretString).toBe('one')
-  })
-
-  test('a version without labels is kept and can be read by its id', async () => {
-    const [first, second] = [randomUUID(), randomUUID()]
-    await put(first, 'one', ['AWSPENDING'])
-    await put(second, 'two', ['AWSPENDING'])
-    expect((await get({ VersionId: first })).SecretString).toBe('one')
-  })
-
-  test('moving AWSCURRENT from its holder moves AWSPREVIOUS to that holder', async () => {
-    const [before, id] = [await holder(), randomUUID()]
-    await put(id, 'one', ['AWSPENDING'])
-    await move('AWSCURRENT', id, before)
-    expect(await labels(id)).toEqual(['AWSCURRENT', 'AWSPENDING'])
-    expect(await labels(before)).toEqual(['AWSPREVIOUS'])
-  })
-
-  test('AWSPREVIOUS can be taken off', async () => {
-    const before = await holder()
-    await put(randomUUID(), 'one')
-    await move('AWSPREVIOUS', undefined, before)
-    expect(await refusalOf(get({ VersionStage: 'AWSPREVIOUS' }))).toMatchObject({
-      name: 'ResourceNotFoundException',
-    })
-  })
-
-  test('an unknown version is not found, by its id', async () => {
-    const id = randomUUID()
-    expect(await refusalOf(get({ VersionId: id }))).toEqual({
-      name: 'ResourceNotFoundException',
-      message: `Secrets Manager can't find the specified secret value for VersionId: ${id}`,
-    })
-  })
-
-  return { put, move, get, labels, holder }
-}
+import { labelSemantics } from './label-semantics.ts'
 
 describe('the loopback Secrets Manager', () => {
   let aws: LoopbackAws
@@ -222,26 +123,4 @@ describe('the loopback Secrets Manager', () => {
     aws.faults.secretsLag = 1
     await expect.poll(holder).toBe(id)
   })
-})
-
-describe.runIf(spawnSync('sh', ['-c', 'command -v moto_server']).status === 0)('moto agrees', () => {
-  let moto: ChildProcess
-  let target: Target
-  beforeAll(async () => {
-    const [port] = await freePorts(1)
-    moto = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
-    const credentials = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'example' }
-    const endpoint = `http://127.0.0.1:${port}`
-    target = { client: new SecretsManagerClient({ endpoint, region: 'us-east-1', credentials }), secret: '' }
-    await vi.waitFor(() => fetch(endpoint), { timeout: 60_000, interval: 200 })
-  })
-  beforeEach(async () => {
-    const secret = `rings/${randomUUID()}`
-    await target.client.send(new CreateSecretCommand({ Name: secret, SecretString: '{}' }))
-    target = { ...target, secret }
-  })
-  afterAll(() => {
-    moto.kill()
-  })
-  labelSemantics(() => target)
 })
