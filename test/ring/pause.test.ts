@@ -190,10 +190,13 @@ describe('two operators at once', () => {
       const world = await converged()
       if (!isFirst) await world.invoke({ action: 'resume' })
       const ports = world.ports()
+      let reads = 0
       const controls = {
         read: async () => {
           const stored = await world.controls.read()
-          if (world.controls.versions.length === (isFirst ? 0 : 1)) await world.invoke(PAUSE)
+          reads += 1
+          // Between the reading that the change is made of and its writing.
+          if (reads === 2) await world.invoke(PAUSE)
           return stored
         },
         earlier: (version: number) => world.controls.earlier(version),
