@@ -17,7 +17,7 @@ const LONG = {
     'test/agent/{delivered-units,local-ring}.test.ts',
     'test/agent/{envoy,install-refusals,interruptions,key-files,kinds,kinds-wrong,layouts,lighttpd,next-start,nginx-care,nginx-connections,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
-    'test/agent/staple-{ends,haproxy,kinds,lighttpd,program,refusals,runs,system,wrong}.test.ts',
+    'test/agent/staple-{drift,ends,haproxy,kinds,lighttpd,program,refusals,runs,system,wrong}.test.ts',
     'test/local/{commands,early-end,keep}.test.ts',
     'test/ocsp/{explain,matrix,openssl-verdicts}.test.ts',
   ],

@@ -118,10 +118,6 @@ class RingRun(Run["KeyServer"]):
         drifted = 0 if self._is_heard() else drift_before(state, relation) + (relation == "same")
         return State(ring.lineage, ring.generation, ring.names, pulled, after_local, drifted)
 
-    def _is_heard(self) -> bool:
-        """The function reads what commands say, and not what State Manager, a timer or an operator ran."""
-        return not self._request.pull and self._environment.get("SSM_Program") == "bring"
-
     def _count_drift(self, state: State | None, relation: str, changed: bool) -> None:
         """What this machine ran already, and had to be put right: the file, the server or its keys were changed meanwhile."""
         self._drifted = drift_before(state, relation)

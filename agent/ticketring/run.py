@@ -98,6 +98,10 @@ class Run(Generic[S]):
         self.result = "unchanged"
         return True
 
+    def _is_heard(self) -> bool:
+        """The function reads what commands say, and not what State Manager, a timer or an operator ran."""
+        return not self._request.pull and self._environment.get("SSM_Program") == "bring"
+
     def _fetch(self, ask: Callable[[Aws], F], is_as_told: Callable[[F], bool]) -> F:
         """At boot, the metadata service, the role, the network and the time may come later than this program."""
         if not self._request.boot:

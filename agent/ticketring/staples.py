@@ -11,6 +11,7 @@ from .clock import Deadline
 from .files import Replacement
 from .handshake import Problem, is_finished, shake, silence
 from .judge import Judge
+from .memory import Memory
 from .ocsp import words_of
 from .places import find_places, staple_in, staple_of
 from .result import Failure, note
@@ -51,9 +52,14 @@ class StapleRun(Run["StapleServer"]):
         self._wanted: dict[str, Sequence[Staple]] = {}
         self._files: list[File] = []
         self._changed: list[Place] = []
+        # Paths.
+        self._amiss: set[str] = set()
+        self._mended: set[str] = set()
+        self._drifted = 0
 
     def fields(self) -> dict[str, object]:
-        return {"staples": self._request.name, **super().fields(), **self._counts}
+        more = {"drifted": self._drifted} if self._drifted else {}
+        return {"staples": self._request.name, **super().fields(), **self._counts, **more}
 
     def run(self) -> None:
         path = self._settings.path("STORE", f"/ticketring/staples/{self._request.name}")
@@ -65,9 +71,11 @@ class StapleRun(Run["StapleServer"]):
             return
         self._places = find_places(self._server, self._object)
         self._judge = Judge(self._server, self._store)
-        self._withdrawal = Withdrawal(self._server)
+        self._memory = Memory(self._directory)
+        self._withdrawal = Withdrawal(self._server, self._memory.paths())
         before = self._read_files()
         self._is_first = not any(before.values())
+        changed = None
         try:
             changed = self._apply_all()
         except BaseException as error:
@@ -76,7 +84,7 @@ class StapleRun(Run["StapleServer"]):
             raise
         finally:
             self._count(before)
-            self._withdrawal.remember()
+            self._remember(changed is not None)
         if self._trouble is not None:
             raise self._trouble
         self.result = "applied" if changed else "unchanged"
@@ -115,6 +123,17 @@ class StapleRun(Run["StapleServer"]):
         return bool(self._files or self._withdrawal.places)
 
     # ---- What is counted
+
+    def _remember(self, went_well: bool) -> None:
+        """Drift is what a run before proved and was changed meanwhile: the file, or what the server had of it."""
+        proved = self._wanted if went_well and not self._request.boot else {}
+        drifted = [path for path in self._mended if self._memory.is_proved(path, proved.get(path))]
+        if drifted:
+            note(f"drift: changed since the run before: {' '.join(drifted)}")
+        self._drifted = self._memory.drifted + len(drifted)
+        told = went_well and self._is_heard() and self._trouble is None
+        paths = {*self._withdrawal.paths(), *(place.path for place in self._places)}
+        self._memory.keep(sorted(paths), proved, 0 if told else self._drifted)
 
     def _read_files(self) -> dict[str, bytes | None]:
         found: dict[str, bytes | None] = {}
@@ -161,6 +180,7 @@ class StapleRun(Run["StapleServer"]):
         problem = self._look()
         self._refuse_hopeless(problem)
         changed = False
+        self._mended = {place.path for place in [*missing, *self._changed]} | self._amiss
         if self._files or self._withdrawal.places or self._withdrawal.untold or missing or problem is not None:
             changed = self._load(missing, problem)
             self._withdrawal.forget()
@@ -231,6 +251,7 @@ class StapleRun(Run["StapleServer"]):
 
     def _look(self) -> Problem | None:
         self._seen, self._unforgotten, self._misplaced, self._behind = set[str](), "", [], []
+        self._amiss = set()
         return super()._look()
 
     def _look_at(self, listener: Listener) -> Problem | None:
@@ -260,6 +281,7 @@ class StapleRun(Run["StapleServer"]):
         shown = f"{listener.text}: wanted {response} response for {place.certificate}, got {_words_for(der, found)}"
         kept = self._server.keeps(found, wanted != []) if der else ""
         if not kept:
+            self._amiss.add(place.path)
             code = "verify-still-stapled" if not wanted else "verify-wrong-staple" if der else "verify-no-staple"
             return Problem(code, shown)
         # Said, but nothing that waiting mends.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -11,19 +10,17 @@ from .directory import Directory
 from .result import Failure, note
 
 if TYPE_CHECKING:
-    from typing import Callable, Mapping
+    from typing import Callable, Mapping, Sequence
 
     from .files import File
     from .servers.protocol import Place, Staple, StapleServer
-
-_FILE = "places"
 
 
 class Withdrawal:
     """Nothing brings back what went. A heedless server may give it until it is told, for which the next run looks too."""
 
-    def __init__(self, server: StapleServer) -> None:
-        self._server = server
+    def __init__(self, server: StapleServer, remembered: Sequence[str]) -> None:
+        self._server, self._remembered = server, remembered
         self.places: list[Place] = []
         self.untold: list[File] = []
         """Under another name until the server is told."""
@@ -79,7 +76,7 @@ class Withdrawal:
         if not self._server.heedless:
             return
         self._names = [path for _, path, _ in self._server.places()]
-        for path in self._remembered():
+        for path in self._remembered:
             folder, _, name = path.rpartition("/")
             if path in self._names or not os.path.isdir(folder):
                 continue
@@ -92,13 +89,6 @@ class Withdrawal:
                 complain(failure)
                 self._names.append(path)
 
-    def _remembered(self) -> list[str]:
-        data = self._server.machine.run_directory.read(_FILE) or b""
-        return data.decode("ascii", "replace").split()
-
-    def remember(self) -> None:
-        """For the run that finds one of them named no more. Where there is no room for it, the next run writes it."""
-        names = [*self._names, *(place.path for place in self._former if self._put_aside(place))]
-        with contextlib.suppress(Failure):
-            if self._names and names != self._remembered():
-                self._server.machine.run_directory.replace(_FILE, "\n".join(names).encode("ascii"), 0o600)
+    def paths(self) -> list[str]:
+        """For the run that finds one of them named no more."""
+        return [*self._names, *(place.path for place in self._former if self._put_aside(place))]

@@ -73,7 +73,7 @@ const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
     'refused',
     'servers/owner',
   ],
-  staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'entry', 'ocsp'],
+  staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'memory', 'entry', 'ocsp'],
 }
 
 /** Modules that several kinds of server share, each after those that it needs. */

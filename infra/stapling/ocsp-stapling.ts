@@ -141,6 +141,11 @@ export class OcspStapling extends Construct {
     return this.#metric('WithdrawalHeld', options)
   }
 
+  /** How many staples were put right on machines that had drifted, as commands told; without data where none. */
+  metricDriftRepaired(options?: MetricOptions): Metric {
+    return this.#metric('DriftRepaired', { statistic: 'Sum', ...options })
+  }
+
   #metric(metricName: StapleMetric, options?: MetricOptions): Metric {
     return measured({ Set: this.#set.name }, metricName, { period: this.#tick, ...options })
   }

@@ -64,6 +64,7 @@ const STAPLE_UNITS: Readonly<Record<keyof StapleMetrics, string>> = {
   StaplesWithdrawn: 'Count',
   MustStaplesMissing: 'Count',
   WithdrawalHeld: 'Count',
+  DriftRepaired: 'Count',
 }
 
 /** Source: CloudWatch user guide, embedded metric format specification. */

@@ -34,6 +34,8 @@ export interface StapleAnswer {
     readonly stragglers: readonly ToldStraggler[]
     /** How many of those that confirmed run which release of their server, as they told. */
     readonly releases?: readonly Release[]
+    /** How many staples had drifted on machines and were put right, as commands told since the last change. */
+    readonly drifted?: number
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
@@ -73,12 +75,13 @@ export function answer(
 }
 
 function fleetOf(progress: DeliveryProgress): StapleAnswer['fleet'] {
-  const { judgedAt, releases, stragglers } = progress.delivery
+  const { judgedAt, releases, stragglers, drifted } = progress.delivery
   return {
     ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
     ...standingOf(progress),
     stragglers: stragglers.map((each) => withFix(STAPLE_REMEDIES, each)),
     ...(releases === undefined ? {} : { releases }),
+    ...(drifted === undefined ? {} : { drifted }),
     ...(progress.fleet.known ? { now: countOf(progress.fleet.members) } : {}),
   }
 }
@@ -140,7 +143,9 @@ export function measure(
   const undelivered = desiredFrom(done.kept).size === 0 ? 0 : Math.max(0, members - confirmed)
   const seen = seenFrom(done)
   const metrics = measureStaples(seen, { now: clock.now(), lost: lost.length, undelivered, held })
-  eventLog.record({ kind: 'measured', metrics })
+  const { driftRepaired } = progress
+  const drift = driftRepaired === undefined ? {} : { DriftRepaired: driftRepaired }
+  eventLog.record({ kind: 'measured', metrics: { ...metrics, ...drift } })
   for (const [reason, certificates] of reasonsOf(done, lost.length))
     eventLog.record({ kind: 'failing', reason, certificates })
 }

@@ -1,6 +1,7 @@
 import { type Awaited, awaitCommands, type Capability, judgeFleet, send } from '../fleet/deliver.ts'
 import type { DeliveryDecision } from '../fleet/delivery-decision.ts'
 import { isConverged, scriptsOf } from '../fleet/delivery-state.ts'
+import type { Evidence } from '../fleet/evidence.ts'
 import { rollCallOf } from '../fleet/membership.ts'
 import {
   type DeliveryProgress,
@@ -122,11 +123,29 @@ function stapleDelivery(
     message: (to, progress) => ({ ...to, message: messageFor(progress, forced) }),
     judge: ({ delivery }) => {
       const scripts = scriptsOf(delivery, document.script)
-      return { judge: (invocation) => judgeStaples(invocation, { set, scripts }) }
+      return {
+        judge: (invocation) => judgeStaples(invocation, { set, scripts }),
+        note: (verdicts) => noteDrift(ports, verdicts),
+      }
     },
+    keep: withDrift,
     subject: ({ delivery }) => delivery.holding,
     save: (progress) => saveProgress(ports, progress),
   }
+}
+
+function withDrift(progress: DeliveryProgress, news: readonly StapleVerdict[]): DeliveryProgress {
+  const repaired = news.reduce((sum, verdict) => sum + (verdict.confirmed ? (verdict.drifted ?? 0) : 0), 0)
+  if (repaired === 0) return progress
+  const { delivery, driftRepaired = 0 } = progress
+  const drifted = (delivery.drifted ?? 0) + repaired
+  return { ...progress, driftRepaired: driftRepaired + repaired, delivery: { ...delivery, drifted } }
+}
+
+function noteDrift({ eventLog }: StaplePorts, verdicts: Evidence<StapleVerdict>): void {
+  for (const [instance, verdict] of verdicts)
+    if (verdict.confirmed && verdict.drifted !== undefined)
+      eventLog.record({ kind: 'drift-repaired', instance, staples: verdict.drifted })
 }
 
 async function saveProgress(

@@ -19,6 +19,8 @@ export interface DeliveryProgress {
   readonly holding: DesiredStaples
   /** What has changed since every machine was known to hold everything; `undefined` where that is not known. */
   readonly changed: readonly string[] | undefined
+  /** How many staples had drifted and were put right, as heard in this invocation. */
+  readonly driftRepaired?: number
 }
 
 /** How many redeliveries may fail before an operator is paged. */
@@ -73,7 +75,14 @@ function namedIn({ changed }: DeliveryProgress): readonly string[] | undefined {
     : changed
 }
 
-export type StapleVerdict = ({ readonly confirmed: true; readonly changed: boolean } & Serving) | Unconfirmed
+export type StapleVerdict =
+  | ({
+      readonly confirmed: true
+      readonly changed: boolean
+      /** How many of its staples had drifted and were put right. */
+      readonly drifted?: number
+    } & Serving)
+  | Unconfirmed
 
 /** Judges one instance by the line it printed: success means that it holds what it was told of its certificates. */
 export function judgeStaples(
@@ -84,7 +93,8 @@ export function judgeStaples(
     const line = parseStapleLine(stdout)
     const cause = objection(line, wanted)
     if (cause !== undefined) return refused(cause)
-    return { confirmed: true, changed: line.result === 'applied', ...servingOf(line) }
+    const drifted = line.drifted === undefined ? {} : { drifted: line.drifted }
+    return { confirmed: true, changed: line.result === 'applied', ...drifted, ...servingOf(line) }
   })
 }
 

@@ -17,6 +17,8 @@ export type DesiredStaples = ReadonlyMap<string, string>
 export interface StapleDelivery extends DeliveryState {
   /** {@link desiredDigest} of it. */
   readonly holding: string
+  /** How many staples had drifted on machines and were put right, as the commands of this holding told. */
+  readonly drifted?: number
 }
 
 /** The delivery record of a set: an SSM parameter below 4 kB. */
@@ -76,6 +78,7 @@ export function serialiseStapleRecord({ set, delivery, carried }: StapleRecord):
 }
 
 function parseDelivery(value: unknown): StapleDelivery {
-  const fields = Fields.of(value, 'delivery', MALFORMED, ['holding', ...DELIVERY_STATE_FIELDS])
-  return { holding: fields.string('holding'), ...parseDeliveryState(fields) }
+  const fields = Fields.of(value, 'delivery', MALFORMED, ['holding', 'drifted', ...DELIVERY_STATE_FIELDS])
+  const drifted = fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}
+  return { holding: fields.string('holding'), ...drifted, ...parseDeliveryState(fields) }
 }

@@ -125,6 +125,8 @@ export type StapleEvent =
       readonly reason: string
       readonly mustStaple: boolean
     }
+  /** How many staples of a machine were put right that had been changed there. */
+  | { readonly kind: 'drift-repaired'; readonly instance: string; readonly staples: number }
   | { readonly kind: 'measured'; readonly metrics: StapleMetrics }
   /** How many certificates fail for one reason. */
   | { readonly kind: 'failing'; readonly reason: string; readonly certificates: number }

@@ -17,6 +17,8 @@ export interface StapleMetrics {
   readonly MustStaplesMissing: number
   /** 1 where so many would have gone at once that none was. */
   readonly WithdrawalHeld: number
+  /** Staples that had drifted on machines and were put right, where a command told of any. */
+  readonly DriftRepaired?: number
 }
 
 /** How one certificate stands. Times in ISO 8601. */

@@ -30,12 +30,14 @@ export interface StapleLine extends ScriptOutput, Failed<StapleError> {
   readonly withdrawn: number
   /** Certificates that have their staple now. */
   readonly held: number
+  /** How many were put right that had been changed meanwhile, this run included, since a command told last. */
+  readonly drifted?: number
 }
 
 /** As `parseLine`. @throws TicketringError `result-line-malformed`. */
 export function parseStapleLine(output: string): StapleLine {
   return parseLine(output, {
-    own: ['staples', 'installed', 'withdrawn', 'held'],
+    own: ['staples', 'installed', 'withdrawn', 'held', 'drifted'],
     results: STAPLE_RESULTS,
     errors: STAPLE_ERRORS,
     read: (fields) => ({
@@ -43,6 +45,7 @@ export function parseStapleLine(output: string): StapleLine {
       installed: fields.integer('installed', 0),
       withdrawn: fields.integer('withdrawn', 0),
       held: fields.integer('held', 0),
+      ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
     }),
   })
 }

@@ -20,6 +20,8 @@ export class StapleMachine {
   /** False once it has lost its tag. */
   tagged = true
   online = true
+  /** How many of its staples had drifted and were put right since it was asked last. */
+  drifted = 0
   /** What its server says its release is. */
   release: string | undefined
   conduct: 'apply' | 'lose' | { readonly fail: StapleError } | { readonly say: string } = 'apply'
@@ -76,8 +78,10 @@ export class StapleMachine {
       ...line,
       ...rest,
       ...told,
+      ...(this.drifted === 0 ? {} : { drifted: this.drifted }),
       ...(error === undefined ? {} : { error }),
     })
+    this.drifted = 0
     return { id: this.id, status: result === 'failed' ? 'Failed' : 'Success', output }
   }
 }

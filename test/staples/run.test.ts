@@ -673,6 +673,31 @@ describe('status', () => {
     expect(fleet.members).toBeGreaterThan(0)
   })
 
+  it('counts the staples that had drifted and were put right, once, and measures them once', async () => {
+    world.add('www')
+    await world.refresh()
+    expect(world.metrics()).not.toHaveProperty('DriftRepaired')
+    const [first, second] = world.fleet.machines
+    if (first) first.drifted = 2
+    if (second) second.drifted = 1
+    await world.invoke({ action: 'deliver' })
+    expect(world.metrics()).toMatchObject({ DriftRepaired: 3 })
+    expect(world.eventLog.of('drift-repaired')).toEqual([
+      { kind: 'drift-repaired', instance: first?.id, staples: 2 },
+      { kind: 'drift-repaired', instance: second?.id, staples: 1 },
+    ])
+    expect((await world.invoke({ action: 'status' })).fleet.drifted).toBe(3)
+    if (first) first.drifted = 1
+    await world.invoke({ action: 'deliver' })
+    expect(world.metrics()).toMatchObject({ DriftRepaired: 1 })
+    expect((await world.invoke({ action: 'status' })).fleet.drifted).toBe(4)
+    await world.refresh()
+    expect(world.metrics()).not.toHaveProperty('DriftRepaired')
+    // Of another holding nothing is known yet.
+    await world.pass(1.1 * DAY)
+    expect((await world.invoke({ action: 'status' })).fleet).not.toHaveProperty('drifted')
+  })
+
   it('names a certificate that cannot be read, without keeping the others from being looked after', async () => {
     world.add('www')
     world.add('gone')

@@ -63,6 +63,7 @@ const STAPLE_METRICS: StapleMetrics = {
   StaplesWithdrawn: 0,
   MustStaplesMissing: 0,
   WithdrawalHeld: 0,
+  DriftRepaired: 1,
 }
 
 /** What the function named `edge` puts into its log, parsed. */
@@ -242,8 +243,8 @@ describe('what each alarm watches', () => {
   it.each([
     // How many there are pages no operator; too few of them hold the rotation, which is watched. What was put right is.
     ['the ring', 'Ring', lineOf(logRingEvents, RING_METRICS), ['Members', 'DriftRepaired']],
-    // What is withdrawn at its end has no life left either.
-    ['the staples', 'Set', lineOf(logStapleEvents, STAPLE_METRICS), ['StaplesWithdrawn']],
+    // What is withdrawn at its end has no life left either; what was put right is.
+    ['the staples', 'Set', lineOf(logStapleEvents, STAPLE_METRICS), ['StaplesWithdrawn', 'DriftRepaired']],
   ])('every metric of %s but those of information is watched, as the function writes it', (...row) => {
     const [, dimension, line, information] = row
     const watched = new Set(alarms.filter(hasDimension(dimension)).map(({ MetricName }) => MetricName))

@@ -131,7 +131,17 @@ describe('what a document carries', () => {
       ).toSorted(),
     )
     expect([...staples].filter((path) => !ring.has(path)).toSorted()).toEqual(
-      paths('entry', 'judge', 'ocsp', 'places', 'servers/staple_file', 'staples', 'store', 'withdrawal'),
+      paths(
+        'entry',
+        'judge',
+        'memory',
+        'ocsp',
+        'places',
+        'servers/staple_file',
+        'staples',
+        'store',
+        'withdrawal',
+      ),
     )
   })
 

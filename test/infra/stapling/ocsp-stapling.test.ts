@@ -55,6 +55,7 @@ describe("OcspStapling in an owner's app", { timeout: 120_000 }, () => {
       staples.metricWithdrawn(),
       staples.metricMustStaplesMissing(),
       staples.metricWithdrawalHeld(),
+      staples.metricDriftRepaired(),
     ]
     expect(metrics.map(({ metricName, statistic }) => [metricName, statistic])).toEqual([
       ['StapleLifeLeft', 'Minimum'],
@@ -64,6 +65,7 @@ describe("OcspStapling in an owner's app", { timeout: 120_000 }, () => {
       ['StaplesWithdrawn', 'Maximum'],
       ['MustStaplesMissing', 'Maximum'],
       ['WithdrawalHeld', 'Maximum'],
+      ['DriftRepaired', 'Sum'],
     ])
     for (const { namespace, dimensions } of metrics) {
       expect({ namespace, dimensions }).toEqual({ namespace: 'Ticketring', dimensions: { Set: 'quay' } })
