@@ -239,7 +239,7 @@ class NginxStaples(Nginx):
         self.loaded = True
         return []
 
-    def keeps(self) -> str:
+    def keeps(self, shown: Staple | None, replaced: bool) -> str:
         return ""
 
     def restore(self) -> None:
