@@ -32,6 +32,7 @@ const PAGES = [
   'rotation-held',
   'rotation-forced',
   'auth-bypass',
+  'control-invalid',
   'staples-life-ending',
   'staples-revoked',
   'staples-must-staple-missing',
@@ -53,6 +54,7 @@ const RING_METRICS: Metrics = {
   RotationForced: 0,
   AuthBypass: 1,
   LocalRing: 1,
+  ControlInvalid: 1,
   DriftRepaired: 1,
 }
 const STAPLE_METRICS: StapleMetrics = {
@@ -81,7 +83,7 @@ const hasDimension = (name: string) => (alarm: { readonly Dimensions?: readonly 
 
 describe('every alarm', () => {
   it('has its heading in the runbook, and links to it', () => {
-    expect(alarms.length).toBe(8 + 9)
+    expect(alarms.length).toBe(9 + 9)
     for (const { AlarmName, AlarmDescription } of alarms) {
       const heading = AlarmName.replace('ticketring-edge-', '')
       expect(headings).toContain(heading)
