@@ -41,7 +41,7 @@ describe('the command line', () => {
     ['--rotations 0', '--rotations as a whole number from 1 to 1000; got "0"'],
     ['--rotations -3', '--rotations'],
     ['--rotations many', 'got "many"'],
-    ['--fleet haproxy', 'kind=count pairs of haproxy, nginx, trafficserver, h2o and dnsdist'],
+    ['--fleet haproxy', 'kind=count pairs of haproxy, nginx, trafficserver, h2o, dnsdist and lighttpd'],
     ['--fleet trafficsever=2', 'did you mean trafficserver?'],
     ['--fleet apache=2', 'got "apache=2"'],
     ['--fleet haproxy=1,haproxy=2', 'haproxy twice'],
