@@ -1,11 +1,12 @@
 /** The one template for who has no CDK: a ring for HAProxy and nginx, what sets one apart from another as parameters. */
-import { App, CfnOutput, CfnParameter, Stack } from 'aws-cdk-lib'
+import { App, CfnOutput, CfnParameter, Fn, Stack } from 'aws-cdk-lib'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import type { CloudFormationStackArtifact } from 'aws-cdk-lib/cx-api'
 import { readContext } from '../app/context.ts'
 import { TicketKeyRing } from '../ring/ticket-key-ring.ts'
+import type { KeyServers } from '../servers/servers.ts'
 import { type Json, parameterise } from './parameterise.ts'
 import { PARAMETERS } from './parameters.ts'
 
@@ -42,55 +43,54 @@ export function releasedTemplate(outdir: string): ReleasedTemplate {
   return parameterise(template, assembly.directory)
 }
 
-function addRing(stack: Stack): void {
-  const told = (id: string, description: string, allowedPattern: string) =>
-    new CfnParameter(stack, id, { description, allowedPattern }).valueAsString
-  const fleetRole = told(
-    'FleetRole',
-    "Name of the machines' role, which may then read the ring",
-    '^[\\w+=,.@-]{1,64}$',
-  )
-  const page = told(
-    'PageTopic',
+/** What a value of the CDK's may refer to, unlike the configuration's: the rest is in `parameters.ts`. */
+const ASKED = {
+  FleetRole: ["Name of the machines' role, which may then read the ring", '^[\\w+=,.@-]{1,64}$'],
+  PageTopic: [
     'ARN of the SNS topic that alarms tell',
     '^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$',
-  )
-  told(
-    'CodeBucket',
-    "S3 bucket in the stack's Region that holds the release's zip files",
-    '^[a-z0-9.-]{3,63}$',
-  )
-  const { RingName, TagValue, HAProxySocket, HAProxyListener, NginxListener, ServerName } = PARAMETERS
+  ],
+  CodeBucket: ["S3 bucket in the stack's Region that holds the release's zip files", '^[a-z0-9.-]{3,63}$'],
+} as const
+
+function addRing(stack: Stack): void {
+  for (const [id, [description, allowedPattern]] of Object.entries(ASKED))
+    new CfnParameter(stack, id, { description, allowedPattern })
+  const given = (id: keyof typeof ASKED) => Fn.ref(id)
+  const page = new SnsAction(Topic.fromTopicArn(stack, 'Page', given('PageTopic')))
+  const ring = new TicketKeyRing(stack, 'Ring', {
+    name: PARAMETERS.RingName.stand,
+    targets: { tag: 'ticketring', values: [PARAMETERS.TagValue.stand] },
+    servers: servers(),
+    operations: { alarms: { page } },
+  })
+  ring.grantRead(Role.fromRoleName(stack, 'Fleet', given('FleetRole')))
+  const tell = (id: string, value: string, description: string) =>
+    new CfnOutput(stack, id, { value, description })
+  tell('Secret', ring.secretArn, 'Secret of the ring')
+  tell('Function', ring.function.functionName, 'Its rotation function')
+  tell('Status', ring.statusFunction.functionName, 'The function that only looks')
+}
+
+function servers(): KeyServers {
+  const { RingName, HAProxySocket, HAProxyListener, NginxListener, ServerName } = PARAMETERS
   const keys = `/run/ticketring/${RingName.stand}`
   const listener = (address: string) => [{ address, serverName: ServerName.stand }]
-  const ring = new TicketKeyRing(stack, 'Ring', {
-    name: RingName.stand,
-    targets: { tag: 'ticketring', values: [TagValue.stand] },
-    servers: {
-      haproxy: {
-        keys: `${keys}/haproxy.keys`,
-        keySize: 80,
-        socket: HAProxySocket.stand,
-        owner: 'root',
-        verify: listener(HAProxyListener.stand),
-      },
-      nginx: {
-        keys,
-        keySize: 80,
-        test: 'nginx -t',
-        reload: 'systemctl reload nginx',
-        owner: 'root',
-        verify: listener(NginxListener.stand),
-      },
+  return {
+    haproxy: {
+      keys: `${keys}/haproxy.keys`,
+      keySize: 80,
+      socket: HAProxySocket.stand,
+      owner: 'root',
+      verify: listener(HAProxyListener.stand),
     },
-    operations: { alarms: { page: new SnsAction(Topic.fromTopicArn(stack, 'Page', page)) } },
-  })
-  ring.grantRead(Role.fromRoleName(stack, 'Fleet', fleetRole))
-  new CfnOutput(stack, 'Secret', { value: ring.secretArn, description: 'Secret of the ring' })
-  new CfnOutput(stack, 'Function', {
-    value: ring.function.functionName,
-    description: 'Its rotation function',
-  })
-  const looking = { value: ring.statusFunction.functionName, description: 'The function that only looks' }
-  new CfnOutput(stack, 'Status', looking)
+    nginx: {
+      keys,
+      keySize: 80,
+      test: 'nginx -t',
+      reload: 'systemctl reload nginx',
+      owner: 'root',
+      verify: listener(NginxListener.stand),
+    },
+  }
 }
