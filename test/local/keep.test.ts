@@ -255,7 +255,8 @@ describe('a rehearsal that stays up', () => {
     const looked = await ticketring('status', 'edge')
     expect(looked).toMatchObject({ code: 1, stdout: expect.stringMatching(/^edge: PAUSED: generation /) })
     expect((await ask({ action: 'rotate' })).decision).toMatchObject({ action: 'hold' })
-    const near = await ticketring('quarantine', 'add', 'edge', `${id.slice(0, -1)}f`, ...words)
+    const mistyped = `${id.slice(0, -1)}${id.endsWith('f') ? 'e' : 'f'}`
+    const near = await ticketring('quarantine', 'add', 'edge', mistyped, ...words)
     expect(near).toMatchObject({ code: 2, stderr: expect.stringContaining(`Did you mean ${id}?`) })
     expect(await ticketring('quarantine', 'add', 'edge', id, ...words)).toMatchObject({ code: 0 })
     const listed = await ticketring('quarantine', 'list', 'edge')
