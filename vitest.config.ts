@@ -45,6 +45,7 @@ const PROJECTS = [
 /** As measured, the longest first: a long file that begins last is waited for alone. */
 const LONGEST_FIRST = [
   'agent/lighttpd',
+  'agent/staple-lighttpd',
   'local/scenes',
   'local/keep',
   'agent/deadline',
