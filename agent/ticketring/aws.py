@@ -27,16 +27,17 @@ LARGEST_ANSWER = 1_048_576
 _TRIES = 3
 _METADATA = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
 _REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}")
-# By the head of the Region's name. Source: botocore's partitions.json.
+# By the area at the head of the Region's name, as infra/fleet/regions.ts has them. Source: botocore's partitions.json.
 _SUFFIXES = {
+    "af|ap|ca|eu|il|me|mx|sa|us|us-gov": "amazonaws.com",
     "cn": "amazonaws.com.cn",
-    "eusc": "amazonaws.eu",
+    "eusc-de": "amazonaws.eu",
     "us-iso": "c2s.ic.gov",
     "us-isob": "sc2s.sgov.gov",
     "eu-isoe": "cloud.adc-e.uk",
-    "us-isof": "csp.hci.ic.gov",
-    "eu-isof": "csp.hci.ic.gov",
+    "us-isof|eu-isof": "csp.hci.ic.gov",
 }
+_PARTS = "(central|(north|south)?(east|west)|north|south)-[0-9]"
 _ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?/?")
 _CREDENTIAL = re.compile(r"[!-~]{0,8192}")
 # By status, kind and message of a refusal: the first that fits. The first two pass with time.
@@ -191,8 +192,10 @@ def endpoint_of(service: str, region: str, settings: Settings, environment: Mapp
             raise Failure("config-invalid", f"wanted {name} as https://host or https://host:port, found something else")
         if address:
             return address.rstrip("/")
-    head = region.rsplit("-", 2)[0]
-    return f"https://{service}.{region}.{_SUFFIXES.get(head, 'amazonaws.com')}"
+    for areas, suffix in _SUFFIXES.items():
+        if re.fullmatch(f"({areas})-{_PARTS}", region):
+            return f"https://{service}.{region}.{suffix}"
+    raise Failure("config-invalid", f"wanted REGION of a known partition, or {setting}, found {region}")
 
 
 def sign(
