@@ -1,6 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 const REFUSED = [
@@ -46,25 +55,35 @@ const ALLOWED = [
 ] as const
 const PURE = ['lambda/kernel', 'lambda/ocsp', 'lambda/fleet', 'lambda/ring', 'lambda/staples']
 
-/** What the linter says of each planted import, by folder and path; one run for all. */
+/**
+ * What the linter says of each planted import, by folder and path; one run for all. Planted beside a copy of the rules, not
+ * in the tree, which other tests read meanwhile.
+ */
 function lintPlanted(imports: readonly (readonly [string, string, ...string[]])[]): Map<string, string> {
+  const tree = mkdtempSync(join(tmpdir(), 'ticketring-arrows-'))
   const planted = imports.map(([folder, path], n) => {
-    const file = join(folder, `planted-${process.pid}-${n}.ts`)
-    return { file, path, key: `${folder} ${path}` }
+    return { file: join(folder, `planted-${n}.ts`), path, key: `${folder} ${path}` }
   })
   try {
-    for (const { file, path } of planted)
-      writeFileSync(file, `import { x } from '${path}'\n\nexport const y = x\n`)
-    const files = planted.map(({ file }) => file)
-    const rule = ['--only=style/noRestrictedImports', '--reporter=json', '--max-diagnostics=none']
-    const { stdout } = spawnSync('node_modules/.bin/biome', ['lint', ...rule, ...files], { encoding: 'utf8' })
-    const { diagnostics } = JSON.parse(stdout) as { diagnostics: object[] }
-    const said = (file: string) =>
-      JSON.stringify(diagnostics.filter((each) => JSON.stringify(each).includes(file)))
+    copyFileSync('biome.json', join(tree, 'biome.json'))
+    for (const { file, path } of planted) {
+      mkdirSync(dirname(join(tree, file)), { recursive: true })
+      writeFileSync(join(tree, file), `import { x } from '${path}'\n\nexport const y = x\n`)
+    }
+    const said = lint(tree)
     return new Map(planted.map(({ file, key }) => [key, said(file)]))
   } finally {
-    for (const { file } of planted) rmSync(file, { force: true })
+    rmSync(tree, { recursive: true })
   }
+}
+
+/** @returns what is said of a file, as text. */
+function lint(tree: string): (file: string) => string {
+  const rule = ['--only=style/noRestrictedImports', '--reporter=json', '--max-diagnostics=none']
+  const biome = resolve('node_modules/.bin/biome')
+  const { stdout } = spawnSync(biome, ['lint', ...rule, '.'], { cwd: tree, encoding: 'utf8' })
+  const { diagnostics } = JSON.parse(stdout) as { diagnostics: object[] }
+  return (file) => JSON.stringify(diagnostics.filter((each) => JSON.stringify(each).includes(file)))
 }
 
 describe('the arrows', () => {
