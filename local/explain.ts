@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
+import { secondsOf } from '../lambda/kernel/durations.ts'
 import { isRefusal } from '../lambda/kernel/errors.ts'
 import type { Certificate } from '../lambda/ocsp/certificate.ts'
 import { describeName } from '../lambda/ocsp/name.ts'
@@ -126,14 +127,11 @@ function parseTime(text: string): Date {
   return time
 }
 
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
-
 function parseAge(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  if (count === undefined || Number(count) === 0) {
+  const seconds = secondsOf(text)
+  if (seconds === undefined)
     throw new Misuse(`--max-age wants an age such as 90s, 30m, 12h or 7d, not "${text}"`)
-  }
-  return Number(count) * (SECONDS[unit as string] as number)
+  return seconds
 }
 
 /** Whatever is no PEM goes to the validation as it is: bytes that are no DER either have a verdict too. */

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { NAME } from '../../lambda/kernel/fields.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { Account, Functions } from '../aws/functions.ts'
 import type { Io } from '../command.ts'
@@ -35,7 +36,7 @@ export async function ask(functions: Functions, name: string, event: object, io:
 export function only(positionals: readonly string[]): string {
   const [ring, ...extra] = positionals
   if (ring === undefined || extra.length > 0) throw new UsageError('The name of one ring is wanted')
-  if (!/^[a-z][a-z0-9-]{0,62}$/.test(ring))
+  if (!NAME.test(ring))
     throw new UsageError(`The name of a ring is wanted, not ${JSON.stringify(ring.slice(0, 64))}`)
   return ring
 }
