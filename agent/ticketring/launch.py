@@ -27,7 +27,7 @@ def complete_launch(
     groups, deadline = settings.get("LAUNCH_GROUPS").split(), Deadline(_SECONDS, deadline)
     try:
         machine, state = _launching(Metadata(environment, deadline))
-        if state == "Terminated" or directory.read(_FILE) == state.encode():
+        if state.endswith("Terminated") or directory.read(_FILE) == state.encode():
             return ""
         done = _complete(Aws(settings, environment, deadline), groups, hook, machine)
         directory.replace(_FILE, state.encode(), 0o600)

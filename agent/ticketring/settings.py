@@ -147,8 +147,15 @@ class Settings:
         return self.text(key, r"[A-Za-z0-9_.-]{1,32}", "the name of a user", "root")
 
     def words(self, key: str, default: str) -> list[str]:
-        """A command in words, for no shell."""
+        """A command in words, for no shell; none of them where the setting is there and empty."""
         return self.get(key, default).split()
+
+    def command(self, key: str, default: str) -> list[str]:
+        """As `words`, for what cannot be done without it."""
+        words = self.words(key, default)
+        if not words:
+            raise _invalid(f"{key} as a command in words in the document or in {self.own_file}", "none")
+        return words
 
     def listeners(self, kind: str) -> list[Listener]:
         """Of KIND_VERIFY, each with the client certificate of that kind."""

@@ -8,6 +8,7 @@ const WAITING: Readonly<Record<LifecycleTarget, string>> = {
   'Warmed:Stopped': 'Warmed:Pending:Wait',
   'Warmed:Running': 'Warmed:Pending:Wait',
   'Warmed:Hibernated': 'Warmed:Pending:Wait',
+  'Warmed:Terminated': 'Warmed:Terminating:Wait',
   Terminated: 'Terminating:Wait',
 }
 

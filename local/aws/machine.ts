@@ -35,6 +35,7 @@ export type LifecycleTarget =
   | 'Warmed:Stopped'
   | 'Warmed:Running'
   | 'Warmed:Hibernated'
+  | 'Warmed:Terminated'
   | 'Terminated'
 
 export interface Instance {

@@ -76,6 +76,12 @@ describe('trafficserver', () => {
     expect(await refused(machine, 'reload-failed')).toContain('false')
   })
 
+  test('without a reload command changes nothing', async () => {
+    ;[machine] = await startOneBehind('trafficserver')
+    machine.set('TRAFFICSERVER_RELOAD=')
+    expect(await refused(machine, 'config-invalid')).toContain('TRAFFICSERVER_RELOAD as a command in words')
+  })
+
   test('serves a guarded name to a ticket of an open one, without a certificate: that is auth-bypass', async () => {
     ;[machine] = await startOneBehind('trafficserver')
     machine.set('MIXED_CLIENT_AUTHENTICATION=checked')
@@ -128,6 +134,8 @@ describe('dnsdist', () => {
     ;[machine] = await startOneBehind('dnsdist')
     machine.set('DNSDIST_CONSOLE=/nowhere/dnsdist -c')
     expect(await refused(machine, 'tool-missing')).toContain('/nowhere/dnsdist')
+    machine.set('DNSDIST_CONSOLE=')
+    expect(await refused(machine, 'config-invalid')).toContain('DNSDIST_CONSOLE as a command in words')
   })
 
   test('of whose frontends the settings name some: the others keep their keys', async () => {

@@ -139,11 +139,14 @@ describe('a machine of a warm pool', () => {
     expect(managed.lifecycle).toBe('InService')
   })
 
-  test('completes nothing on its way to the end', async () => {
-    managed.bringTo('Terminated')
-    expect((await run()).line).not.toHaveProperty('launch')
-    expect(completions()).toEqual([])
-  })
+  test.each(['Terminated', 'Warmed:Terminated'] as const)(
+    'completes nothing on its way to the end: %s',
+    async (target) => {
+      managed.bringTo(target)
+      expect((await run()).line).not.toHaveProperty('launch')
+      expect(completions()).toEqual([])
+    },
+  )
 })
 
 test('a machine of no group asks nothing', async () => {

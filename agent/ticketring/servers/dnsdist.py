@@ -60,7 +60,7 @@ class DnsdistKeys(KeyFile):
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
-        self._console = machine.settings.words("DNSDIST_CONSOLE", _CONSOLE)
+        self._console = machine.settings.command("DNSDIST_CONSOLE", _CONSOLE)
         self._chosen = [address[:_SHOWN] for address in machine.settings.get("DNSDIST_FRONTENDS").split()]
         self._loaded = False
 

@@ -38,7 +38,7 @@ class Trafficserver(Terminator):
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
-        self._reload = machine.settings.words("TRAFFICSERVER_RELOAD", "traffic_ctl config reload")
+        self._reload = machine.settings.command("TRAFFICSERVER_RELOAD", "traffic_ctl config reload")
 
     @classmethod
     def program(cls, settings: Settings) -> str:
