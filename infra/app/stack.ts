@@ -22,6 +22,7 @@ import { TicketKeyRing } from '../ring/ticket-key-ring.ts'
 import type { StaplingConfiguration } from '../stapling/configuration.ts'
 import { OcspStapling } from '../stapling/ocsp-stapling.ts'
 import type { Configuration } from './configuration.ts'
+import { addDashboard, type ShownRing, type ShownSet } from './dashboard.ts'
 import type { SynthesisedRing, SynthesisedSet } from './summary.ts'
 
 export const STACK_NAME = 'Ticketring'
@@ -35,6 +36,8 @@ export class TicketringStack extends Stack {
   /** The alarms that a silent function trips: they outlive this stack, so its deletion is silence that pages. */
   readonly watch: Stack
 
+  readonly #shown: { readonly rings: ShownRing[]; readonly sets: ShownSet[] } = { rings: [], sets: [] }
+
   constructor(scope: Construct, configuration: Configuration) {
     super(scope, STACK_NAME, stackProps(configuration, DESCRIPTION))
     this.watch = new Stack(scope, WATCH_STACK_NAME, stackProps(configuration, WATCH_DESCRIPTION))
@@ -42,6 +45,7 @@ export class TicketringStack extends Stack {
     const operations = this.#operate(configuration)
     this.rings = rings.map((ring) => this.#addRing(ring, operations))
     this.stapling = stapling.map((set) => this.#addSet(set, operations))
+    addDashboard(this, 'Dashboard', this.#shown)
   }
 
   #operate({ alarms: { page, ticket, ...alarms }, logs: { key, ...logs } }: Configuration): Operations {
@@ -70,6 +74,7 @@ export class TicketringStack extends Stack {
       delivery,
       operations,
     })
+    this.#shown.rings.push({ name: ring.name, maxKeyAge: ring.rotation.maxKeyAge, construct })
     letRead(construct, fleetRoles)
     tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
     tell(
@@ -103,6 +108,7 @@ export class TicketringStack extends Stack {
     const id = `${pascal(name)}Staples`
     const props = { name, targets, servers, certificates, asking, delivery, operations }
     const construct = new OcspStapling(this, id, props)
+    this.#shown.sets.push({ name, construct })
     letRead(construct, fleetRoles)
     tell(construct, `${id}Function`, construct.function.functionName, `Staple function of set ${name}`)
     tell(

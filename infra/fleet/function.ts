@@ -7,7 +7,7 @@ import {
   Function as LambdaFunction,
   Runtime,
 } from 'aws-cdk-lib/aws-lambda'
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { acknowledgeWildcards, type Wildcards } from './arns.ts'
 import { bundled, type PlacedFile } from './bundling.ts'
@@ -44,6 +44,8 @@ export interface FleetFunctionProps {
 /** A function that looks after what a fleet holds, with a role that allows what it calls and nothing else. */
 export class FleetFunction extends Construct {
   readonly handler: IFunction
+  /** Where it writes its events. */
+  readonly logs: ILogGroup
 
   constructor(scope: Construct, id: string, props: FleetFunctionProps) {
     super(scope, id)
@@ -78,6 +80,7 @@ export class FleetFunction extends Construct {
       resource.vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] }
     }
     this.handler = handler
+    this.logs = logs
   }
 
   #createRole({ name, role, statements, wildcards, looks }: FleetFunctionProps, logs: LogGroup): Role {

@@ -34,10 +34,10 @@ export function createRotationFunction(
   scope: Construct,
   id: string,
   props: RotationFunctionProps,
-): IFunction {
+): FleetFunction {
   const { ring, secret, delivery } = props
   const { name, rotation } = ring
-  const { handler } = new FleetFunction(scope, id, {
+  return new FleetFunction(scope, id, {
     name: functionName(name),
     description: `Turns ticket ring ${name} and has the fleet prove it`,
     entry: 'rotate.ts',
@@ -57,7 +57,6 @@ export function createRotationFunction(
     ],
     wildcards: delivery.wildcards(),
   })
-  return handler
 }
 
 /** Creates the function that looks at one ring and can do nothing else: it reads no key, and writes nothing but its log. */

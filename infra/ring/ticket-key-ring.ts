@@ -3,11 +3,13 @@ import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling'
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { Alarms, measured } from '../fleet/alarms.ts'
 import { FleetDelivery } from '../fleet/delivery.ts'
 import type { FleetDocument } from '../fleet/document.ts'
+import type { FleetFunction } from '../fleet/function.ts'
 import { groupName } from '../fleet/names.ts'
 import type { LogKeeping, Operations } from '../fleet/operations.ts'
 import { asConfigured } from '../fleet/props.ts'
@@ -33,6 +35,8 @@ export class TicketKeyRing extends Construct {
   readonly secretArn: string
   /** The rotation function: invoke it with `{"action":"status"}` and the like. */
   readonly function: IFunction
+  /** Where the rotation function writes what it decided and what machines told. */
+  readonly logs: ILogGroup
   /** The function that only looks, for `{"action":"status"}` and dry runs: its callers can change nothing. */
   readonly statusFunction: IFunction
   /** What Run Command runs on the machines. */
@@ -49,12 +53,13 @@ export class TicketKeyRing extends Construct {
     this.secretArn = this.#secret.arn
     this.document = buildRingDocument(this.#ring, ownProgram())
     const functions = this.#createFunctions(operations.logs)
-    this.function = functions.rotation
+    this.function = functions.rotation.handler
+    this.logs = functions.rotation.logs
     this.statusFunction = functions.status
     this.#watch(this.#schedule(), operations)
   }
 
-  #createFunctions(logs: LogKeeping | undefined): { rotation: IFunction; status: IFunction } {
+  #createFunctions(logs: LogKeeping | undefined): { rotation: FleetFunction; status: IFunction } {
     const { name, targets, rotation, repairEvery } = this.#ring
     const { document } = this
     const delivery = new FleetDelivery(this, 'Delivery', {
@@ -65,9 +70,9 @@ export class TicketKeyRing extends Construct {
     })
     const window = windowSeconds(rotation)
     const parts = { ring: this.#ring, secret: this.#secret, document, delivery, window, logs }
-    const handler = createRotationFunction(this, 'Rotation', parts)
-    delivery.precede(handler)
-    return { rotation: handler, status: createRingStatusFunction(this, 'Status', parts) }
+    const rotating = createRotationFunction(this, 'Rotation', parts)
+    delivery.precede(rotating.handler)
+    return { rotation: rotating, status: createRingStatusFunction(this, 'Status', parts) }
   }
 
   /** @returns the queue of what the schedules could not hand over. */

@@ -30,12 +30,16 @@ interface StapleFunctionProps {
 }
 
 /** Creates the function that keeps one set's staples fresh. */
-export function createStapleFunction(scope: Construct, id: string, props: StapleFunctionProps): IFunction {
+export function createStapleFunction(
+  scope: Construct,
+  id: string,
+  props: StapleFunctionProps,
+): FleetFunction {
   const { set, delivery } = props
   const { name, vpc } = set
   const functionName = staplesName(name)
   const store = arnOf(scope, 'ssm', `parameter${storePath(name)}/*`)
-  const { handler } = new FleetFunction(scope, id, {
+  return new FleetFunction(scope, id, {
     name: functionName,
     description: `Keeps the OCSP staples of set ${name} fresh and has the fleet prove it`,
     entry: 'staple.ts',
@@ -65,7 +69,6 @@ export function createStapleFunction(scope: Construct, id: string, props: Staple
     },
     ...(vpc === undefined ? {} : { network: vpc }),
   })
-  return handler
 }
 
 /** Creates the function that looks at one set and can do nothing else: it writes nothing but its log. */

@@ -2,12 +2,14 @@ import { Duration } from 'aws-cdk-lib'
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { Alarms, measured } from '../fleet/alarms.ts'
 import { acknowledgeWildcards, arnOf } from '../fleet/arns.ts'
 import { FleetDelivery } from '../fleet/delivery.ts'
 import type { FleetDocument } from '../fleet/document.ts'
+import type { FleetFunction } from '../fleet/function.ts'
 import { staplesName, storePath } from '../fleet/names.ts'
 import type { LogKeeping, Operations } from '../fleet/operations.ts'
 import { asConfigured } from '../fleet/props.ts'
@@ -28,6 +30,8 @@ import type { OcspStaplingProps } from './props.ts'
 export class OcspStapling extends Construct {
   /** The staple function: invoke it with `{"action":"status"}` and the like. */
   readonly function: IFunction
+  /** Where the staple function writes what it decided and what machines told. */
+  readonly logs: ILogGroup
   /** The function that only looks, for `status` and `explain`: its callers can change nothing. */
   readonly statusFunction: IFunction
   /** What Run Command runs on the machines. */
@@ -43,12 +47,13 @@ export class OcspStapling extends Construct {
     this.#set = parseSet(asConfigured({ ...set, ...asking, ...delivery }))
     this.document = buildStapleDocument(this.#set, ownProgram())
     const functions = this.#createFunctions(operations.logs)
-    this.function = functions.refresh
+    this.function = functions.refresh.handler
+    this.logs = functions.refresh.logs
     this.statusFunction = functions.status
     this.#watch(this.#schedule(), operations)
   }
 
-  #createFunctions(logs: LogKeeping | undefined): { refresh: IFunction; status: IFunction } {
+  #createFunctions(logs: LogKeeping | undefined): { refresh: FleetFunction; status: IFunction } {
     const { name, targets, repairEvery } = this.#set
     const { document } = this
     const delivery = new FleetDelivery(this, 'Delivery', {
@@ -59,9 +64,9 @@ export class OcspStapling extends Construct {
       parameters: { Staples: ['all'] },
     })
     const parts = { set: this.#set, document, delivery, logs }
-    const handler = createStapleFunction(this, 'Refresh', parts)
-    delivery.precede(handler)
-    return { refresh: handler, status: createStapleStatusFunction(this, 'Status', parts) }
+    const refresh = createStapleFunction(this, 'Refresh', parts)
+    delivery.precede(refresh.handler)
+    return { refresh, status: createStapleStatusFunction(this, 'Status', parts) }
   }
 
   /** @returns the queue of what the schedule could not hand over. */
