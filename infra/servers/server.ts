@@ -25,4 +25,4 @@ export function keyServer<const S extends Settings>(server: KeyServer<S>): KeySe
 export const PROVES_KEYS = 'which key encrypts'
 export const PROVES_STAPLES = 'what is stapled'
 /** More go by directories, or by the settings of each machine: the document has 64 KB for everything. */
-export const MOST_FILES = 100
+export const MOST_FILES = 200

@@ -7,7 +7,14 @@ import { buildProgram, type Capability, carriedOf, programFor } from '../../../i
 import { buildRingDocument } from '../../../infra/ring/document.ts'
 import { KINDS, STAPLE_SERVERS } from '../../../infra/servers/servers.ts'
 import { buildStapleDocument } from '../../../infra/stapling/document.ts'
-import { EXAMPLE_KINDS, exampleRing, exampleSet, OTHER_STAPLING } from '../app/example.ts'
+import {
+  EXAMPLE_KINDS,
+  exampleRing,
+  exampleSet,
+  HAPROXY_STAPLING,
+  NGINX_STAPLING,
+  OTHER_STAPLING,
+} from '../app/example.ts'
 
 const PROGRAM = buildProgram()
 
@@ -91,16 +98,19 @@ describe('a document that carries the program', () => {
   })
 
   it('has room for the settings of 200 certificates and 100 pairs', () => {
-    const [set] = parseConfiguration({ rings: [], stapling: [exampleSet()] }).stapling
-    const { haproxy, nginx } = set?.servers ?? {}
-    if (set === undefined || haproxy === undefined || nginx === undefined) throw new Error('no set')
     const certificates = Array.from({ length: 200 }, (_, at) => `/etc/haproxy/certs/site-${at}.pem`)
     const staples = Array.from({ length: 100 }, (_, at) => ({
       certificate: `/etc/nginx/certs/site-${at}.pem`,
       staple: `/etc/nginx/staples/site-${at}.ocsp`,
     }))
-    const servers = { haproxy: { ...haproxy, certificates }, nginx: { ...nginx, staples } }
-    expect(buildStapleDocument({ ...set, servers }, PROGRAM).version).toBe('1')
+    const servers = {
+      haproxy: { ...HAPROXY_STAPLING, certificates },
+      nginx: { ...NGINX_STAPLING, staples },
+    }
+    const [set] = parseConfiguration({ rings: [], stapling: [exampleSet({ servers })] }).stapling
+    if (set === undefined) throw new Error('no set')
+    const text = JSON.stringify(buildStapleDocument(set, PROGRAM).content)
+    for (const path of [...certificates, ...staples.flatMap(Object.values)]) expect(text).toContain(path)
   })
 })
 

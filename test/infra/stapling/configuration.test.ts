@@ -117,7 +117,7 @@ describe('one bent field', () => {
     [
       'no files of HAProxy',
       withHaproxy({ certificates: [] }),
-      'servers.haproxy.certificates: wanted a list of 1 to 100',
+      'servers.haproxy.certificates: wanted a list of 1 to 200',
     ],
     [
       'a file with a space in it',
