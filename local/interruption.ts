@@ -7,7 +7,7 @@ const UNREAD = 141
 const ONE_KEY = 1_000
 
 /** A user's wish that a long command ends before its time. */
-export interface Interruption {
+interface Interruption {
   readonly signal: AbortSignal
   /** The exit code that says so. */
   readonly code: number

@@ -3,7 +3,7 @@ import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 
 /** Where a loopback AWS is, and a key to it. */
-export interface Access {
+interface Access {
   readonly endpoint: string
   readonly region: string
   readonly accessKeyId: string

@@ -27,7 +27,7 @@ export interface Survey {
 /** The edge that {@link survey} asks. */
 export type Connect = (endpoint: Endpoint, options: HandshakeOptions) => Promise<Handshake>
 
-export interface SurveyOptions {
+interface SurveyOptions {
   readonly connect: Connect
   /** ms for one connection. */
   readonly patience: number

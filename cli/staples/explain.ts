@@ -28,7 +28,7 @@ Exit code: 0 the response is good and stapled, 1 not so, 2 that cannot be told.`
 }
 
 /** What the function says of one certificate, as far as it is told here. */
-export interface Explained {
+interface Explained {
   readonly certificate: string
   readonly verdict: string
   readonly state: string

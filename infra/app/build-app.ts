@@ -28,7 +28,7 @@ export interface Synthesis {
   readonly stapling: readonly SynthesisedSet[]
 }
 
-export interface SynthesisOptions {
+interface SynthesisOptions {
   /** Whether to bundle the functions (the default): a test of the template alone does without. */
   readonly bundle?: boolean
 }

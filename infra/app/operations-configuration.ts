@@ -49,5 +49,4 @@ const LOGS = {
     says: "ARN of a KMS key of yours that encrypts them; its policy lets the Region's `logs` service use it",
   }),
 }
-export type LogConfiguration = Values<typeof LOGS>
 export const logs = orEmpty(object(LOGS))

@@ -16,7 +16,7 @@ export type Entry =
   | { readonly kind: 'link'; readonly path: string; readonly target: string }
   | FileEntry
 
-export interface FileEntry {
+interface FileEntry {
   readonly kind: 'file'
   readonly path: string
   readonly data: Uint8Array

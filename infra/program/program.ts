@@ -20,7 +20,7 @@ export interface Program {
   readonly sources: readonly SourceFile[]
 }
 
-export interface SourceFile {
+interface SourceFile {
   /** Below the directory of the sources, with `/`. */
   readonly path: string
   readonly text: string

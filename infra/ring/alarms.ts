@@ -21,7 +21,7 @@ export type RingMetric =
 export const TICK = Duration.minutes(TICK_MINUTES)
 
 /** The methods of the construct that the alarms watch. */
-export type RingMetrics = Readonly<Record<`metric${RingMetric}`, () => IMetric>>
+type RingMetrics = Readonly<Record<`metric${RingMetric}`, () => IMetric>>
 
 interface Watched {
   readonly metrics: RingMetrics

@@ -15,7 +15,7 @@ export type StapleMetric = keyof StapleMetrics
 const LIFE_PERCENT = { low: 25, least: 10 }
 
 /** The methods of the construct that the alarms watch. */
-export interface StaplingMetrics {
+interface StaplingMetrics {
   metricLifeLeft(): IMetric
   metricFailures(): IMetric
   metricRevoked(): IMetric

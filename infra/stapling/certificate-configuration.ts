@@ -19,7 +19,7 @@ const chain = object(OWNERS_CHAIN, refuseOtherPlaces) as Kind<ChainConfiguration
 
 /** One certificate as configured. */
 const CERTIFICATE = certificateSettings(chain)
-export type CertificateConfiguration = Values<typeof CERTIFICATE>
+type CertificateConfiguration = Values<typeof CERTIFICATE>
 export const certificate = object(CERTIFICATE)
 
 export const chainPath = text(/^\/(?!aws|ssm)[\w.-]+(\/[\w.-]+){0,10}$/i, 'a path such as /tls')

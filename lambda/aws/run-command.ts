@@ -26,17 +26,17 @@ const PAGE = 50
 const TERMINAL = new Set(['Success', 'Cancelled', 'Failed', 'TimedOut'])
 
 /** Which document runs where. */
-export type Channel = Pick<RotationConfiguration, 'document' | 'target'>
+type Channel = Pick<RotationConfiguration, 'document' | 'target'>
 
 /** An order in the document's own words. */
-export interface Wording {
+interface Wording {
   readonly parameters: Readonly<Record<string, readonly string[]>>
   /** At most 100 characters, for an operator who reads the command history. */
   readonly comment: string
 }
 
 /** Run Command of AWS Systems Manager, in one Region, for whatever is to be brought. */
-export class RunCommandSender<O extends Address> implements CommandSender<O> {
+class RunCommandSender<O extends Address> implements CommandSender<O> {
   readonly #client: SSMClient
   readonly #channel: Channel
   readonly #word: (order: O) => Wording

@@ -4,7 +4,7 @@ import { awaitedOf, type Leave } from './leave.ts'
 import type { Fleet, Member } from './membership.ts'
 
 /** The machines of the roll call that have not confirmed; `undefined` where the record had no room to say which. */
-export function missingFrom(delivery: DeliveryState, fleet: Fleet): readonly Member[] | undefined {
+function missingFrom(delivery: DeliveryState, fleet: Fleet): readonly Member[] | undefined {
   const holders = holdersOf(delivery, fleet)
   if (!fleet.known || holders === undefined) return undefined
   return fleet.members.filter(({ id }) => !holders.has(id))

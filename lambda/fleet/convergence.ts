@@ -8,7 +8,7 @@ import { awaitedOf, type Leave } from './leave.ts'
 import { type Fleet, type FleetQuestion, fleetTrouble, type Member, membershipOf } from './membership.ts'
 import { nextDelivery } from './redelivery.ts'
 
-export interface Judgement<D extends DeliveryState, C extends Measured> {
+interface Judgement<D extends DeliveryState, C extends Measured> {
   readonly delivery: D
   readonly carried: C
 }

@@ -10,7 +10,7 @@ import { type Fleet, fleetTrouble, rollCallOf } from './membership.ts'
 import type { Clock, CommandSender, EventLog, FleetEvent, FleetInventory } from './ports.ts'
 
 /** What asking takes: of whichever story. */
-export interface DeparturePorts {
+interface DeparturePorts {
   readonly inventory: FleetInventory
   readonly sender?: Pick<CommandSender, 'results'>
   readonly clock: Clock
@@ -72,7 +72,7 @@ async function* resultsOf(
   } while (next !== undefined)
 }
 
-export interface WatchPorts extends CallingPorts {
+interface WatchPorts extends CallingPorts {
   readonly sender: Pick<CommandSender, 'results'>
   readonly eventLog: EventLog<FleetEvent>
 }

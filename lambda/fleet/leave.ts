@@ -9,7 +9,7 @@ export interface Leave {
 }
 
 /** How many machines may be behind while they are offline. */
-export function mostLagging(members: number, { mayLag }: Pick<Leave, 'mayLag'>): number {
+function mostLagging(members: number, { mayLag }: Pick<Leave, 'mayLag'>): number {
   return mayLag === 0 ? 0 : Math.max(1, Math.floor((members * mayLag) / 100))
 }
 

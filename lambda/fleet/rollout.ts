@@ -13,7 +13,7 @@ export interface Address {
 }
 
 /** InstanceIds a single command may name. Source: SendCommand. */
-export const MOST_NAMED = 50
+const MOST_NAMED = 50
 /** Commands sent at once: a machine that stands still holds up none but those of its own command. */
 export const LANES = 10
 /** How much of the fleet a ramp reaches at the same time, in percent: a bad machine shows before all have it. */

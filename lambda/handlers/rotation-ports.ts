@@ -7,7 +7,7 @@ import { RingSecret } from '../aws/secrets-manager.ts'
 import type { RotationConfiguration } from '../ring/configuration.ts'
 import type { ObservationPorts, RotationPorts } from '../ring/observation.ts'
 
-export interface RotationClients {
+interface RotationClients {
   readonly secretsManager: SecretsManagerClient
   readonly systemsManager: SSMClient
 }

@@ -94,7 +94,7 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /** What was wanted, what came and what to do about it. Key bytes never belong here. */
-export interface Refusal {
+interface Refusal {
   readonly wanted: string
   readonly came: string
   /** To the point of this case; else the code's own in {@link REMEDIES}. */

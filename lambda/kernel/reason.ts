@@ -1,7 +1,7 @@
 import type { Fields } from './fields.ts'
 
 /** Code points of a reason: a sentence or two, for the record of a call. */
-export const LONGEST_REASON = 200
+const LONGEST_REASON = 200
 
 /**
  * What shows nothing, or moves what stands around it: controls, line and paragraph separators, halves of surrogate

@@ -31,7 +31,7 @@ export interface Setting<T> {
 }
 
 /** One that may be absent, and is then absent from what is read; `usual` says that in a word. */
-export interface Optional<T> extends Setting<T> {
+interface Optional<T> extends Setting<T> {
   readonly isOptional: true
   readonly usual?: unknown
 }

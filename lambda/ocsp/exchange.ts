@@ -36,7 +36,7 @@ export function urlAt(urls: readonly string[], failures: number): string | undef
 }
 
 /** Headers of an answer that say how long it is fresh. */
-export interface Freshness {
+interface Freshness {
   readonly cacheControl?: string | undefined
   readonly age?: string | undefined
   readonly expires?: string | undefined
@@ -81,7 +81,7 @@ export type Failure =
   | { readonly at: 'setup'; readonly reason: string }
 
 /** The five error statuses of RFC 6960 §4.2.1, and whether asking again soon can help. */
-export const RETRYABLE: Readonly<Record<Exclude<ResponderStatus, 'successful'>, boolean>> = {
+const RETRYABLE: Readonly<Record<Exclude<ResponderStatus, 'successful'>, boolean>> = {
   malformedRequest: false,
   internalError: true,
   tryLater: true,

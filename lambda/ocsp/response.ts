@@ -8,7 +8,7 @@ import { readAlgorithm, type Signed } from './signature.ts'
 import { generalizedTime } from './time.ts'
 
 /** What a responder says of the exchange as a whole (RFC 6960 §4.2.1), by its number. */
-export const RESPONDER_STATUSES = {
+const RESPONDER_STATUSES = {
   0: 'successful',
   1: 'malformedRequest',
   2: 'internalError',

@@ -4,7 +4,7 @@ import { DerReader, dotted, readDer, sequenceOf, smallInteger } from './der.ts'
 import { type Element, TAG } from './der-element.ts'
 
 /** An AlgorithmIdentifier; `parameters` is their whole DER, absent where none were sent. */
-export interface Algorithm {
+interface Algorithm {
   readonly oid: string
   readonly parameters: Uint8Array | undefined
 }
@@ -26,7 +26,7 @@ export function readAlgorithm(element: Element): Algorithm {
 }
 
 /** True where the parameters are absent or NULL: senders do either (RFC 5754 §2, §3). */
-export function hasNoParameters({ parameters }: Algorithm): boolean {
+function hasNoParameters({ parameters }: Algorithm): boolean {
   return parameters === undefined || (parameters.length === 2 && parameters[0] === TAG.null)
 }
 

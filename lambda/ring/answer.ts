@@ -72,7 +72,7 @@ export interface Answer {
 }
 
 /** A value with its times in ISO 8601. */
-export type Serialised<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
+type Serialised<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
 
 /** What an invocation comes to. */
 export function answer(

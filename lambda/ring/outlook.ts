@@ -4,7 +4,7 @@ import type { Carried, Delivery } from './delivery-record.ts'
 import { isFresh } from './situation.ts'
 
 /** When the ring is to change next. */
-export interface Outlook {
+interface Outlook {
   /** From when on the next rotation is due, as far as time alone decides: interval and ticket lifetime. */
   readonly dueAt: Date
   /** When the ring advances though machines are missing: `maxKeyAge` after its last rotation. */

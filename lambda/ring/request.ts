@@ -70,7 +70,7 @@ export interface StepRequest {
   readonly unknown?: readonly string[]
 }
 
-export type RotationRequest = ActionRequest | StepRequest
+type RotationRequest = ActionRequest | StepRequest
 
 /**
  * Tells the entry points of the rotation function apart by shape.

@@ -4,7 +4,7 @@ import { COMMON_ERRORS, type Failed, parseLine, type ScriptOutput } from '../fle
  * What an instance did: the first three are a success. `local-ring`: it could fetch none, and serves with random keys of
  * its own.
  */
-export const RESULTS = ['applied', 'unchanged', 'reset', 'stale', 'failed', 'local-ring'] as const
+const RESULTS = ['applied', 'unchanged', 'reset', 'stale', 'failed', 'local-ring'] as const
 export type Result = (typeof RESULTS)[number]
 
 /** Why an instance failed: a closed list, each with its heading in `docs/errors.md`. */
@@ -26,7 +26,7 @@ export const INSTANCE_ERRORS = [
 export type InstanceError = (typeof INSTANCE_ERRORS)[number]
 
 /** `none`: no hook waited for the instance. */
-export const LAUNCHES = ['completed', 'none', 'failed'] as const
+const LAUNCHES = ['completed', 'none', 'failed'] as const
 export type Launch = (typeof LAUNCHES)[number]
 
 /** The one line that a run for a ring prints on standard output. */

@@ -13,7 +13,7 @@ export function mostQuarantined(members: number): number {
 }
 
 /** Those of the machines that are there which are set aside: as many as may be, and no more where a person wrote more. */
-export function asideOf(quarantine: readonly Quarantine[], fleet: Fleet): readonly Quarantine[] {
+function asideOf(quarantine: readonly Quarantine[], fleet: Fleet): readonly Quarantine[] {
   if (!fleet.known) return []
   const present = new Set(fleet.members.map(({ id }) => id))
   return quarantine.filter(({ instance }) => present.has(instance)).slice(0, mostQuarantined(present.size))

@@ -4,7 +4,7 @@ import { TicketringError } from '../kernel/errors.ts'
 export type RandomBytes = (count: number) => Uint8Array
 
 /** Bytes of a whole key: name 16, AES-256 key 32, HMAC-SHA-256 key 32 (HAProxy's own 80-byte layout). */
-export const KEY_LENGTH = 80
+const KEY_LENGTH = 80
 const NAME = { from: 0, to: 16 }
 const AES = { from: 16, to: 48 }
 const HMAC = { from: 48, to: 80 }

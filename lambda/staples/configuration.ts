@@ -112,7 +112,7 @@ export const REFRESH = {
   }),
   ...WAITS,
 }
-export type Refresh = Values<typeof REFRESH>
+type Refresh = Values<typeof REFRESH>
 const REFRESH_RULES: readonly DurationRule<Refresh>[] = [
   ['every', 'from 5m to 1h', ({ every }) => every < 5 * MINUTE || every > HOUR],
   ['every', 'whole minutes', ({ every }) => every % MINUTE > 0],

@@ -7,7 +7,7 @@ import type { Certificate } from '../ocsp/certificate.ts'
 import { RULES, type Rule } from '../ocsp/verdict.ts'
 
 /** What machines are told about a certificate: nothing yet, staple this response, or remove what you have. */
-export const STAPLE_STATES = ['none', 'staple', 'withdrawn'] as const
+const STAPLE_STATES = ['none', 'staple', 'withdrawn'] as const
 export type StapleState = (typeof STAPLE_STATES)[number]
 
 /** A response that passed every rule when it was stored, and what its verdict said. */

@@ -21,7 +21,7 @@ export interface TryFailure extends Omit<FailedTry, 'at'> {
 }
 
 /** What an HTTP exchange brought, as far as a judgement needs it. */
-export interface Exchanged {
+interface Exchanged {
   readonly status: number
   readonly contentType: string | undefined
   readonly length: number

@@ -9,7 +9,7 @@ import type { StaplePorts } from './ports.ts'
 import { type Fetched, MOST_URLS, mayStillAsk, type RunMemory } from './run-memory.ts'
 
 /** A certificate with its issuer, or why there is none. */
-export type Found = { readonly subject: Subject } | { readonly failure: TryFailure }
+type Found = { readonly subject: Subject } | { readonly failure: TryFailure }
 
 /**
  * Finds the issuer in the chain or, where that lacks it or has it no longer within its dates, through the certificate's

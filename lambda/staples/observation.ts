@@ -25,7 +25,7 @@ export interface CertificateState extends Candidate {
 }
 
 /** A certificate that cannot be looked after, and why. */
-export interface UnreadableCertificate {
+interface UnreadableCertificate {
   readonly setting: CertificateSetting
   readonly trouble: TicketringError
 }

@@ -14,7 +14,7 @@ import { MOST_AT_ONCE, mayStillAsk, RunMemory } from './run-memory.ts'
 import { type Turn, type Withdrawals, withdrawAll } from './withdrawal.ts'
 
 /** What a run wants: everything that is due, or, of those named, also what is not. */
-export interface Wish {
+interface Wish {
   readonly forced: boolean
   /** Past the mass-withdrawal guard. */
   readonly releaseHeld: boolean

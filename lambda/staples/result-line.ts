@@ -1,8 +1,8 @@
 import { COMMON_ERRORS, type Failed, parseLine, type ScriptOutput } from '../fleet/result-line.ts'
 
 /** What an instance did with staples: the first two are a success. */
-export const STAPLE_RESULTS = ['applied', 'unchanged', 'failed'] as const
-export type StapleResult = (typeof STAPLE_RESULTS)[number]
+const STAPLE_RESULTS = ['applied', 'unchanged', 'failed'] as const
+type StapleResult = (typeof STAPLE_RESULTS)[number]
 
 /** Why an instance failed: a closed list, each with its heading in `docs/errors.md`. */
 export const STAPLE_ERRORS = [

@@ -7,7 +7,7 @@ import { conditionKey, type PolicyBook } from './policies.ts'
 
 export type Context = Readonly<Record<string, string | readonly string[]>>
 
-export interface AccessRequest {
+interface AccessRequest {
   readonly principal: Principal
   readonly action: string
   /** An ARN, or `*` for the actions that know no resource. */

@@ -4,7 +4,7 @@ import { endWithUs, killGroup } from '../process-group.ts'
 
 const RUNTIME = fileURLToPath(new URL('./function-runtime.mjs', import.meta.url))
 
-export interface ProcessOptions {
+interface ProcessOptions {
   readonly taskRoot: string
   readonly handler: string
   /** The whole of it, but for what Node itself is told (NODE_OPTIONS): nothing else is inherited. */

@@ -9,7 +9,7 @@ import { FunctionLog } from './function-log.ts'
 import { type Answer, FunctionProcess } from './function-process.ts'
 import type { FailedEvent, LogRecord } from './history.ts'
 
-export interface FunctionsParts {
+interface FunctionsParts {
   readonly account: Account
   readonly credentials: CredentialStore
   readonly calls: CallBook

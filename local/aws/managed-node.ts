@@ -11,7 +11,7 @@ export type Delivery = 'delivered' | 'expired' | 'gone'
 /** What every machine here runs. */
 export const PLATFORM = { name: 'Debian GNU/Linux', version: '12' }
 
-export interface NodeParts {
+interface NodeParts {
   readonly machine: Machine
   readonly environment: Readonly<Record<string, string>>
   readonly region: string

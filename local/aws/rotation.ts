@@ -19,7 +19,7 @@ type MutableRotation = RotationRecord & {
 }
 
 /** What the rotator needs around it. */
-export interface RotatorParts {
+interface RotatorParts {
   readonly account: Account
   readonly calls: CallBook
   readonly invoke: (functionArn: string, event: unknown) => Promise<Invocation>

@@ -10,7 +10,7 @@ export interface Ending {
   readonly cancelled?: boolean
 }
 
-export interface ScriptParts {
+interface ScriptParts {
   readonly argv: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   /** Its orchestration folder: what it prints is appended to files there. */

@@ -4,7 +4,7 @@ import type { FaultPlan } from './faults.ts'
 import type { Versions } from './secret-versions.ts'
 
 /** How a secret is rotated. */
-export interface RotationSetting {
+interface RotationSetting {
   readonly functionArn: string
   /** As configured: a rate or cron expression. */
   readonly expression: string | undefined

@@ -23,7 +23,7 @@ const page = (least: number) => ({
   NextToken: z.string().optional(),
 })
 
-export interface SystemsManagerParts extends Omit<SendCommandParts, 'documents'> {
+interface SystemsManagerParts extends Omit<SendCommandParts, 'documents'> {
   readonly faults: FaultPlan
 }
 

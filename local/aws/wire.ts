@@ -22,13 +22,13 @@ import { isKnownError, misfits } from './sdk-schema.ts'
 import { verifySignature, type WireRequest } from './signature.ts'
 
 /** A service of the JSON 1.1 protocol: told by the prefix of X-Amz-Target. */
-export interface JsonService {
+interface JsonService {
   readonly name: string
   readonly target: string
   readonly operations: Readonly<Record<string, Operation>>
 }
 
-export interface WireParts {
+interface WireParts {
   readonly account: Account
   readonly credentials: CredentialStore
   readonly calls: CallBook

@@ -12,7 +12,7 @@ export interface Progress {
 const SILENCE = 2_000
 
 /** The part of a terminal that is written to. */
-export interface Screen {
+interface Screen {
   readonly isTTY?: boolean
   readonly columns?: number
   write(text: string): unknown

@@ -1,5 +1,5 @@
 /** Where on the way to a server something failed. */
-export type Layer = 'unresolved' | 'unreachable' | 'reset' | 'timeout' | 'tls' | 'not-http'
+type Layer = 'unresolved' | 'unreachable' | 'reset' | 'timeout' | 'tls' | 'not-http'
 
 /** Codes of Node's DNS, socket, TLS and HTTP layers. Source: Node's documentation of errors, dns and tls. */
 const LAYERS: readonly (readonly [RegExp, Layer])[] = [

@@ -14,7 +14,7 @@ const HINDSIGHT = 1_000
 
 type Outcome = 'reused' | 'refused' | 'failed'
 
-export interface ResumptionProbeOptions {
+interface ResumptionProbeOptions {
   readonly hosts: readonly Host[]
   readonly authority: string
   /** L in ms. */

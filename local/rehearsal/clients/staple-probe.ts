@@ -25,7 +25,7 @@ const RESTING = 800
 /** ms from one look for a phase to the next, before the first. */
 const WAITING = 50
 
-export interface StapleProbeOptions {
+interface StapleProbeOptions {
   readonly hosts: readonly Host[]
   readonly certificates: readonly StapledCertificate[]
   readonly authority: string

@@ -39,7 +39,7 @@ export interface RingOfFleet {
 }
 
 /** What the machines know of their set of certificates. */
-export interface SetOfFleet {
+interface SetOfFleet {
   readonly name: string
   /** Prefix of the parameters that hold the staples. */
   readonly store: string

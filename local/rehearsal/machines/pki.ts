@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A certificate of the fleet, as its owner knows it. */
-export interface CertificatePlan {
+interface CertificatePlan {
   readonly name: string
   readonly serverName: string
   /** What the owner wants once it is revoked. */

@@ -38,7 +38,7 @@ export interface Result {
 }
 
 /** What the run left to judge by. */
-export interface Judging extends Pick<Options, 'rotations' | 'scene'> {
+interface Judging extends Pick<Options, 'rotations' | 'scene'> {
   readonly tally: Tally
   readonly clients: Pick<Clients, 'samples' | 'incidents' | 'staples'>
   readonly said: readonly Said[]

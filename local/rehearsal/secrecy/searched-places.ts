@@ -73,7 +73,7 @@ function bytesOf(value: unknown): Buffer {
 }
 
 /** Files under `folder` that were written since then: older ones cannot hold a key of this run. */
-export function* filesIn(folder: string, since: number): Generator<Place> {
+function* filesIn(folder: string, since: number): Generator<Place> {
   for (const entry of entriesOf(folder)) {
     const path = join(folder, entry.name)
     if (entry.isDirectory() && !FOREIGN.has(entry.name)) yield* filesIn(path, since)

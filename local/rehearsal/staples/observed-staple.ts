@@ -8,7 +8,7 @@ export const STAPLE_OUTCOMES = ['good', 'missing', 'expired', 'revoked', 'refuse
 export type StapleOutcome = (typeof STAPLE_OUTCOMES)[number]
 
 /** A staple as a client judges it. */
-export interface Sighting {
+interface Sighting {
   readonly outcome: StapleOutcome
   /** ms; of a response that is good or revoked. */
   readonly thisUpdate?: number
