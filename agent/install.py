@@ -35,6 +35,9 @@ def main(head: str, command: str, name: str, settings: str, carried: bytes) -> N
         program = carried[1:65].decode()
         if os.environ.get("SSM_Program") == "keep":
             keep(command, name, conf)
+        if os.environ.get("AWS_SSM_INSTANCE_ID", "").startswith("mi-"):
+            # No metadata service tells a boot of a hybrid machine what the agent tells a command.
+            settings += f"REGION={os.environ.get('AWS_SSM_REGION_NAME', '')}\n"
         path = bring(program, carried, f"current-{command}", conf, settings.encode())
         started = time.monotonic()
         run(path, [command, name], settings, program[:12])

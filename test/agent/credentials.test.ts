@@ -96,6 +96,15 @@ test('on a hybrid machine the shared file goes before the metadata of the host',
   await applies({ ...HYBRID, ...sharedFile(CREDENTIALS.accessKeyId) })
 })
 
+test('a boot of a hybrid machine, to which no agent tells anything, goes by the Region that a delivery left', async () => {
+  machine.set('REGION=eu-central-1')
+  const alone = { ...NO_CREDENTIALS, AWS_REGION: undefined, AWS_EC2_METADATA_SERVICE_ENDPOINT: CLOSED }
+  const { AWS_SHARED_CREDENTIALS_FILE } = sharedFile(CREDENTIALS.accessKeyId)
+  const environment = { ...alone, AWS_SHARED_CREDENTIALS_FILE }
+  const { line } = await machine.run({ arguments: ['--boot', 'edge'], environment })
+  expect(line).toMatchObject({ result: 'applied', generation: 2 })
+})
+
 test('the metadata service is asked at its IPv6 address where that is named', async () => {
   const { port } = new URL(machine.endpoint.url)
   door = createServer((client) => {

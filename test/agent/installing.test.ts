@@ -99,6 +99,17 @@ describe('on a machine that has none', () => {
     expect({ ring, staples }).toEqual({ ring: A.hash, staples: B.hash })
   })
 
+  test.each([
+    ['a hybrid machine', 'mi-0123456789abcdef0', ['REGION=eu-central-1']],
+    ['one of EC2, whose metadata tell it', 'i-0123456789abcdef0', []],
+  ])('the Region that the agent tells is kept for the boots of %s', (_, AWS_SSM_INSTANCE_ID, wanted) => {
+    const agent = { AWS_SSM_INSTANCE_ID, AWS_SSM_REGION_NAME: 'eu-central-1' }
+    const { given } = machine.output(ringText(A), agent)
+    const conf = readFileSync(join(machine.library, 'edge.conf'), 'utf8')
+    expect(conf).toBe(`# ${A.hash}\n${given.TICKETRING_SETTINGS}`)
+    expect(conf.match(/^REGION=.*$/gm) ?? []).toEqual(wanted)
+  })
+
   test('the generation is the text of an agent that knows no variables', () => {
     const text = ringText(A).replace('{{Generation}}', '12')
     const { SSM_Generation: _, ...environment } = machine.environment()
