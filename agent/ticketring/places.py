@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 from .directory import Directory
@@ -37,11 +38,18 @@ def find_places(server: StapleServer, complain: Callable[[Failure], None]) -> li
             raise Failure("config-invalid", f"wanted a staple's file for each certificate, found {path} for two")
         folder, _, name = path.rpartition("/")
         try:
-            directories[folder] = directories.get(folder) or Directory(folder, make=True)
-            found.setdefault(path, Place(certificate, leaf, issuer, directories[folder], name))
+            directory = directories[folder] = directories.get(folder) or Directory(folder, make=True)
+            if holds_pem(directory, name):
+                raise Failure("config-invalid", f"wanted a file of its staple's own, found a certificate or a key in {path}")
+            found.setdefault(path, Place(certificate, leaf, issuer, directory, name))
         except Failure as failure:
             complain(Failure(failure.code, f"{certificate}: {failure.detail}"))
     return list(found.values())
+
+
+def holds_pem(directory: Directory, name: str) -> bool:
+    """A certificate or a private key, which a slip in the settings has put in the place of a staple: it stays."""
+    return re.search(rb"-----BEGIN ([A-Z0-9]+ )*(CERTIFICATE|PRIVATE KEY)-----", directory.read(name) or b"") is not None
 
 
 def _read_chain(path: str) -> tuple[Certificate, Certificate | None]:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .directory import Directory
+from .places import holds_pem
 from .result import Failure, note
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Withdrawal:
                 continue
             try:
                 place = example._replace(certificate="", directory=Directory(folder), name=name)
+                if holds_pem(place.directory, name):
+                    continue
                 self.find_untold(place)
                 self.drop(place, "the settings do not name it any more")
                 self._former.append(place)

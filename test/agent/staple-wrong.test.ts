@@ -32,6 +32,30 @@ async function verifyElsewhere(): Promise<void> {
   instance.set(`${server.toUpperCase()}_VERIFY=127.0.0.1:${port}=${SERVER_NAME}`)
 }
 
+describe.each(['nginx', 'h2o'] as const)('%s', (kind) => {
+  test.each(['certificate', 'key'] as const)(
+    'is never rid of a %s that a slip names as a staple',
+    async (which) => {
+      instance = await StapleInstance.start(kind)
+      const setting = `${kind.toUpperCase()}_STAPLES`
+      const { identity } = instance.machine.terminator
+      const rightly = instance.get(setting)
+      const file = identity[which]
+      const before = readFileSync(file)
+      instance.publish()
+      instance.set(`${setting}=${rightly} ${identity.certificate}=${file}`)
+      const { line } = await instance.run()
+      expect(line).toMatchObject({ error: 'config-invalid', installed: 1, withdrawn: 0 })
+      expect(line.detail).toContain(`found a certificate or a key in ${file}`)
+      expect(readFileSync(file)).toEqual(before)
+      // The slip is mended: what it named is no staple of before.
+      instance.set(`${setting}=${rightly}`)
+      await instance.run('all', { arguments: ['--boot', 'outer'] })
+      expect(readFileSync(file)).toEqual(before)
+    },
+  )
+})
+
 describe('nginx, which staples whatever a file holds', () => {
   test('is rid of the staple of a certificate that was renewed', async () => {
     instance = await StapleInstance.start('nginx')
