@@ -38,6 +38,7 @@ ring: loads RING from Secrets Manager into the TLS terminator and proves it by a
   TICKET_LIFETIME     at most, in seconds
   STALE_AFTER         seconds without Secrets Manager that fail a pull (172800)
   LAUNCH_GROUPS       Auto Scaling groups whose hook ticketring-NAME waits for a proved ring
+  ENDPOINT_AUTOSCALING
   ALLOW_DISK          yes: keys may be on a disk
   MIXED_CLIENT_AUTHENTICATION
                       checked: tickets of open listeners are tried at guarded ones

@@ -26,7 +26,7 @@ const endpoint = text(isEndpoint, 'an https URL of a host alone, without a path'
 
 /**
  * How the program on the machines is kept going.
- * @param endpoints of the one service that the machines ask.
+ * @param endpoints of the services that the machines ask.
  */
 export function deliverySettings<E>(endpoints: Kind<E>) {
   return {
@@ -36,7 +36,7 @@ export function deliverySettings<E>(endpoints: Kind<E>) {
       machine: 'REPAIR_EVERY',
     }),
     endpoints: optional(endpoints, {
-      says: '`secretsmanager` of a ring, `ssm` of a set: https URL of the host where the machines find the service: a FIPS or dual-stack endpoint, or that of an interface VPC endpoint',
+      says: '`secretsmanager` and `autoscaling` (for `launchGroups`) of a ring, `ssm` of a set: https URL of the host where the machines find the service: a FIPS or dual-stack endpoint, or that of an interface VPC endpoint',
     }),
     boot: optional(yesOrNo, {
       says: '`false` leaves the [units of systemd](machines.md#boot-and-timer) out, and removes those that an earlier delivery brought: what a machine needs before its server starts, and the timer by which it fetches without Run Command',
@@ -50,10 +50,11 @@ export function deliverySettings<E>(endpoints: Kind<E>) {
   }
 }
 
-export const secretsManagerEndpoint = object({
-  secretsmanager: setting(endpoint, { machine: 'ENDPOINT_SECRETSMANAGER' }),
+export const ringEndpoints = object({
+  secretsmanager: optional(endpoint, { machine: 'ENDPOINT_SECRETSMANAGER' }),
+  autoscaling: optional(endpoint, { machine: 'ENDPOINT_AUTOSCALING' }),
 })
-export const systemsManagerEndpoint = object({ ssm: setting(endpoint, { machine: 'ENDPOINT_SSM' }) })
+export const setEndpoints = object({ ssm: setting(endpoint, { machine: 'ENDPOINT_SSM' }) })
 
 export type DeliveryConfiguration = Values<ReturnType<typeof deliverySettings<Endpoints>>>
 /** By the service's name in its endpoint: a FIPS or dual-stack one, or that of an interface VPC endpoint. */
@@ -63,6 +64,11 @@ export interface Endpoints {
    * @default - the usual endpoint of its machines' Region
    */
   readonly secretsmanager?: string
+  /**
+   * Of a ring with `launchGroups`.
+   * @default - the usual endpoint of its machines' Region
+   */
+  readonly autoscaling?: string
   /**
    * Of a set of staples.
    * @default - the usual endpoint of its machines' Region

@@ -5,7 +5,7 @@ import { list, oneOf, text } from '../../lambda/kernel/kinds.ts'
 import { type Kind, object, optional, orEmpty, setting, type Values } from '../../lambda/kernel/settings.ts'
 import { rotation } from '../../lambda/ring/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from '../fleet/arns.ts'
-import { deliverySettings, refuseRepair, secretsManagerEndpoint } from '../fleet/delivery-configuration.ts'
+import { deliverySettings, refuseRepair, ringEndpoints } from '../fleet/delivery-configuration.ts'
 import { readWhole } from '../fleet/inspection.ts'
 import { fleetRoles } from '../fleet/machines.ts'
 import { NAME, secretName } from '../fleet/names.ts'
@@ -47,7 +47,7 @@ export const RING = {
     machine: 'MIXED_CLIENT_AUTHENTICATION',
   }),
   rotation: setting(orEmpty(rotation)),
-  ...deliverySettings(secretsManagerEndpoint),
+  ...deliverySettings(ringEndpoints),
   staleAfter: setting(duration, {
     says: "a machine that has had no answer of Secrets Manager for so long fails its timer's unit: an hour to six days; after seven, [keys of its own](machines.md#boot-and-timer) replace the ring",
     normal: 2 * DAY,

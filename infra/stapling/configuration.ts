@@ -10,7 +10,7 @@ import {
   type Values,
 } from '../../lambda/kernel/settings.ts'
 import { refresh } from '../../lambda/staples/configuration.ts'
-import { deliverySettings, refuseRepair, systemsManagerEndpoint } from '../fleet/delivery-configuration.ts'
+import { deliverySettings, refuseRepair, setEndpoints } from '../fleet/delivery-configuration.ts'
 import { readWhole } from '../fleet/inspection.ts'
 import { fleetRoles } from '../fleet/machines.ts'
 import { NAME } from '../fleet/names.ts'
@@ -39,7 +39,7 @@ export const SET = {
   vpc: optional(network, {
     says: '`subnetIds` and `securityGroupIds`, where responders live in your network',
   }),
-  ...deliverySettings(systemsManagerEndpoint),
+  ...deliverySettings(setEndpoints),
   fleetRoles: setting(fleetRoles, { normal: [] }),
 }
 export type StaplingConfiguration = Values<typeof SET>

@@ -71,6 +71,13 @@ describe('a machine on its way into service', () => {
     expect(completions()).toHaveLength(1)
   })
 
+  test('asks Auto Scaling at the endpoint of the settings', async () => {
+    await launch(GROUP)
+    machine.set(`ENDPOINT_AUTOSCALING=${managed.environment.AWS_ENDPOINT_URL}`)
+    const { line } = await run({ environment: { AWS_ENDPOINT_URL_AUTO_SCALING: 'http://127.0.0.1:1' } })
+    expect(line).toMatchObject({ verified: 'handshake', launch: 'completed' })
+  })
+
   test('completes nothing at boot, which proves nothing, nor by a run that proves nothing', async () => {
     await launch(GROUP)
     expect((await run({ arguments: ['--boot', 'edge'] })).line).toMatchObject({ verified: 'none' })

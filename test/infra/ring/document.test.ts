@@ -75,11 +75,12 @@ describe('what a machine is given to run', () => {
       /^(ENDPOINT|MIXED|HAPROXY_GUARDED|NGINX_GUARDED|HAPROXY_VERIFY)/.test(line),
     )
 
-  it('names the endpoint of Secrets Manager, where it is another', () => {
-    const secretsmanager = 'https://vpce-0123-abcd.secretsmanager.eu-west-1.vpce.amazonaws.com'
-    expect(settingsOf({ endpoints: { secretsmanager } })).toContain(
-      `ENDPOINT_SECRETSMANAGER=${secretsmanager}`,
-    )
+  it.each(['secretsmanager', 'autoscaling'])('names the endpoint of %s, where it is another', (service) => {
+    const endpoint = `https://vpce-0123-abcd.${service}.eu-west-1.vpce.amazonaws.com`
+    expect(settingsOf({ endpoints: { [service]: endpoint } })).toEqual([
+      expect.stringContaining('HAPROXY_VERIFY'),
+      `ENDPOINT_${service.toUpperCase()}=${endpoint}`,
+    ])
   })
 
   it('names a listener by its IPv6 address, in brackets', () => {
