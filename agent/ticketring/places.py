@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .ocsp import Certificate
     from .servers.protocol import StapleServer
 
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*(CERTIFICATE|PRIVATE KEY)-----")
+
 
 def find_places(server: StapleServer, complain: Callable[[Failure], None]) -> list[Place]:
     """What one of them lacks is a complaint. Raises Failure config-invalid for one file of two certificates."""
@@ -39,17 +41,24 @@ def find_places(server: StapleServer, complain: Callable[[Failure], None]) -> li
         folder, _, name = path.rpartition("/")
         try:
             directory = directories[folder] = directories.get(folder) or Directory(folder, make=True)
-            if holds_pem(directory, name):
-                raise Failure("config-invalid", f"wanted a file of its staple's own, found a certificate or a key in {path}")
-            found.setdefault(path, Place(certificate, leaf, issuer, directory, name))
+            place = Place(certificate, leaf, issuer, directory, name)
+            other = foreign_at(server, place)
+            if other:
+                wanted = f"wanted a file of its staple's own at {path}"
+                raise Failure("config-invalid", f"{wanted}, found a certificate, a key or lines of others in {other}")
+            found.setdefault(path, place)
         except Failure as failure:
             complain(Failure(failure.code, f"{certificate}: {failure.detail}"))
     return list(found.values())
 
 
-def holds_pem(directory: Directory, name: str) -> bool:
-    """A certificate or a private key, which a slip in the settings has put in the place of a staple: it stays."""
-    return re.search(rb"-----BEGIN ([A-Z0-9]+ )*(CERTIFICATE|PRIVATE KEY)-----", directory.read(name) or b"") is not None
+def foreign_at(server: StapleServer, place: Place) -> str:
+    """What a slip in the settings has put in the place of a staple, or of what names it to the server: it stays."""
+    for file in server.files(place, b""):
+        found, own = file.directory.read(file.name) or b"", (file.data or b"").partition(b"\n")[0]
+        if _PEM.search(found) or found.strip() and not found.startswith(own):
+            return file.path
+    return ""
 
 
 def _read_chain(path: str) -> tuple[Certificate, Certificate | None]:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .directory import Directory
-from .places import holds_pem
+from .places import foreign_at
 from .result import Failure, note
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Withdrawal:
                 continue
             try:
                 place = example._replace(certificate="", directory=Directory(folder), name=name)
-                if holds_pem(place.directory, name):
+                if foreign_at(self._server, place):
                     continue
                 self.find_untold(place)
                 self.drop(place, "the settings do not name it any more")

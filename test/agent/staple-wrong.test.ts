@@ -46,7 +46,7 @@ describe.each(['nginx', 'h2o'] as const)('%s', (kind) => {
       instance.set(`${setting}=${rightly} ${identity.certificate}=${file}`)
       const { line } = await instance.run()
       expect(line).toMatchObject({ error: 'config-invalid', installed: 1, withdrawn: 0 })
-      expect(line.detail).toContain(`found a certificate or a key in ${file}`)
+      expect(line.detail).toContain(`a key or lines of others in ${file}`)
       expect(readFileSync(file)).toEqual(before)
       // The slip is mended: what it named is no staple of before.
       instance.set(`${setting}=${rightly}`)
@@ -57,6 +57,23 @@ describe.each(['nginx', 'h2o'] as const)('%s', (kind) => {
 })
 
 describe('nginx, which staples whatever a file holds', () => {
+  test('is never rid of a configuration that a slip has beside a staple', async () => {
+    instance = await StapleInstance.start('nginx')
+    const rightly = instance.get('NGINX_STAPLES')
+    const { identity, directory } = instance.machine.terminator
+    const file = join(directory, 'site.conf')
+    const before = 'server_tokens off;\n'
+    writeFileSync(file, before)
+    instance.publish()
+    instance.set(`NGINX_STAPLES=${rightly} ${identity.certificate}=${join(directory, 'site')}`)
+    const { line } = await instance.run()
+    expect(line).toMatchObject({ error: 'config-invalid', installed: 1, withdrawn: 0 })
+    expect(line.detail).toContain(file)
+    instance.set(`NGINX_STAPLES=${rightly}`)
+    expect((await instance.run()).line).toMatchObject({ result: 'unchanged', withdrawn: 0 })
+    expect(readFileSync(file, 'utf8')).toBe(before)
+  })
+
   test('is rid of the staple of a certificate that was renewed', async () => {
     instance = await StapleInstance.start('nginx')
     await instance.staple()
