@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ownProgram, programFor } from '../infra/program/program.ts'
+import { ownProgram } from '../infra/program/program.ts'
+import { programFor } from '../infra/program/selection.ts'
 
 /** Writes what a ring's document of these kinds of server brings: less than the sources, and quicker to start. */
 export function writeDeliveredProgram(directory: string, kinds: readonly string[]): void {

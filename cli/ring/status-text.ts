@@ -1,39 +1,7 @@
 import { counted } from '../../lambda/kernel/count.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
-
-/** How a ring stands, as an operator reads it. */
-export type State =
-  | 'healthy'
-  | 'no ring'
-  | 'no machines'
-  | 'degraded'
-  | 'held'
-  | 'paused'
-  | 'revoked'
-  | 'auth-bypass'
-  | 'control invalid'
-
-export function stateOf(answer: Answer): State {
-  const { fleet, generation } = answer
-  if (generation === undefined || fleet === undefined) return 'no ring'
-  if (fleet.authBypass !== undefined) return 'auth-bypass'
-  if (answer.controlProblem !== undefined) return 'control invalid'
-  if (answer.paused !== undefined) return 'paused'
-  if (isHeld(answer)) return 'held'
-  if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
-  if (isProvedByAll(fleet)) return 'healthy'
-  return answer.proof === undefined ? 'degraded' : 'revoked'
-}
-
-/** Too old, or due and waiting. */
-function isHeld({ asOf, dueAt = asOf, forcedAt = asOf, decision }: Answer): boolean {
-  return asOf > forcedAt || (asOf > dueAt && decision.action === 'hold')
-}
-
-/** By every machine that the roll call of now has: a record of fewer or of others proves nothing of these. */
-function isProvedByAll({ members, confirmed, stragglers, now }: NonNullable<Answer['fleet']>): boolean {
-  return confirmed >= members && stragglers.length === 0 && now?.members === members
-}
+import { ago, span, when } from './elapsed.ts'
+import { type State, stateOf } from './state.ts'
 
 /** One line where all is well; otherwise what is wrong, machine by machine, and what to type next. */
 export function statusText(answer: Answer): string {
@@ -191,23 +159,4 @@ function nextSteps({ ring }: Answer, state: State): string[] {
 
 function machinesOf(count: number): string {
   return count === 1 ? 'the one machine' : `all ${count.toLocaleString('en-US')} machines`
-}
-
-function when(time: string, now: string): string {
-  return time > now ? `in ${span(now, time)}` : ago(time, now)
-}
-
-function ago(time: string, now: string): string {
-  return `${span(time, now)} ago`
-}
-
-/** The two largest units: 2 h 10 min. @param from, to ISO 8601. */
-function span(from: string, to: string): string {
-  const seconds = Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1000))
-  if (seconds < 60) return `${seconds} s`
-  const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes} min`
-  const hours = Math.floor(minutes / 60)
-  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
-  return `${Math.floor(hours / 24)} d`
 }

@@ -1,7 +1,8 @@
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { ExitCode, Io } from '../command.ts'
 import { ServiceError } from '../service-error.ts'
-import { stateOf, statusText } from './status-text.ts'
+import { stateOf } from './state.ts'
+import { statusText } from './status-text.ts'
 
 /** Tells how each ring stands. One that cannot be told hides none of the others, and is the exit code. */
 export async function tellStatuses(

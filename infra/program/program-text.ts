@@ -2,14 +2,9 @@
 import { createHash } from 'node:crypto'
 import type { DocumentPlan, DocumentText } from '../fleet/document.ts'
 import { bzip2 } from './bzip2.ts'
-import {
-  type Capability,
-  type Carried,
-  carriedOf,
-  openerSource,
-  type Program,
-  programFor,
-} from './program.ts'
+import { type Carried, carriedOf, openerSource } from './payload.ts'
+import type { Program } from './program.ts'
+import { type Capability, programFor } from './selection.ts'
 
 /** Where a Python of the system is, besides python3 of the path. */
 const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']

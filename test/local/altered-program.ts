@@ -2,14 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  buildProgram,
-  type Capability,
-  ownProgram,
-  type Program,
-  programFor,
-} from '../../infra/program/program.ts'
+import { buildProgram, ownProgram, type Program } from '../../infra/program/program.ts'
 import { programText } from '../../infra/program/program-text.ts'
+import { type Capability, programFor } from '../../infra/program/selection.ts'
 import { altered } from '../agent/program.ts'
 import { EXAMPLE_KINDS } from '../infra/app/example.ts'
 

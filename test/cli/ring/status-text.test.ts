@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { stateOf, statusText } from '../../../cli/ring/status-text.ts'
+import { stateOf } from '../../../cli/ring/state.ts'
+import { statusText } from '../../../cli/ring/status-text.ts'
 import { tellStatuses } from '../../../cli/ring/statuses.ts'
 import { ServiceError } from '../../../cli/service-error.ts'
 import type { Answer } from '../../../lambda/ring/answer.ts'

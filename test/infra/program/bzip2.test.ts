@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { bzip2 } from '../../../infra/program/bzip2.ts'
-import { carriedOf, ownProgram } from '../../../infra/program/program.ts'
+import { carriedOf } from '../../../infra/program/payload.ts'
+import { ownProgram } from '../../../infra/program/program.ts'
 
 /** As a document's first lines unpack it. */
 const UNPACK =

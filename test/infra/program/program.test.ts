@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { AGENT, buildProgram, carriedOf } from '../../../infra/program/program.ts'
+import { carriedOf } from '../../../infra/program/payload.ts'
+import { AGENT, buildProgram } from '../../../infra/program/program.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'ticketring-program-'))
 afterAll(() => rmSync(scratch, { recursive: true }))

@@ -1,0 +1,35 @@
+import type { Answer } from '../../lambda/ring/answer.ts'
+
+/** How a ring stands, as an operator reads it. */
+export type State =
+  | 'healthy'
+  | 'no ring'
+  | 'no machines'
+  | 'degraded'
+  | 'held'
+  | 'paused'
+  | 'revoked'
+  | 'auth-bypass'
+  | 'control invalid'
+
+export function stateOf(answer: Answer): State {
+  const { fleet, generation } = answer
+  if (generation === undefined || fleet === undefined) return 'no ring'
+  if (fleet.authBypass !== undefined) return 'auth-bypass'
+  if (answer.controlProblem !== undefined) return 'control invalid'
+  if (answer.paused !== undefined) return 'paused'
+  if (isHeld(answer)) return 'held'
+  if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
+  if (isProvedByAll(fleet)) return 'healthy'
+  return answer.proof === undefined ? 'degraded' : 'revoked'
+}
+
+/** Too old, or due and waiting. */
+function isHeld({ asOf, dueAt = asOf, forcedAt = asOf, decision }: Answer): boolean {
+  return asOf > forcedAt || (asOf > dueAt && decision.action === 'hold')
+}
+
+/** By every machine that the roll call of now has: a record of fewer or of others proves nothing of these. */
+function isProvedByAll({ members, confirmed, stragglers, now }: NonNullable<Answer['fleet']>): boolean {
+  return confirmed >= members && stragglers.length === 0 && now?.members === members
+}
