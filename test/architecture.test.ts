@@ -117,6 +117,21 @@ describe('the rooms of infra', () => {
   })
 })
 
+describe('the house in docs/design.md', () => {
+  const rows = readFileSync('docs/design.md', 'utf8').match(/^\| `\w+(\/\w+)?` \|.*$/gm) ?? []
+  const rooms = ['lambda', 'infra', 'local', 'local/rehearsal'].flatMap((house) =>
+    readdirSync(house, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .map(({ name }) => [house, name] as const),
+  )
+
+  it.each(rooms)('shows %s/%s', (house, room) => {
+    const [top = ''] = house.split('/')
+    const shown = rows.filter((row) => row.startsWith(`| \`${top}`)).join('\n')
+    expect(shown).toMatch(new RegExp(`\`(lambda/)?${room}\``))
+  })
+})
+
 describe('what is pure', () => {
   const IMPURE =
     /\bDate\.now\b|\bnew Date\(\)|\bprocess\.(env|stdout|argv)|\bMath\.random|\brandom(Bytes|UUID|Int)\b|\bconsole\.|\bset(Timeout|Interval)\b/

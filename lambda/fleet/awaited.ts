@@ -10,7 +10,7 @@ function missingFrom(delivery: DeliveryState, fleet: Fleet): readonly Member[] |
   return fleet.members.filter(({ id }) => !holders.has(id))
 }
 
-/** True if none is waited for any more: whoever is missing need not be. */
+/** True if no machine is waited for any more: those that are missing need not be. */
 export function isAwaitedByNone(delivery: DeliveryState, fleet: Fleet, leave: Leave | undefined): boolean {
   if (isConverged(delivery)) return true
   const missing = missingFrom(delivery, fleet)

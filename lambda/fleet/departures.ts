@@ -9,7 +9,7 @@ import { type CallingPorts, callRollAgain } from './inventory.ts'
 import { type Fleet, fleetTrouble, rollCallOf } from './membership.ts'
 import type { Clock, CommandSender, EventLog, FleetEvent, FleetInventory } from './ports.ts'
 
-/** What asking takes: of whichever story. */
+/** What asking takes, of either capability. */
 interface DeparturePorts {
   readonly inventory: FleetInventory
   readonly sender?: Pick<CommandSender, 'results'>
