@@ -13,8 +13,11 @@ import {
   EXAMPLE_KINDS,
   exampleRing,
   exampleSet,
+  HAPROXY,
   HAPROXY_STAPLING,
+  NGINX,
   NGINX_STAPLING,
+  OTHER_SERVERS,
   OTHER_STAPLING,
 } from '../app/example.ts'
 
@@ -261,6 +264,21 @@ describe('the documents of other kinds of server', () => {
     if (set === undefined) throw new Error('no set')
     const { content } = buildStapleDocument(set, PROGRAM)
     expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThanOrEqual(40_000)
+  })
+})
+
+describe('a document of every kind of server at once', () => {
+  it.each(['ring', 'set'] as const)('can be built: of a %s', (what) => {
+    const rings = [exampleRing({ servers: { haproxy: HAPROXY, nginx: NGINX, ...OTHER_SERVERS } })]
+    const servers = { haproxy: HAPROXY_STAPLING, nginx: NGINX_STAPLING, ...OTHER_STAPLING }
+    const sound = parseConfiguration({ rings, stapling: [exampleSet({ servers })] })
+    const [ring, set] = [sound.rings[0], sound.stapling[0]]
+    if (ring === undefined || set === undefined) throw new Error('no example')
+    const { program } = what === 'ring' ? buildRingDocument(ring, PROGRAM) : buildStapleDocument(set, PROGRAM)
+    const served = Object.keys(what === 'ring' ? ring.servers : set.servers)
+    expect(served.length).toBeGreaterThan(what === 'ring' ? 6 : 4)
+    for (const kind of served)
+      expect(program.sources.map(({ path }) => path)).toContain(`ticketring/servers/${kind}.py`)
   })
 })
 
