@@ -135,6 +135,11 @@ describe('one bent field', () => {
       withNginx({ staples: [{ certificate: '/etc/a.pem' }] }),
       'servers.nginx.staples[0].staple: wanted an absolute path',
     ],
+    [
+      'a staple in the file of a certificate',
+      withNginx({ staples: [{ certificate: '/etc/a.pem', staple: '/etc/a.pem' }] }),
+      "servers.nginx.staples[0].staple: wanted a file of the staple's own",
+    ],
     ['nothing to verify', withNginx({ verify: [] }), 'nothing proves what is stapled'],
     [
       'a certificate without a name',
