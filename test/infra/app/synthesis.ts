@@ -38,6 +38,11 @@ export class Resources {
     return Object.entries(this.#all)
   }
 
+  /** All but the dashboard, which shows every ring and set. */
+  unshared(): readonly (readonly [string, Resource])[] {
+    return this.entries().filter(([, { Type }]) => Type !== 'AWS::CloudWatch::Dashboard')
+  }
+
   all(type: string): readonly Resource[] {
     return this.entries()
       .map(([, resource]) => resource)

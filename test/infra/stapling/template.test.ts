@@ -261,9 +261,9 @@ describe('a set and a ring of one name', () => {
   const alone = synthesiseTemplate({ rings: [exampleRing()] })
 
   it('share no resource, and leave each other as they are', () => {
-    const known = Object.fromEntries([...alone.resources.entries(), ...resources.entries()])
-    expect(Object.fromEntries(both.resources.entries())).toEqual(known)
-    expect(Object.keys(known)).toHaveLength(alone.resources.entries().length + resources.entries().length)
+    const known = Object.fromEntries([...alone.resources.unshared(), ...resources.unshared()])
+    expect(Object.fromEntries(both.resources.unshared())).toEqual(known)
+    expect(Object.keys(known)).toHaveLength(alone.resources.unshared().length + resources.unshared().length)
   })
 
   it('share no name', () => {
