@@ -12,11 +12,12 @@ import {
 // What a setting may hold: it travels inside the single quotes of a shell script, in a document with `{{ }}`, and a
 // list of paths is split at spaces and `=`.
 const PATH = /^(?!.*\/\/)(?!.*\/\.\.?(\/|$))\/[A-Za-z0-9_./@+-]{0,200}[A-Za-z0-9_]$/
+const HOST = '[A-Za-z0-9][A-Za-z0-9.-]{0,200}'
+const PORT = '(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])'
 const COMMAND = /^[A-Za-z0-9_./-][A-Za-z0-9 _./:=@,+-]{0,200}$/
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/
-const ADDRESS =
-  /^([A-Za-z0-9][A-Za-z0-9.-]{0,200}|\[[0-9a-fA-F:.]+\]):([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/
-const SERVER_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i
+const ADDRESS = new RegExp(`^(${HOST}|\\[[0-9a-fA-F:.]+\\]):${PORT}$`)
+const SERVER_NAME = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/
 
 export const path = text(PATH, 'an absolute path of plain characters, without . or .. in it')
 /** A command in words, for no shell. */
@@ -106,6 +107,13 @@ function isSocketAddress(address: string): boolean {
 }
 
 const UNIX = 'unix:'
+
+/** The same for who can only compare with a pattern, as CloudFormation does; of addresses, those that are no IPv6. */
+export const PATTERNS = {
+  path: PATH.source,
+  listener: `^(?:${UNIX}(?=.{1,${MOST_OF_SOCKET}}$)${PATH.source.slice(1, -1)}|${HOST}:${PORT})$`,
+  serverName: SERVER_NAME.source,
+}
 
 /** A listener that no client reaches: whether it is open or guarded says nothing of what clients may do. */
 export function isUnix(address: string): boolean {

@@ -1,3 +1,5 @@
+import { PATTERNS } from '../fleet/machines.ts'
+
 /** What the released template asks of who deploys it. */
 export interface Parameter {
   /** What the template is synthesised with, which is then replaced by a reference to the parameter. */
@@ -7,9 +9,6 @@ export interface Parameter {
   readonly pattern: string
   readonly description: string
 }
-
-/** What a document may hold of its settings, without the white space. */
-const SETTING = '[A-Za-z0-9_./:=@,+-]'
 
 /** Stand-ins are sound values of the configuration, and are found nowhere else in a template. */
 export const PARAMETERS = {
@@ -29,24 +28,24 @@ export const PARAMETERS = {
   HAProxySocket: {
     stand: '/run/x0haproxy0x/admin.sock',
     default: '/run/haproxy/admin.sock',
-    pattern: `^/${SETTING}+$`,
+    pattern: PATTERNS.path,
     description: "HAProxy's runtime socket, level admin",
   },
   HAProxyListener: {
     stand: 'unix:/run/x0haproxy0x/edge.sock',
     default: 'unix:/run/haproxy/edge.sock',
-    pattern: '^(unix:/|[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+:)[A-Za-z0-9_./-]+$',
+    pattern: PATTERNS.listener,
     description: 'Where a handshake shows what HAProxy encrypts with: unix:/PATH or ADDRESS:PORT',
   },
   NginxListener: {
     stand: '127.0.0.1:61997',
     default: '127.0.0.1:8445',
-    pattern: '^(unix:/|[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+:)[A-Za-z0-9_./-]+$',
+    pattern: PATTERNS.listener,
     description: 'Where a handshake shows what nginx encrypts with: unix:/PATH or ADDRESS:PORT',
   },
   ServerName: {
     stand: 'x0host0x.example.com',
-    pattern: '^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$',
+    pattern: PATTERNS.serverName,
     description: 'The host name that these handshakes ask for',
   },
 } as const satisfies Readonly<Record<string, Parameter>>

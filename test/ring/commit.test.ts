@@ -107,7 +107,7 @@ describe('a revoke that is staged and was never committed', () => {
     return { world, version: world.secret.holders.get('REVOKING') ?? '' }
   }
 
-  it('is committed by whoever comes next, by the version that it has', async () => {
+  it('is committed by the next invocation, by the version that it has', async () => {
     const { world, version } = await staged()
     await world.reconcile()
     expect(current(world)).toBe(version)

@@ -36,7 +36,7 @@ describe('what operators set', () => {
     ['an unknown field', text({ pause: SET }), 'the unknown field "pause"'],
     ['a pause without a reason', text({ paused: { ...SET, reason: undefined } }), '"reason"'],
     ['a reason of spaces', text({ paused: { ...SET, reason: ' ' } }), '"reason"'],
-    ['a pause of nobody', text({ paused: { ...SET, by: '' } }), '"by"'],
+    ['a pause that names no operator', text({ paused: { ...SET, by: '' } }), '"by"'],
     ['a pause without an end', text({ paused: { ...SET, until: undefined } }), '"until"'],
     ['an end of no time', text({ paused: { ...SET, until: 'tomorrow' } }), '"until"'],
     ['an end after a week', text({ paused: { ...SET, until: '2026-11-28T19:05:01Z' } }), 'within 7 days'],

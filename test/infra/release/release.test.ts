@@ -7,6 +7,9 @@ import { unzipSync } from 'fflate'
 import { afterAll, describe, expect, it } from 'vitest'
 import { buildRelease } from '../../../infra/release/build.ts'
 import { PARAMETERS, type Parameter } from '../../../infra/release/parameters.ts'
+import { parseRing } from '../../../infra/ring/configuration.ts'
+import { isRefusal } from '../../../lambda/kernel/errors.ts'
+import { type ExampleRing, exampleRing, HAPROXY } from '../app/example.ts'
 
 const installed = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 
@@ -22,6 +25,22 @@ function fileOf(ending: string) {
   const [found, ...others] = files.filter(({ name }) => name.endsWith(ending))
   if (found === undefined || others.length > 0) throw new Error(`wanted one file *${ending}`)
   return found
+}
+
+const tagged = (value: string) => ({ targets: { tag: 'ticketring', values: [value] } })
+const verified = (address: string, serverName = 'a') => ({
+  servers: { haproxy: { ...HAPROXY, verify: [{ address, serverName }] } },
+})
+
+/** Whether synth takes the example's ring with this in it. */
+function isTaken(changes: ExampleRing): boolean {
+  try {
+    parseRing(exampleRing(changes))
+    return true
+  } catch (error) {
+    if (!isRefusal(error, 'configuration-invalid')) throw error
+    return false
+  }
 }
 
 const page = readFileSync(new URL('../../../docs/template.md', import.meta.url), 'utf8')
@@ -100,6 +119,55 @@ describe('the released template', () => {
       template.Parameters,
     ))
       if (Default !== undefined) expect(Default, name).toMatch(new RegExp(AllowedPattern ?? 'none'))
+  })
+
+  it.each<[string, (value: string) => object, readonly string[]]>([
+    [
+      'RingName',
+      (name) => ({ name }),
+      ['edge', '7', 'a-rotation', 'web-staples', 'Edge', '-a', 'e'.repeat(30)],
+    ],
+    ['TagValue', (value) => tagged(value), ['edge', 'a:b/c', 'a*', '', 'v'.repeat(257), "it's"]],
+    [
+      'HAProxySocket',
+      (socket) => ({ servers: { haproxy: { ...HAPROXY, socket } } }),
+      ['/run/a.sock', '/run/../a.sock', '/run//a', 'run/a', '/run/a b', '/run/a=b', '/'],
+    ],
+    [
+      'HAProxyListener',
+      (address) => verified(address),
+      [
+        'unix:/run/a.sock',
+        'unix:run/a',
+        'unix:/a/../b',
+        `unix:/${'a'.repeat(95)}`,
+        `unix:/${'a'.repeat(94)}`,
+      ],
+    ],
+    [
+      'NginxListener',
+      (address) => verified(address),
+      [
+        '127.0.0.1:8445',
+        '127.0.0.1:0',
+        '127.0.0.1:65536',
+        '127.0.0.1',
+        '127.0.0.1:a',
+        'host.example:1',
+        ':1',
+      ],
+    ],
+    [
+      'ServerName',
+      (name) => verified('127.0.0.1:1', name),
+      ['www.example.com', '.a', 'a.', 'a_b', '', 'a b'],
+    ],
+  ])('takes for %s what the construct takes', (parameter, ring, values) => {
+    const pattern = new RegExp(template.Parameters[parameter].AllowedPattern)
+    const taken = values.filter((value) => pattern.test(value))
+    expect(taken).toEqual(values.filter((value) => isTaken(ring(value))))
+    expect(taken.length).toBeGreaterThan(0)
+    expect(taken.length).toBeLessThan(values.length)
   })
 
   it.each([
