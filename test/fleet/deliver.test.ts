@@ -37,6 +37,7 @@ function delivering(
     state = 'ended' as Progress['state'],
     next = false,
     open = [] as readonly string[],
+    completed = 2,
   } = {},
 ) {
   const calls: string[] = []
@@ -55,7 +56,7 @@ function delivering(
       send: async ({ to }) => [`sent to ${to}`],
       progress: async (command) => {
         calls.push(`progress ${command}`)
-        return { state, targets: 3, completed: 2 }
+        return { state, targets: 3, completed }
       },
       results: async (command) => {
         calls.push(`results ${command}`)
@@ -121,6 +122,16 @@ describe('waiting', () => {
     expect(world.saved).toEqual(ended ? [state] : [])
     if (ended) expect(state).toMatchObject({ fleet: { members: now }, delivery: { members: 2, confirmed } })
     if (ended) expect(state.delivery.commands.every(({ judged }) => judged)).toBe(true)
+  })
+
+  it('waits for a machine of the fleet, though the command is open on one that has left as well', async () => {
+    const open = ['i-2 InProgress', 'i-3 InProgress']
+    const world = delivering(
+      { 'i-1': 'unchanged' },
+      { now: membersOf(2), state: 'running', open, completed: 1 },
+    )
+    const { ended } = await awaitCommands(world.ports, world.capability, world.before, instant(120))
+    expect([ended, world.saved]).toEqual([false, []])
   })
 
   it('asks who has left once of the same standing and roll call', async () => {

@@ -46,6 +46,22 @@ describe('a machine that Systems Manager has lost', () => {
     })
   })
 
+  it.each([
+    ['the only one', 1, []],
+    ['the only one that is not set aside', 2, ['i-1']],
+  ])('is waited for as %s: what no machine has proved never goes on', async (_, count, aside) => {
+    const world = await behind(count, 'i-0', (each) => {
+      lost('i-0')(each)
+      for (const id of aside) failing(id)(each)
+    })
+    for (const id of aside) await setAside(world, id)
+    await world.pass(TIMING.every + HOUR)
+    expect(generationOf(world)).toBe(2)
+    const { fleet } = await world.invoke({ action: 'status' })
+    expect(fleet).toMatchObject({ confirmed: 0 })
+    expect(fleet).not.toHaveProperty('lagging')
+  })
+
   it('is waited for again once it is back: it gets the ring at once, and the next generation waits for its proof and for L', async () => {
     const world = await behind(3, 'i-1', lost('i-1'))
     await world.pass(HOUR)
