@@ -2,8 +2,9 @@ import { parseArgs } from 'node:util'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { nearestName } from '../../lambda/kernel/nearest-name.ts'
 import { HELP } from '../help-option.ts'
-import { type Fleet, KINDS, type Kind, sizeOf } from './machines/kinds.ts'
-import { SCENE_NAMES, SCENES, type SceneName } from './scenes/scenes.ts'
+import { type Fleet, KINDS, type Kind, kindsOf, sizeOf } from './machines/kinds.ts'
+import type { Scene } from './scenes/scene.ts'
+import { SCENE_NAMES, SCENES, type SceneName, sceneList } from './scenes/scenes.ts'
 
 /** What the command line asks for. */
 export interface Options {
@@ -17,6 +18,8 @@ export interface Options {
   readonly scene?: SceneName
 }
 
+const FLEET: Fleet = { haproxy: 3, nginx: 2 }
+
 export const USAGE = `Usage: npm start -- [options]
 
 Rehearses ticket-key rotation and OCSP stapling on this machine: the synthesised stack on a loopback AWS, real servers,
@@ -26,11 +29,13 @@ key byte found, and every staple what it should be.
   --rotations N             advances to go through, 1 to 1000 (default 5)
   --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default), of ${KINDS.join(', ')}; the last of two
                             or more is behind PROXY protocol, where that kind can be
-  --scene NAME              what befalls the fleet meanwhile; without a name: which scenes there are
+  --scene NAME              what befalls the fleet meanwhile, of the list below
   --report FILE             write the result as JSON
   --keep                    stay up afterwards, until Ctrl-C, for \`npm run invoke\`
   -h, --help                this text
-`
+
+Scenes, which are listed without a name as well:
+${sceneList()}`
 
 /**
  * Reads the command line.
@@ -41,13 +46,15 @@ export function parseOptions(words: readonly string[]): Options | 'help' | 'scen
   if (words.at(-1) === '--scene') return 'scenes'
   const values = readWords(words)
   if (values.help === true) return 'help'
-  const fleet = parseFleet(values.fleet ?? 'haproxy=3,nginx=2')
+  const scene = values.scene === undefined ? undefined : parseScene(values.scene)
+  const fleet = values.fleet === undefined ? fleetOf(scene) : parseFleet(values.fleet)
+  if (scene !== undefined) requireSize(scene, fleet)
   return {
     rotations: parseCount('--rotations', values.rotations ?? '5', 1, 1000),
     fleet,
     keep: values.keep === true,
     ...(values.report === undefined ? {} : { report: parseFile(values.report) }),
-    ...(values.scene === undefined ? {} : { scene: parseScene(values.scene, fleet) }),
+    ...(scene === undefined ? {} : { scene }),
   }
 }
 
@@ -92,18 +99,26 @@ function parseCount(option: string, text: string, least: number, most: number): 
   throw refuse(`${option} as a whole number from ${least} to ${most}`, quote(text))
 }
 
-function parseScene(text: string, fleet: Fleet): SceneName {
+function parseScene(text: string): SceneName {
   const found = SCENE_NAMES.find((name) => name === text)
-  if (found !== undefined) return requireSize(found, fleet)
+  if (found !== undefined) return found
   const meant = nearestName(text, SCENE_NAMES)
   const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`
   throw refuse(`--scene as one of ${SCENE_NAMES.join(', ')}`, `${quote(text)}${hint}`)
 }
 
-function requireSize(scene: SceneName, fleet: Fleet): SceneName {
-  const { least } = SCENES[scene]
-  if (sizeOf(fleet) >= least) return scene
-  throw refuse(`--fleet with ${least} machines or more for --scene ${scene}`, `${sizeOf(fleet)}`)
+/** What a fleet is where the command line does not say. */
+function fleetOf(name: SceneName | undefined): Fleet {
+  const scene: Scene | undefined = name === undefined ? undefined : SCENES[name]
+  return scene?.fleet ?? FLEET
+}
+
+function requireSize(name: SceneName, fleet: Fleet): void {
+  const { least, kind }: Scene = SCENES[name]
+  if (sizeOf(fleet) < least)
+    throw refuse(`--fleet with ${least} machines or more for --scene ${name}`, `${sizeOf(fleet)}`)
+  if (kind !== undefined && sizeOf(fleet, [kind]) === 0)
+    throw refuse(`--fleet with ${kind} for --scene ${name}`, kindsOf(fleet).join(', '))
 }
 
 function parseFile(text: string): string {

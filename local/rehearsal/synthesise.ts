@@ -5,12 +5,18 @@ import { RehearsalError } from './rehearsal-error.ts'
 import type { StackPlan } from './stack-plan.ts'
 import { stapled } from './staples/staple-set.ts'
 
+/** Whom alarms tell where cdk.json names no topic: without one, which of them page could not be seen. */
+const TOPICS = {
+  page: 'arn:aws:sns:us-east-1:111122223333:page',
+  ticket: 'arn:aws:sns:us-east-1:111122223333:ticket',
+}
+
 /**
  * What cdk.json configures, with the rehearsal's certificates; fewer machines lower its minInstances, and a kind that it does not
  * name comes in with what that kind's example says.
  */
 export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
-  const { regions, rings, stapling, ...rest } = parseConfiguration(readContext().ticketring)
+  const { regions, rings, stapling, alarms, ...rest } = parseConfiguration(readContext().ticketring)
   const examples = Object.fromEntries(plan.kinds.map((kind) => [kind, TERMINATORS[kind].example]))
   const fitted = rings.map(({ targets, servers, ...ring }) => ({
     ...ring,
@@ -19,6 +25,11 @@ export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
   }))
   const [ring] = fitted
   if (ring === undefined) throw new RehearsalError('cdk.json configures no ring', 'Put one into its context')
-  const configuration = { ...rest, rings: fitted, stapling: [stapled(ring, stapling[0], plan)] }
+  const configuration = {
+    ...rest,
+    alarms: alarms.page === undefined ? TOPICS : alarms,
+    rings: fitted,
+    stapling: [stapled(ring, stapling[0], plan)],
+  }
   return synthesise({ ...configuration, ...(regions.length > 0 ? { regions } : {}) }, outdir)
 }

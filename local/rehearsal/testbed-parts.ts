@@ -1,3 +1,4 @@
+import type { Synthesis } from '../../infra/app/build-app.ts'
 import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
 import { type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
 import type { Scope } from '../scope.ts'
@@ -26,6 +27,8 @@ export interface TestbedParts {
   readonly set: SynthesisedSet
   readonly responder: Responder
   readonly aws: LoopbackAws
+  /** What is deployed, and what watches it. */
+  readonly synthesis: Synthesis
   readonly override: Override
   readonly timing: Timing
   readonly trace: ExecTrace
@@ -57,7 +60,8 @@ export async function startParts({
   spare,
 }: Wanted): Promise<TestbedParts> {
   const outdir = `${workspace.disk}/cdk.out`
-  const { template, assembly, rings, stapling } = faults.synthesis ?? (await stackFor(fleet, outdir, signal))
+  const synthesis = faults.synthesis ?? (await stackFor(fleet, outdir, signal))
+  const { template, assembly, rings, stapling } = synthesis
   const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
   const { pki, responder } = await openResponder(workspace, scope)
   stopIfAsked(signal)
@@ -81,7 +85,7 @@ export async function startParts({
   scope.defer(() => aws.close())
   await publishChains(aws, pki)
   stopIfAsked(signal)
-  const world = { workspace, scope, pki, ring, set, responder, aws }
+  const world = { workspace, scope, pki, ring, set, responder, aws, synthesis }
   return { ...world, override, timing, trace, machines, spare: one[0], servers }
 }
 

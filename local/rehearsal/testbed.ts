@@ -1,3 +1,4 @@
+import type { Synthesis } from '../../infra/app/build-app.ts'
 import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
 import type { Instance, LoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
@@ -7,6 +8,7 @@ import { type Fleet, isStapled, terminatorOf } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import type { Pki } from './machines/pki.ts'
 import type { RunningServer } from './machines/running-server.ts'
+import { RingAlarms } from './ring/ring-alarms.ts'
 import { RingWatch } from './ring/ring-watch.ts'
 import type { Running } from './running-rehearsal.ts'
 import type { ExecTrace } from './secrecy/exec-trace.ts'
@@ -25,10 +27,13 @@ export class Testbed implements TestbedParts {
   readonly set: SynthesisedSet
   readonly responder: Responder
   readonly aws: LoopbackAws
+  readonly synthesis: Synthesis
   readonly override: Override
   readonly timing: Timing
   readonly trace: ExecTrace
   readonly watch: RingWatch
+  /** On the ring. */
+  readonly alarms: RingAlarms
   readonly machines: readonly Machine[]
   /** One more, which is not there from the start; none unless it was asked for. */
   readonly spare: Machine | undefined
@@ -43,6 +48,7 @@ export class Testbed implements TestbedParts {
     this.set = parts.set
     this.responder = parts.responder
     this.aws = parts.aws
+    this.synthesis = parts.synthesis
     this.override = parts.override
     this.timing = parts.timing
     this.trace = parts.trace
@@ -53,6 +59,7 @@ export class Testbed implements TestbedParts {
     const { name, document } = this.ring
     const watched = { ring: name, secret: this.secret.arn, document: document.name }
     this.watch = new RingWatch(this.aws, watched, Date.now)
+    this.alarms = new RingAlarms({ ...parts, history: this.aws.history }, Date.now)
   }
 
   /**

@@ -88,6 +88,7 @@ export class Override implements DurationOverride {
   readonly #timing: Timing
   readonly #bend: (configuration: RotationConfiguration) => RotationConfiguration
   #settled = false
+  #keyAge = PATIENT
 
   /** @param bend what a test does to a function's durations beyond that. */
   constructor(
@@ -101,6 +102,16 @@ export class Override implements DurationOverride {
   /** From now on functions rotate and refresh as seldom as configured: what is due by hand alone happens. */
   settle(): void {
     this.#settled = true
+  }
+
+  /** From now on a ring may be so many intervals old. */
+  limitKeyAge(intervals: number = PATIENT): void {
+    this.#keyAge = intervals
+  }
+
+  /** Seconds. */
+  get maxKeyAge(): number {
+    return this.#keyAge * this.#timing.every
   }
 
   period(seconds: number, { kind, name }: Pick<Timed, 'kind' | 'name'>): number {
@@ -138,7 +149,7 @@ export class Override implements DurationOverride {
   #shortened(): Partial<RotationConfiguration['timing']> {
     const { every, ticketLifetime, tick } = this.#timing
     if (this.#settled) return { ticketLifetime, tick }
-    return { every, ticketLifetime, tick, maxKeyAge: PATIENT * every, window: 0 }
+    return { every, ticketLifetime, tick, maxKeyAge: this.maxKeyAge, window: 0 }
   }
 }
 

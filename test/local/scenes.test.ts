@@ -21,6 +21,15 @@ const TELLS: Readonly<Record<SceneName, readonly RegExp[]>> = {
   ],
   pull: [/^3 machines pulled generation \d+ while no agent could be reached/],
   autoscaling: [/^haproxy .* was launched with generation \d+/],
+  'tag-typo': [
+    /^no machine had the ring's tag: generation \d+ stayed/,
+    /^paged: ticketring-edge-rotation-held ALARM: .*runbook\.md#rotation-held$/,
+    /^\$ ticketring status edge$/,
+    /edge: HELD: generation \d+/,
+    /now: hold: 0 machines with the tag ticketring=edge, fewer than minInstances/,
+    /next: ticketring /,
+    /^the tag was mended, .* ticketring-edge-rotation-held OK again$/,
+  ],
 }
 /** Those that cost sessions, and say whose. */
 const COSTLY: readonly SceneName[] = ['reboot-without-secrets']

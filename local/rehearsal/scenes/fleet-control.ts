@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { SynthesisedRing } from '../../../infra/app/build-app.ts'
 import type { ResultLine } from '../../../lambda/ring/result-line.ts'
 import type { Availability } from '../clients/availability.ts'
 import type { Clients } from '../clients/clients.ts'
@@ -9,6 +10,7 @@ import type { Progress } from '../progress.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import { resultLineOf } from '../ring/result-line.ts'
 import type { Testbed } from '../testbed.ts'
+import { Operator } from './operator.ts'
 
 /** How long a scene waits for what has to come, and how often it looks (ms). A delivery on a busy machine takes a minute. */
 const PATIENCE = 300_000
@@ -27,9 +29,15 @@ export interface FleetControlParts {
 /** What a scene can do and see. */
 export class FleetControl {
   readonly #parts: FleetControlParts
+  readonly operator: Operator
 
   constructor(parts: FleetControlParts) {
     this.#parts = parts
+    this.operator = new Operator(parts.testbed, (what, isSo) => this.until(what, isSo))
+  }
+
+  get ring(): SynthesisedRing {
+    return this.#parts.testbed.ring
   }
 
   /** The fleet as it is without the scene. */
@@ -121,6 +129,11 @@ export class FleetControl {
   /** It answers all again. */
   reconnect(): void {
     this.#parts.testbed.aws.faults.clear()
+  }
+
+  /** @throws RehearsalError always: what must not come about has. */
+  fail(what: string): never {
+    throw new RehearsalError(what)
   }
 
   async until(what: string, isSo: () => boolean): Promise<void> {

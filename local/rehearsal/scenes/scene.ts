@@ -1,4 +1,4 @@
-import type { Kind } from '../machines/kinds.ts'
+import type { Fleet, Kind } from '../machines/kinds.ts'
 import type { Machine } from '../machines/machine.ts'
 import type { FleetControl } from './fleet-control.ts'
 
@@ -8,6 +8,10 @@ export interface Scene {
   readonly shows: string
   /** Machines that a fleet must have for it. */
   readonly least: number
+  /** A kind of which there must be one. */
+  readonly kind?: Kind
+  /** What the fleet is where the command line does not say; by default as without a scene. */
+  readonly fleet?: Fleet
   /** Whether it has one machine more, of the first kind, which comes in when it says so. */
   readonly spare?: boolean
   /** Plays it. @returns what came of it, in sentences. @throws RehearsalError for what did not come about. */

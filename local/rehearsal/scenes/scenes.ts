@@ -4,6 +4,7 @@ import { pull } from './pull.ts'
 import { reboot } from './reboot.ts'
 import { rebootWithoutSecrets } from './reboot-without-secrets.ts'
 import type { Scene } from './scene.ts'
+import { tagTypo } from './tag-typo.ts'
 import { tampered } from './tampered.ts'
 
 /** What may befall a fleet: one file of this folder each, and a line here. */
@@ -14,6 +15,7 @@ export const SCENES = {
   tampered,
   pull,
   autoscaling,
+  'tag-typo': tagTypo,
 } as const satisfies Readonly<Record<string, Scene>>
 export type SceneName = keyof typeof SCENES
 export const SCENE_NAMES = Object.keys(SCENES) as readonly SceneName[]

@@ -1,7 +1,16 @@
-import type { EmbeddedMetrics } from './embedded-metrics.ts'
+/** The values of one metric, each with its time in milliseconds. */
+export interface Measured {
+  of(
+    namespace: string,
+    metric: string,
+    dimensions: Readonly<Record<string, string>>,
+  ): readonly { readonly time: number; readonly value: number }[]
+}
 
 /** An `AWS::CloudWatch::Alarm` on one metric. */
 export interface MetricAlarm {
+  readonly AlarmName: string
+  readonly AlarmDescription: string
   readonly Namespace: string
   readonly MetricName: string
   readonly Dimensions: readonly { readonly Name: string; readonly Value: string }[]
@@ -13,6 +22,9 @@ export interface MetricAlarm {
   readonly EvaluationPeriods: number
   readonly DatapointsToAlarm: number
   readonly TreatMissingData: 'missing' | 'notBreaching'
+  /** ARNs of topics. */
+  readonly AlarmActions?: readonly string[]
+  readonly InsufficientDataActions?: readonly string[]
 }
 
 export type AlarmState = 'ALARM' | 'INSUFFICIENT_DATA' | 'OK'
@@ -22,7 +34,7 @@ export type AlarmState = 'ALARM' | 'INSUFFICIENT_DATA' | 'OK'
  * Source: CloudWatch user guide, configuring how alarms treat missing data. CloudWatch looks back some periods further than
  * `EvaluationPeriods`, so what it calls silent it calls so later than this does.
  */
-export function stateOf(alarm: MetricAlarm, measured: EmbeddedMetrics, now: Date): AlarmState {
+export function stateOf(alarm: MetricAlarm, measured: Measured, now: Date): AlarmState {
   const points = lastPeriods(alarm, measured, now)
   const present = points.filter((point) => point !== undefined)
   if (present.length === 0 && alarm.TreatMissingData === 'missing') return 'INSUFFICIENT_DATA'
@@ -35,7 +47,7 @@ export function stateOf(alarm: MetricAlarm, measured: EmbeddedMetrics, now: Date
 /** One value for each of the alarm's last whole periods, or `undefined` where nothing was measured in it. */
 function lastPeriods(
   { Namespace, MetricName, Dimensions, Statistic, Period, EvaluationPeriods }: MetricAlarm,
-  measured: EmbeddedMetrics,
+  measured: Measured,
   now: Date,
 ): readonly (number | undefined)[] {
   const dimensions = Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value]))
