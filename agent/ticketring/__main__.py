@@ -68,7 +68,9 @@ def main() -> int:
 def status_of(request: Request, result: str, trouble: Failure | None) -> int:
     if result in ("applied", "unchanged", "reset") or request.boot and result == "local-ring":
         return 0
-    return TRY_AGAIN if request.pull and result == "failed" and trouble is not None and passes(trouble) else 1
+    if request.pull and result == "failed" and trouble is not None:
+        return TRY_AGAIN if passes(trouble) or trouble.code == "held-on-machine" else 1
+    return 1
 
 
 def protect() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from .aws import Aws, passes
 from .clock import Deadline
 from .directory import Directory
+from .hold import refuse_held
 from .result import Failure, note
 from .servers.protocol import Machine, NotRunning, choose
 from .units import keep_units
@@ -69,14 +70,15 @@ class Run(Generic[S]):
     def run(self) -> None:
         """Raises Failure."""
         settings, boot = self._settings, self._request.boot
-        kind = choose(self._kinds, settings)
-        self.server = kind.kind
         self._directory = Directory(settings.path("RUN_DIR", f"/run/ticketring/{self._request.scope}"), make=True)
         self._machine = Machine(settings, self._deadline, self._directory)
-        self._server = kind(self._machine)
         # At boot, an ordinary run that AWS keeps waiting comes to its end first.
         wait = settings.seconds("LOCK_WAIT", "60" if boot else "30")
         with self._directory.locked("lock", wait, self._deadline):
+            refuse_held(self._directory)
+            kind = choose(self._kinds, settings)
+            self.server = kind.kind
+            self._server = kind(self._machine)
             if not boot and not self._request.pull:
                 wanted = settings.one_of("BOOT", ("yes", "no")) == "yes"
                 keep_units(self._request.kind, self._request.name, self.server, wanted, self._deadline)
@@ -94,7 +96,7 @@ class Run(Generic[S]):
         every = self._settings.seconds("REPAIR_EVERY", "1800")
         if found is None or time.time() - found.st_mtime >= every + _LATE_SECONDS:
             return False
-        note(f"rests: an ordinary run asked AWS within {every} s, and {self._request.kind} without --pull asks now")
+        note(f"rests: an ordinary run asked AWS within {every} s")
         self.result = "unchanged"
         return True
 

@@ -2,10 +2,11 @@ import { text } from '../../lambda/kernel/kinds.ts'
 
 // 29 = the 64 characters of a role's name, less `ticketring-`, `-rotation-` and the longest Region. As roles are named
 // ticketring-<ring>-rotation-* and ticketring-<set>-staples-*, no other name may make its role look like one of them;
-// nor may a ring named <set>-staples share a schedule group with the set.
+// nor may a ring named <set>-staples share a schedule group with the set. A ring's directory on a machine is beside the file
+// `hold`.
 export const NAME = text(
-  /^(?!.*-(rotation|staples))[a-z0-9][a-z0-9-]{0,28}$/,
-  'a name of 1 to 29 lower-case letters, digits and hyphens, without "-rotation" and "-staples"',
+  /^(?!hold$)(?!.*-(rotation|staples))[a-z0-9][a-z0-9-]{0,28}$/,
+  'a name of 1 to 29 lower-case letters, digits and hyphens, not "hold", and without "-rotation" and "-staples"',
 )
 
 /** Name of a ring's secret. */

@@ -19,8 +19,10 @@ export function objected(detail: string): Cause {
   return { code: OBJECTED, detail }
 }
 
-/** It has what it was sent and waits for its turn to load it: it does not fail. */
-export const DEFERRED = 'reload-deferred'
+/** Its owner has it change nothing. */
+export const HELD = 'held-on-machine'
+/** It does as it is told there, and does not fail: it waits for its turn to load what it was sent, or is held. */
+export const WAITING: ReadonlySet<string> = new Set(['reload-deferred', HELD])
 
 const OURS: ReadonlySet<string> = new Set([UNHEARD, UNREACHED, OBJECTED])
 

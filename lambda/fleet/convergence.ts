@@ -1,4 +1,4 @@
-import { type Cause, countFailures, DEFERRED, UNREACHED } from './cause.ts'
+import { type Cause, countFailures, UNREACHED, WAITING } from './cause.ts'
 import type { FleetTarget } from './configuration.ts'
 import type { DeliveryState, Straggler } from './delivery-state.ts'
 import { type Evidence, type Heard, NOT_HEARD } from './evidence.ts'
@@ -104,7 +104,7 @@ function standing<D extends DeliveryState>(
   const { holders: _, nextAt: __, unsent, ...rest } = delivery
   const ids = members.map(({ id }) => id)
   const missing = new Set(stragglers.map(({ id }) => id))
-  const failed = stragglers.filter(({ ran, code }) => ran && code !== DEFERRED).length
+  const failed = stragglers.filter(({ ran, code }) => ran && !WAITING.has(code)).length
   const confirmed = members.length - missing.size
   return {
     ...(rest as D),

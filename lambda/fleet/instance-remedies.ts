@@ -10,6 +10,7 @@ export const COMMON_REMEDIES: Readonly<Record<CommonError, string>> = {
   'config-invalid': "Correct the machine's settings or the document's: the detail names which",
   'tool-missing': 'Install the program that the detail names',
   busy: 'See which reload command hangs there',
+  'held-on-machine': 'Remove the file that the detail names, or set the machine aside (quarantine)',
   interrupted: BY_ITSELF,
   'no-credentials': 'Give the machine its instance profile; with containers, raise the metadata hop limit',
   'access-denied':

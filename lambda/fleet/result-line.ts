@@ -9,6 +9,7 @@ export const COMMON_ERRORS = [
   'config-invalid',
   'tool-missing',
   'busy',
+  'held-on-machine',
   'interrupted',
   'no-credentials',
   'access-denied',

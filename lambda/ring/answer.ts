@@ -1,4 +1,5 @@
 import { laggingIn } from '../fleet/awaited.ts'
+import { HELD } from '../fleet/cause.ts'
 import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
@@ -190,7 +191,9 @@ function oldProcessOf({ oldProcess }: Delivery): { readonly oldProcess?: Seriali
 
 function proofOf(delivery: Delivery): NonNullable<Answer['proof']> {
   const { members, confirmed, stragglers } = delivery
-  const accepting = failedBy('old-ticket-accepted', stragglers)
-  const unproven = members - confirmed - countFailedBy('old-ticket-accepted', delivery)
-  return { refused: confirmed, stillAccepting: accepting, unproven }
+  // A machine that is held runs what was revoked.
+  const codes = ['old-ticket-accepted', HELD]
+  const accepting = codes.flatMap((code) => failedBy(code, stragglers))
+  const counted = codes.reduce((sum, code) => sum + countFailedBy(code, delivery), 0)
+  return { refused: confirmed, stillAccepting: accepting, unproven: members - confirmed - counted }
 }

@@ -61,6 +61,15 @@ describe('a machine that waits for its turn to reload', () => {
   })
 })
 
+describe('a machine that its owner holds', () => {
+  it('is missing, and has not failed: it stops no delivery ahead of the others', () => {
+    const { retryAfter: _, ...waiting } = DEFERRED as Extract<Unconfirmed, { retryAfter?: number }>
+    const delivery = weighed(4, { ...waiting, code: 'held-on-machine' })
+    expect(delivery).toMatchObject({ failed: 0, confirmed: 1 })
+    expect(delivery.stragglers[0]).toMatchObject({ code: 'held-on-machine' })
+  })
+})
+
 describe('a redelivery', () => {
   it('waits twice as long each time, up to eight ticks', () => {
     const ticks = [1, 2, 3, 4, 5, 9].map((attempts) => backOff(attempts, 'x', TICK) / TICK)

@@ -14,6 +14,7 @@ const failing = (world: World, error: string, at = 0) => {
       encryptsWith: '',
       result: 'failed',
       error,
+      detail: '/run/ticketring/hold: new disk',
       verified: 'none',
       ms: 1,
       script: '0123456789ab',
@@ -50,7 +51,32 @@ describe('the fleet of an answer', () => {
   })
 })
 
+describe('a machine that is held', () => {
+  it('is named with its reason and what to do, and is missing', async () => {
+    const world = new World()
+    failing(world, 'held-on-machine')
+    failing(world, 'held-on-machine', 1)
+    const { fleet } = await world.reconcile()
+    expect(fleet).toMatchObject({ confirmed: 1 })
+    expect(fleet?.stragglers[0]).toEqual({
+      id: 'i-1',
+      reason: 'held-on-machine: /run/ticketring/hold: new disk',
+      fix: expect.stringContaining('Remove the file'),
+    })
+  })
+})
+
 describe('the proof of a revoke', () => {
+  it('names who is held as one that still accepts, since it runs what was revoked', async () => {
+    const world = await converged()
+    failing(world, 'held-on-machine')
+    expect((await world.invoke(REVOKE)).proof).toEqual({
+      refused: 2,
+      stillAccepting: ['i-1'],
+      unproven: 0,
+    })
+  })
+
   it('counts who refuses an old ticket, names who accepts one, and counts of whom nothing is known', async () => {
     const world = await converged()
     failing(world, 'old-ticket-accepted')

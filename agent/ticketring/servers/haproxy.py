@@ -308,8 +308,8 @@ class HaproxyStaples(Haproxy):
         if run and not self._reload:
             raise Waits(
                 "reload-failed",
-                f"HAProxy {self.release} may show memory to clients when it is given a staple at run time, HAPROXY_RELOAD "
-                "is empty: its next start or reload takes the staples",
+                f"HAProxy {self.release} may show memory to clients when given a staple at run time, HAPROXY_RELOAD is "
+                "empty: its next start or reload takes them",
             )
         if run or forget:
             self._reload_all()
@@ -336,8 +336,8 @@ class HaproxyStaples(Haproxy):
         if f"\nSerial: {place.leaf.shown_serial}\n" in answer or "Unknown command" in answer:
             return True
         note(
-            f"HAProxy runs without the certificate that is in {place.certificate} now, or knows it by another name "
-            f"(show ssl cert); {place.path} is there for its next start"
+            f"HAProxy runs without the certificate in {place.certificate}, or by another name (show ssl cert); "
+            f"{place.path} is there for its next start"
         )
         return False
 

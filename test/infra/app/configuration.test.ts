@@ -161,8 +161,9 @@ describe('one bent field', () => {
     [
       "a name that looks like another ring's role",
       withRing({ name: 'edge-rotation-x' }),
-      'without "-rotation" and "-staples"',
+      'and without "-rotation" and "-staples"',
     ],
+    ['a name of a file beside its directory', withRing({ name: 'hold' }), 'not "hold"'],
     ["a name of a set's schedules", withRing({ name: 'edge-staples' }), 'without "-rotation" and "-staples"'],
     ['no tag', withTargets({ tag: undefined }), 'targets.tag: wanted a tag key'],
     ['a reserved tag', withTargets({ tag: 'aws:autoscaling:groupName' }), 'targets.tag: wanted a tag key'],
