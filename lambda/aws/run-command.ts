@@ -7,11 +7,10 @@ import {
   SendCommandCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import { maxFailuresOf } from '../fleet/configuration.ts'
+import { maxConcurrencyOf, maxFailuresOf } from '../fleet/configuration.ts'
 import type { Invocation } from '../fleet/evidence.ts'
 import type { CommandSender, Progress, ResultPage } from '../fleet/ports.ts'
 import type { Address } from '../fleet/rollout.ts'
-import { RAMP } from '../fleet/rollout.ts'
 import type { RotationConfiguration } from '../ring/configuration.ts'
 import type { Order } from '../ring/ports.ts'
 import type { StapleConfiguration } from '../staples/configuration.ts'
@@ -57,7 +56,7 @@ class RunCommandSender<O extends Address> implements CommandSender<O> {
       DocumentVersion: document.version,
       Targets: [to === 'all' ? tagged : { Key: 'InstanceIds', Values: [...to] }],
       Parameters: Object.fromEntries(Object.entries(parameters).map(([name, values]) => [name, [...values]])),
-      MaxConcurrency: ramp ? `${RAMP}%` : ALL,
+      MaxConcurrency: ramp ? `${maxConcurrencyOf(target)}%` : ALL,
       MaxErrors: ramp ? `${maxFailuresOf(target)}%` : ALL,
       TimeoutSeconds: timeout,
       Comment: comment,

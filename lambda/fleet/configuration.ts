@@ -24,8 +24,13 @@ const TARGET = {
   minShare: optional(integer(1, 100, 'percent'), {
     says: 'percent of the machines that were there: with fewer the rotation is held, until they have stayed away for hours. Stopped and terminated ones are not missed',
   }),
+  maxConcurrency: optional(integer(1, 100, 'percent'), {
+    says: 'percent of the machines that the first wave of a delivery reaches at the same time, at least one machine; a redelivery and a revoke go to all at once',
+    usual: 10,
+  }),
   maxFailures: optional(integer(0, 100, 'percent'), {
-    says: 'percent of the machines that may fail before a delivery stops ahead of the others',
+    says: 'percent of the machines that may fail before a first wave stops ahead of the others',
+    usual: 5,
   }),
 }
 export const target = object(TARGET)
@@ -37,6 +42,10 @@ export function minShareOf({ minShare = 50 }: FleetTarget): number {
 
 export function maxFailuresOf({ maxFailures = 5 }: FleetTarget): number {
   return maxFailures
+}
+
+export function maxConcurrencyOf({ maxConcurrency = 10 }: FleetTarget): number {
+  return maxConcurrency
 }
 
 const DOCUMENT = {

@@ -5,7 +5,6 @@ import {
   type Judge,
   reserveFor,
 } from './collect-evidence.ts'
-import type { FleetTarget } from './configuration.ts'
 import { stragglersOf, weigh } from './convergence.ts'
 import type { DeliveryState } from './delivery-state.ts'
 import { DepartureWatch } from './departures.ts'
@@ -20,7 +19,6 @@ import type { Address } from './rollout.ts'
 /** What sending, waiting and judging need of the world. */
 export interface DeliveryPorts<O extends Address> extends DispatchPorts<O>, EvidencePorts, CallingPorts {
   readonly sender: DispatchPorts<O>['sender']
-  readonly configuration: DispatchPorts<O>['configuration'] & { readonly target: FleetTarget }
 }
 
 /** How far something has got in the fleet. */

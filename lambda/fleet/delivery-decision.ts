@@ -96,7 +96,7 @@ function sendToOne(
   const members = fleet.known ? fleet.members : []
   const member = members.find((each) => each.id === id)
   if (member?.online) {
-    const to = [{ to: [id], ramp: false, timeout: timeoutOf(1, false, timing) }]
+    const to = [{ to: [id], ramp: false, timeout: timeoutOf(1, 100, timing) }]
     return { action: 'send', to, reason: `asked for by hand, to ${id} alone` }
   }
   const nearest = nearestName(

@@ -1,9 +1,9 @@
 import { isRefusal } from '../kernel/errors.ts'
 import { later } from '../kernel/time.ts'
-import type { DocumentReference } from './configuration.ts'
+import type { DocumentReference, FleetTarget } from './configuration.ts'
 import { type DeliveryState, MOST_COMMANDS, type SentCommand, withScript } from './delivery-state.ts'
 import type { Chance, Clock, CommandSender, EventLog, FleetEvent, Progress } from './ports.ts'
-import { type Address, timeoutOf } from './rollout.ts'
+import { type Address, shareOf, timeoutOf } from './rollout.ts'
 
 /** What sending and waiting need: of whichever story. */
 export interface DispatchPorts<O extends Address> {
@@ -14,6 +14,7 @@ export interface DispatchPorts<O extends Address> {
   readonly configuration: {
     readonly timing: { readonly tick: number; readonly delivery: number; readonly execution: number }
     readonly document: Pick<DocumentReference, 'script'>
+    readonly target: FleetTarget
   }
 }
 
@@ -71,7 +72,7 @@ async function sendOne<O extends Address>(
   } catch (error) {
     if (order.to === 'all' || !isRefusal(error, 'instance-invalid')) throw error
     eventLog.record({ kind: 'trouble', during: 'naming machines to a command', detail: wordsOf(error) })
-    const timeout = timeoutOf(machines, order.ramp, configuration.timing)
+    const timeout = timeoutOf(machines, shareOf(configuration.target, order.ramp), configuration.timing)
     return { ids: await sender.send({ ...order, to: 'all', timeout }), toAll: true }
   }
 }
@@ -133,7 +134,7 @@ async function look<O extends Address>(ports: DispatchPorts<O>, command: SentCom
   const progress = await progressOf(ports, command)
   const { state, targets, completed } = progress
   ports.eventLog.record({ kind: 'progress', command: command.id, targets, completed })
-  const patience = patienceWith(progress, ports.configuration.timing)
+  const patience = patienceWith(progress, ports.configuration)
   const hasEnded = state === 'ended' || ports.clock.now() > later(command.sentAt, patience)
   return hasEnded ? [] : [{ id: command.id, machines: targets - completed }]
 }
@@ -154,9 +155,9 @@ async function progressOf<O extends Address>(
 /** A command whose first machine stands still is not waited for as long as one that gets on. */
 function patienceWith(
   { state, targets, completed }: Progress,
-  timing: DispatchPorts<Address>['configuration']['timing'],
+  { timing, target }: DispatchPorts<Address>['configuration'],
 ): number {
   if (state === 'unknown') return LISTED_WITHIN
-  const turns = completed === 0 ? timing.delivery : timeoutOf(targets, true, timing)
+  const turns = completed === 0 ? timing.delivery : timeoutOf(targets, shareOf(target, true), timing)
   return turns + timing.execution + LISTED_WITHIN
 }

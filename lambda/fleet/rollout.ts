@@ -1,4 +1,4 @@
-import { type FleetTarget, maxFailuresOf } from './configuration.ts'
+import { type FleetTarget, maxConcurrencyOf, maxFailuresOf } from './configuration.ts'
 import type { DeliveryState } from './delivery-state.ts'
 import type { Fleet } from './membership.ts'
 
@@ -16,8 +16,6 @@ export interface Address {
 const MOST_NAMED = 50
 /** Commands sent at once: a machine that stands still holds up none but those of its own command. */
 export const LANES = 10
-/** How much of the fleet a ramp reaches at the same time, in percent: a bad machine shows before all have it. */
-export const RAMP = 25
 
 interface Rollout {
   readonly fleet: Fleet
@@ -56,8 +54,13 @@ export function addressees(rollout: Rollout): readonly Address[] {
 
 type Addressing = (to: Address['to'], ramp: boolean, machines: number) => Address
 
-function addressOf({ timing }: Rollout): Addressing {
-  return (to, ramp, machines) => ({ to, ramp, timeout: timeoutOf(machines, ramp, timing) })
+function addressOf({ target, timing }: Rollout): Addressing {
+  return (to, ramp, machines) => ({ to, ramp, timeout: timeoutOf(machines, shareOf(target, ramp), timing) })
+}
+
+/** How many percent of a command's machines run it at the same time. */
+export function shareOf(target: FleetTarget, ramp: boolean): number {
+  return ramp ? maxConcurrencyOf(target) : 100
 }
 
 /** A first wave of more than nothing, with no more failures than that many machines may have. */
@@ -88,18 +91,19 @@ function inLanes(
 /**
  * Seconds after which a machine whose turn has not come need not take the command any more: as long as the whole ramp takes
  * if each of its waves needs all the time that it may.
+ * @param share percent of them that run it at the same time.
  */
 export function timeoutOf(
   machines: number,
-  ramp: boolean,
+  share: number,
   { delivery, execution }: Rollout['timing'],
 ): number {
-  return delivery + (wavesOf(machines, ramp) - 1) * execution
+  return delivery + (wavesOf(machines, share) - 1) * execution
 }
 
 /** One machine, then two, then four, up to the share that may run at the same time. Source: Run Command, concurrency controls. */
-function wavesOf(machines: number, ramp: boolean): number {
-  const most = Math.max(1, ramp ? Math.floor((machines * RAMP) / 100) : machines)
+function wavesOf(machines: number, share: number): number {
+  const most = Math.max(1, Math.floor((machines * share) / 100))
   let waves = 0
   for (let [left, size] = [machines, 1]; left > 0; size = Math.min(size * 2, most)) {
     left -= size

@@ -36,7 +36,7 @@ export function timingFor(fleet: Fleet): Timing {
 }
 
 /** The share of a fleet that a command reaches at a time, in percent, as the function sends it. */
-const RAMP = 25
+const RAMP = 10
 
 /** So often a command comes to machines of a kind that it serves for minutes. */
 function turnsOf(fleet: Fleet, kind: Kind): number {

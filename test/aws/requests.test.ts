@@ -85,7 +85,7 @@ describe('the token of a rotation by Secrets Manager', () => {
 
 describe('a command', () => {
   const document = { name: 'apply-edge', version: '1', script: '0123456789ab' }
-  const target = { tag: 'ring', values: ['edge'], minInstances: 1 }
+  const target = { tag: 'ring', values: ['edge'], minInstances: 1, maxConcurrency: 15 }
   const configuration = configurationOf({ document, target })
   const common = {
     DocumentName: 'apply-edge',
@@ -107,7 +107,7 @@ describe('a command', () => {
     expect(sent[0]?.input).toEqual({
       ...common,
       Targets: [{ Key: 'tag:ring', Values: ['edge'] }],
-      MaxConcurrency: '25%',
+      MaxConcurrency: '15%',
       MaxErrors: '5%',
     })
     const { invocations } = await sender.results(command)

@@ -1,8 +1,10 @@
 import type { Invocation } from '../../lambda/fleet/evidence.ts'
 import type { ResultPage } from '../../lambda/fleet/ports.ts'
 import type { Address } from '../../lambda/fleet/rollout.ts'
-import { RAMP } from '../../lambda/fleet/rollout.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
+
+/** Percent of a ramped command's machines that run it at the same time: what is usual. */
+const CONCURRENCY = 10
 
 export interface Target {
   readonly id: string
@@ -24,7 +26,7 @@ export function runQueue<T extends Target>(
   run: (target: T) => Invocation,
   maxFailures = 5,
 ): Map<string, Invocation> {
-  const most = ramp ? Math.max(1, Math.floor((targets.length * RAMP) / 100)) : targets.length
+  const most = ramp ? Math.max(1, Math.floor((targets.length * CONCURRENCY) / 100)) : targets.length
   const allowed = ramp ? Math.floor((targets.length * maxFailures) / 100) : targets.length
   const invocations = new Map<string, Invocation>()
   let [window, ended, held, errors] = [1, 0, 0, 0]

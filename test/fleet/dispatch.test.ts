@@ -11,7 +11,7 @@ import type { CommandSender, FleetEvent, Progress } from '../../lambda/fleet/por
 import type { Address } from '../../lambda/fleet/rollout.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { ManualClock } from '../fakes/clock.ts'
-import { delivered, instant, membersOf, START } from './deliveries.ts'
+import { delivered, instant, membersOf, START, TARGET } from './deliveries.ts'
 
 const TIMING = { tick: 300, delivery: 100, execution: 10 }
 const ALL: Address = { to: 'all', ramp: true, timeout: 120 }
@@ -40,7 +40,11 @@ function portsWith(sender: Partial<CommandSender>, byte = 128) {
     clock: { now: () => clock.now(), remaining: () => clock.remaining(), sleep },
     chance: { random: (count) => new Uint8Array(count).fill(byte), uuid: () => expect.unreachable() },
     eventLog: { record: (event) => void events.push(event) },
-    configuration: { timing: TIMING, document: { script: '0123456789ab' } },
+    configuration: {
+      timing: TIMING,
+      target: { ...TARGET, maxConcurrency: 25 },
+      document: { script: '0123456789ab' },
+    },
   }
   return { ports, clock, events, slept }
 }

@@ -12,7 +12,8 @@ function addressed(
   { holders = [], ramp = true }: { readonly holders?: readonly Member[]; readonly ramp?: boolean } = {},
 ) {
   const held = new Set(holders.map(({ id }) => id))
-  const to = { delivery, holders: held, ramp, target: { ...TARGET, maxFailures: 10 }, timing: TIMING }
+  const target = { ...TARGET, maxConcurrency: 25, maxFailures: 10 }
+  const to = { delivery, holders: held, ramp, target, timing: TIMING }
   return addressees({ ...to, fleet: fleetOf(members) })
 }
 
@@ -40,6 +41,21 @@ describe('the first command', () => {
     expect(addressed(membersOf(2, 2), first(membersOf(2, 2)))).toEqual([])
     const some = membersOf(3, 1)
     expect(addressed(some, first(some), { holders: some.slice(0, 2) })).toEqual([])
+  })
+})
+
+describe('maxConcurrency', () => {
+  const time = (maxConcurrency?: number) => {
+    const target = { ...TARGET, ...(maxConcurrency === undefined ? {} : { maxConcurrency }) }
+    const [fleet, delivery] = [fleetOf(membersOf(20)), first(membersOf(20))]
+    const asked = { fleet, delivery, holders: new Set<string>(), ramp: true, target, timing: TIMING }
+    return addressees(asked).map(({ timeout }) => timeout)
+  }
+
+  it('is a tenth of the machines, unless the target says otherwise: the command has the time of all their turns', () => {
+    // One machine, then two at a time: eleven turns, of which the first is the delivery's own.
+    expect(time()).toEqual([200])
+    expect(time(50)).toEqual([140])
   })
 })
 

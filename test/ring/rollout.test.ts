@@ -100,14 +100,14 @@ describe('a share that fails', () => {
 })
 
 describe('the time that a command may take', () => {
-  it('covers the whole ramp: one, two, four and so on up to a quarter, each as long as it may run', () => {
+  it('covers the whole ramp: one, two, four and so on up to the share that may run at a time, each as long as it may run', () => {
     const timing = { delivery: 120, execution: 100 }
-    expect(timeoutOf(1, true, timing)).toBe(120)
-    expect(timeoutOf(3, true, timing)).toBe(120 + 2 * 100)
+    expect(timeoutOf(1, 10, timing)).toBe(120)
+    expect(timeoutOf(3, 10, timing)).toBe(120 + 2 * 100)
     // 1, 2, 4, 5, 5, 3
-    expect(timeoutOf(20, true, timing)).toBe(120 + 5 * 100)
+    expect(timeoutOf(20, 25, timing)).toBe(120 + 5 * 100)
     // 1, 2, 4, 8, 5
-    expect(timeoutOf(20, false, timing)).toBe(120 + 4 * 100)
+    expect(timeoutOf(20, 100, timing)).toBe(120 + 4 * 100)
   })
 })
 
