@@ -1,18 +1,18 @@
 import type { Answer } from '../../lambda/ring/answer.ts'
-import { Functions } from '../aws/functions.ts'
+import type { DeployedRing, DeployedStack } from '../aws/stack.ts'
 import type { Command } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
 import { stateOf } from './state.ts'
 import { proofLines, statusText } from './status-text.ts'
 import { tellStatuses } from './statuses.ts'
-import { ACCOUNT, ACCOUNT_OPTIONS, accountOf, ask, DRY_RUN, only, REASON, read } from './words.ts'
+import { ACCOUNT, ACCOUNT_OPTIONS, ask, DRY_RUN, deployedOf, only, REASON, read } from './words.ts'
 
 export const STATUS: Command = {
   name: 'status',
   summary: 'how a ring stands, or all: one line where all is well',
   usage: `Usage: ticketring status [RING] [options]
 
-Asks ticketring-RING-status, which can change nothing; without a name, that of every ring (lambda:ListFunctions).
+Asks the function that only looks, ticketring-RING-status, which can change nothing; without a name, that of every ring of the stack.
 
   --live             have the machines prove it now: sends the present generation again, as deliver does
 ${ACCOUNT}
@@ -20,11 +20,12 @@ ${ACCOUNT}
 Exit code: 0 every machine has proved the present generation, 1 not so, 2 that cannot be told.`,
   run: async (words, io) => {
     const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, live: { type: 'boolean' } } as const)
-    const functions = new Functions(accountOf(values))
-    const rings = positionals.length > 0 ? [only(positionals)] : await ringsOf(functions)
-    const answerOf = async (ring: string) => {
-      if (values.live === true) await ask(functions, `ticketring-${ring}-rotation`, { action: 'deliver' }, io)
-      return ask(functions, `ticketring-${ring}-status`, { action: 'status' }, io)
+    const asked = positionals.length > 0 ? only(positionals) : undefined
+    const { functions, stack } = await deployedOf(values)
+    const rings = asked === undefined ? ringsOf(stack) : [stack.ring(asked)]
+    const answerOf = async ({ rotation, status }: DeployedRing) => {
+      if (values.live === true) await ask(functions, rotation, { action: 'deliver' }, io)
+      return ask(functions, status, { action: 'status' }, io)
     }
     return tellStatuses(rings, answerOf, io, values.json === true ? JSON.stringify : statusText)
   },
@@ -62,15 +63,13 @@ Exit code: 0 it was done, or was not due and all is well; 1 it is held or machin
       const instances = action === 'deliver' ? ({ instance: { type: 'string' } } as const) : {}
       const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN, ...instances })
       const dryRun = values['dry-run'] === true
-      const name = `ticketring-${only(positionals)}-${dryRun ? 'status' : 'rotation'}`
+      const ring = only(positionals)
       const given = (name: 'reason' | 'instance') =>
         values[name] === undefined ? {} : { [name]: values[name] }
-      const answer = await ask(
-        new Functions(accountOf(values)),
-        name,
-        { action, ...given('reason'), ...given('instance'), ...(dryRun ? { dryRun } : {}) },
-        io,
-      )
+      const { functions, stack } = await deployedOf(values)
+      const { rotation, status } = stack.ring(ring)
+      const event = { action, ...given('reason'), ...given('instance'), ...(dryRun ? { dryRun } : {}) }
+      const answer = await ask(functions, dryRun ? status : rotation, event, io)
       io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
       return stateOf(answer) === 'healthy' ? 0 : 1
     },
@@ -96,15 +95,16 @@ Exit code: 0 every machine has proved that it refuses, 1 not so, 2 nothing was a
     const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...confirmed })
     const ring = only(positionals)
     if (values.reason === undefined) throw new UsageError('A revoke wants --reason TEXT')
-    const functions = new Functions(accountOf(values))
+    const { functions, stack } = await deployedOf(values)
+    const { rotation, status } = stack.ring(ring)
     const event = { action: 'revoke', ring, reason: values.reason }
     if (values['yes-drop-all-sessions'] !== true) {
-      const answer = await ask(functions, `ticketring-${ring}-status`, { ...event, dryRun: true }, io)
+      const answer = await ask(functions, status, { ...event, dryRun: true }, io)
       io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
       io.error('Nothing was changed. To do it: the same command with --yes-drop-all-sessions')
       return 2
     }
-    const answer = await ask(functions, `ticketring-${ring}-rotation`, event, io)
+    const answer = await ask(functions, rotation, event, io)
     io.out(values.json === true ? JSON.stringify(answer) : revokedText(answer))
     return isProved(answer) ? 0 : 1
   },
@@ -131,9 +131,7 @@ function doneText(answer: Answer): string {
   ].join('\n')
 }
 
-async function ringsOf(functions: Functions): Promise<readonly string[]> {
-  // A set's function ends in -staples-status.
-  const rings = (await functions.namesWith('-status')).filter((name) => !name.endsWith('-staples'))
-  if (rings.length === 0) throw new UsageError('No ring in this account and Region')
+function ringsOf({ name, rings }: DeployedStack): readonly DeployedRing[] {
+  if (rings.length === 0) throw new UsageError(`No ring in the stack ${name}`)
   return rings
 }

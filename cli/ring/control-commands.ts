@@ -1,10 +1,19 @@
 import { userInfo } from 'node:os'
 import type { Answer } from '../../lambda/ring/answer.ts'
-import { Functions } from '../aws/functions.ts'
 import type { Command, ExitCode, Io } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
 import { quarantineLines, statusText } from './status-text.ts'
-import { ACCOUNT, ACCOUNT_OPTIONS, accountOf, ask, DRY_RUN, only, REASON, read } from './words.ts'
+import {
+  ACCOUNT,
+  ACCOUNT_OPTIONS,
+  type AccountValues,
+  ask,
+  DRY_RUN,
+  deployedOf,
+  only,
+  REASON,
+  read,
+} from './words.ts'
 
 const FOR = { for: { type: 'string' } } as const
 const OPTIONS = { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN, ...FOR } as const
@@ -78,10 +87,7 @@ ${EXIT}`,
   },
 }
 
-interface Given {
-  readonly profile?: string | undefined
-  readonly region?: string | undefined
-  readonly json?: boolean | undefined
+interface Given extends AccountValues {
   readonly 'dry-run'?: boolean | undefined
 }
 
@@ -93,9 +99,10 @@ function lasting(values: { readonly for?: string | undefined; readonly reason?: 
 
 async function set(ring: string, event: object, values: Given, io: Io): Promise<ExitCode> {
   const isDry = values['dry-run'] === true
-  const name = `ticketring-${ring}-${isDry ? 'status' : 'rotation'}`
   const asked = { ...event, by: userInfo().username, ...(isDry ? { dryRun: true } : {}) }
-  const answer = await ask(new Functions(accountOf(values)), name, asked, io)
+  const { functions, stack } = await deployedOf(values)
+  const { rotation, status } = stack.ring(ring)
+  const answer = await ask(functions, isDry ? status : rotation, asked, io)
   io.out(values.json === true ? JSON.stringify(answer) : setText(answer))
   return 0
 }
@@ -108,8 +115,8 @@ function setText(answer: Answer): string {
 }
 
 async function list(ring: string, values: Given, io: Io): Promise<ExitCode> {
-  const functions = new Functions(accountOf(values))
-  const answer = await ask(functions, `ticketring-${ring}-status`, { action: 'status' }, io)
+  const { functions, stack } = await deployedOf(values)
+  const answer = await ask(functions, stack.ring(ring).status, { action: 'status' }, io)
   const { quarantine = [] } = answer
   const lines = quarantine.length === 0 ? [`${ring}: no machine is set aside`] : quarantineLines(answer)
   io.out(values.json === true ? JSON.stringify(quarantine) : lines.join('\n'))

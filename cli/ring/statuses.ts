@@ -5,9 +5,9 @@ import { stateOf } from './state.ts'
 import { statusText } from './status-text.ts'
 
 /** Tells how each ring stands. One that cannot be told hides none of the others, and is the exit code. */
-export async function tellStatuses(
-  rings: readonly string[],
-  answerOf: (ring: string) => Promise<Answer>,
+export async function tellStatuses<R>(
+  rings: readonly R[],
+  answerOf: (ring: R) => Promise<Answer>,
   io: Pick<Io, 'out' | 'error'>,
   textOf: (answer: Answer) => string = statusText,
 ): Promise<ExitCode> {

@@ -1,17 +1,22 @@
 import { parseArgs } from 'node:util'
+import { STACK_NAME } from '../../infra/app/stack-names.ts'
 import { NAME } from '../../lambda/kernel/fields.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
-import type { Account, Functions } from '../aws/functions.ts'
+import type { Account } from '../aws/account.ts'
+import { Functions } from '../aws/functions.ts'
+import { type DeployedStack, findStack } from '../aws/stack.ts'
 import type { Io } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
 import { parseAnswer } from './answer-shape.ts'
 
-export const ACCOUNT = `  --profile NAME     as of the AWS CLI (default: what the environment says)
+export const ACCOUNT = `  --stack NAME       whose outputs name the functions (default ${STACK_NAME}; cloudformation:DescribeStacks)
+  --profile NAME     as of the AWS CLI (default: what the environment says)
   --region REGION    the same
   --json             print the functions' answers as they are
   -h, --help         this text`
 
 export const ACCOUNT_OPTIONS = {
+  stack: { type: 'string' },
   profile: { type: 'string' },
   region: { type: 'string' },
   json: { type: 'boolean' },
@@ -41,12 +46,25 @@ export function only(positionals: readonly string[]): string {
   return ring
 }
 
-/** Of the options {@link ACCOUNT_OPTIONS}. */
-export function accountOf(values: {
+/** Values of the options {@link ACCOUNT_OPTIONS}. */
+export interface AccountValues {
+  readonly stack?: string | undefined
   readonly profile?: string | undefined
   readonly region?: string | undefined
-}): Account {
-  return { profile: values.profile, region: values.region }
+  readonly json?: boolean | undefined
+}
+
+/** What is deployed, and by whose leave it is asked. */
+export interface Deployed {
+  readonly account: Account
+  readonly stack: DeployedStack
+  readonly functions: Functions
+}
+
+/** @throws ServiceError where the stack cannot be found. */
+export async function deployedOf({ stack = STACK_NAME, profile, region }: AccountValues): Promise<Deployed> {
+  const account = { profile, region }
+  return { account, stack: await findStack(account, stack), functions: new Functions(account) }
 }
 
 /** @throws UsageError for an option that is not known. */

@@ -1,6 +1,5 @@
-import { Functions } from '../aws/functions.ts'
 import type { Command } from '../command.ts'
-import { ACCOUNT, ACCOUNT_OPTIONS, accountOf, only, read } from '../ring/words.ts'
+import { ACCOUNT, ACCOUNT_OPTIONS, deployedOf, only, read } from '../ring/words.ts'
 import { ServiceError } from '../service-error.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -9,7 +8,7 @@ export const EXPLAIN: Command = {
   summary: 'why a certificate is stapled, or is not: the outcome of every rule',
   usage: `Usage: ticketring explain SET CERTIFICATE [options]
 
-Asks ticketring-SET-staples-status, which can change nothing, about the response that is stored for the certificate.
+Asks the function that only looks, ticketring-SET-staples-status, which can change nothing, about the response that is stored for the certificate.
 
 ${ACCOUNT}
 
@@ -19,9 +18,13 @@ Exit code: 0 the response is good and stapled, 1 not so, 2 that cannot be told.`
     const [set = '', certificate, ...extra] = positionals
     if (certificate === undefined || extra.length > 0)
       throw new UsageError('The name of a set and that of a certificate are wanted')
-    const name = `ticketring-${only([set])}-staples-status`
-    const asked = { action: 'explain', certificate }
-    const answer = parseExplanation(await new Functions(accountOf(values)).invoke(name, asked), name)
+    const asked = only([set])
+    const { functions, stack } = await deployedOf(values)
+    const { status } = stack.set(asked)
+    const answer = parseExplanation(
+      await functions.invoke(status, { action: 'explain', certificate }),
+      status,
+    )
     io.out(values.json === true ? JSON.stringify(answer) : explanationText(answer))
     return answer.verdict === 'good' && answer.state === 'staple' ? 0 : 1
   },

@@ -1,4 +1,4 @@
-import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib'
+import { Duration, Stack, type StackProps } from 'aws-cdk-lib'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
@@ -16,6 +16,7 @@ import {
   storePath,
 } from '../fleet/names.ts'
 import type { Operations } from '../fleet/operations.ts'
+import { outputHead } from '../fleet/outputs.ts'
 import type { DeliveryProps } from '../fleet/props.ts'
 import type { RingConfiguration } from '../ring/configuration.ts'
 import { TicketKeyRing } from '../ring/ticket-key-ring.ts'
@@ -23,10 +24,8 @@ import type { StaplingConfiguration } from '../stapling/configuration.ts'
 import { OcspStapling } from '../stapling/ocsp-stapling.ts'
 import type { Configuration } from './configuration.ts'
 import { addDashboard, type ShownRing, type ShownSet } from './dashboard.ts'
+import { STACK_NAME, WATCH_STACK_NAME } from './stack-names.ts'
 import type { SynthesisedRing, SynthesisedSet } from './summary.ts'
-
-export const STACK_NAME = 'Ticketring'
-export const WATCH_STACK_NAME = 'TicketringWatch'
 
 /** The stack with every configured ring and every configured set of certificates. */
 export class TicketringStack extends Stack {
@@ -65,7 +64,7 @@ export class TicketringStack extends Stack {
     { fleetRoles, sharedRole: _, ...ring }: RingConfiguration,
     operations: Operations,
   ): SynthesisedRing {
-    const id = pascal(ring.name)
+    const id = outputHead(ring.name)
     const [delivery, props] = splitDelivery(ring)
     const construct = new TicketKeyRing(this, id, {
       ...props,
@@ -76,19 +75,6 @@ export class TicketringStack extends Stack {
     })
     this.#shown.rings.push({ name: ring.name, maxKeyAge: ring.rotation.maxKeyAge, construct })
     letRead(construct, fleetRoles)
-    tell(construct, `${id}Secret`, construct.secretArn, `Secret of ring ${ring.name}`)
-    tell(
-      construct,
-      `${id}Function`,
-      construct.function.functionName,
-      `Rotation function of ring ${ring.name}`,
-    )
-    tell(
-      construct,
-      `${id}Status`,
-      construct.statusFunction.functionName,
-      `Function that only looks at ring ${ring.name}`,
-    )
     return {
       ...ring,
       fleetRoles,
@@ -105,18 +91,11 @@ export class TicketringStack extends Stack {
     const { name, targets, servers, fleetRoles, certificates: configured, ...others } = set
     const asking = { ...others, refresh: durations(others.refresh, ['every', 'least', 'most']) }
     const certificates = configured.map((each) => durations(each, ['maxAge']))
-    const id = `${pascal(name)}Staples`
+    const id = outputHead(`${name}-staples`)
     const props = { name, targets, servers, certificates, asking, delivery, operations }
     const construct = new OcspStapling(this, id, props)
     this.#shown.sets.push({ name, construct })
     letRead(construct, fleetRoles)
-    tell(construct, `${id}Function`, construct.function.functionName, `Staple function of set ${name}`)
-    tell(
-      construct,
-      `${id}Status`,
-      construct.statusFunction.functionName,
-      `Function that only looks at the staples of set ${name}`,
-    )
     return {
       ...configuration,
       functionName: staplesName(name),
@@ -157,11 +136,6 @@ function durations<T extends object, K extends keyof T>(
   return Object.fromEntries(entries)
 }
 
-/** An output of the stack: below its construct, or two rings named `a` and `a-status` would meet in one id. */
-function tell(construct: Construct, logicalId: string, value: string, description: string): void {
-  new CfnOutput(construct, `Output${logicalId}`, { value, description }).overrideLogicalId(logicalId)
-}
-
 /** Each construct gets roles and policies of its own: rings and sets come and go apart from each other. */
 function letRead(construct: TicketKeyRing | OcspStapling, fleetRoles: readonly string[]): void {
   for (const name of fleetRoles) construct.grantRead(Role.fromRoleName(construct, `FleetRole-${name}`, name))
@@ -174,8 +148,4 @@ function stackProps({ regions: [region] }: Configuration, description: string): 
   // Indented, fewer rings would fit CloudFormation's megabyte.
   const props = { description, suppressTemplateIndentation: true }
   return region === undefined ? props : { ...props, env: { region } }
-}
-
-function pascal(name: string): string {
-  return name.replace(/(^|-)([a-z0-9])/g, (_, __, letter: string) => letter.toUpperCase())
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { outputHead } from '../fleet/outputs.ts'
 import { PARAMETERS, type Parameter } from './parameters.ts'
 import type { ReleasedCode, ReleasedTemplate } from './template.ts'
 
@@ -26,7 +27,7 @@ export function parameterise(template: Json, assembly: string): ReleasedTemplate
   })
   const named = replacements(resources)
   // A bootstrapped environment is what the CDK's own assets need.
-  const { Rules: _, Resources: __, Parameters, ...rest } = template
+  const { Rules: _, Resources: __, Parameters, Outputs, ...rest } = template
   const { BootstrapVersion: ___, ...asked } = Parameters as Json
   return {
     template: {
@@ -34,9 +35,16 @@ export function parameterise(template: Json, assembly: string): ReleasedTemplate
       ...rest,
       Parameters: { ...asked, ...declared() },
       Resources: substitute(Object.fromEntries(released), named),
+      Outputs: withoutHead(Outputs as Json),
     },
     code: [...code.values()],
   }
+}
+
+/** One ring has the stack for itself: its outputs are `Function`, `Status` and the like, whatever its name. */
+function withoutHead(outputs: Json): Json {
+  const head = outputHead(PARAMETERS.RingName.stand)
+  return Object.fromEntries(Object.entries(outputs).map(([key, each]) => [key.replace(head, ''), each]))
 }
 
 function codeOf({ Code }: Json, assembly: string): ReleasedCode {

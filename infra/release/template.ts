@@ -1,5 +1,5 @@
 /** The one template for who has no CDK: a ring for HAProxy and nginx, what sets one apart from another as parameters. */
-import { App, CfnOutput, CfnParameter, Fn, Stack } from 'aws-cdk-lib'
+import { App, CfnParameter, Fn, Stack } from 'aws-cdk-lib'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
@@ -65,11 +65,6 @@ function addRing(stack: Stack): void {
     operations: { alarms: { page } },
   })
   ring.grantRead(Role.fromRoleName(stack, 'Fleet', given('FleetRole')))
-  const tell = (id: string, value: string, description: string) =>
-    new CfnOutput(stack, id, { value, description })
-  tell('Secret', ring.secretArn, 'Secret of the ring')
-  tell('Function', ring.function.functionName, 'Its rotation function')
-  tell('Status', ring.statusFunction.functionName, 'The function that only looks')
 }
 
 function servers(): KeyServers {

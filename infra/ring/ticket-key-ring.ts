@@ -12,6 +12,7 @@ import type { FleetDocument } from '../fleet/document.ts'
 import type { FleetFunction } from '../fleet/function.ts'
 import { groupName } from '../fleet/names.ts'
 import type { LogKeeping, Operations } from '../fleet/operations.ts'
+import { tellOutputs } from '../fleet/outputs.ts'
 import { asConfigured } from '../fleet/props.ts'
 import { ownProgram } from '../program/program.ts'
 import { namedIn } from '../servers/servers.ts'
@@ -57,6 +58,7 @@ export class TicketKeyRing extends Construct {
     this.logs = functions.rotation.logs
     this.statusFunction = functions.status
     this.#watch(this.#schedule(), operations)
+    this.#tell()
   }
 
   #createFunctions(logs: LogKeeping | undefined): { rotation: FleetFunction; status: IFunction } {
@@ -73,6 +75,16 @@ export class TicketKeyRing extends Construct {
     const rotating = createRotationFunction(this, 'Rotation', parts)
     delivery.precede(rotating.handler)
     return { rotation: rotating, status: createRingStatusFunction(this, 'Status', parts) }
+  }
+
+  /** Without names: in a released template a parameter has them, and a description holds no reference. */
+  #tell(): void {
+    tellOutputs(this, this.#ring.name, {
+      Secret: [this.secretArn, 'Secret of the ring'],
+      Function: [this.function.functionName, 'Rotation function of the ring'],
+      Status: [this.statusFunction.functionName, 'Function that only looks at the ring'],
+      Log: [this.logs.logGroupName, 'Log group of the rotation function'],
+    })
   }
 
   /** @returns the queue of what the schedules could not hand over. */

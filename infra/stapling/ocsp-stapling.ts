@@ -12,6 +12,7 @@ import type { FleetDocument } from '../fleet/document.ts'
 import type { FleetFunction } from '../fleet/function.ts'
 import { staplesName, storePath } from '../fleet/names.ts'
 import type { LogKeeping, Operations } from '../fleet/operations.ts'
+import { tellOutputs } from '../fleet/outputs.ts'
 import { asConfigured } from '../fleet/props.ts'
 import { Schedules } from '../fleet/schedules.ts'
 import { ownProgram } from '../program/program.ts'
@@ -51,6 +52,11 @@ export class OcspStapling extends Construct {
     this.logs = functions.refresh.logs
     this.statusFunction = functions.status
     this.#watch(this.#schedule(), operations)
+    tellOutputs(this, `${this.#set.name}-staples`, {
+      Function: [this.function.functionName, 'Staple function of the set'],
+      Status: [this.statusFunction.functionName, 'Function that only looks at the staples of the set'],
+      Log: [this.logs.logGroupName, 'Log group of the staple function'],
+    })
   }
 
   #createFunctions(logs: LogKeeping | undefined): { refresh: FleetFunction; status: IFunction } {

@@ -11,6 +11,8 @@ export interface LoopbackOptions {
   readonly template: unknown
   /** The cloud assembly's folder (`cdk.out`): functions run from its assets. */
   readonly assembly: string
+  /** Default `loopback`. */
+  readonly stackName?: string
   /** Default `us-east-1`. */
   readonly region?: string
   /** Default `111122223333`. */

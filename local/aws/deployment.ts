@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { arn, uuid } from './account.ts'
 import { LoopbackError } from './aws-error.ts'
 import { Clocks } from './clocks.ts'
+import type { CloudFormation, Output } from './cloud-formation.ts'
 import type { Retained } from './contract.ts'
 import { findRoles, makeSecret, mayAssume, refuseTwin } from './creation.ts'
 import type { Principal } from './credentials.ts'
@@ -22,6 +23,7 @@ import type { TemplateResource } from './template.ts'
 export interface DeploymentParts extends ScheduleParts {
   readonly operator: Principal
   readonly policies: PolicyBook
+  readonly cloudFormation: CloudFormation
   readonly secrets: SecretStore
   readonly secretsManager: SecretsManager
   readonly rotator: Rotator
@@ -39,6 +41,7 @@ export interface DeploymentParts extends ScheduleParts {
 /** A template, worked out. */
 export interface Declared {
   readonly resources: readonly TemplateResource[]
+  readonly outputs: readonly Output[]
   readonly stack: Stack
 }
 
@@ -87,6 +90,7 @@ export class Deployment {
         throw new RolledBack(`${resource.logicalId}: ${(error as Error).message}`, this.#kept(['Retain']))
       }
     }
+    this.#parts.cloudFormation.complete('CREATE_COMPLETE', declared.outputs)
   }
 
   /**
@@ -110,6 +114,7 @@ export class Deployment {
     }
     const left = new Set(declared.resources.map(keyOf))
     for (const resource of before.values()) if (!left.has(keyOf(resource))) this.#remove(resource)
+    this.#parts.cloudFormation.complete('UPDATE_COMPLETE', declared.outputs)
   }
 
   /** What would stay if the stack were deleted now. */
@@ -130,7 +135,7 @@ export class Deployment {
   async #takeBack(before: ReadonlyMap<string, TemplateResource>): Promise<void> {
     const resources = [...before.values()]
     for (const resource of this.#made.values()) if (!before.has(resource.logicalId)) this.#remove(resource)
-    const declared = { resources, stack: this.#parts.readStack(resources) }
+    const declared = { resources, outputs: [], stack: this.#parts.readStack(resources) }
     for (const resource of resources) {
       if (this.#made.get(resource.logicalId) !== resource) await this.#make(resource, declared)
     }

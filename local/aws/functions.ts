@@ -59,11 +59,6 @@ export class Functions {
     this.#deployments.delete(logicalId)
   }
 
-  /** All that are deployed, in the order of their names. */
-  get all(): readonly FunctionDeployment[] {
-    return [...this.#deployments.values()].sort((one, other) => (one.name < other.name ? -1 : 1))
-  }
-
   /** By name, ARN or `function:name`, qualified with `$LATEST` or not. @throws AwsError `ResourceNotFoundException`. */
   find(id: string): FunctionDeployment {
     const bare = id.replace(/:\$LATEST$/, '')

@@ -17,32 +17,6 @@ export function invokedFunction(method: string, url: string): string | undefined
   return name === undefined ? undefined : decodeURIComponent(name)
 }
 
-const LIST = /^\/2015-03-31\/functions\/?(?:\?(.*))?$/
-/** Functions in one answer. Source: Lambda API reference, ListFunctions. */
-const PAGE = 50
-
-/** What a path of Lambda's REST API asks for after it has listed functions; undefined for any other path. */
-export function listingOf(method: string, url: string): URLSearchParams | undefined {
-  const found = method === 'GET' ? LIST.exec(url) : null
-  return found === null ? undefined : new URLSearchParams(found[1] ?? '')
-}
-
-/** ListFunctions, with the names alone of what a configuration holds. */
-export async function listFunctions(
-  functions: Functions,
-  query: URLSearchParams,
-  caller: Caller,
-): Promise<HttpAnswer> {
-  await caller.need('lambda:ListFunctions', '*')
-  const start = Number(query.get('Marker') ?? 0)
-  const end = start + Math.min(PAGE, Number(query.get('MaxItems') ?? PAGE))
-  const page = functions.all
-    .slice(start, end)
-    .map(({ name, arn }) => ({ FunctionName: name, FunctionArn: arn }))
-  const body = { Functions: page, ...(end < functions.all.length ? { NextMarker: `${end}` } : {}) }
-  return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-}
-
 /** Invoke: `RequestResponse`, `Event` or `DryRun`. @throws AwsError as Lambda would refuse. */
 export async function invokeFunction(
   functions: Functions,

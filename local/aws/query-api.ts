@@ -3,20 +3,28 @@ import { type Account, uuid } from './account.ts'
 import type { AutoScaling } from './auto-scaling.ts'
 import { AwsError, codeOf } from './aws-error.ts'
 import type { Caller } from './caller.ts'
+import type { CloudFormation } from './cloud-formation.ts'
 import type { HttpAnswer } from './lambda-api.ts'
 import type { WireRequest } from './signature.ts'
+
+/** What an answer holds: a list has its items as `member`. */
+type Result = string | readonly Result[] | { readonly [name: string]: Result }
 
 /** An operation, and what its result holds. */
 interface QueryOperation {
   readonly service: string
   readonly version: string
   readonly namespace: string
-  readonly run: (input: unknown, caller: Caller) => Promise<Readonly<Record<string, string>>>
+  readonly run: (input: unknown, caller: Caller) => Promise<{ readonly [name: string]: Result }>
 }
 
 export type QueryOperations = Readonly<Record<string, QueryOperation>>
 
-export function queryOperations(account: Account, autoScaling: AutoScaling): QueryOperations {
+export function queryOperations(
+  account: Account,
+  autoScaling: AutoScaling,
+  cloudFormation: CloudFormation,
+): QueryOperations {
   return {
     /** It needs no permission. */
     GetCallerIdentity: {
@@ -28,6 +36,12 @@ export function queryOperations(account: Account, autoScaling: AutoScaling): Que
         UserId: role === undefined ? 'AIDALOOPBACKOPERATOR' : `AROALOOPBACKROLE:${name}`,
         Account: account.id,
       }),
+    },
+    DescribeStacks: {
+      service: 'cloudformation',
+      version: '2010-05-15',
+      namespace: 'http://cloudformation.amazonaws.com/doc/2010-05-15/',
+      run: (input, caller) => cloudFormation.describeStacks(input, caller),
     },
     CompleteLifecycleAction: {
       service: 'autoscaling',
@@ -73,13 +87,20 @@ export function findQuery(operations: QueryOperations, action: string, version: 
 export function queryAnswer(
   action: string,
   { namespace }: QueryOperation,
-  result: Readonly<Record<string, string>>,
+  result: { readonly [name: string]: Result },
   account: Account,
 ): HttpAnswer {
-  const members = Object.entries(result).map(([name, value]) => `<${name}>${escaped(value)}</${name}>`)
-  const told = `<${action}Result>${members.join('')}</${action}Result>`
+  const told = `<${action}Result>${written(result)}</${action}Result>`
   const id = `<ResponseMetadata><RequestId>${uuid(account)}</RequestId></ResponseMetadata>`
   return xml(200, `<${action}Response xmlns="${namespace}">${told}${id}</${action}Response>`)
+}
+
+function written(result: Result): string {
+  if (typeof result === 'string') return escaped(result)
+  const members = Array.isArray(result)
+    ? result.map((each) => ['member', each] as const)
+    : Object.entries(result)
+  return members.map(([name, value]) => `<${name}>${written(value)}</${name}>`).join('')
 }
 
 /** The common errors have names of their own there. Source: the query APIs' references, common errors. */

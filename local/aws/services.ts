@@ -4,6 +4,7 @@ import { Authorisation } from './authorisation.ts'
 import { AutoScaling } from './auto-scaling.ts'
 import { Background } from './background-work.ts'
 import { CallBook } from './caller.ts'
+import { CloudFormation } from './cloud-formation.ts'
 import type { LoopbackOptions } from './contract.ts'
 import { CredentialStore } from './credentials.ts'
 import { FaultPlan } from './faults.ts'
@@ -19,20 +20,21 @@ import { SecretsManager } from './secrets-manager.ts'
 import { readStack } from './stack.ts'
 import { StateManager } from './state-manager.ts'
 import { SystemsManager } from './systems-manager.ts'
-import { readTemplate, type TemplateResource } from './template.ts'
+import { readWholeTemplate, type TemplateResource } from './template.ts'
 import { Wire } from './wire.ts'
 
 /** What every service stands on. @throws LoopbackError for a template that uses what is not modelled. */
 export function foundation(options: LoopbackOptions) {
   const { clock = Date.now, random = randomBytes, log = () => {}, timing = {} } = options
-  const { account: id = '111122223333', region = 'us-east-1' } = options
+  const { account: id = '111122223333', region = 'us-east-1', stackName = 'loopback' } = options
   const account: Account = { id, region, now: clock, random }
   const policies = new PolicyBook()
   const around = { account, assembly: options.assembly, timing }
   const read = (resources: readonly TemplateResource[]) => readStack(resources, around)
   const declare = (template: unknown, known?: ReadonlyMap<string, TemplateResource>) => {
-    const resources = readTemplate(template, account, options.parameters, known)
-    return { resources, stack: read(resources) }
+    const parameters = { ...options.parameters, 'AWS::StackName': stackName }
+    const { resources, outputs } = readWholeTemplate(template, account, parameters, known)
+    return { resources, outputs, stack: read(resources) }
   }
   return {
     account,
@@ -43,6 +45,7 @@ export function foundation(options: LoopbackOptions) {
     timing,
     faults: new FaultPlan(clock),
     credentials: new CredentialStore(account),
+    cloudFormation: new CloudFormation(account, stackName),
     calls: new CallBook(new Authorisation(account, policies), clock),
     pending: new Background(log),
   }
@@ -90,7 +93,7 @@ export function front(base: Foundation, { functions, fleet, secretsManager, ...o
       { name: 'secretsmanager', target: 'secretsmanager', operations: secretsManager.operations },
       { name: 'ssm', target: 'AmazonSSM', operations: systemsManager },
     ],
-    queries: queryOperations(account, new AutoScaling(account, fleet)),
+    queries: queryOperations(account, new AutoScaling(account, fleet), base.cloudFormation),
     metadata: new Metadata(account, credentials, (id) => fleet.find(id)),
   })
 }

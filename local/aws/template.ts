@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Account } from './account.ts'
 import { LoopbackError } from './aws-error.ts'
+import type { Output } from './cloud-formation.ts'
 import { inCreationOrder } from './creation-order.ts'
 import { type Identity, identify } from './resource-identity.ts'
 
@@ -21,6 +22,9 @@ const TEMPLATE = z.object({
         .transform((ids) => [ids].flat()),
     }),
   ),
+  Outputs: z
+    .record(z.string(), z.object({ Value: z.unknown(), Description: z.string().default('') }))
+    .default({}),
 })
 type Template = z.infer<typeof TEMPLATE>
 
@@ -47,11 +51,21 @@ export function readTemplate(
   parameters: Readonly<Record<string, string>> = {},
   known: ReadonlyMap<string, TemplateResource> = new Map(),
 ): TemplateResource[] {
+  return readWholeTemplate(template, account, parameters, known).resources
+}
+
+/** The same, with the outputs. Pseudo parameters such as `AWS::StackName` may be given too. */
+export function readWholeTemplate(
+  template: unknown,
+  account: Account,
+  parameters: Readonly<Record<string, string>> = {},
+  known: ReadonlyMap<string, TemplateResource> = new Map(),
+): { readonly resources: TemplateResource[]; readonly outputs: readonly Output[] } {
   const parsed = TEMPLATE.safeParse(template)
   if (!parsed.success) throw new LoopbackError(`not a template: ${z.prettifyError(parsed.error)}`)
-  const { Resources } = parsed.data
+  const { Resources, Outputs } = parsed.data
   const resolver = new Resolver(parsed.data, account, parameters, known)
-  return inCreationOrder(Resources).flatMap((logicalId) => {
+  const resources = inCreationOrder(Resources).flatMap((logicalId) => {
     const resource = Resources[logicalId]
     if (!resource) return []
     return {
@@ -62,6 +76,12 @@ export function readTemplate(
       deletionPolicy: resource.DeletionPolicy,
     }
   })
+  const outputs = Object.entries(Outputs).map(([key, { Value, Description }]) => ({
+    key,
+    value: String(resolver.resolve(Value, `Outputs.${key}`)),
+    description: Description,
+  }))
+  return { resources, outputs }
 }
 
 class Resolver {
@@ -152,13 +172,14 @@ class Resolver {
 
   #ref(name: string, where: string): unknown {
     const { region, id } = this.#account
+    const stack = this.#parameters['AWS::StackName'] ?? 'loopback'
     const pseudo: Record<string, unknown> = {
       'AWS::AccountId': id,
       'AWS::Region': region,
       'AWS::Partition': 'aws',
       'AWS::URLSuffix': 'amazonaws.com',
-      'AWS::StackName': 'loopback',
-      'AWS::StackId': `arn:aws:cloudformation:${region}:${id}:stack/loopback/0`,
+      'AWS::StackName': stack,
+      'AWS::StackId': `arn:aws:cloudformation:${region}:${id}:stack/${stack}/0`,
       'AWS::NoValue': NO_VALUE,
     }
     if (name in pseudo) return pseudo[name]

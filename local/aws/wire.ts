@@ -8,7 +8,7 @@ import type { CallBook, Operation } from './caller.ts'
 import type { CredentialStore } from './credentials.ts'
 import { DroppedConnection, type FaultPlan, strike } from './faults.ts'
 import type { Functions } from './functions.ts'
-import { type HttpAnswer, invokedFunction, invokeFunction, listFunctions, listingOf } from './lambda-api.ts'
+import { type HttpAnswer, invokedFunction, invokeFunction } from './lambda-api.ts'
 import type { Metadata } from './metadata.ts'
 import {
   findQuery,
@@ -120,11 +120,6 @@ export class Wire {
     if (functionId !== undefined) {
       const run: Route['run'] = (caller) => invokeFunction(this.#parts.functions, functionId, request, caller)
       return { service: 'lambda', operation: 'Invoke', run }
-    }
-    const query = listingOf(request.method, request.url)
-    if (query !== undefined) {
-      const run: Route['run'] = (caller) => listFunctions(this.#parts.functions, query, caller)
-      return { service: 'lambda', operation: 'ListFunctions', run }
     }
     if (isQuery(request)) return this.#routeQuery(request)
     const [target, name = ''] = (request.headers['x-amz-target'] ?? '').split('.')

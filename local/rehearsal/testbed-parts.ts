@@ -1,4 +1,5 @@
 import type { Synthesis } from '../../infra/app/build-app.ts'
+import { STACK_NAME } from '../../infra/app/stack-names.ts'
 import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
 import { type LoopbackAws, startLoopbackAws } from '../aws/loopback.ts'
 import type { Scope } from '../scope.ts'
@@ -76,6 +77,7 @@ export async function startParts({
   const aws = await startLoopbackAws({
     template: faults.template?.(template) ?? template,
     assembly,
+    stackName: STACK_NAME,
     timing: override,
     roles: [...rings, ...stapling].flatMap(({ fleetRoles }) => fleetRoles),
     // Nothing rotates before there is a fleet.

@@ -9,14 +9,9 @@ import { askForStaple, visit } from '../../local/rehearsal/clients/tls-client.ts
 import { invoke as invokeRunning } from '../../local/rehearsal/invocation.ts'
 import { RUNNING } from '../../local/rehearsal/project-root.ts'
 import { announce, findRunning, type Running, withdraw } from '../../local/rehearsal/running-rehearsal.ts'
+import { type Ended, spawnAsOperator } from '../cli/operator.ts'
 
 const tsx = ['--import', 'tsx']
-
-interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
 
 /** `npm run invoke -- …` */
 function invoke(...words: string[]): Promise<Ended> {
@@ -87,22 +82,7 @@ afterAll(async () => {
 })
 
 /** `ticketring …` of an operator whose profile leads to the rehearsal. */
-function ticketring(...words: string[]): Promise<Ended> {
-  const { endpoint, region, accessKeyId, secretAccessKey } = (findRunning() as Running).aws
-  const env = {
-    PATH: process.env.PATH,
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['bin/ticketring.mjs', ...words], { env }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-    })
-  })
-}
+const ticketring = (...words: string[]) => spawnAsOperator((findRunning() as Running).aws, words)
 
 describe('a rehearsal that stays up', () => {
   it('says where its AWS, function, secret and machines are', async () => {
@@ -233,7 +213,7 @@ describe('a rehearsal that stays up', () => {
     expect(await ticketring('status', 'edgy')).toEqual({
       code: 2,
       stdout: '',
-      stderr: 'No function ticketring-edgy-status\nDid you mean edge?\n',
+      stderr: 'No ring edgy in the stack Ticketring\nDid you mean edge?\n',
     })
     const before = await ask({ action: 'status' })
     const unconfirmed = await ticketring('revoke', 'edge', '--reason', 'a drill')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readContext } from '../../../infra/app/context.ts'
-import { STACK_NAME } from '../../../infra/app/stack.ts'
+import { STACK_NAME } from '../../../infra/app/stack-names.ts'
 import { synthesiseTemplate } from './synthesis.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildApp, createApp } from '../../../infra/app/build-app.ts'
 import { parseConfiguration } from '../../../infra/app/configuration.ts'
-import { STACK_NAME, WATCH_STACK_NAME } from '../../../infra/app/stack.ts'
+import { STACK_NAME, WATCH_STACK_NAME } from '../../../infra/app/stack-names.ts'
 import { logRingEvents } from '../../../lambda/handlers/event-log.ts'
 import type { RotationConfiguration } from '../../../lambda/ring/configuration.ts'
 import { EmbeddedMetrics } from '../../../local/aws/embedded-metrics.ts'

@@ -1,0 +1,47 @@
+import { ServiceError } from '../service-error.ts'
+
+/** Which account and Region; each undefined where the SDK's own ways decide (environment, shared files, SSO). */
+export interface Account {
+  readonly profile: string | undefined
+  readonly region: string | undefined
+}
+
+/** For a client of the SDK. */
+export function clientOptions({ profile, region }: Account) {
+  return { ...(profile === undefined ? {} : { profile }), ...(region === undefined ? {} : { region }) }
+}
+
+/** What the SDK or a service says where credentials are missing, over, unknown or wrong. */
+const NO_ACCESS =
+  /Credentials|Token|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|IncompleteSignature|AuthFailure|OptInRequired/
+const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/
+
+/**
+ * What a call that failed says to an operator.
+ * @param action what it takes, as IAM calls it
+ */
+export function refusalOf(error: unknown, account: Account, action: string): ServiceError {
+  const { name: code = '', message = '' } = error as Error
+  const where = whereOf(account)
+  if (NO_ACCESS.test(code) || /Region is missing|could not be found|Could not load/.test(message))
+    return new ServiceError(
+      `${where} gives no access: ${message}`,
+      'Log in, or name another by --profile and --region',
+      error,
+    )
+  if (DENIED.test(code))
+    return new ServiceError(`${where} may not: ${message}`, `Give its role ${action}`, error)
+  return new ServiceError(
+    `AWS did not answer: ${code}: ${message}`,
+    'Check the network and the Region, then try again',
+    error,
+  )
+}
+
+/** Which credentials were tried. A profile, named or of the environment, goes before keys of the environment. */
+export function whereOf({ profile }: Account): string {
+  if (profile !== undefined) return `The profile ${profile}`
+  const { AWS_PROFILE, AWS_ACCESS_KEY_ID } = process.env
+  if (AWS_PROFILE) return `The profile ${AWS_PROFILE} (AWS_PROFILE)`
+  return AWS_ACCESS_KEY_ID ? 'The key of the environment (AWS_ACCESS_KEY_ID)' : 'The profile default'
+}
