@@ -22,6 +22,7 @@ const LONG = {
     'test/ocsp/{explain,matrix,openssl-verdicts}.test.ts',
   ],
   modules: [
+    'test/cli/deployed.test.ts',
     'test/handlers/{at-once,crashes}.test.ts',
     'test/infra/{app/largest-stacks,app/nag,app/own-app,fleet/bundle,packages/packages,ring/launch-hook}.test.ts',
     'test/local/{adopt-first,exposure,iam,rehearsal-faults,rehearsal-kinds,released,scenes,servers,staple-iam,synthesis-inputs}.test.ts',
@@ -57,6 +58,7 @@ const LONGEST_FIRST = [
   'agent/install',
   'agent/',
   'handlers/',
+  'cli/deployed',
   'local/rehearsal',
   'ring/exploration',
   'local/',
