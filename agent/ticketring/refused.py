@@ -5,24 +5,23 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .clock import Deadline
-from .handshake import shake
 from .result import Failure
 
 if TYPE_CHECKING:
+    from typing import Mapping
+
     from .keys import Ring
     from .servers.protocol import KeyServer
-    from .settings import Listener
 
 _FILE = "refused"
 _HOUR = 3600
 
 
-def remember(server: KeyServer, ring: Ring, failure: Failure) -> None:
-    _write(server, _memory(server, ring, failure.code, failure.detail))
+def remember(server: KeyServer, ring: Ring, shown: Mapping[str, str], failure: Failure) -> None:
+    _write(server, _memory(ring, shown, failure.code, failure.detail))
 
 
-def refuse_repeat(server: KeyServer, ring: Ring, has_problem: bool) -> None:
+def refuse_repeat(server: KeyServer, ring: Ring, shown: Mapping[str, str], has_problem: bool) -> None:
     """Within the hour, the same files would fail for the same cause; other handshakes tell that it has changed."""
     directory = server.machine.run_directory
     told = (directory.read(_FILE) or b"").decode("ascii", "replace").split("\n")
@@ -30,22 +29,17 @@ def refuse_repeat(server: KeyServer, ring: Ring, has_problem: bool) -> None:
     if not has_problem or len(told) != 6 or not told[0].isdigit():
         return
     code, detail = told[4:]
-    if told[1:] == _memory(server, ring, code, detail)[1:] and 0 <= time.time() - int(told[0]) < _HOUR:
+    if told[1:] == _memory(ring, shown, code, detail)[1:] and 0 <= time.time() - int(told[0]) < _HOUR:
         _write(server, told)
         failure = Failure(code, detail)
         failure.add(f"nothing has changed: not loaded again within the hour, or until {directory.path}/{_FILE} is gone")
         raise failure
 
 
-def _memory(server: KeyServer, ring: Ring, code: str, detail: str) -> list[str]:
-    """With what the listeners show without it."""
-    shown = [f"{listener.text} {_key_name_at(listener)}" for listener in server.listeners]
-    return [str(int(time.time())), ring.lineage, " ".join(ring.names), ",".join(shown), code, detail]
-
-
-def _key_name_at(listener: Listener) -> str:
-    ticket = shake(listener, Deadline(5)).ticket
-    return "none" if ticket is None else ticket.key_name
+def _memory(ring: Ring, shown: Mapping[str, str], code: str, detail: str) -> list[str]:
+    """With what the listeners showed before it."""
+    seen = ",".join(f"{listener} {name}" for listener, name in shown.items())
+    return [str(int(time.time())), ring.lineage, " ".join(ring.names), seen, code, detail]
 
 
 def _write(server: KeyServer, lines: list[str]) -> None:

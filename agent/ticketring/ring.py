@@ -9,6 +9,7 @@ from .aws import Refused
 from .bypass import find_bypass
 from .files import Replacement
 from .handshake import Problem, shake, silence
+from .health import find_unhealthy
 from .keys import parse_ring
 from .local import OLDEST, are_usable, is_local, make_ring
 from .refused import refuse_repeat, remember
@@ -209,7 +210,7 @@ class RingRun(Run["KeyServer"]):
         server = self._server
         holds = server.holds(self._ring)
         problem = self._look()
-        strangers = self._strangers
+        strangers, self._before = self._strangers, self._shown
         self._refuse_hopeless(problem)
         bypass = find_bypass(server)
         if relation == "same" and holds and self._placed and problem is None:
@@ -217,7 +218,7 @@ class RingRun(Run["KeyServer"]):
                 raise Failure(*bypass)
             self._verified = True
             return False
-        refuse_repeat(server, self._ring, problem is not None)
+        refuse_repeat(server, self._ring, self._before, problem is not None)
         server.first = relation == "new"
         server.urgent = relation == "reset" or bool(strangers)
         with server.turn(), self._replacing() as replacement:
@@ -228,9 +229,15 @@ class RingRun(Run["KeyServer"]):
             after = find_bypass(server)
             if after is not None and bypass is None:
                 raise Failure(*after)
+            unhealthy = find_unhealthy(server)
+            if unhealthy is not None and (server.first or not server.urgent):
+                raise unhealthy
         if after is not None:
             # It was so before: going back would close nothing.
             raise Failure(*after)
+        if unhealthy is not None:
+            unhealthy.add("the ring stays, for what it replaced is revoked")
+            raise unhealthy
         return True
 
     def _load(self, revoked: bool) -> None:
@@ -272,7 +279,7 @@ class RingRun(Run["KeyServer"]):
         super()._bring_back(error)
         if isinstance(error, Failure) and self._server.reloaded:
             with contextlib.suppress(Failure):
-                remember(self._server, self._ring, error)
+                remember(self._server, self._ring, self._before, error)
 
     def _place_for_start(self) -> None:
         refuse_other_files(self._server, self._files)
@@ -285,11 +292,13 @@ class RingRun(Run["KeyServer"]):
     def _look(self) -> Problem | None:
         # Listeners that encrypt with a key which the ring does not have.
         self._strangers: list[Listener] = []
+        self._shown: dict[str, str] = {}
         return super()._look()
 
     def _look_at(self, listener: Listener) -> Problem | None:
         seen = shake(listener, self._deadline)
         problem = self._judge(listener, seen)
+        self._shown[listener.text] = "none" if seen.ticket is None else seen.ticket.key_name
         if problem is not None and seen.ticket is not None and seen.ticket.key_name not in self._ring.names:
             self._strangers.append(listener)
         return problem

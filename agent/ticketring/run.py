@@ -29,6 +29,7 @@ S = TypeVar("S", bound="Server")
 _ASKED = "asked"
 # How late a run of State Manager may come.
 _LATE_SECONDS = 300
+_UNDO_SECONDS = 15
 # Kept back at boot, to put files in place.
 _PLACING_SECONDS = 20
 
@@ -163,7 +164,8 @@ class Run(Generic[S]):
         self._verified = True
 
     def _bring_back(self, error: BaseException) -> None:
-        """The server, to the files that are back."""
+        """The server, to the files that are back. What ran out of time is put right all the same, in time for Run Command."""
+        self._server.machine = self._machine._replace(deadline=Deadline(_UNDO_SECONDS))
         try:
             self._server.restore()
         except (Failure, NotRunning, OSError) as trouble:

@@ -7,7 +7,6 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING
 
-from .clock import Deadline
 from .files import Replacement
 from .handshake import Problem, is_finished, shake, silence
 from .judge import Judge
@@ -24,6 +23,7 @@ from .withdrawal import Withdrawal
 if TYPE_CHECKING:
     from typing import Generator, Mapping, Sequence, Type
 
+    from .clock import Deadline
     from .files import File
     from .request import Request
     from .servers.protocol import Place, Staple, StapleServer
@@ -35,7 +35,6 @@ ID=SHA256 and ID=withdrawn with commas between. Of a set:
   STORE               default /ticketring/staples/SET
 """
 KINDS: Sequence[Type[StapleServer]] = tuple(kinds_that("STAPLES"))
-_UNDO_SECONDS = 15
 
 
 class StapleRun(Run["StapleServer"]):
@@ -243,8 +242,6 @@ class StapleRun(Run["StapleServer"]):
                 self._withdrawal.drop(place, "the server gives it with another certificate")
         touched = (server.reloaded or server.loaded) and code != "config-test-failed"
         if touched or self._withdrawal.is_owed() and not self._request.boot:
-            # What ran out of time is put right all the same, before Run Command ends it.
-            server.machine = self._machine._replace(deadline=Deadline(_UNDO_SECONDS))
             self._bring_back(error)
 
     # ---- Proof

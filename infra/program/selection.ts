@@ -17,6 +17,7 @@ const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
     'tmpfs',
     'revocation',
     'bypass',
+    'health',
     'refused',
     'servers/owner',
   ],

@@ -1,7 +1,7 @@
 import { list, text } from '../../lambda/kernel/kinds.ts'
 import { optional, setting } from '../../lambda/kernel/settings.ts'
 import { command, proofSettings } from '../fleet/machines.ts'
-import { keysSetting } from './key-settings.ts'
+import { healthSetting, keysSetting } from './key-settings.ts'
 import { keyServer, PROVES_KEYS } from './server.ts'
 
 const ADDRESSES = 'addresses such as 192.0.2.1:853 or [2001:db8::1]:853'
@@ -25,6 +25,7 @@ export const dnsdistKeys = keyServer({
       usual: 'all',
       machine: 'DNSDIST_FRONTENDS',
     }),
+    ...healthSetting('DNSDIST'),
     ...proofSettings('DNSDIST', PROVES_KEYS),
   },
   files: ({ keys }) => [keys],

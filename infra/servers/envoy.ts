@@ -1,7 +1,7 @@
 import { text } from '../../lambda/kernel/kinds.ts'
 import { setting } from '../../lambda/kernel/settings.ts'
 import { proofSettings } from '../fleet/machines.ts'
-import { keysSetting } from './key-settings.ts'
+import { healthSetting, keysSetting } from './key-settings.ts'
 import { keyServer, PROVES_KEYS } from './server.ts'
 
 export const envoyKeys = keyServer({
@@ -12,6 +12,7 @@ export const envoyKeys = keyServer({
       normal: 'session_ticket_keys',
       machine: 'ENVOY_SECRET',
     }),
+    ...healthSetting('ENVOY'),
     ...proofSettings('ENVOY', PROVES_KEYS),
   },
   files: ({ keys }) => [keys],

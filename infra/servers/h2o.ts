@@ -1,11 +1,11 @@
 import { setting } from '../../lambda/kernel/settings.ts'
 import { proofSettings } from '../fleet/machines.ts'
-import { keysSetting } from './key-settings.ts'
+import { healthSetting, keysSetting } from './key-settings.ts'
 import { keyServer, PROVES_KEYS, PROVES_STAPLES } from './server.ts'
 import { pairs } from './staple-settings.ts'
 
 export const h2oKeys = keyServer({
-  settings: { keys: keysSetting('H2O_KEYS'), ...proofSettings('H2O', PROVES_KEYS) },
+  settings: { keys: keysSetting('H2O_KEYS'), ...healthSetting('H2O'), ...proofSettings('H2O', PROVES_KEYS) },
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,

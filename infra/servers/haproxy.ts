@@ -1,6 +1,6 @@
 import { setting } from '../../lambda/kernel/settings.ts'
 import { command, path, paths, proofSettings } from '../fleet/machines.ts'
-import { keySizeSetting, keysSetting, takenOf } from './key-settings.ts'
+import { healthSetting, keySizeSetting, keysSetting, takenOf } from './key-settings.ts'
 import { keyServer, MOST_FILES, PROVES_KEYS, PROVES_STAPLES } from './server.ts'
 
 const socket = setting(path, { says: 'runtime socket of HAProxy, at level admin', machine: 'HAPROXY_SOCKET' })
@@ -10,6 +10,7 @@ export const haproxyKeys = keyServer({
     keys: keysSetting('HAPROXY_KEYS'),
     keySize: keySizeSetting('HAPROXY_KEY_SIZE'),
     socket,
+    ...healthSetting('HAPROXY'),
     ...proofSettings('HAPROXY', PROVES_KEYS),
   },
   files: ({ keys }) => [keys],

@@ -1,8 +1,8 @@
 /** What kinds of server have in common, where they take keys. */
 
 import { oneOf } from '../../lambda/kernel/kinds.ts'
-import { setting } from '../../lambda/kernel/settings.ts'
-import { keysPath } from '../fleet/machines.ts'
+import { optional, setting } from '../../lambda/kernel/settings.ts'
+import { command, keysPath } from '../fleet/machines.ts'
 
 /** Where the keys are. */
 export function keysSetting(machine: string) {
@@ -10,6 +10,16 @@ export function keysSetting(machine: string) {
     says: "the file of ticket keys that the server's configuration names, of nginx the directory of its three: below `/run`, `/var/run` or `/dev/shm`, since keys touch no disk; two rings of one machine have different ones",
     machine,
   })
+}
+
+/** What the owner asks of the server that was loaded. */
+export function healthSetting(server: string) {
+  return {
+    healthCheck: optional(command, {
+      says: 'asks, after each load of keys that a handshake has proved, [whether the server is well](machines.md#a-check-of-your-own): a command in words, without a shell',
+      machine: `${server}_HEALTH_CHECK`,
+    }),
+  }
 }
 
 export function keySizeSetting(machine: string) {

@@ -1,11 +1,15 @@
 import { setting } from '../../lambda/kernel/settings.ts'
 import { proofSettings } from '../fleet/machines.ts'
-import { keysSetting } from './key-settings.ts'
+import { healthSetting, keysSetting } from './key-settings.ts'
 import { keyServer, PROVES_KEYS, PROVES_STAPLES } from './server.ts'
 import { pairs } from './staple-settings.ts'
 
 export const lighttpdKeys = keyServer({
-  settings: { keys: keysSetting('LIGHTTPD_KEYS'), ...proofSettings('LIGHTTPD', PROVES_KEYS) },
+  settings: {
+    keys: keysSetting('LIGHTTPD_KEYS'),
+    ...healthSetting('LIGHTTPD'),
+    ...proofSettings('LIGHTTPD', PROVES_KEYS),
+  },
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,

@@ -2,7 +2,7 @@ import { duration } from '../../lambda/kernel/durations.ts'
 import { integer, oneOf } from '../../lambda/kernel/kinds.ts'
 import { type Kind, optional, setting } from '../../lambda/kernel/settings.ts'
 import { command, proofSettings } from '../fleet/machines.ts'
-import { keySizeSetting, keysSetting, takenOf } from './key-settings.ts'
+import { healthSetting, keySizeSetting, keysSetting, takenOf } from './key-settings.ts'
 import { keyServer, PROVES_KEYS, PROVES_STAPLES } from './server.ts'
 import { pairs } from './staple-settings.ts'
 
@@ -49,6 +49,7 @@ export const nginxKeys = keyServer({
     keys: keysSetting('NGINX_KEYS'),
     keySize: keySizeSetting('NGINX_KEY_SIZE'),
     ...RELOADING,
+    ...healthSetting('NGINX'),
     ...proofSettings('NGINX', PROVES_KEYS),
   },
   files: ({ keys }) => ['previous', 'current', 'next'].map((slot) => `${keys}/nginx.${slot}.key`),

@@ -1,6 +1,6 @@
 import { setting } from '../../lambda/kernel/settings.ts'
 import { command, path, proofSettings } from '../fleet/machines.ts'
-import { keysSetting } from './key-settings.ts'
+import { healthSetting, keysSetting } from './key-settings.ts'
 import { keyServer, PROVES_KEYS, PROVES_STAPLES } from './server.ts'
 import { pairs } from './staple-settings.ts'
 
@@ -14,6 +14,7 @@ export const trafficserverKeys = keyServer({
   settings: {
     keys: keysSetting('TRAFFICSERVER_KEYS'),
     reload,
+    ...healthSetting('TRAFFICSERVER'),
     ...proofSettings('TRAFFICSERVER', PROVES_KEYS),
   },
   files: ({ keys }) => [keys],

@@ -16,5 +16,6 @@ export const INSTANCE_REMEDIES: Readonly<Record<InstanceError, string>> = {
   'local-ring':
     'See why the machine cannot reach Secrets Manager: the next run that can replaces its own keys',
   'ring-stale': 'See why the machine cannot reach Secrets Manager',
+  'health-check-failed': 'Run the health check by hand there, and read the log of the server',
   'auth-bypass': 'Give guarded listeners a ring of their own, or update the server',
 }

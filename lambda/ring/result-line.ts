@@ -20,6 +20,7 @@ export const INSTANCE_ERRORS = [
   'lifetime-exceeded',
   'old-ticket-accepted',
   'auth-bypass',
+  'health-check-failed',
   'local-ring',
   'ring-stale',
 ] as const

@@ -54,6 +54,8 @@ class DnsdistKeys(KeyFile):
     help: ClassVar[str] = f"""\
   DNSDIST_KEYS        file
   DNSDIST_GUARDED     guarded listeners
+  DNSDIST_HEALTH_CHECK
+                      words, no shell: asked after a load
   DNSDIST_CONSOLE     its client, in words, no shell: {_CONSOLE}
   DNSDIST_FRONTENDS   addresses, as the console shows them; default: all of TLS and HTTPS
 """

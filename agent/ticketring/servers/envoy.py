@@ -32,6 +32,7 @@ class EnvoyKeys(KeyFile):
     help: ClassVar[str] = f"""\
   ENVOY_KEYS          file, *.json
   ENVOY_GUARDED       guarded listeners
+  ENVOY_HEALTH_CHECK  words, no shell: asked after a load
   ENVOY_SECRET        name of the secret in it: {_NAME}
 """
 

@@ -36,6 +36,7 @@ class H2oKeys(KeyFile):
     help: ClassVar[str] = """\
   H2O_KEYS            file
   H2O_GUARDED         guarded listeners
+  H2O_HEALTH_CHECK    words, no shell: asked after a load
 """
     polls: ClassVar[int] = 10
 

@@ -140,6 +140,8 @@ class HaproxyKeys(Haproxy):
   HAPROXY_SOCKET      runtime socket, level admin
   HAPROXY_KEYS        file
   HAPROXY_GUARDED     guarded listeners
+  HAPROXY_HEALTH_CHECK
+                      words, no shell: asked after a load
   HAPROXY_KEY_SIZE    80 or 48
 """
 

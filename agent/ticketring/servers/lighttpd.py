@@ -68,6 +68,8 @@ class LighttpdKeys(KeyFile):
     help: ClassVar[str] = """\
   LIGHTTPD_KEYS       file
   LIGHTTPD_GUARDED    guarded listeners
+  LIGHTTPD_HEALTH_CHECK
+                      words, no shell: asked after a load
 """
 
     def __init__(self, machine: Machine) -> None:

@@ -147,6 +147,7 @@ class NginxKeys(Nginx):
     help: ClassVar[str] = f"""\
   NGINX_KEYS          directory of nginx.current.key, nginx.next.key and nginx.previous.key
   NGINX_GUARDED       guarded listeners
+  NGINX_HEALTH_CHECK  words, no shell: asked after a load
   NGINX_KEY_SIZE      80 or 48
 {_HELP}"""
 

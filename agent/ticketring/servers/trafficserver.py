@@ -62,6 +62,8 @@ class TrafficserverKeys(Trafficserver, KeyFile):
                       words, no shell: traffic_ctl config reload
   TRAFFICSERVER_GUARDED
                       guarded listeners
+  TRAFFICSERVER_HEALTH_CHECK
+                      words, no shell: asked after a load
 """
 
     def content(self, ring: Ring) -> bytes:

@@ -131,6 +131,7 @@ describe('what a document carries', () => {
     expect([...ring].filter((path) => !staples.has(path)).toSorted()).toEqual(
       paths(
         'bypass',
+        'health',
         'keys',
         'launch',
         'local',
