@@ -1,6 +1,6 @@
 import { isRefusal } from '../../lambda/kernel/errors.ts'
 import { Inspection, Place } from '../../lambda/kernel/inspection.ts'
-import { list } from '../../lambda/kernel/kinds.ts'
+import { flag, list } from '../../lambda/kernel/kinds.ts'
 import { object, optional, refuseNamesakes, setting, type Values } from '../../lambda/kernel/settings.ts'
 import { freeze } from '../fleet/inspection.ts'
 import { deployedTo, refuseForeign, regions } from '../fleet/regions.ts'
@@ -21,6 +21,10 @@ export const TICKETRING = {
   alarms: setting(alarms),
   alarmTopic: optional(topic, { says: 'one topic for both, in place of `alarms`' }),
   logs: setting(logs),
+  terminationProtection: setting(flag, {
+    says: '`false` lets both stacks be deleted: a deploy with it comes before [a deletion](runbook.md#after-deleting-the-stack)',
+    normal: true,
+  }),
   regions: setting(regions, {
     says: "one Region for now, of the partitions aws, aws-us-gov, aws-cn, aws-eusc, aws-iso, -iso-b, -iso-e or -iso-f, by botocore's list; every ARN is of that Region. Name it where its endpoints do not end in amazonaws.com",
     normal: [],

@@ -144,8 +144,11 @@ function letRead(construct: TicketKeyRing | OcspStapling, fleetRoles: readonly s
 const DESCRIPTION = 'TLS session-ticket keys and OCSP staples: always fresh, on every machine, with proof'
 const WATCH_DESCRIPTION = `Pages when a function of stack ${STACK_NAME} is silent, also when that stack is deleted`
 
-function stackProps({ regions: [region] }: Configuration, description: string): StackProps {
+function stackProps(
+  { regions: [region], terminationProtection }: Configuration,
+  description: string,
+): StackProps {
   // Indented, fewer rings would fit CloudFormation's megabyte.
-  const props = { description, suppressTemplateIndentation: true }
+  const props = { description, terminationProtection, suppressTemplateIndentation: true }
   return region === undefined ? props : { ...props, env: { region } }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -48,11 +48,19 @@ class Bundle implements ILocalBundling {
   }
 }
 
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+/** Where the compiled package has them: who installs it needs no esbuild. */
+const AHEAD = new URL('../../bundles/', import.meta.url)
 const PROCESS = fileURLToPath(new URL('./bundle-process.ts', import.meta.url))
 
 function bundle(entry: string, outfile: string): Buffer {
-  const args = ['--import', TSX, PROCESS, `lambda/handlers/${entry}`, outfile]
-  execFileSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const ahead = new URL(entry.replace(/\.ts$/, '.mjs'), AHEAD)
+  if (existsSync(ahead)) copyFileSync(ahead, outfile)
+  else build(entry, outfile)
   return readFileSync(outfile)
+}
+
+function build(entry: string, outfile: string): void {
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+  const args = ['--import', tsx, PROCESS, `lambda/handlers/${entry}`, outfile]
+  execFileSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
 }

@@ -16,19 +16,22 @@ export function compress(data: Uint8Array): Uint8Array {
   return gzipSync(data, { level: 9, mtime: TIME * 1000 })
 }
 
-/** Source: POSIX.1-2017, pax, "ustar Interchange Format". */
-export function tar(entries: readonly Entry[]): Uint8Array {
+/**
+ * Source: POSIX.1-2017, pax, "ustar Interchange Format".
+ * @param root what the entries are unpacked into
+ */
+export function tar(entries: readonly Entry[], root = '.'): Uint8Array {
   const members = entries.flatMap((entry) => [
-    headerOf(entry),
+    headerOf(entry, root),
     dataOf(entry),
     paddingOf(dataOf(entry).length),
   ])
   return Buffer.concat([...members, Buffer.alloc(2 * BLOCK)])
 }
 
-function headerOf(entry: Entry): Buffer {
+function headerOf(entry: Entry, root: string): Buffer {
   const header = Buffer.alloc(BLOCK)
-  const { name, prefix } = split(`.${entry.path}${entry.kind === 'directory' ? '/' : ''}`)
+  const { name, prefix } = split(`${root}${entry.path}${entry.kind === 'directory' ? '/' : ''}`)
   const write = (text: string, at: number) => header.write(text, at, 'latin1')
   write(name, 0)
   write(octal(permissionsOf(entry), 7), 100)

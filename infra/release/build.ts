@@ -4,24 +4,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zipSync } from 'fflate'
 import { type BuiltFile, buildPackages } from '../packages/build.ts'
+import { constructsPackage } from './constructs.ts'
+import { bundleFunctions } from './functions.ts'
 import { billOfMaterials } from './sbom.ts'
-import { releasedTemplate } from './template.ts'
+import { releasedTemplates } from './template.ts'
 
 /** DOS time has no zone and begins here. */
 const EPOCH = new Date(1980, 0, 1)
 
 /**
- * All files of a release and their checksums: the machines' packages, the template with the code that it names, and what that
- * code is made of. The same sources give the same bytes, wherever they are built.
+ * All files of a release and their checksums: the machines' packages, the templates with the code that they name, the constructs,
+ * and what the functions are made of. The same sources give the same bytes, wherever they are built.
  */
 export async function buildRelease(): Promise<readonly BuiltFile[]> {
   const version = ownVersion()
   const packages = buildPackages().files.filter(({ name }) => name !== 'SHA256SUMS')
-  const bill = await billOfMaterials(['rotate.ts', 'staple.ts'], version)
+  const { bundles, packages: bundled } = await bundleFunctions(['rotate.ts', 'staple.ts'])
   const files = [
     ...packages,
     ...releasedStack(version),
-    { name: `ticketring-${version}.cdx.json`, data: Buffer.from(bill) },
+    constructsPackage(bundles),
+    { name: `ticketring-${version}.cdx.json`, data: Buffer.from(billOfMaterials(bundled, version)) },
   ]
   const sums = files.map(({ name, data }) => `${createHash('sha256').update(data).digest('hex')}  ${name}\n`)
   return [...files, { name: 'SHA256SUMS', data: Buffer.from(sums.join('')) }]
@@ -30,10 +33,11 @@ export async function buildRelease(): Promise<readonly BuiltFile[]> {
 function releasedStack(version: string): readonly BuiltFile[] {
   const outdir = mkdtempSync(join(tmpdir(), 'ticketring-release-'))
   try {
-    const { template, code } = releasedTemplate(outdir)
-    const text = `${JSON.stringify(template)}\n`
+    const { template, watch, code } = releasedTemplates(outdir)
+    const data = (json: object) => Buffer.from(`${JSON.stringify(json)}\n`)
     return [
-      { name: `ticketring-${version}.template.json`, data: Buffer.from(text) },
+      { name: `ticketring-${version}.template.json`, data: data(template) },
+      { name: `ticketring-${version}.watch.template.json`, data: data(watch) },
       ...code.map(({ name, directory }) => ({ name, data: zipOf(directory) })),
     ]
   } finally {

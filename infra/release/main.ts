@@ -7,8 +7,9 @@ import { buildRelease } from './build.ts'
 const USAGE = `Usage: npm run release [-- DIRECTORY]
 
 Builds a release into DIRECTORY, which is dist/release/ unless told: a CloudFormation template with parameters for those who have
-no CDK, the functions' code that it names, the machines' packages, a bill of materials (CycloneDX), and their
-SHA-256. The same sources give the same bytes. docs/template.md says how the template is deployed.
+no CDK, the functions' code that it names, the compiled constructs as a package of npm, the machines' packages, a bill of
+materials (CycloneDX), and their SHA-256. The same sources give the same bytes. docs/template.md says how the template is
+deployed, docs/configuration.md how the constructs are installed.
 
   -h, --help  this text`
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { outputHead } from '../fleet/outputs.ts'
 import { PARAMETERS, type Parameter } from './parameters.ts'
-import type { ReleasedCode, ReleasedTemplate } from './template.ts'
+import type { ReleasedCode } from './template.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -12,7 +12,10 @@ interface Resource {
 }
 
 /** Puts parameters into the place of their stand-ins, and the release's zip files in that of the CDK's assets. */
-export function parameterise(template: Json, assembly: string): ReleasedTemplate {
+export function parameterise(
+  template: Json,
+  assembly: string,
+): { readonly template: Json; readonly code: readonly ReleasedCode[] } {
   const resources = Object.entries(template.Resources as Readonly<Record<string, Resource>>)
   const code = new Map<string, ReleasedCode>()
   const released = resources.map(([id, { Metadata: _, ...resource }]) => {
@@ -29,13 +32,14 @@ export function parameterise(template: Json, assembly: string): ReleasedTemplate
   // A bootstrapped environment is what the CDK's own assets need.
   const { Rules: _, Resources: __, Parameters, Outputs, ...rest } = template
   const { BootstrapVersion: ___, ...asked } = Parameters as Json
+  const substituted = substitute(Object.fromEntries(released), named)
   return {
     template: {
       AWSTemplateFormatVersion: '2010-09-09',
       ...rest,
-      Parameters: { ...asked, ...declared() },
-      Resources: substitute(Object.fromEntries(released), named),
-      Outputs: withoutHead(Outputs as Json),
+      Parameters: { ...asked, ...declaredFor(JSON.stringify(substituted)) },
+      Resources: substituted,
+      ...(Outputs === undefined ? {} : { Outputs: withoutHead(Outputs as Json) }),
     },
     code: [...code.values()],
   }
@@ -97,9 +101,11 @@ function keyOf(key: string, named: Replacements): string {
   throw new Error(`a parameter in the key ${key}, where CloudFormation knows none`)
 }
 
-function declared(): Json {
+/** Those that the text refers to: CloudFormation would ask for the others too. */
+function declaredFor(text: string): Json {
+  const referred = Object.entries<Parameter>(PARAMETERS).filter(([name]) => text.includes(`\${${name}}`))
   return Object.fromEntries(
-    Object.entries<Parameter>(PARAMETERS).map(([name, { default: normal, pattern, description }]) => [
+    referred.map(([name, { default: normal, pattern, description }]) => [
       name,
       {
         Type: 'String',

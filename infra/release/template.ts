@@ -1,5 +1,6 @@
 /** The one template for who has no CDK: a ring for HAProxy and nginx, what sets one apart from another as parameters. */
 import { App, CfnParameter, Fn, Stack } from 'aws-cdk-lib'
+import { Alarm, type CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
@@ -11,6 +12,7 @@ import { type Json, parameterise } from './parameterise.ts'
 import { PARAMETERS } from './parameters.ts'
 
 const ID = 'TicketringRing'
+const WATCH = 'TicketringRingWatch'
 
 /** A function's code as the template names it. */
 export interface ReleasedCode {
@@ -20,27 +22,39 @@ export interface ReleasedCode {
   readonly name: string
 }
 
-export interface ReleasedTemplate {
+export interface ReleasedTemplates {
   readonly template: Json
+  /** The alarms that a silent function trips, which outlive a stack of the other. */
+  readonly watch: Json
   readonly code: readonly ReleasedCode[]
 }
 
 /**
- * Synthesises the template into `outdir`.
- * @returns it with references to parameters in place of what it was synthesised with, and the bundles that it names
+ * Synthesises the templates into `outdir`.
+ * @returns them with references to parameters in place of what they were synthesised with, and the bundles that they name
  */
-export function releasedTemplate(outdir: string): ReleasedTemplate {
+export function releasedTemplates(outdir: string): ReleasedTemplates {
   const { ticketring: _, ...context } = readContext()
   const app = new App({ outdir, context, analyticsReporting: false, builtinCloudFormationValidation: false })
-  const stack = new Stack(app, ID, {
-    description:
+  const stackOf = (id: string, description: string) =>
+    new Stack(app, id, { description, suppressTemplateIndentation: true })
+  const watch = stackOf(
+    WATCH,
+    'Pages when the function of a ring of ticketring is silent, also when its stack is deleted',
+  )
+  addRing(
+    stackOf(
+      ID,
       'A ring of TLS session-ticket keys for HAProxy and nginx: fresh, on every machine, with proof',
-    suppressTemplateIndentation: true,
-  })
-  addRing(stack)
+    ),
+    watch,
+  )
   const assembly = app.synth()
-  const { template } = assembly.getStackByName(ID) as CloudFormationStackArtifact
-  return parameterise(template, assembly.directory)
+  const read = (id: string) => {
+    const { template } = assembly.getStackByName(id) as CloudFormationStackArtifact
+    return parameterise(template, assembly.directory)
+  }
+  return { ...read(ID), watch: read(WATCH).template }
 }
 
 /** What a value of the CDK's may refer to, unlike the configuration's: the rest is in `parameters.ts`. */
@@ -53,18 +67,27 @@ const ASKED = {
   CodeBucket: ["S3 bucket in the stack's Region that holds the release's zip files", '^[a-z0-9.-]{3,63}$'],
 } as const
 
-function addRing(stack: Stack): void {
+function addRing(stack: Stack, watch: Stack): void {
   for (const [id, [description, allowedPattern]] of Object.entries(ASKED))
     new CfnParameter(stack, id, { description, allowedPattern })
+  const [description, allowedPattern] = ASKED.PageTopic
+  new CfnParameter(watch, 'PageTopic', { description, allowedPattern })
   const given = (id: keyof typeof ASKED) => Fn.ref(id)
   const page = new SnsAction(Topic.fromTopicArn(stack, 'Page', given('PageTopic')))
   const ring = new TicketKeyRing(stack, 'Ring', {
     name: PARAMETERS.RingName.stand,
     targets: { tag: 'ticketring', values: [PARAMETERS.TagValue.stand] },
     servers: servers(),
-    operations: { alarms: { page } },
+    operations: { watch, alarms: { page } },
   })
+  nameAlarms(watch)
   ring.grantRead(Role.fromRoleName(stack, 'Fleet', given('FleetRole')))
+}
+
+/** The ring's name, which is a parameter, is in their ids. */
+function nameAlarms(watch: Stack): void {
+  const alarms = watch.node.findAll().filter((each) => each instanceof Alarm)
+  for (const alarm of alarms) (alarm.node.defaultChild as CfnAlarm).overrideLogicalId(alarm.node.id)
 }
 
 function servers(): KeyServers {

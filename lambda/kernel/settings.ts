@@ -31,7 +31,7 @@ export interface Setting<T> {
 }
 
 /** One that may be absent, and is then absent from what is read; `usual` says that in a word. */
-interface Optional<T> extends Setting<T> {
+export interface Optional<T> extends Setting<T> {
   readonly isOptional: true
   readonly usual?: unknown
 }

@@ -30,6 +30,7 @@ export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
     alarms: alarms.page === undefined ? TOPICS : alarms,
     rings: fitted,
     stapling: [stapled(ring, stapling[0], plan)],
+    terminationProtection: false,
   }
   return synthesise({ ...configuration, ...(regions.length > 0 ? { regions } : {}) }, outdir)
 }

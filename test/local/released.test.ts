@@ -31,7 +31,7 @@ beforeAll(async () => {
   ;({ synthesis, forget } = await synthesiseOnce())
   const files = await buildRelease()
   for (const { name, data } of files) {
-    if (name.endsWith('.template.json')) released = JSON.parse(Buffer.from(data).toString('utf8'))
+    if (/\d\.template\.json$/.test(name)) released = JSON.parse(Buffer.from(data).toString('utf8'))
     if (name.endsWith('.zip')) unpack(name, data)
   }
 })

@@ -1,56 +1,119 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Template } from 'aws-cdk-lib/assertions'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { constructsPackage } from '../../../infra/release/constructs.ts'
+import { bundleFunctions } from '../../../infra/release/functions.ts'
 
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url))
 const PAGE = readFileSync(join(PROJECT, 'docs/configuration.md'), 'utf8')
+const { packages: LOCKED } = JSON.parse(readFileSync(join(PROJECT, 'package-lock.json'), 'utf8'))
+const SAMPLE = join(PROJECT, 'docs/examples/own-app.ts')
 
 /** The commands of the page's block on an app of one's own, a line each. */
 const COMMANDS = (/In an app of your own.*?```sh\n(.*?)```/s.exec(PAGE)?.[1] ?? '').trim().split('\n')
 
 const folder = mkdtempSync(join(tmpdir(), 'ticketring-own-app-'))
+const clone = join(folder, 'ticketring')
 const app = join(folder, 'terminators')
+const assembly = join(folder, 'cdk.out')
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** What a clone has: all but what is installed, or made by running it. */
-function clone(): void {
-  const made = ['node_modules', '.git', 'cdk.out', 'local/.run'].map((name) => join(PROJECT, name))
-  cpSync(PROJECT, join(app, 'ticketring'), { recursive: true, filter: (from) => !made.includes(from) })
+const { bundles } = await bundleFunctions(['rotate.ts', 'staple.ts'])
+
+/** Of a release, what an app installs. */
+function release(): void {
+  const { name, data } = constructsPackage(bundles)
+  mkdirSync(join(clone, 'dist/release'), { recursive: true })
+  writeFileSync(join(clone, 'dist/release', name), data)
 }
 
-/** What npm makes of a workspace, without asking a registry: its packages above it, and itself among them by a link. */
-function install(): void {
-  const from = join(PROJECT, 'node_modules')
-  const to = join(app, 'node_modules')
-  mkdirSync(to)
-  for (const name of readdirSync(from)) symlinkSync(join(from, name), join(to, name))
-  symlinkSync(join(app, 'ticketring'), join(to, 'ticketring'))
+/** These packages of the registry and what they depend on, as they are installed here. */
+function withDependencies(names: readonly string[]): ReadonlySet<string> {
+  const found = new Set<string>()
+  for (const open = [...names]; open.length > 0; ) {
+    const name = open.pop() ?? ''
+    const locked = LOCKED[`node_modules/${name}`]
+    if (locked === undefined || found.has(name)) continue
+    found.add(name)
+    open.push(...Object.keys(locked.dependencies ?? {}))
+  }
+  return found
 }
 
-const STANDING_IN: readonly (readonly [start: string, instead: () => void])[] = [
-  ['git clone ', clone],
-  ['npm install', install],
-  // The CLI looks for credentials and notices elsewhere: what it starts is run below.
-  ['npx cdk synth', () => undefined],
+/** What the registry would give. */
+function copy(names: readonly string[]): void {
+  for (const name of withDependencies(names)) {
+    const to = join(app, 'node_modules', name)
+    mkdirSync(dirname(to), { recursive: true })
+    cpSync(join(PROJECT, 'node_modules', name), to, { recursive: true })
+  }
+}
+
+/** What the package needs is there, so npm asks for nothing; what it does not, npm would take away. The compiler and the CLI run from here. */
+function install(command: string): void {
+  copy(['aws-cdk-lib', 'constructs', 'fflate', 're2js'])
+  const [tarball = ''] = command.split(' ').slice(2)
+  const quietly = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund']
+  execFileSync('npm', ['install', ...quietly, tarball], { cwd: app, stdio: 'pipe' })
+  copy(['@types/node'])
+}
+
+function compile(): void {
+  const { status, stdout } = compiler()
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+}
+
+function compiler(...words: readonly string[]) {
+  const tsc = join(PROJECT, 'node_modules/typescript/bin/tsc')
+  return spawnSync(process.execPath, [tsc, ...words], { cwd: app, encoding: 'utf8' })
+}
+
+/** As the CLI starts an app, but with nothing else to be found by its name: no esbuild, no Python, no Docker. */
+function synthesise(): void {
+  const { app: command } = JSON.parse(readFileSync(join(app, 'cdk.json'), 'utf8'))
+  const [node, ...words] = command.split(' ')
+  expect(node).toBe('node')
+  run(words, { cwd: app, outdir: assembly, PATH: join(folder, 'nothing') })
+}
+
+function run(
+  words: readonly string[],
+  { cwd, outdir, PATH }: { readonly cwd: string; readonly outdir: string; readonly PATH: string },
+): void {
+  const env = { PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: '{}' }
+  const { status, stderr } = spawnSync(process.execPath, words, { cwd, encoding: 'utf8', env })
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' })
+}
+
+const STANDING_IN: readonly (readonly [start: string, instead: (command: string) => void])[] = [
+  ['npm run release', release],
+  ['npm install ', install],
+  ['npx tsc', compile],
+  // The CLI looks for credentials and notices elsewhere.
+  ['npx cdk synth', synthesise],
 ]
 
-function run(command: string): void {
+function perform(command: string): void {
   const instead = STANDING_IN.find(([start]) => command.startsWith(start))?.[1]
-  const cwd = command.startsWith('mkdir ') ? folder : app
+  // The first command is typed in the clone, all that follow in the app's folder.
+  const cwd = command.startsWith('mkdir ') ? clone : app
   if (instead === undefined) execFileSync('sh', ['-ec', command], { cwd, stdio: 'pipe' })
-  else instead()
+  else instead(command)
 }
 
-describe('an app of your own, made as docs/configuration.md says in a folder outside this one', {
-  timeout: 240_000,
+const templateIn = (outdir: string) =>
+  JSON.parse(readFileSync(join(outdir, 'Terminators.template.json'), 'utf8'))
+
+describe('an app of your own, made as docs/configuration.md says from the packed constructs alone', {
+  timeout: 600_000,
 }, () => {
   beforeAll(() => {
-    for (const command of COMMANDS) run(command)
-  })
+    for (const command of COMMANDS) perform(command)
+  }, 600_000)
 
   it('takes all of those commands', () => {
     expect(COMMANDS.length).toBeGreaterThan(5)
@@ -58,23 +121,77 @@ describe('an app of your own, made as docs/configuration.md says in a folder out
   })
 
   it('is the sample, which has a ring, a set of staples, and a role that may read both', () => {
-    expect(readFileSync(join(app, 'app.ts'), 'utf8')).toBe(
-      readFileSync(join(PROJECT, 'docs/examples/own-app.ts'), 'utf8'),
-    )
-    const { app: command } = JSON.parse(readFileSync(join(app, 'cdk.json'), 'utf8'))
-    const outdir = join(folder, 'cdk.out')
-    const env = { ...process.env, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: '{}' }
-    const { status, stderr } = spawnSync('sh', ['-c', command], { cwd: app, encoding: 'utf8', env })
-    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' })
-    const template = Template.fromJSON(
-      JSON.parse(readFileSync(join(outdir, 'Terminators.template.json'), 'utf8')),
-    )
+    expect(readFileSync(join(app, 'app.ts'), 'utf8')).toBe(readFileSync(SAMPLE, 'utf8'))
+    const template = Template.fromJSON(templateIn(assembly))
     template.hasResourceProperties('AWS::SecretsManager::Secret', { Name: 'ticketring/edge' })
     template.hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'ticketring-web-staples' })
     template.hasResourceProperties('AWS::IAM::Policy', { Roles: ['terminators'] })
     template.hasResourceProperties('AWS::Logs::LogGroup', { RetentionInDays: 90 })
-    const assets = readdirSync(outdir).filter((name) => name.startsWith('asset.'))
-    const bundles = assets.flatMap((name) => readdirSync(join(outdir, name)))
-    expect(new Set(bundles)).toEqual(new Set(['index.mjs']))
+  })
+
+  it('synthesises what the sources do, with the same code', () => {
+    const outdir = join(folder, 'by-sources')
+    run(['--import', 'tsx', SAMPLE], { cwd: PROJECT, outdir, PATH: process.env.PATH ?? '' })
+    expect(templateIn(assembly)).toEqual(templateIn(outdir))
+    const assets = readdirSync(assembly).filter((name) => name.startsWith('asset.'))
+    const codes = assets.map((name) => readFileSync(join(assembly, name, 'index.mjs'), 'utf8')).sort()
+    expect(codes).toEqual(bundles.map(({ data }) => Buffer.from(data).toString('utf8')).sort())
+  })
+
+  it('is told by its compiler of a prop that the constructs do not take', () => {
+    const props = "{ name: 'a', targets: { tag: 'a', values: ['a'] }, servers: {}, rotation: { every: 4 } }"
+    const wrong = [
+      "import { Stack } from 'aws-cdk-lib'",
+      "import { TicketKeyRing } from 'ticketring'",
+      `new TicketKeyRing(new Stack(), 'Ring', ${props})`,
+    ]
+    writeFileSync(join(app, 'wrong.ts'), wrong.join('\n'))
+    const { status, stdout } = compiler(
+      '--ignoreConfig',
+      '--module',
+      'nodenext',
+      '--noEmit',
+      'wrong.ts',
+      '--skipLibCheck',
+    )
+    expect(status).not.toBe(0)
+    expect(stdout).toContain("Type 'number' is not assignable to type 'Duration'")
+  })
+})
+
+describe('the package that it installs', () => {
+  const installed = join(app, 'node_modules/ticketring')
+  const files = () => readdirSync(installed, { recursive: true, encoding: 'utf8' })
+
+  it('has the constructs, what they read, and pages: nothing that this project is developed with', () => {
+    expect(readdirSync(installed).sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'UPGRADING.md',
+      'agent',
+      'bundles',
+      'docs',
+      'infra',
+      'lambda',
+      'package.json',
+    ])
+    const code = files().filter((path) => !path.startsWith('docs/'))
+    const endings = code.flatMap((path) => /(?:\.d\.ts|\.\w+)$/.exec(path)?.[0] ?? [])
+    expect(new Set(endings)).toEqual(new Set(['.js', '.d.ts', '.mjs', '.py', '.md', '.json']))
+    expect(files().filter((path) => /test|node_modules|__pycache__/.test(path))).toEqual([])
+  })
+
+  it('leaves the CDK to the app, and needs two small packages besides', () => {
+    const {
+      private: isPrivate,
+      scripts,
+      devDependencies,
+      ...manifest
+    } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+    expect({ isPrivate, scripts, devDependencies }).toEqual({})
+    expect(Object.keys(manifest.peerDependencies)).toEqual(['aws-cdk-lib', 'constructs'])
+    expect(Object.keys(manifest.dependencies)).toEqual(['fflate', 're2js'])
   })
 })

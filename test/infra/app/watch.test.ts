@@ -46,6 +46,17 @@ describe('the watch stack', () => {
     ])
   })
 
+  it.each([
+    ['unless told otherwise', {}, true],
+    ['not where it is told so', { terminationProtection: false }, false],
+  ])('is protected against deletion like the stack that it watches, %s', (_, told, isProtected) => {
+    const { app } = buildApp(parseConfiguration({ ...both, ...told }), {
+      app: createApp({ bundle: false, validate: false }),
+    })
+    const stacks = app.synth().stacks.map(({ terminationProtection }) => terminationProtection === true)
+    expect(stacks).toEqual([isProtected, isProtected])
+  })
+
   it('is in the Region that is configured', () => {
     const region = 'eu-central-1'
     const configuration = parseConfiguration({ ...both, alarms: {}, regions: [region] })

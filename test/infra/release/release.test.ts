@@ -18,11 +18,12 @@ afterAll(() => rmSync(directory, { recursive: true }))
 
 const files = await buildRelease()
 const textOf = (ending: string) => Buffer.from(fileOf(ending).data).toString('utf8')
-const template = JSON.parse(textOf('.template.json'))
+const template = JSON.parse(textOf('[0-9].template.json'))
+const watch = JSON.parse(textOf('.watch.template.json'))
 const all = Object.values<{ Type: string; Properties: Record<string, unknown> }>(template.Resources)
 
 function fileOf(ending: string) {
-  const [found, ...others] = files.filter(({ name }) => name.endsWith(ending))
+  const [found, ...others] = files.filter(({ name }) => new RegExp(`${ending}$`).test(name))
   if (found === undefined || others.length > 0) throw new Error(`wanted one file *${ending}`)
   return found
 }
@@ -45,6 +46,8 @@ function isTaken(changes: ExampleRing): boolean {
 
 const page = readFileSync(new URL('../../../docs/template.md', import.meta.url), 'utf8')
 
+const namesIn = (pattern: RegExp) => [...new Set([...page.matchAll(pattern)].map(([, name]) => name))].sort()
+
 describe('docs/template.md', () => {
   it('has a row for each parameter, with its default', () => {
     const rows = [...page.matchAll(/^\| `([A-Z]\w+)` \| .* \| (?:none|`([^`]+)`) \|$/gm)]
@@ -56,8 +59,8 @@ describe('docs/template.md', () => {
   it('gives every parameter without a default, on the command line and in Terraform', () => {
     const asked = Object.entries<{ Default?: string }>(template.Parameters)
     const needed = asked.flatMap(([name, { Default }]) => (Default === undefined ? [name] : [])).sort()
-    expect([...page.matchAll(/\b([A-Z]\w+)=\S/g)].map(([, name]) => name).sort()).toEqual(needed)
-    expect([...page.matchAll(/^ {4}([A-Z]\w+) +=/gm)].map(([, name]) => name).sort()).toEqual(needed)
+    expect(namesIn(/\b([A-Z]\w+)=\S/g)).toEqual(needed)
+    expect(namesIn(/^ {4}([A-Z]\w+) +=/gm)).toEqual(needed)
   })
 })
 
@@ -75,7 +78,7 @@ describe('a release', () => {
       ({ name, data }) => `${createHash('sha256').update(data).digest('hex')}  ${name}\n`,
     )
     expect(textOf('SHA256SUMS')).toBe(lines.join(''))
-    expect(sums.length).toBe(6)
+    expect(sums.length).toBe(8)
   })
 
   it('has the code that its template names, as a Lambda loads it', () => {
@@ -98,6 +101,23 @@ describe('a release', () => {
       expect(purl).toBe(`pkg:npm/${name.replace('@', '%40')}@${version}`)
       expect(licenses[0].license.id).toMatch(/^(Apache-2\.0|MIT|ISC|0BSD|BSD-3-Clause)$/)
     }
+  })
+})
+
+describe('the released watch', () => {
+  const alarms = Object.values<{ Type: string; Properties: Record<string, unknown> }>(watch.Resources)
+
+  it('has the alarm on silence, which the template of the ring has no more, under the same name', () => {
+    const named = { 'Fn::Sub': 'ticketring-$'.concat('{RingName}-key-age') }
+    expect(alarms.map(({ Properties }) => Properties.AlarmName)).toEqual([named])
+    expect(alarms[0]?.Properties.InsufficientDataActions).toEqual([{ Ref: 'PageTopic' }])
+    expect(all.map(({ Properties }) => Properties.AlarmName)).not.toContainEqual(named)
+    expect(JSON.stringify(watch)).not.toMatch(/Fn::ImportValue|Fn::GetStackOutput/)
+  })
+
+  it('asks for the ring and the topic alone, by the same patterns', () => {
+    const { RingName, PageTopic } = template.Parameters
+    expect(watch.Parameters).toEqual({ RingName, PageTopic })
   })
 })
 
@@ -204,11 +224,11 @@ describe('the released template', () => {
     expect(text.match(/:document\/[^"]*/g)).toEqual([':document/$'.concat('{AWS::StackName}-*')])
   })
 
-  it.runIf(installed('cfn-lint'))(
-    'gives cfn-lint nothing to say but of a dependency that is stated twice',
-    () => {
+  it.runIf(installed('cfn-lint')).each(['[0-9].template.json', '.watch.template.json'])(
+    'gives cfn-lint nothing to say of *%s but of a dependency that is stated twice',
+    (ending) => {
       const file = join(directory, 'released.template.json')
-      writeFileSync(file, JSON.stringify(template))
+      writeFileSync(file, textOf(ending))
       const { status, stdout } = spawnSync('cfn-lint', ['--ignore-checks', 'W3005', '--', file], {
         encoding: 'utf8',
       })
