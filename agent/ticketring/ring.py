@@ -12,6 +12,7 @@ from .handshake import Problem, shake, silence
 from .health import find_unhealthy
 from .keys import parse_ring
 from .local import OLDEST, are_usable, is_local, make_ring
+from .observing import forget_shadow, observe
 from .refused import refuse_repeat, remember
 from .result import Failure, note
 from .revocation import forget_tickets, take_old_tickets, try_old_tickets
@@ -41,6 +42,7 @@ ring: loads RING from Secrets Manager into the TLS terminator and proves it by a
   LAUNCH_GROUPS       Auto Scaling groups whose hook ticketring-NAME waits for a proved ring
   ENDPOINT_AUTOSCALING
   ALLOW_DISK          yes: keys may be on a disk
+  MODE                observe: a run loads nothing and says what it would do; default: enforce
   MIXED_CLIENT_AUTHENTICATION
                       checked: tickets of open listeners are tried at guarded ones
 """
@@ -51,6 +53,7 @@ class RingRun(Run["KeyServer"]):
     mendable = ("verify-wrong-key",)
     boot_wait = "60"
     _lineage, _generation, _seen, _loaded, _drifted, _launch = "", 0, "", False, 0, ""
+    _would, _in_use = "", False
 
     def __init__(self, request: Request, settings: Settings, environment: Mapping[str, str], deadline: Deadline) -> None:
         super().__init__(KINDS, request, settings, environment, deadline)
@@ -72,13 +75,25 @@ class RingRun(Run["KeyServer"]):
             more["drifted"] = self._drifted
         if self._launch:
             more["launch"] = self._launch
+        if not self.loads:
+            more["mode"] = "observe"
+        if self._would:
+            more["would"] = self._would
+        if self._in_use:
+            more["inUse"] = True
         return {**told, **super().fields(), "encryptsWith": self._seen, **more}
 
     def run(self) -> None:
         self._secret = self._settings.text("SECRET", r"[A-Za-z0-9_./:=@+-]+", "a secret's name or ARN")
         self._lifetime = self._settings.seconds("TICKET_LIFETIME")
+        # What a start needs, it gets: a server does not start without the files that it names.
+        self.loads = self._settings.one_of("MODE", ("enforce", "observe")) == "enforce" or self._request.boot
         super().run()
-        if self._verified and self._settings.get("LAUNCH_GROUPS"):
+        if self._verified:
+            self._complete_launch()
+
+    def _complete_launch(self) -> None:
+        if self._settings.get("LAUNCH_GROUPS"):
             # Loaded where it is needed: each run takes time of a processor that has other work.
             from .launch import complete_launch
 
@@ -86,6 +101,9 @@ class RingRun(Run["KeyServer"]):
             self._launch = complete_launch(hook, self._settings, self._environment, self._deadline, self._directory)
 
     def _apply(self) -> None:
+        if not self.loads:
+            # A look keeps no machine from its clients, whatever it finds.
+            self._complete_launch()
         state = read_state(self._directory)
         if self._rests():
             self._lineage, self._generation = (state.lineage, state.generation) if state else ("", 0)
@@ -93,7 +111,7 @@ class RingRun(Run["KeyServer"]):
         try:
             ring = self._fetch(self._read_ring, lambda found: found.generation >= self._least)
         except Failure as failure:
-            if failure.code != "interrupted":
+            if failure.code != "interrupted" and self.loads:
                 self._do_without(state, failure)
             raise
         note_contact(self._directory)
@@ -105,12 +123,27 @@ class RingRun(Run["KeyServer"]):
         if ring.generation < self._least:
             wanted = f"wanted generation {self._least} or later"
             raise Failure("generation-behind", f"{wanted}, {self._secret} holds {ring.generation}")
+        if not self.loads:
+            self._observe(ring, relation)
+            return
         self._prepare(ring, self._marked(ring, state, relation))
+        forget_shadow(self._directory)
         changed = self._put(relation)
         self._told = self._state if changed or state is None else state
         self._lineage, self._generation = ring.lineage, ring.generation
         self._count_drift(state, relation, changed)
         self.result = "unchanged" if not changed else "reset" if relation == "reset" else "applied"
+
+    def _observe(self, ring: Ring, relation: str) -> None:
+        """What a run that loads would come to, as far as can be told without loading."""
+        self._ring, self._lineage, self._generation = ring, ring.lineage, ring.generation
+        self._files = self._server.render(ring)
+        self._refuse_disk()
+        runs = observe(self._server, ring, self._files, self._look, self.mendable)
+        runs = runs and all(file.in_place() for file in self._files)
+        self._would = "unchanged" if runs else "reset" if relation == "reset" else "applied"
+        self._in_use = len(self._strangers) < len(self._server.listeners)
+        self.result = "unchanged"
 
     def _marked(self, ring: Ring, state: State | None, relation: str) -> State:
         """The state that this run leaves if it changes something."""
@@ -201,6 +234,9 @@ class RingRun(Run["KeyServer"]):
     def _boot(self, relation: str) -> bool:
         """Before the server starts: files in place, nothing proved."""
         if relation == "same" and self._placed:
+            return False
+        if self._settings.get("MODE") == "observe" and are_usable(self._files, self._server.owner):
+            note("MODE=observe: the key files that are here stay")
             return False
         with self._replacing() as replacement:
             replacement.place(self._deadline)

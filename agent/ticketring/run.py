@@ -43,7 +43,8 @@ class Run(Generic[S]):
     """Seconds that a boot waits for AWS, unless told."""
     result = failing = "failed"
     server = version = ""
-    _verified = False
+    _verified, loads = False, True
+    """Where nothing is loaded, the units of systemd stay as they are too."""
 
     if TYPE_CHECKING:
 
@@ -80,7 +81,7 @@ class Run(Generic[S]):
             kind = choose(self._kinds, settings)
             self.server = kind.kind
             self._server = kind(self._machine)
-            if not boot and not self._request.pull:
+            if not boot and not self._request.pull and self.loads:
                 wanted = settings.one_of("BOOT", ("yes", "no")) == "yes"
                 keep_units(self._request.kind, self._request.name, self.server, wanted, self._deadline)
             try:

@@ -2,7 +2,7 @@ import type { Answer } from '../../lambda/ring/answer.ts'
 import type { DeployedRing, DeployedStack } from '../aws/stack.ts'
 import type { Command } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
-import { stateOf } from './state.ts'
+import { isWell } from './state.ts'
 import { proofLines, statusText } from './status-text.ts'
 import { tellStatuses } from './statuses.ts'
 import { ACCOUNT, ACCOUNT_OPTIONS, ask, DRY_RUN, deployedOf, only, REASON, read } from './words.ts'
@@ -71,7 +71,7 @@ Exit code: 0 it was done, or was not due and all is well; 1 it is held or machin
       const event = { action, ...given('reason'), ...given('instance'), ...(dryRun ? { dryRun } : {}) }
       const answer = await ask(functions, dryRun ? status : rotation, event, io)
       io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
-      return stateOf(answer) === 'healthy' ? 0 : 1
+      return isWell(answer) ? 0 : 1
     },
   }
 }

@@ -6,6 +6,7 @@ export type State =
   | 'no ring'
   | 'no machines'
   | 'degraded'
+  | 'observing'
   | 'held'
   | 'paused'
   | 'revoked'
@@ -18,10 +19,23 @@ export function stateOf(answer: Answer): State {
   if (fleet.authBypass !== undefined) return 'auth-bypass'
   if (answer.controlProblem !== undefined) return 'control invalid'
   if (answer.paused !== undefined) return 'paused'
+  if (answer.mode === 'observe') return 'observing'
   if (isHeld(answer)) return 'held'
   if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
   if (isProvedByAll(fleet)) return 'healthy'
   return answer.proof === undefined ? 'degraded' : 'revoked'
+}
+
+/** Whether there is nothing to do, or, of a ring that is only looked at, nothing in the way of more. */
+export function isWell(answer: Answer): boolean {
+  const state = stateOf(answer)
+  return state === 'healthy' || (state === 'observing' && wouldAllTake(answer))
+}
+
+export function wouldAllTake({ fleet }: Answer): boolean {
+  return (
+    fleet !== undefined && fleet.members > 0 && isProvedByAll({ ...fleet, confirmed: fleet.observed ?? 0 })
+  )
 }
 
 /** Too old, or due and waiting. */

@@ -1,7 +1,7 @@
 import { counted } from '../../lambda/kernel/count.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import { ago, span, when } from './elapsed.ts'
-import { type State, stateOf } from './state.ts'
+import { type State, stateOf, wouldAllTake } from './state.ts'
 
 /** One line where all is well; otherwise what is wrong, machine by machine, and what to type next. */
 export function statusText(answer: Answer): string {
@@ -48,9 +48,10 @@ function headOf(
   state: State,
 ): string {
   if (generation === undefined || fleet === undefined) return `${ring}: NO RING yet`
-  const { confirmed, members } = fleet
+  const { confirmed, members, observed } = fleet
+  const machines = counted(members, 'machine')
   const since = rotatedAt === undefined ? '' : `, made ${ago(rotatedAt, asOf)}`
-  return `${ring}: ${state.toUpperCase()}: generation ${generation} (${encryptsWith})${since}, proved by ${confirmed} of ${counted(members, 'machine')}`
+  return `${ring}: ${state.toUpperCase()}: generation ${generation} (${encryptsWith})${since}, ${observed === undefined ? `proved by ${confirmed} of ${machines}` : `${observed} of ${machines} would take it, none is to load it`}`
 }
 
 function controlLines(answer: Answer): string[] {
@@ -126,7 +127,7 @@ function stragglersOf({ fleet }: Answer): string[] {
     ...(fix === undefined ? [] : [`    ${fix}`]),
     ...(lagging.includes(id) ? [`    ${NOT_AWAITED}`] : []),
   ])
-  const more = fleet.members - fleet.confirmed - fleet.stragglers.length
+  const more = fleet.members - (fleet.observed ?? fleet.confirmed) - fleet.stragglers.length
   return more > 0 ? [...told, `  and ${counted(more, 'machine')} more: the function's log names each`] : told
 }
 
@@ -136,6 +137,7 @@ const NOT_AWAITED =
 
 const RUNBOOK: Readonly<Record<State, string>> = {
   healthy: '',
+  observing: '',
   'no ring': '',
   'no machines': '',
   degraded: 'stragglers',
@@ -146,7 +148,12 @@ const RUNBOOK: Readonly<Record<State, string>> = {
   'auth-bypass': 'auth-bypass',
 }
 
-function nextSteps({ ring }: Answer, state: State): string[] {
+function nextSteps(answer: Answer, state: State): string[] {
+  const { ring } = answer
+  if (state === 'observing')
+    return wouldAllTake(answer)
+      ? [`  next: "mode": "enforce" for ${ring} in cdk.json, then deploy   (docs/first-machine.md)`]
+      : [`  next: mend what is named, then ticketring deliver ${ring}   (docs/first-machine.md)`]
   if (state === 'no ring')
     return [`  next: the first tick makes it, unless the ring starts paused: ticketring rotate ${ring}`]
   if (state === 'no machines')

@@ -1,7 +1,7 @@
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { ExitCode, Io } from '../command.ts'
 import { ServiceError } from '../service-error.ts'
-import { stateOf } from './state.ts'
+import { isWell } from './state.ts'
 import { statusText } from './status-text.ts'
 
 /** Tells how each ring stands. One that cannot be told hides none of the others, and is the exit code. */
@@ -16,7 +16,7 @@ export async function tellStatuses<R>(
     try {
       const answer = await answerOf(ring)
       io.out(textOf(answer))
-      codes.push(stateOf(answer) === 'healthy' ? 0 : 1)
+      codes.push(isWell(answer) ? 0 : 1)
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
       io.error(`${error.message}\n${error.next}`)

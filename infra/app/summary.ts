@@ -37,6 +37,11 @@ export function ringSummary(ring: SynthesisedRing): readonly string[] {
     `  may touch: secret ${ring.secretName}, parameter ${ring.recordName}, and those machines with document ${ring.document.name}`,
     repairText(ring),
     readersText(ring),
+    ...(ring.mode === 'observe'
+      ? [
+          '  observes: its machines check the ring and say whether they would take it, and load nothing until "mode" is "enforce"',
+        ]
+      : []),
     ...(ring.mixedClientAuthentication === undefined
       ? []
       : [

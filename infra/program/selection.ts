@@ -9,6 +9,7 @@ export type Capability = 'ring' | 'staples'
 const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
   ring: [
     'ring',
+    'observing',
     'keys',
     'state',
     'local',

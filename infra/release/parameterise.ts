@@ -64,8 +64,8 @@ type Replacements = readonly (readonly [text: string, reference: string])[]
  * content, which begins with the stack's name.
  */
 function replacements(resources: readonly (readonly [string, Resource])[]): Replacements {
-  const stands = Object.entries<Parameter>(PARAMETERS).map(
-    ([name, { stand }]) => [stand, `\${${name}}`] as const,
+  const stands = Object.entries<Parameter>(PARAMETERS).flatMap(([name, { stand, within = ['*'] }]) =>
+    within.map((around) => [around.replace('*', stand), around.replace('*', `\${${name}}`)] as const),
   )
   const documents = resources.filter(([, { Type }]) => Type === 'AWS::SSM::Document')
   const names = documents.flatMap(([id, { Properties }]) => {

@@ -4,6 +4,8 @@ import { PATTERNS } from '../fleet/machines.ts'
 export interface Parameter {
   /** What the template is synthesised with, which is then replaced by a reference to the parameter. */
   readonly stand: string
+  /** Where it stands, with `*` in its place, of a word that is found elsewhere too. */
+  readonly within?: readonly string[]
   readonly default?: string
   /** CloudFormation's AllowedPattern: no value gets where it could end a text of JSON, of a shell or of Python. */
   readonly pattern: string
@@ -12,6 +14,14 @@ export interface Parameter {
 
 /** Stand-ins are sound values of the configuration, and are found nowhere else in a template. */
 export const PARAMETERS = {
+  Mode: {
+    stand: 'observe',
+    within: ['MODE=*', '"mode":"*"'],
+    default: 'observe',
+    pattern: '^(observe|enforce)$',
+    description:
+      '`observe`: machines fetch and check the ring, say whether they would take it, and load nothing. `enforce`: their servers run with it',
+  },
   RingName: {
     stand: 'x0ring0x',
     default: 'edge',

@@ -78,6 +78,7 @@ function addRing(stack: Stack, watch: Stack): void {
     name: PARAMETERS.RingName.stand,
     targets: { tag: 'ticketring', values: [PARAMETERS.TagValue.stand] },
     servers: servers(),
+    mode: PARAMETERS.Mode.stand,
     operations: { watch, alarms: { page } },
   })
   nameAlarms(watch)

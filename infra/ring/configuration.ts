@@ -3,7 +3,7 @@ import { type DurationRule, duration, refuseDurations } from '../../lambda/kerne
 import type { Place } from '../../lambda/kernel/inspection.ts'
 import { list, oneOf, text } from '../../lambda/kernel/kinds.ts'
 import { type Kind, object, optional, orEmpty, setting, type Values } from '../../lambda/kernel/settings.ts'
-import { rotation } from '../../lambda/ring/configuration.ts'
+import { mode, rotation } from '../../lambda/ring/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from '../fleet/arns.ts'
 import { deliverySettings, refuseRepair, ringEndpoints } from '../fleet/delivery-configuration.ts'
 import { readWhole } from '../fleet/inspection.ts'
@@ -45,6 +45,11 @@ export const RING = {
     says: '`refused`, or `checked`: open and guarded listeners share the ring, and each delivery tries whether a ticket of the ones opens the others',
     usual: 'refused',
     machine: 'MIXED_CLIENT_AUTHENTICATION',
+  }),
+  mode: setting(mode, {
+    says: '`observe`: each machine fetches and checks the ring, says whether it would take it, and loads nothing; `enforce`: its servers run with it. [One machine first](first-machine.md)',
+    normal: 'observe',
+    machine: 'MODE',
   }),
   rotation: setting(orEmpty(rotation)),
   ...deliverySettings(ringEndpoints),

@@ -47,6 +47,12 @@ export interface TicketKeyRingProps {
   /** Which terminators run there and where their files are. */
   readonly servers: KeyServers
   /**
+   * `observe`: the machines fetch and check the ring, say whether they would take it, and load nothing; `enforce`: their
+   * servers run with it.
+   * @default 'observe'
+   */
+  readonly mode?: 'observe' | 'enforce'
+  /**
    * When keys change.
    * @default - every four hours
    */

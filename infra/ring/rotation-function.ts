@@ -106,7 +106,7 @@ function letRotateSecretInvoke(scope: Construct, ring: string): PolicyStatement 
 }
 
 function rotationConfiguration({
-  ring: { name, targets, servers, rotation },
+  ring: { name, targets, servers, rotation, mode },
   secret,
   document,
   window,
@@ -117,6 +117,7 @@ function rotationConfiguration({
     secret: secret.arn,
     document: { name: document.name, version: document.version, script: document.script },
     target: targets,
+    mode,
     record: recordName(name),
     control: controlName(name),
     timing: {

@@ -17,6 +17,8 @@ import { type Decision, isRevocation, type Known, type Situation } from './situa
 export interface Answer {
   readonly action: Action
   readonly ring: string
+  /** Its machines look and load nothing. */
+  readonly mode?: 'observe'
   /** The last decision, or, of a reading action, the one that would be taken now. */
   readonly decision: { readonly action: Decision['action']; readonly reason: string; readonly until?: string }
   /** When the labels, the record and the roll call were looked at. */
@@ -40,6 +42,8 @@ export interface Answer {
     readonly judgedAt?: string
     readonly members: number
     readonly confirmed: number
+    /** Of a ring that is only looked at, how many would take it; the stragglers are those that would not, or did not say. */
+    readonly observed?: number
     readonly stragglers: readonly ToldStraggler[]
     /** How many of those that confirmed run which release of their server, as they told. */
     readonly releases?: readonly Release[]
@@ -88,6 +92,7 @@ export function answer(
   const head = {
     action,
     ring: configuration.ring,
+    ...(configuration.mode === 'observe' ? { mode: configuration.mode } : {}),
     decision: {
       action: decision.action,
       reason: decision.reason,
@@ -101,12 +106,14 @@ export function answer(
   if (delivery === undefined) return head
   const known = { ...situation, delivery }
   // Where it was only looked, or another ring has followed, nothing was tried that would prove a revoke.
-  const isProved = (action === 'status' || (action === 'revoke' && !dryRun)) && isRevocation(delivery.version)
+  const isLooked = delivery.mode === 'observe'
+  const isProved =
+    !isLooked && (action === 'status' || (action === 'revoke' && !dryRun)) && isRevocation(delivery.version)
   return {
     ...head,
     ...factsOf(known, configuration),
     ...(isProved ? { proof: proofOf(delivery) } : {}),
-    ...(action === 'status' ? { exposure: exposureIn(known, configuration) } : {}),
+    ...(action === 'status' && !isLooked ? { exposure: exposureIn(known, configuration) } : {}),
   }
 }
 
@@ -148,6 +155,7 @@ function factsOf(
   const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
   const { members, confirmed, stragglers, releases, judgedAt } = delivery
   const { dueAt, forcedAt } = outlookOf(delivery, configuration.timing)
+  const isLooked = delivery.mode === 'observe'
   const authBypass = failedBy('auth-bypass', stragglers)
   const localRing = failedBy('local-ring', stragglers)
   return {
@@ -158,11 +166,11 @@ function factsOf(
     rotatedAt: rotatedAt.toISOString(),
     dueAt: dueAt.toISOString(),
     forcedAt: forcedAt.toISOString(),
-    ...(convergedAt === undefined ? {} : { convergedAt: convergedAt.toISOString() }),
+    ...(convergedAt === undefined || isLooked ? {} : { convergedAt: convergedAt.toISOString() }),
     fleet: {
       ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
       members,
-      confirmed,
+      ...(isLooked ? { confirmed: 0, observed: confirmed } : { confirmed }),
       stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each)),
       ...(releases === undefined ? {} : { releases }),
       ...(delivery.drifted === undefined ? {} : { drifted: delivery.drifted }),

@@ -96,7 +96,7 @@ async function committed(
   { origin, token }: Commission,
 ): Promise<Situation> {
   const { pendingParent: _, ...rest } = situation
-  const delivery = undelivered(version, ring)
+  const delivery = undelivered(version, ring, ports.configuration.mode)
   const carried = carriedTo(delivery, situation)
   const after = {
     ...rest,

@@ -55,6 +55,10 @@ export function mayLagOf({ mayLag = 1 }: Values<typeof LAG>): number {
   return mayLag
 }
 
+const MODES = ['observe', 'enforce'] as const
+export type Mode = (typeof MODES)[number]
+export const mode = oneOf(...MODES)
+
 /** When keys change. Durations in whole seconds. */
 export const ROTATION = { ...DURATIONS, ...START, ...LAG }
 export type Rotation = Values<typeof ROTATION>
@@ -107,6 +111,8 @@ const CONFIGURATION = {
   secret: setting(text(/^arn:/, 'an ARN')),
   document: setting(documentReference),
   target: setting(target),
+  /** `observe`: machines look and load nothing. Absent as `enforce`. */
+  mode: optional(mode),
   /** Name of the SSM parameter that holds the delivery record. */
   record: setting(PARAMETER_NAME),
   /** Name of the SSM parameter in which operators pause the ring and set machines aside. */

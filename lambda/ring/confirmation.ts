@@ -2,6 +2,7 @@ import { type Cause, objected, textOf } from '../fleet/cause.ts'
 import { hear, type Invocation, refused, type Unconfirmed } from '../fleet/evidence.ts'
 import { causeOf, otherScript, type Serving, servingOf } from '../fleet/result-line.ts'
 import { later } from '../kernel/time.ts'
+import type { Mode } from './configuration.ts'
 import type { OldProcess, RingFacts } from './delivery-record.ts'
 import { type Launch, parseResultLine, type ResultLine } from './result-line.ts'
 
@@ -12,6 +13,7 @@ export interface Expectation extends Pick<RingFacts, 'lineage' | 'generation' | 
   readonly scripts: readonly string[]
   /** The longest lifetime that a ticket may announce, in seconds: what the gate waits for. */
   readonly announcedAtMost: number
+  readonly mode?: Mode
 }
 
 export type Verdict =
@@ -29,6 +31,10 @@ export type Verdict =
       readonly drifted?: number
       readonly launch?: Launch
       readonly oldProcess?: OldProcess
+      /** True if it only looked, and would take the ring: it holds nothing. */
+      readonly observed?: true
+      /** True if it looked, and a listener encrypts with a key of the ring. */
+      readonly inUse?: true
       readonly since?: Date
     } & Serving)
   | Unconfirmed
@@ -45,6 +51,7 @@ function judgeLine(line: ResultLine, wanted: Expectation, invocation: Invocation
   const { finishedAt: since } = invocation
   const cause = objection(line, wanted)
   if (cause !== undefined) return refused(cause)
+  if (line.mode === 'observe') return observed(line, since)
   return {
     confirmed: true,
     generation: line.generation,
@@ -58,6 +65,22 @@ function judgeLine(line: ResultLine, wanted: Expectation, invocation: Invocation
     ...oldProcessOf(line, invocation),
     ...(since === undefined ? {} : { since }),
     ...servingOf(line),
+  }
+}
+
+function observed(
+  { generation, encryptsWith, lifetime, inUse }: ResultLine,
+  since: Date | undefined,
+): Verdict {
+  return {
+    confirmed: true,
+    observed: true,
+    generation,
+    encryptsWith,
+    changed: false,
+    ...(lifetime === undefined ? {} : { lifetime }),
+    ...(inUse === undefined ? {} : { inUse }),
+    ...(since === undefined ? {} : { since }),
   }
 }
 
@@ -78,9 +101,15 @@ function objection(line: ResultLine, wanted: Expectation): Cause | undefined {
   if (line.result === 'stale') return objected(`runs generation ${line.generation}, later than AWSCURRENT's`)
   if (line.lineage !== wanted.lineage) return objected(`holds another lineage, ${line.lineage}`)
   if (line.generation < wanted.generation) return objected(`holds generation ${line.generation}`)
+  if (line.mode === 'observe') return otherMode(wanted) ?? tooLongLived(line, wanted)
   if (line.verified !== 'handshake') return objected('no handshake verified it')
   const otherKey = line.generation === wanted.generation && line.encryptsWith !== wanted.encryptsWith
   return otherKey ? objected(`encrypts with ${line.encryptsWith}`) : tooLongLived(line, wanted)
+}
+
+/** A look proves nothing where a load is wanted: its settings say so, or the command was sent before the mode changed. */
+function otherMode({ mode }: Expectation): Cause | undefined {
+  return mode === 'observe' ? undefined : objected('only observes (MODE=observe): it loads nothing')
 }
 
 /** A machine's own settings, or those of a deploy before, may allow more than the gate waits for. */

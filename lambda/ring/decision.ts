@@ -27,6 +27,7 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
     abandonedPending(known) ??
     lastChance(known, intent, configuration) ??
     forcedAdvance(known, intent, configuration) ??
+    ungatedAdvance(known, intent, configuration) ??
     converge(known, intent, configuration) ??
     staleLabel(known, configuration) ??
     dueRotation(known, intent, configuration) ??
@@ -110,6 +111,16 @@ function forcedAdvance(
   return gate.open && gate.forced ? { action: 'advance', forced: true, reason: gate.reason } : undefined
 }
 
+/** Of machines that only look, none is waited for. */
+function ungatedAdvance(
+  known: Known,
+  intent: Intent,
+  configuration: RotationConfiguration,
+): Decision | undefined {
+  const due = configuration.mode === 'observe' ? dueRotation(known, intent, configuration) : undefined
+  return due?.action === 'advance' ? due : undefined
+}
+
 function dueRotation(
   known: Known,
   intent: Intent,
@@ -136,7 +147,7 @@ interface Lateness {
 function answerGate(gate: Gate, { labels }: Known, { overdue, isTooOld }: Lateness, prefix = ''): Decision {
   if (!gate.open) {
     const { waitsFor, reason, until } = gate
-    const page = waitsFor === 'pause' ? isTooOld : overdue
+    const page = waitsFor === 'pause' || waitsFor === 'enforcement' ? isTooOld : overdue
     return { action: 'hold', waitsFor, reason, ...(until === undefined ? {} : { until }), page }
   }
   const { pending, current } = labels
@@ -150,9 +161,16 @@ function answerGate(gate: Gate, { labels }: Known, { overdue, isTooOld }: Latene
 }
 
 function gateOf(known: Known, intent: Intent, configuration: RotationConfiguration): Gate {
-  const { target, timing } = configuration
+  const { target, timing, mode } = configuration
   const leave = leaveOf(known, configuration)
-  return askGate({ ...known, target, timing, leave, manual: intent.action === 'rotate' && intent.manual })
+  return askGate({
+    ...known,
+    target,
+    timing,
+    leave,
+    mode,
+    manual: intent.action === 'rotate' && intent.manual,
+  })
 }
 
 /** True if this version was made by this system, on whichever path: no other work is lost by replacing it. */
@@ -164,6 +182,7 @@ function restReason({ delivery }: Known): string {
   const since = delivery.convergedAt?.toISOString() ?? 'never'
   if (delivery.confirmed < delivery.members)
     return `${missingOf(delivery)}; who is missing is not waited for, since ${since}`
-  const held = `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}`
+  const have = delivery.mode === 'observe' ? 'would take' : 'hold'
+  const held = `${allMachines(delivery.members, have)} generation ${delivery.generation}`
   return delivery.members === 0 ? 'no machine has ever answered to the tag' : `${held} since ${since}`
 }

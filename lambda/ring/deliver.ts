@@ -12,13 +12,19 @@ import type { Known } from './situation.ts'
 
 /** A ring's message names a generation: instances fetch it themselves. */
 function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
-  const { ring, document, announcedAtMost } = ports.configuration
+  const { ring, document, announcedAtMost, mode } = ports.configuration
   return {
     message: (to, { delivery }) => ({ ...to, generation: delivery.generation }),
     judge: ({ delivery }) => ({
       judge: (invocation) => {
         const scripts = scriptsOf(delivery, document.script)
-        return judge(invocation, { ...delivery, ring, scripts, announcedAtMost })
+        return judge(invocation, {
+          ...delivery,
+          ring,
+          scripts,
+          announcedAtMost,
+          ...(mode === undefined ? {} : { mode }),
+        })
       },
       note: (verdicts, holders) => audit(ports, delivery, verdicts, holders),
     }),
@@ -41,6 +47,10 @@ function withTold(delivery: Delivery, news: readonly Verdict[]): Delivery {
     ...delivery,
     ...(lifetimes.length === 0 ? {} : { announced: Math.max(...lifetimes) }),
     ...(oldest === undefined ? {} : { oldProcess: oldest }),
+    // One that its own settings have enforce says nothing of a look.
+    ...(delivery.mode === 'observe' && told.some(({ observed, inUse }) => inUse ?? !observed)
+      ? { inUse: true as const }
+      : {}),
   }
 }
 
@@ -92,7 +102,7 @@ function audit(
   const first = delivery.commands.every(({ judged }) => !judged)
   const missing = new Set(delivery.stragglers.map(({ id }) => id))
   for (const [instance, verdict] of evidence) {
-    if (!verdict.confirmed) continue
+    if (!verdict.confirmed || verdict.observed === true) continue
     const isNews = holders === undefined ? first || missing.has(instance) : !holders.has(instance)
     if (!isNews && !verdict.changed && verdict.launch === undefined) continue
     const { generation, encryptsWith, serverVersion, afterLocalRing, drifted, launch } = verdict

@@ -1,5 +1,6 @@
 import type { DeliveryState } from '../fleet/delivery-state.ts'
 import type { Baseline } from '../fleet/expected-members.ts'
+import type { Mode } from './configuration.ts'
 import type { Ring } from './ring.ts'
 
 /** What is public about a ring: enough for a tick to decide without touching key bytes. */
@@ -19,6 +20,10 @@ export interface RingFacts {
 export interface Delivery extends RingFacts, DeliveryState {
   /** The longest lifetime of a ticket that a machine which confirmed announced, in seconds. */
   readonly announced?: number
+  /** The machines only look: who counts as confirmed would take the ring, and holds nothing. */
+  readonly mode?: 'observe'
+  /** A machine that looked encrypts with a key of this ring. */
+  readonly inUse?: true
   /** How often machines had drifted and were put right, as the commands of this version told. */
   readonly drifted?: number
   /** The oldest process that held keys which this ring no longer has, when its machine confirmed. */
@@ -111,19 +116,27 @@ export function carriedTo(
 
 export const MOST_REQUESTS = 4
 
+/** What machines said in the other mode proves nothing in this one: it begins anew. */
+export function inMode(delivery: Delivery, mode: Mode | undefined): Delivery {
+  const observes = mode === 'observe'
+  if ((delivery.mode === 'observe') === observes) return delivery
+  const { version, lineage, generation, parent, encryptsWith, rotatedAt } = delivery
+  const facts = { version, lineage, generation, parent, encryptsWith, rotatedAt }
+  return { ...facts, ...(observes ? { mode: 'observe' } : {}), ...UNSENT }
+}
+
+const UNSENT = { commands: [], attempts: 0, members: 0, confirmed: 0, stragglers: [] } as const
+
 /** Of a ring that nothing has been sent for yet. */
-export function undelivered(version: string, ring: Ring): Delivery {
+export function undelivered(version: string, ring: Ring, mode?: Mode): Delivery {
   return {
+    ...(mode === 'observe' ? { mode } : {}),
     version,
     lineage: ring.lineage,
     generation: ring.generation,
     parent: ring.parent,
     encryptsWith: ring.current.name,
     rotatedAt: ring.rotatedAt,
-    commands: [],
-    attempts: 0,
-    members: 0,
-    confirmed: 0,
-    stragglers: [],
+    ...UNSENT,
   }
 }

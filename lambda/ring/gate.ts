@@ -5,7 +5,7 @@ import type { Leave } from '../fleet/leave.ts'
 import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'
 import { allMachines } from '../kernel/count.ts'
 import { formatSeconds, later } from '../kernel/time.ts'
-import type { RotationTiming } from './configuration.ts'
+import type { Mode, RotationTiming } from './configuration.ts'
 import { type Control, pauseText } from './control.ts'
 import type { Carried, Delivery } from './delivery-record.ts'
 
@@ -13,7 +13,7 @@ export type Gate =
   | { readonly open: true; readonly forced: boolean; readonly reason: string }
   | { readonly open: false; readonly waitsFor: WaitsFor; readonly reason: string; readonly until?: Date }
 
-export type WaitsFor = 'pause' | 'fleet' | 'convergence' | 'ticket-lifetime' | 'interval'
+export type WaitsFor = 'pause' | 'enforcement' | 'fleet' | 'convergence' | 'ticket-lifetime' | 'interval'
 
 export interface GateQuestion {
   readonly now: Date
@@ -27,6 +27,8 @@ export interface GateQuestion {
   readonly timing: RotationTiming
   /** A rotation asked for by hand does not wait for the interval. */
   readonly manual: boolean
+  /** Where machines only look, none of them is waited for. */
+  readonly mode?: Mode | undefined
 }
 
 /**
@@ -37,6 +39,7 @@ export interface GateQuestion {
 export function askGate(question: GateQuestion): Gate {
   const paused = pauseCondition(question)
   if (paused !== undefined) return paused
+  if (question.mode === 'observe') return askObserving(question)
   const closed =
     fleetCondition(question) ??
     convergenceCondition(question) ??
@@ -51,6 +54,19 @@ export function askGate(question: GateQuestion): Gate {
     forced: true,
     reason: `the ring is ${age} old, past maxKeyAge, although ${closed.reason}`,
   }
+}
+
+/** Machines that only look lose nothing by a new generation, unless they encrypt with a key of this ring. */
+function askObserving(question: GateQuestion): Gate {
+  const closed = intervalCondition(question) ?? inUseCondition(question)
+  return closed ?? { open: true, forced: false, reason: openReason(question) }
+}
+
+function inUseCondition({ delivery, manual }: GateQuestion): Closed | undefined {
+  if (manual || delivery.inUse === undefined) return undefined
+  const reason =
+    'machines encrypt with a key of this ring, and only look: its successor comes with mode enforce'
+  return { open: false, waitsFor: 'enforcement', reason }
 }
 
 /**
@@ -113,6 +129,7 @@ type Closed = Extract<Gate, { open: false }>
 
 function openReason({ delivery, now }: GateQuestion): string {
   const age = formatSeconds(ageOf(delivery, now))
+  if (delivery.mode === 'observe') return `the machines only look; ${age} old`
   if (!isConverged(delivery)) return `${missingOf(delivery)}, who is missing is not waited for; ${age} old`
   return `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}, ${age} old`
 }
@@ -122,5 +139,8 @@ export function missingOf(delivery: Delivery): string {
   const { attempts, generation } = delivery
   return attempts === 0
     ? `generation ${generation} has not been delivered yet${unsentOf(delivery)}`
-    : standingOf(delivery, `have confirmed generation ${generation}`)
+    : standingOf(
+        delivery,
+        `${delivery.mode === 'observe' ? 'would take' : 'have confirmed'} generation ${generation}`,
+      )
 }

@@ -9,6 +9,7 @@ import {
   carriedTo,
   type Delivery,
   type DeliveryRecord,
+  inMode,
   mergeRecords,
   undelivered,
 } from './delivery-record.ts'
@@ -129,7 +130,7 @@ async function discover(
   if (ring === undefined) return { delivery: undefined }
   // A ring that is dated ahead, by a clock that was, would never come to its age.
   const rotatedAt = new Date(Math.min(ring.rotatedAt.getTime(), clock.now().getTime()))
-  return { delivery: { ...undelivered(current, ring), rotatedAt } }
+  return { delivery: { ...undelivered(current, ring, configuration.mode), rotatedAt } }
 }
 
 /** What AWSCURRENT was moved from, where nothing is recorded of it. */
@@ -168,7 +169,9 @@ export function readRecord(
   return readRecordBy(ports, (text) => {
     const record = parseRecord(text)
     requirePast(record, ports.clock.now())
-    return record.ring === ports.configuration.ring ? record : undefined
+    const { ring, mode } = ports.configuration
+    if (record.ring !== ring) return undefined
+    return record.delivery === undefined ? record : { ...record, delivery: inMode(record.delivery, mode) }
   })
 }
 

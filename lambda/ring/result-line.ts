@@ -26,6 +26,10 @@ export const INSTANCE_ERRORS = [
 ] as const
 export type InstanceError = (typeof INSTANCE_ERRORS)[number]
 
+/** What a run that only looked would have come to. */
+const PROSPECTS = ['applied', 'unchanged', 'reset'] as const
+export type Prospect = (typeof PROSPECTS)[number]
+
 /** `none`: no hook waited for the instance. */
 const LAUNCHES = ['completed', 'none', 'failed'] as const
 export type Launch = (typeof LAUNCHES)[number]
@@ -48,6 +52,12 @@ export interface ResultLine extends ScriptOutput, Failed<InstanceError> {
   readonly afterLocalRing?: boolean
   /** How often it was put right where it had been changed meanwhile, this run included, since a command told last. */
   readonly drifted?: number
+  /** The run only looked: nothing was loaded, and the line is no confirmation. */
+  readonly mode?: 'observe'
+  /** What a run that loads would have come to, as far as can be told without loading; of such a line that is no failure. */
+  readonly would?: Prospect
+  /** True where a listener encrypts with a key of this ring, of such a line. */
+  readonly inUse?: true
   /** What became of its launch hook in its Auto Scaling group, where it had one to complete. */
   readonly launch?: Launch
   /** How many processes of its server hold keys that the ring no longer has, where it shows them. */
@@ -66,6 +76,9 @@ const OWN = [
   'afterLocalRing',
   'drifted',
   'launch',
+  'mode',
+  'would',
+  'inUse',
   'oldProcesses',
   'oldestSeconds',
 ] as const
@@ -87,6 +100,9 @@ export function parseResultLine(output: string): ResultLine {
       ...(fields.has('oldestSeconds') ? { oldestSeconds: fields.integer('oldestSeconds', 0) } : {}),
       ...(fields.has('afterLocalRing') ? { afterLocalRing: fields.boolean('afterLocalRing') } : {}),
       ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
+      ...(fields.has('mode') ? { mode: fields.oneOf('mode', ['observe'] as const) } : {}),
+      ...(fields.has('would') ? { would: fields.oneOf('would', PROSPECTS) } : {}),
+      ...(fields.has('inUse') && fields.boolean('inUse') ? { inUse: true as const } : {}),
       ...(fields.has('launch') ? { launch: fields.oneOf('launch', LAUNCHES) } : {}),
     }),
   })

@@ -127,7 +127,7 @@ async function startDelivery(
   record: DeliveryRecord | undefined,
 ): Promise<void> {
   if (record?.delivery?.version === version && record.delivery.attempts > 0) return
-  const delivery = undelivered(version, ring)
+  const delivery = undelivered(version, ring, ports.configuration.mode)
   // Without a roll call of its own: where a machine was not online, the next tick names those that are.
   const isSendable = (record?.delivery?.offline ?? 0) === 0
   const { generation, encryptsWith } = delivery

@@ -14,9 +14,9 @@ export function refuseClosedGate(
   { configuration }: RotationPorts,
   situation: Situation & { delivery: Delivery },
 ): void {
-  const { target, timing } = configuration
+  const { target, timing, mode } = configuration
   const leave = leaveOf(situation, configuration)
-  const gate = askGate({ ...situation, target, timing, leave, manual: true })
+  const gate = askGate({ ...situation, target, timing, leave, mode, manual: true })
   if (gate.open) return
   throw new TicketringError('rotation-held', {
     wanted: 'an open gate',

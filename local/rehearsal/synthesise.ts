@@ -20,6 +20,8 @@ export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
   const examples = Object.fromEntries(plan.kinds.map((kind) => [kind, TERMINATORS[kind].example]))
   const fitted = rings.map(({ targets, servers, ...ring }) => ({
     ...ring,
+    // Nothing could be shown of machines that only look.
+    mode: 'enforce' as const,
     servers: { ...examples, ...servers },
     targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, plan.machines) },
   }))

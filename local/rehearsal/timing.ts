@@ -171,7 +171,7 @@ export function timingInWords(shown: Timing, configured: RotationConfiguration |
   const timing = configured?.timing
   return (
     `T ${shown.every} s${was(timing?.every)}, L ${shown.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
-    `tick ${shown.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s, reloads of nginx as soon as they are due`
+    `tick ${shown.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s, reloads of nginx as soon as they are due, mode enforce`
   )
 }
 

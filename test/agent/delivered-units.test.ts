@@ -105,7 +105,7 @@ const staples = () => delivery(staplesText(buildProgram()))
 function ringWith(changes: object): string {
   const [first] = parseConfiguration(readContext().ticketring).rings
   if (first === undefined) throw new Error('cdk.json has no example any more')
-  const document = buildRingDocument({ ...first, ...changes }, buildProgram())
+  const document = buildRingDocument({ ...first, mode: 'enforce', ...changes }, buildProgram())
   return delivery(document.content.mainSteps[0].inputs.runCommand.join('\n'))
 }
 
@@ -143,6 +143,17 @@ describe.runIf(process.getuid?.() === 0)('a delivery on a machine with systemd',
     const { asked, units } = onMachine([ring(), ringWith({ boot: false }), ringWith({ boot: false })])
     expect(asked.slice(3)).toEqual([`disable --now ${BOOT} ${TIMER}`, 'daemon-reload'])
     expect(units).toEqual([])
+  })
+
+  test('of a ring that is only looked at writes none, and leaves those that are there', () => {
+    expect(onMachine([ringWith({ mode: 'observe' })])).toMatchObject({ asked: [], units: [] })
+  })
+
+  test('back from enforcing leaves the units, by which a machine that starts gets its files', () => {
+    const { asked, units } = onMachine([ring(), ringWith({ mode: 'observe' })])
+    expect(asked).toEqual(TAKEN_UP)
+    expect(units).toContain(BOOT)
+    expect(units).toContain(TIMER)
   })
 
   test("gives way to the machine's own file", () => {

@@ -55,7 +55,10 @@ export function ringText(program: Program, kinds: readonly string[] = EXAMPLE_KI
   const [ring] = rings
   if (ring === undefined) throw new Error('cdk.json has no example any more')
   const servers = Object.fromEntries(Object.entries(ring.servers).filter(([kind]) => kinds.includes(kind)))
-  return buildRingDocument({ ...ring, servers }, program).content.mainSteps[0].inputs.runCommand.join('\n')
+  return buildRingDocument(
+    { ...ring, mode: 'enforce', servers },
+    program,
+  ).content.mainSteps[0].inputs.runCommand.join('\n')
 }
 
 /** The text of the example's document of a set of staples. */

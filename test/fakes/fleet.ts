@@ -40,6 +40,8 @@ export class SimulatedInstance {
   drifted = 0
   /** Of the program that the last command brought. */
   script = SCRIPT
+  /** Its settings say that it looks and loads nothing. */
+  observes = false
   /** Seconds that a process of its server has run which holds keys of before the ring. */
   oldestSeconds: number | undefined
 
@@ -52,6 +54,7 @@ export class SimulatedInstance {
     const ring = readRing(value, name)
     if (typeof ring === 'string') return this.#answer('failed', undefined, ring)
     const held = this.ring
+    if (this.observes) return this.#look(ring)
     if (held?.lineage === ring.lineage && held.generation > ring.generation)
       return this.#answer('stale', held)
     const same =
@@ -61,6 +64,15 @@ export class SimulatedInstance {
     const result = same && held.generation === ring.generation ? 'unchanged' : reset ? 'reset' : 'applied'
     const { status, output } = this.#answer(result, ring)
     return { status: ring.generation < wanted ? 'Failed' : status, output }
+  }
+
+  /** Of a server that has no ring yet, it encrypts with a key of its own. */
+  #look(ring: Ring) {
+    const { status, output } = this.#answer('unchanged', ring)
+    const inUse = keysOf(ring).some(({ name }) => name === this.ring?.current.name)
+    const encryptsWith = this.ring?.current.name ?? '0123456789abcdef0123456789abcdef'
+    const looked = { mode: 'observe', would: 'applied', encryptsWith, ...(inUse ? { inUse } : {}) }
+    return { status, output: `${JSON.stringify({ ...JSON.parse(output), verified: 'none', ...looked })}\n` }
   }
 
   accepts(name: string): boolean {

@@ -22,6 +22,7 @@ function synthesiseOwnedBy(owner: string): Synthesis {
   const { rings } = readContext().ticketring as { rings: readonly { servers: Record<string, object> }[] }
   const owned = rings.map(({ servers, ...ring }) => ({
     ...ring,
+    mode: 'enforce',
     servers: Object.fromEntries(
       Object.entries(servers).map(([kind, server]) => [kind, { ...server, owner }]),
     ),

@@ -24,6 +24,7 @@ function synthesiseWith(trigger: 'schedule' | 'secrets-manager'): Synthesis {
   const { rings } = parseConfiguration(readContext().ticketring)
   const changed = rings.map(({ rotation, targets, ...ring }) => ({
     ...ring,
+    mode: 'enforce' as const,
     rotation: { ...rotation, trigger },
     targets: { ...targets, minInstances: 1 },
   }))

@@ -12,6 +12,8 @@ type Ring = Synthesis['rings'][number]
 
 const GIVEN = {
   FleetRole: 'terminators',
+  // What a rehearsal's own stack is in, whatever is configured.
+  Mode: 'enforce',
   PageTopic: 'arn:aws:sns:eu-west-1:123456789012:page',
   CodeBucket: 'releases',
   ServerName: 'www.example.com',

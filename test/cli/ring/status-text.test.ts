@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { stateOf } from '../../../cli/ring/state.ts'
+import { isWell, stateOf } from '../../../cli/ring/state.ts'
 import { statusText } from '../../../cli/ring/status-text.ts'
 import { tellStatuses } from '../../../cli/ring/statuses.ts'
 import { ServiceError } from '../../../cli/service-error.ts'
@@ -33,6 +33,39 @@ const STRAGGLER = {
   reason: 'verify-wrong-key: wanted 6dec…',
   fix: 'See the listener',
 }
+
+describe('a ring that observes', () => {
+  const looked = (observed: number, stragglers: Fleet['stragglers'] = []) =>
+    answer({ mode: 'observe' }, { confirmed: 0, observed, stragglers })
+
+  it('is well where every machine would take it, and says what to type next', () => {
+    const given = looked(300)
+    expect(stateOf(given)).toBe('observing')
+    expect(isWell(given)).toBe(true)
+    expect(statusText(given)).toContain('300 of 300 machines would take it, none is to load it')
+    expect(statusText(given)).toContain('  next: "mode": "enforce" for edge in cdk.json, then deploy')
+  })
+
+  it('is not where one would not, which it names', () => {
+    const given = looked(299, [STRAGGLER])
+    expect(isWell(given)).toBe(false)
+    expect(statusText(given)).toContain('299 of 300 machines would take it')
+    expect(statusText(given)).toContain(`  ${STRAGGLER.id}  ${STRAGGLER.reason}\n    ${STRAGGLER.fix}\n`)
+    expect(statusText(given)).toContain('  next: mend what is named, then ticketring deliver edge')
+    expect(statusText(given)).not.toContain('more')
+  })
+
+  it('is not where no machine has said anything', () => {
+    expect(
+      isWell(
+        answer(
+          { mode: 'observe' },
+          { members: 0, confirmed: 0, observed: 0, now: { members: 0, online: 0 } },
+        ),
+      ),
+    ).toBe(false)
+  })
+})
 
 describe('what operators set', () => {
   const paused = { until: '2026-11-28T12:00:00.000Z', reason: 'sale', by: 'ada' }

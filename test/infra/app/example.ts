@@ -13,6 +13,7 @@ export interface ExampleRing {
   readonly repairEvery?: string
   readonly endpoints?: Json
   readonly program?: string
+  readonly mode?: string
   readonly fleetRoles?: readonly string[]
   readonly launchGroups?: readonly unknown[]
 }
@@ -48,6 +49,7 @@ export function exampleRing(replaced: ExampleRing = {}) {
     targets: { tag: 'ticketring', values: ['edge'], minInstances: 2 },
     servers: { haproxy: HAPROXY, nginx: NGINX },
     fleetRoles: ['terminators'],
+    mode: 'enforce',
     rotation: {},
     ...replaced,
   }

@@ -135,6 +135,7 @@ describe('what a document carries', () => {
         'keys',
         'launch',
         'local',
+        'observing',
         'refused',
         'revocation',
         'ring',

@@ -124,7 +124,9 @@ describe('the released watch', () => {
 describe('the released template', () => {
   it('holds nothing of what it was synthesised with, nor of the CDK', () => {
     const text = JSON.stringify(template)
-    for (const { stand } of Object.values<Parameter>(PARAMETERS)) expect(text).not.toContain(stand)
+    for (const { stand, within = ['*'] } of Object.values<Parameter>(PARAMETERS))
+      for (const around of within)
+        expect(text).not.toContain(around.replace('*', stand).replaceAll('"', '\\"'))
     expect(text).not.toMatch(/cdk-hnb|aws:cdk|BootstrapVersion/)
   })
 
@@ -132,6 +134,13 @@ describe('the released template', () => {
     const text = JSON.stringify({ resources: template.Resources, outputs: template.Outputs })
     for (const name of Object.keys(template.Parameters))
       expect(text.includes(`\${${name}}`) || text.includes(`{"Ref":"${name}"}`), name).toBe(true)
+  })
+
+  it('has its machines look until Mode says otherwise, by what both they and the function are told', () => {
+    expect(template.Parameters.Mode.Default).toBe('observe')
+    const text = JSON.stringify(template.Resources)
+    expect(text).toContain(`MODE=\${Mode}`)
+    expect(text.split(JSON.stringify(`"mode":"\${Mode}"`).slice(1, -1))).toHaveLength(3)
   })
 
   it('takes its own defaults', () => {
@@ -147,6 +156,7 @@ describe('the released template', () => {
       (name) => ({ name }),
       ['edge', '7', 'a-rotation', 'web-staples', 'Edge', '-a', 'e'.repeat(30)],
     ],
+    ['Mode', (mode) => ({ mode }), ['observe', 'enforce', 'Enforce', '', 'off', 'observe ']],
     ['TagValue', (value) => tagged(value), ['edge', 'a:b/c', 'a*', '', 'v'.repeat(257), "it's"]],
     [
       'HAProxySocket',

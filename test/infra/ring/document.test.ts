@@ -65,6 +65,7 @@ describe('what a machine is given to run', () => {
       'NGINX_RELOAD=systemctl reload nginx',
       'NGINX_OWNER=root',
       'NGINX_VERIFY=127.0.0.1:8445=www.example.com',
+      'MODE=enforce',
       'TICKET_LIFETIME=7200',
       'REPAIR_EVERY=1800',
       'STALE_AFTER=172800',

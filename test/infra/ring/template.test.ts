@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseRotationConfiguration, ROTATION_VARIABLE } from '../../../lambda/ring/configuration.ts'
-import { exampleRing, NGINX } from '../app/example.ts'
+import { exampleRing, NGINX, settingsIn } from '../app/example.ts'
 import { flat, type Resource, synthesiseTemplate } from '../app/synthesis.ts'
 
 const { resources, rings, summary, template } = synthesiseTemplate({ rings: [exampleRing()] })
@@ -77,6 +77,15 @@ describe('the function', () => {
     })
   })
 
+  it('is told that its machines only look, where nothing else is configured', () => {
+    const { mode: _, ...unsaid } = exampleRing()
+    const observing = synthesiseTemplate({ rings: [unsaid] })
+    expect(configurationOf(observing.resources.lambda('ticketring-edge-rotation')).mode).toBe('observe')
+    expect(observing.summary.join('\n')).toContain('observes: its machines check the ring')
+    const lines = observing.rings[0]?.document.content.mainSteps[0].inputs.runCommand ?? []
+    expect(settingsIn(lines)).toContain('MODE=observe')
+  })
+
   it('has one environment variable, which its own parser takes', () => {
     expect(Object.keys(rotation.Properties.Environment.Variables)).toEqual([ROTATION_VARIABLE])
     expect(configurationOf(rotation)).toEqual({
@@ -88,6 +97,7 @@ describe('the function', () => {
         script: rings[0]?.document.script,
       },
       target: { tag: 'ticketring', values: ['edge'], minInstances: 2 },
+      mode: 'enforce',
       record: '/ticketring/edge/delivery',
       control: '/ticketring/edge/control',
       timing: {
