@@ -4,13 +4,15 @@ import { dirname } from 'node:path'
 import { setImmediate as pause } from 'node:timers/promises'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { listenForInterruption } from '../interruption.ts'
+import { paintOn } from '../paint.ts'
 import { requireInstalled } from './machines/required-servers.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
-import { progressOn } from './progress.ts'
+import { type Progress, progressOn } from './progress.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
 import { requireAnnounceable } from './running-rehearsal.ts'
 import { sceneList } from './scenes/scenes.ts'
+import { outlookOf, timingFor } from './timing.ts'
 
 const interruption = listenForInterruption()
 
@@ -28,13 +30,20 @@ async function main(words: readonly string[]): Promise<number> {
   if (options.report !== undefined) requireWritable(options.report)
   if (options.keep) requireAnnounceable()
   requireInstalled(options.fleet)
-  const progress = progressOn(process.stdout, Date.now)
+  const progress = progressOn(process.stdout, Date.now, paintOn(process.stdout))
+  foretell(options, progress)
   // Loading them takes longer than all that has been answered by here.
   const { rehearse } = await import('./rehearsal.ts')
   const { summaryOf } = await import('./report/summary.ts')
   const onResult = (result: Result) => present(result, summaryOf(result), options)
   const { report } = await rehearse({ ...options, progress, signal: interruption.signal, onResult })
   return report.ok ? 0 : 1
+}
+
+/** What comes, before anything is loaded that takes its time. */
+function foretell({ fleet, rotations }: Options, progress: Progress): void {
+  progress.say(outlookOf(fleet, timingFor(fleet), rotations))
+  progress.say('synthesising the stack from cdk.json, some seconds')
 }
 
 /** A minute of rehearsal must not end in a report that cannot be written. */
@@ -48,8 +57,15 @@ function requireWritable(file: string): void {
   }
 }
 
+/** The last line tells at a glance. */
+function painted(summary: string, { report }: Result): string {
+  const at = summary.lastIndexOf('\n') + 1
+  const tone = report.ok ? 'good' : 'bad'
+  return summary.slice(0, at) + paintOn(process.stdout)(tone, summary.slice(at))
+}
+
 function present(result: Result, summary: string, { report }: Options): void {
-  console.log(summary)
+  console.log(painted(summary, result))
   if (report !== undefined) writeFileSync(report, `${JSON.stringify(result.report, null, 2)}\n`)
 }
 

@@ -16,6 +16,8 @@ export interface Options {
   readonly keep: boolean
   /** What befalls the fleet meanwhile, if anything. */
   readonly scene?: SceneName
+  /** Whether a straggler, a held gate and a revoke are shown too: where nothing else is asked of the run. */
+  readonly show?: true
 }
 
 const FLEET: Fleet = { haproxy: 3, nginx: 2 }
@@ -24,7 +26,8 @@ export const USAGE = `Usage: npm start -- [options]
 
 Rehearses ticket-key rotation and OCSP stapling on this machine: the synthesised stack on a loopback AWS, real servers,
 a real responder, real TLS clients. Exit code 0 only if no resumption was lost, no retired ticket accepted, no
-key byte found, and every staple what it should be.
+key byte found, and every staple what it should be. Without --rotations, --fleet, --scene and --keep it also shows a
+machine that falls behind, the gate that waits for it, and after all that a revoke, which is one generation more.
 
   --rotations N             advances to go through, 1 to 1000 (default 5)
   --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default), of ${KINDS.join(', ')}; the last of two
@@ -55,7 +58,12 @@ export function parseOptions(words: readonly string[]): Options | 'help' | 'scen
     keep: values.keep === true,
     ...(values.report === undefined ? {} : { report: parseFile(values.report) }),
     ...(scene === undefined ? {} : { scene }),
+    ...(isPlain(values) ? { show: true } : {}),
   }
+}
+
+function isPlain({ rotations, fleet, scene, keep }: ReturnType<typeof readWords>): boolean {
+  return [rotations, fleet, scene, keep].every((value) => value === undefined)
 }
 
 function readWords(words: readonly string[]) {

@@ -1,7 +1,9 @@
+import { type Paint, PLAIN, type Tone } from '../paint.ts'
+
 /** Says what happens while it happens: lasting lines, and below them one line of the present state. */
 export interface Progress {
   /** A lasting line. */
-  say(line: string): void
+  say(line: string, tone?: Tone): void
   /** The present state: replaces the one before. */
   state(text: string): void
   /** Leaves the last state behind. */
@@ -19,18 +21,22 @@ interface Screen {
 }
 
 /** One rewritten line on a terminal; elsewhere a plain line whenever nothing was said for two seconds. */
-export function progressOn(screen: Screen, clock: () => number): Progress {
+export function progressOn(screen: Screen, clock: () => number, paint: Paint = PLAIN): Progress {
   const start = clock()
   const stamp = () => `${((clock() - start) / 1000).toFixed(1).padStart(6)} s  `
-  return screen.isTTY === true ? liveProgress(screen, stamp) : plainProgress(screen, stamp, clock)
+  const lineOf = (line: string, tone?: Tone) =>
+    paint('faint', stamp()) + (tone === undefined ? line : paint(tone, line))
+  return screen.isTTY === true ? liveProgress(screen, lineOf, stamp) : plainProgress(screen, lineOf, clock)
 }
 
-function liveProgress(screen: Screen, stamp: () => string): Progress {
+type LineOf = (line: string, tone?: Tone) => string
+
+function liveProgress(screen: Screen, lineOf: LineOf, stamp: () => string): Progress {
   const CLEAR = '\r\u001b[2K'
   let shown = ''
   return {
-    say(line) {
-      screen.write(`${CLEAR}${stamp()}${line}\n${shown}`)
+    say(line, tone) {
+      screen.write(`${CLEAR}${lineOf(line, tone)}\n${shown}`)
     },
     state(text) {
       shown = `${stamp()}${text}`.slice(0, (screen.columns || 80) - 1)
@@ -43,11 +49,11 @@ function liveProgress(screen: Screen, stamp: () => string): Progress {
   }
 }
 
-function plainProgress(screen: Screen, stamp: () => string, clock: () => number): Progress {
+function plainProgress(screen: Screen, lineOf: LineOf, clock: () => number): Progress {
   let last = clock()
-  const write = (line: string) => {
+  const write = (line: string, tone?: Tone) => {
     last = clock()
-    screen.write(`${stamp()}${line}\n`)
+    screen.write(`${lineOf(line, tone)}\n`)
   }
   return {
     say: write,

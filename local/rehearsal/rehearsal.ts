@@ -7,16 +7,14 @@ import { type Rehearsing, Run } from './run.ts'
 import { announce, withdraw } from './running-rehearsal.ts'
 import { SCENES } from './scenes/scenes.ts'
 import { Testbed } from './testbed.ts'
-import { outlookOf, timingFor } from './timing.ts'
+import { timingFor } from './timing.ts'
 
 /**
  * Rehearses: builds the testbed, lets the schedules rotate the ring while clients come and go, and judges what they saw.
  * @throws RehearsalError when it cannot go on; every process is ended and every folder but the logs' removed.
  */
 export async function rehearse(options: Rehearsing): Promise<Result> {
-  const { progress, fleet, timing = timingFor(options.fleet), faults = {} } = options
-  progress.say('synthesising the stack from cdk.json, some seconds')
-  progress.say(outlookOf(fleet, timing, options.rotations))
+  const { fleet, timing = timingFor(options.fleet), faults = {} } = options
   const spare = options.scene !== undefined && SCENES[options.scene].spare === true
   const testbed = await Testbed.build(fleet, timing, faults, options.signal, spare)
   const clients = new Clients()

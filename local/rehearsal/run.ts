@@ -7,9 +7,13 @@ import type { Options } from './options.ts'
 import type { Progress } from './progress.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
 import { judge, type Result } from './report/judge.ts'
+import { sight } from './report/sighting.ts'
 import { RunObserver } from './run-observer.ts'
+import type { Scene } from './scenes/scene.ts'
 import { ScenePlay } from './scenes/scene-play.ts'
 import { SCENES } from './scenes/scenes.ts'
+import { revoke } from './show/revocation.ts'
+import { straggler } from './show/straggler.ts'
 import { StapleScenario } from './staples/scenario.ts'
 import { askStapleFunction, STATUS } from './staples/staple-function.ts'
 import type { Testbed } from './testbed.ts'
@@ -39,6 +43,7 @@ export class Run {
   readonly #observer: RunObserver
   #staples: StapleScenario | undefined
   #scene: ScenePlay | undefined
+  #revokeTrouble: string | undefined
   /** Ends early what goes on beside the rotations. */
   readonly #ending = new AbortController()
 
@@ -73,12 +78,35 @@ export class Run {
     progress.state('trying every retired ticket')
     const tally = await this.#clients.finish()
     const { said = [], trouble } = this.#staples ?? {}
-    const troubles = [trouble, this.#scene?.trouble].filter((each) => each !== undefined)
     const { told = [] } = this.#scene ?? {}
-    const seen = { tally, clients: this.#clients, startedAt: this.#startedAt, said, told, troubles }
-    const result = await judge(this.#testbed, { ...this.#options, ...seen })
+    const clients = this.#clients
+    const sighting = await sight(this.#testbed, clients.samples, progress)
+    // Its generation is in no figure of the report but its own.
+    const shown = this.#options.show ? { straggler: told, revoke: await this.#revoke() } : undefined
+    const troubles = [trouble, this.#scene?.trouble, this.#revokeTrouble].filter((each) => each !== undefined)
+    const seen = { tally, clients, startedAt: this.#startedAt, said, told, sighting, shown, troubles }
+    const result = judge(this.#testbed, { ...this.#options, ...seen })
     progress.end()
     return result
+  }
+
+  /** Without its outcome where it failed: that is told as trouble, and judged with all else. */
+  async #revoke() {
+    const { progress, signal } = this.#options
+    try {
+      return await revoke({ testbed: this.#testbed, observer: this.#observer, progress })
+    } catch (error) {
+      stopIfAsked(signal)
+      this.#revokeTrouble = `the revoke: ${(error as Error).message}`
+      return undefined
+    }
+  }
+
+  /** What befalls the fleet meanwhile. */
+  get #befalls(): Scene | undefined {
+    const { scene, show } = this.#options
+    if (scene !== undefined) return SCENES[scene]
+    return show === true ? straggler : undefined
   }
 
   async #raiseFleet(): Promise<void> {
@@ -135,12 +163,13 @@ export class Run {
 
   /** Beside the rotations, which go on until it is over. */
   #playScene(): void {
-    const { scene, progress } = this.#options
+    const { progress } = this.#options
+    const scene = this.#befalls
     if (scene === undefined) return
     const { signal } = this.#ending
     const view = () => this.#observer.view
     this.#scene = new ScenePlay()
-    void this.#scene.play(SCENES[scene], {
+    void this.#scene.play(scene, {
       testbed: this.#testbed,
       clients: this.#clients,
       progress,
@@ -183,7 +212,7 @@ export class Run {
       'waiting for the last staples',
       Infinity,
     )
-    if (this.#scene !== undefined) await this.#awaitStaples()
+    if (this.#options.scene !== undefined) await this.#awaitStaples()
     let isStill = false
     void this.#testbed.standStill().then(() => {
       isStill = true

@@ -149,7 +149,7 @@ export class Override implements DurationOverride {
   #shortened(): Partial<RotationConfiguration['timing']> {
     const { every, ticketLifetime, tick } = this.#timing
     if (this.#settled) return { ticketLifetime, tick }
-    return { every, ticketLifetime, tick, maxKeyAge: this.maxKeyAge, window: 0 }
+    return { every, ticketLifetime, tick, maxKeyAge: this.maxKeyAge, window: WINDOW }
   }
 }
 
@@ -157,6 +157,12 @@ export class Override implements DurationOverride {
 export function isOfStaples(name: string): boolean {
   return /^ticketring-.+-staples-/.test(name)
 }
+
+/**
+ * Seconds by which a rotation may come before T has passed: as long as the one before it may have taken from its schedule to its
+ * commit, else each would miss its time by that, and a tick would have to take it up.
+ */
+const WINDOW = 1
 
 /** maxKeyAge in intervals: a processor that has too much to do must not pass for a machine that is gone. */
 const PATIENT = 15
@@ -171,7 +177,7 @@ export function timingInWords(shown: Timing, configured: RotationConfiguration |
   const timing = configured?.timing
   return (
     `T ${shown.every} s${was(timing?.every)}, L ${shown.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
-    `tick ${shown.tick} s${was(timing?.tick)}, window 0, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s, reloads of nginx as soon as they are due, mode enforce`
+    `tick ${shown.tick} s${was(timing?.tick)}, window ${WINDOW} s${was(timing?.window)}, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s, reloads of nginx as soon as they are due, mode enforce`
   )
 }
 

@@ -26,6 +26,7 @@ const good: Evidence = {
   misread: [],
   proved: 6,
   theft: STOLEN,
+  revocation: undefined,
   status: { members: 1, confirmed: 1 },
   staples,
   stapleParts: ['first'],

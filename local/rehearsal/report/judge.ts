@@ -3,19 +3,19 @@ import type { Clients, Sample } from '../clients/clients.ts'
 import type { Incidents } from '../clients/incidents.ts'
 import { noCounts, STAPLE_COUNTS, type StapleTally, type Tally } from '../clients/tally.ts'
 import { isUnderKey, keyNameOf } from '../clients/ticket.ts'
-import { TLS_VERSIONS, type TlsVersion, visit } from '../clients/tls-client.ts'
-import { hostOf } from '../machines/fleet.ts'
+import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import type { Machine } from '../machines/machine.ts'
 import type { Options } from '../options.ts'
 import type { Progress } from '../progress.ts'
 import { HOME } from '../project-root.ts'
 import { type Finding, KeySearch } from '../secrecy/key-search.ts'
 import { placesOf } from '../secrecy/searched-places.ts'
-import { steal, type Theft, type Window } from '../secrecy/theft.ts'
+import type { Theft } from '../secrecy/theft.ts'
 import { PARTS, type Said } from '../staples/scenario.ts'
 import type { Testbed } from '../testbed.ts'
 import { type Evidence, LEAST_DELIVERY_SHARE, problemsOf } from './problems.ts'
-import type { HostReport, Report } from './report.ts'
+import type { Report } from './report.ts'
+import type { Sighting } from './sighting.ts'
 
 export interface Result {
   readonly report: Report
@@ -44,6 +44,10 @@ interface Judging extends Pick<Options, 'rotations' | 'scene'> {
   readonly said: readonly Said[]
   /** What came of the scene, in sentences. */
   readonly told: readonly string[]
+  /** What machines and functions showed once the rotations were over. */
+  readonly sighting: Sighting
+  /** What came of the straggler and the revoke, where they were shown. */
+  readonly shown: Report['shown']
   /** Why the scenario of the staples, or the scene, came to no end. */
   readonly troubles: readonly string[]
   /** When the run began (ms): older files cannot hold its keys. */
@@ -51,10 +55,10 @@ interface Judging extends Pick<Options, 'rotations' | 'scene'> {
   readonly progress: Progress
 }
 
-/** Looks at every machine, asks the function, searches for key bytes, and says what all of it amounts to. */
-export async function judge(testbed: Testbed, judging: Judging): Promise<Result> {
-  const { tally, clients, said, told, scene } = judging
-  const evidence = await gather(testbed, judging)
+/** Searches for key bytes, and says what all that was seen amounts to. */
+export function judge(testbed: Testbed, judging: Judging): Result {
+  const { tally, clients, said, told, scene, sighting, shown } = judging
+  const evidence = gather(testbed, judging)
   const { rotations, generation, hosts, findings, execs, theft } = evidence
   const problems = problemsOf(evidence)
   const report: Report = {
@@ -64,9 +68,10 @@ export async function judge(testbed: Testbed, judging: Judging): Promise<Result>
     hosts,
     resumption: tally.resumption,
     retired: tally.retired,
-    apiCalls: testbed.aws.apiCalls(testbed.ring.functionName),
+    apiCalls: sighting.apiCalls,
     keyBytesFound: findings.length,
     staples: stapleReport(testbed, clients.staples),
+    ...(shown === undefined ? {} : { shown }),
     ...(scene === undefined ? {} : { scene: { name: scene, told, expected: tally.expected } }),
   }
   const { incidents, staples } = clients
@@ -81,18 +86,14 @@ function stapleReport({ ids }: Testbed, { hosts }: StapleTally): Report['staples
   return Object.fromEntries(counts)
 }
 
-async function gather(
+function gather(
   testbed: Testbed,
-  { rotations, scene, tally, clients, troubles, startedAt, progress }: Judging,
-): Promise<Evidence> {
-  const generation = testbed.watch.current?.generation ?? 0
-  progress.state('looking at each machine')
-  const hosts = await lookAtHosts(testbed)
-  const { fleet: status, exposure } = await askStatus(testbed, testbed.ring)
-  const { fleet: stapleStatus } = await askStatus(testbed, testbed.set)
-  const stolen = testbed.watch.current
+  { rotations, scene, tally, clients, troubles, startedAt, progress, sighting, shown }: Judging,
+): Evidence {
+  const { apiCalls: _, ...seen } = sighting
   progress.state('searching for key bytes')
   return {
+    ...seen,
     wanted: {
       rotations,
       members: testbed.members.length,
@@ -100,51 +101,18 @@ async function gather(
       // What befalls a fleet in a scene happens between deliveries.
       deliveryShare: scene === undefined ? LEAST_DELIVERY_SHARE : 0,
     },
-    rotations: generation - 1,
-    generation,
-    hosts,
+    rotations: sighting.generation - 1,
     tally,
     pairs: pairsOf(testbed.members),
     misread: misreadersOf(testbed, clients.samples),
     proved: clients.samples.length,
-    theft: stolen && exposure && steal(stolen, clients.samples, exposure),
-    status,
+    revocation: shown?.revoke,
     staples: clients.staples,
     stapleParts: testbed.stapled.length === 0 ? [] : scene === undefined ? PARTS : PARTS.slice(0, 1),
-    stapleStatus,
     findings: searchForKeys(testbed, startedAt),
     execs: testbed.trace.execs,
     failures: [...failuresOf(testbed.aws), ...troubles],
   }
-}
-
-async function lookAtHosts({ members, watch, ids }: Testbed): Promise<readonly HostReport[]> {
-  const generations = watch.look(ids).encryptsIn
-  return Promise.all(
-    members.map(async (machine) => {
-      const names = await Promise.all(TLS_VERSIONS.map((version) => keyNameAt(machine, version)))
-      const [encryptsWith = ''] = names
-      const generation = new Set(names).size === 1 ? (generations[encryptsWith] ?? 0) : 0
-      const { id, server, plainPort } = machine
-      return { id, server, address: `127.0.0.1:${plainPort}`, generation, encryptsWith }
-    }),
-  )
-}
-
-/** Empty where the machine gives no ticket. */
-async function keyNameAt(machine: Machine, version: TlsVersion): Promise<string> {
-  const target = { ...hostOf(machine), port: machine.plainPort, proxyProtocol: false }
-  const nothing = { ticket: undefined }
-  const { ticket } = await visit(target, { authority: machine.pki.authority, version }).catch(() => nothing)
-  return ticket === undefined ? '' : keyNameOf(ticket)
-}
-
-async function askStatus(
-  { aws }: Testbed,
-  { functionName }: { readonly functionName: string },
-): Promise<{ readonly fleet?: Evidence['status']; readonly exposure?: Window }> {
-  const { payload, functionError } = await aws.invoke(functionName, { action: 'status' })
-  return functionError === undefined ? (payload as object) : {}
 }
 
 /** Traces are read to their ends here, those of processes that still run too. */

@@ -4,9 +4,11 @@ import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import { isStapled } from '../machines/kinds.ts'
 import type { Finding } from '../secrecy/key-search.ts'
 import type { Theft } from '../secrecy/theft.ts'
+import { isProved, type Revocation, revocationInWords } from '../show/revocation.ts'
 import type { HostReport } from './report.ts'
 
-type Confirmation = { readonly members: number; readonly confirmed: number } | undefined
+/** How many of the machines a function counts as confirmed, where it answers. */
+export type Confirmation = { readonly members: number; readonly confirmed: number } | undefined
 
 /** All that decides whether a rehearsal went well. */
 export interface Evidence {
@@ -30,6 +32,8 @@ export interface Evidence {
   readonly proved: number
   /** What a thief of the last ring opens, against what the function says that they can. */
   readonly theft: Theft | undefined
+  /** What a revoke came to; absent where none was shown. */
+  readonly revocation: Revocation | undefined
   /** What the rotation function itself says at the end, if it answers. */
   readonly status: Confirmation
   readonly staples: StapleTally
@@ -100,6 +104,12 @@ const CHECKS: readonly Check[] = [
       theft !== undefined && theft.outside > 0,
       `the last ring opens ${counted(theft?.outside ?? 0, 'ticket')} from outside the time that status names`,
     ),
+  ({ revocation, wanted }) => {
+    if (revocation === undefined) return []
+    const { refused, tickets } = revocation
+    const isWhole = refused === wanted.members && tickets.tried === wanted.members * TLS_VERSIONS.length
+    return when(!isWhole || !isProved(revocation), `the revoke: ${revocationInWords(revocation)}`)
+  },
   // What was stapled.
   ({ staples }) =>
     when(stapleTotalOf(staples).expired > 0, counted(stapleTotalOf(staples).expired, 'expired staple')),

@@ -2,6 +2,7 @@ import type { Resumption, StapleCounts, Tally } from '../clients/tally.ts'
 import type { TlsVersion } from '../clients/tls-client.ts'
 import type { Kind } from '../machines/kinds.ts'
 import type { SceneName } from '../scenes/scenes.ts'
+import type { Revocation } from '../show/revocation.ts'
 
 /** What a machine was seen to run, by real handshakes at the end. */
 export interface HostReport {
@@ -28,6 +29,8 @@ export interface Report {
   readonly keyBytesFound: number
   /** What clients that asked for staples were given, by instance id. */
   readonly staples: Readonly<Record<string, Readonly<Omit<StapleCounts, 'refused'>>>>
+  /** What is shown where nothing else is asked of a run: a straggler, in sentences, and a revoke after all else was seen. */
+  readonly shown?: { readonly straggler: readonly string[]; readonly revoke: Revocation | undefined }
   /** What befell the fleet; absent without a scene. */
   readonly scene?: {
     readonly name: SceneName

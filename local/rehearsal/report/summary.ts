@@ -2,6 +2,7 @@ import { counted } from '../../../lambda/kernel/count.ts'
 import { deliveryShare, type StapleCounts, stapleTotalOf, totalOf } from '../clients/tally.ts'
 import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import { SCENES } from '../scenes/scenes.ts'
+import { revocationInWords } from '../show/revocation.ts'
 import { STAPLE_OUTCOMES } from '../staples/observed-staple.ts'
 import { ALLOWED } from '../staples/staple-set.ts'
 import { stapleTimingInWords, timingInWords } from '../timing.ts'
@@ -18,6 +19,7 @@ export function summaryOf(result: Result): string {
     ...hostLines(result),
     ...resumptionLines(result),
     ...sceneLines(result),
+    ...shownLines(result),
     ...proofLines(result),
     ...theftLines(result),
     ...stapleLines(result),
@@ -109,6 +111,16 @@ function sceneLines({ report: { scene } }: Result): readonly string[] {
     `Scene ${scene.name}: ${SCENES[scene.name].shows}`,
     ...scene.told.map((sentence) => `  ${sentence}`),
     ...(costs.length === 0 ? ['  expected losses: none'] : costs),
+  ]
+}
+
+/** Where nothing else was asked of the run. */
+function shownLines({ report: { shown } }: Result): readonly string[] {
+  if (shown === undefined) return []
+  const { straggler, revoke } = shown
+  return [
+    ...straggler.map((sentence) => `Straggler: ${sentence}`),
+    ...(revoke === undefined ? [] : [`Revoke, after all that: ${revocationInWords(revoke)}`]),
   ]
 }
 

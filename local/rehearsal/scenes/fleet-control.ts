@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SynthesisedRing } from '../../../infra/app/build-app.ts'
 import type { ResultLine } from '../../../lambda/ring/result-line.ts'
+import type { Tone } from '../../paint.ts'
 import type { Availability } from '../clients/availability.ts'
 import type { Clients } from '../clients/clients.ts'
 import type { RingView } from '../clients/ticket-validity.ts'
@@ -8,6 +9,7 @@ import type { Lifecycle } from '../lifecycle.ts'
 import type { Machine } from '../machines/machine.ts'
 import type { Progress } from '../progress.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
+import { decisionsIn, type LoggedDecision } from '../ring/decisions.ts'
 import { resultLineOf } from '../ring/result-line.ts'
 import type { Testbed } from '../testbed.ts'
 import { Operator } from './operator.ts'
@@ -66,8 +68,22 @@ export class FleetControl {
     return this.#parts.view()?.committed ?? 0
   }
 
+  /** What the rotation function has decided since then (ms). */
+  decided(since: number): readonly LoggedDecision[] {
+    const { aws, ring } = this.#parts.testbed
+    const logs = aws.history.logs.filter(
+      ({ functionName, at }) => functionName === ring.functionName && at >= since,
+    )
+    return decisionsIn(logs)
+  }
+
   say(line: string): void {
     this.#parts.progress.say(`scene: ${line}`)
+  }
+
+  /** What a run shows without a scene, under a name of its own. */
+  show(what: string, line: string, tone: Tone): void {
+    this.#parts.progress.say(`${what}: ${line}`, tone)
   }
 
   setAvailability({ id }: Machine, availability: Availability): void {
