@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { mapConcurrently } from '../../lambda/kernel/map-concurrently.ts'
 import type { Clients } from './clients/clients.ts'
 import { DRAINING } from './clients/ticket-validity.ts'
 import type { Faults } from './faults.ts'
@@ -31,6 +32,8 @@ export interface Rehearsing extends Options {
   readonly onResult?: (result: Result) => void
 }
 
+/** Machines that come up at a time: as many as the processors that a rehearsal counts on. */
+const BOOTING = 2
 /** Without an advance for so many intervals something is wrong: what there is, is judged. */
 const STALLED = 10
 
@@ -111,7 +114,7 @@ export class Run {
 
   async #raiseFleet(): Promise<void> {
     const { progress } = this.#options
-    for (const machine of this.#testbed.machines) {
+    await mapConcurrently(this.#testbed.machines, BOOTING, async (machine) => {
       stopIfAsked(this.#options.signal)
       progress.state(`booting ${machine.server} on ${machine.id}`)
       await this.#testbed.bringUp(machine)
@@ -119,7 +122,7 @@ export class Run {
       progress.say(
         `${machine.id} up: ${machine.server} on port ${machine.publicPort}${behind}, ${machine.agent} agent`,
       )
-    }
+    })
     this.#testbed.runSchedules()
     const patience = patienceWith(this.#options.fleet)
     await this.#observer.until('waiting for the fleet to confirm generation 1', patience, () =>

@@ -27,7 +27,7 @@ export interface Timing {
   readonly association: number
 }
 
-const FIXED: Omit<Timing, 'every'> = { ticketLifetime: 3, tick: 2, association: 30 }
+const FIXED: Omit<Timing, 'every'> = { ticketLifetime: 3, tick: 2, association: 60 }
 
 /** The slowest of a fleet's kinds says how soon a rotation, and a run of State Manager, may follow another. */
 export function timingFor(fleet: Fleet): Timing {
@@ -165,7 +165,7 @@ export function isOfStaples(name: string): boolean {
 const WINDOW = 1
 
 /** maxKeyAge in intervals: a processor that has too much to do must not pass for a machine that is gone. */
-const PATIENT = 15
+const PATIENT = 20
 
 /** The shortest interval that a ring may have (design: 30 minutes), in seconds. */
 const LEAST_INTERVAL = 1800

@@ -50,6 +50,18 @@ describe('a traced process', () => {
     expect(await run(newTrace(), ['sh', '-c', 'exit 7'])).toMatchObject({ code: 7 })
   })
 
+  it('is let alone between them, though it never calls execve: a worker is served as fast as without a tracer', async () => {
+    const folder = mkdtempSync('/dev/shm/ticketring-test-')
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    // A subshell opens a file some thousand times, and then tells how often its tracer had to wake up.
+    const script = `(i=0; while [ $i -lt 5000 ]; do : </dev/null; i=$((i + 1)); done
+      while read -r name value; do [ "$name" != TracerPid: ] || tracer=$value; done </proc/$$/status
+      while read -r name value; do [ "$name" != voluntary_ctxt_switches: ] || echo $value; done </proc/$tracer/status
+    ) >${folder}/waked; :`
+    await run(newTrace(), ['sh', '-c', script])
+    expect(Number(readFileSync(join(folder, 'waked'), 'utf8').trim() || 'untold')).toBeLessThan(1000)
+  })
+
   it('that still runs is read when everything is, and only then', async () => {
     const trace = newTrace()
     const [command, ...words] = trace.wrap(['sleep', '600.125'], 'sleeper') as [string, ...string[]]

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { emptyTally, type StapleTally, type Tally } from '../../local/rehearsal/clients/tally.ts'
 import { type Evidence, problemsOf } from '../../local/rehearsal/report/problems.ts'
 import type { Theft } from '../../local/rehearsal/secrecy/theft.ts'
+import type { Revocation } from '../../local/rehearsal/show/revocation.ts'
 
 const tries = { tried: 100, reused: 100, lost: 0, failed: 0 }
 const tally: Tally = {
@@ -36,6 +37,15 @@ const good: Evidence = {
   failures: [],
 }
 
+const REVOCATION: Revocation = {
+  generation: 4,
+  refused: 1,
+  stillAccepting: [],
+  unproven: 0,
+  seconds: 2,
+  tickets: { tried: 2, accepted: 0 },
+}
+const revocation = (bent: Partial<Revocation>) => ({ revocation: { ...REVOCATION, ...bent } })
 const theft = (bent: Partial<Theft>) => ({ ...STOLEN, ...bent })
 const resumption = (bent: Partial<typeof tries>) => ({
   tally: { ...tally, resumption: { ...tally.resumption, 'TLSv1.3': { ...tries, ...bent } } },
@@ -44,6 +54,7 @@ const resumption = (bent: Partial<typeof tries>) => ({
 describe('a rehearsal', () => {
   it('is a success when nothing was lost, nothing found and enough was tried', () => {
     expect(problemsOf(good)).toEqual([])
+    expect(problemsOf({ ...good, ...revocation({}) })).toEqual([])
   })
 
   it.each<[string, Partial<Evidence>]>([
@@ -75,6 +86,10 @@ describe('a rehearsal', () => {
       'the last ring opens 1 ticket from outside the time that status names',
       { theft: theft({ outside: 1 }) },
     ],
+    ['the revoke: generation 4: after 2.0 s 0 proved', revocation({ refused: 0, unproven: 1 })],
+    ['1 still accept them', revocation({ refused: 0, stillAccepting: ['a'] })],
+    ['of 2 that clients brought back 1 were accepted', revocation({ tickets: { tried: 2, accepted: 1 } })],
+    ['of 0 that clients brought back 0 were accepted', revocation({ tickets: { tried: 0, accepted: 0 } })],
     ['key bytes in a log: line 1', { findings: [{ kind: 'log', where: 'line 1' }] }],
     ['no exec was traced', { execs: 0 }],
     ['2 expired staples', { staples: { ...staples, hosts: { a: { ...counts, expired: 2 } } } }],

@@ -6,7 +6,14 @@ import { SCENE_NAMES, sceneList } from '../../local/rehearsal/scenes/scenes.ts'
 
 describe('the command line', () => {
   it('asks for five rotations over three HAProxy and two nginx where it says nothing', () => {
-    expect(parseOptions([])).toEqual({ rotations: 5, fleet: { haproxy: 3, nginx: 2 }, keep: false })
+    expect(parseOptions([])).toMatchObject({ rotations: 5, fleet: { haproxy: 3, nginx: 2 }, keep: false })
+  })
+
+  it('shows a straggler and a revoke only where it is asked for nothing else, or for a report', () => {
+    expect(parseOptions([])).toMatchObject({ show: true })
+    expect(parseOptions(['--report', 'r.json'])).toMatchObject({ show: true })
+    for (const words of ['--rotations 5', '--fleet haproxy=3,nginx=2', '--keep', '--scene reboot'])
+      expect(parseOptions(words.split(' '))).not.toHaveProperty('show')
   })
 
   it('takes every option', () => {

@@ -36,6 +36,7 @@ export async function rehearseWith(
   timing = QUICK,
   fleet: Fleet = FLEET,
   scene?: SceneName,
+  more: Partial<Parameters<typeof rehearse>[0]> = {},
 ): Promise<Result> {
   const signal = new AbortController().signal
   const result = await rehearse({
@@ -48,6 +49,7 @@ export async function rehearseWith(
     faults,
     lanes: CLIENTS,
     ...(scene === undefined ? {} : { scene }),
+    ...more,
   })
   forgetDisk(result.testbed.workspace)
   return result

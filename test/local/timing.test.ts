@@ -7,8 +7,8 @@ const EVERY_KIND: Fleet = { haproxy: 2, nginx: 2, trafficserver: 2, h2o: 2, dnsd
 
 describe('the pace of a show', () => {
   test('is that of its slowest kind, and State Manager comes no oftener than a rotation', () => {
-    expect(timingFor(USUAL)).toMatchObject({ every: 8, association: 30 })
-    expect(timingFor({ ...USUAL, h2o: 2 })).toMatchObject({ every: 22, association: 30 })
+    expect(timingFor(USUAL)).toMatchObject({ every: 6, association: 60 })
+    expect(timingFor({ ...USUAL, h2o: 2 })).toMatchObject({ every: 22, association: 60 })
     expect(timingFor(EVERY_KIND)).toMatchObject({ every: 128, association: 128 })
   })
 
@@ -20,7 +20,7 @@ describe('the pace of a show', () => {
 
   test('is told at the start, with what makes it long and what the first ring takes', () => {
     const outlook = (fleet: Fleet, rotations: number) => outlookOf(fleet, timingFor(fleet), rotations)
-    expect(outlook(USUAL, 5)).toBe('a rotation every 8 s or longer: about 2 minutes for 5 rotations')
+    expect(outlook(USUAL, 5)).toBe('a rotation every 6 s or longer: about 2 minutes for 5 rotations')
     expect(outlook({ lighttpd: 2 }, 1)).toBe(
       'a rotation every 256 s or longer, since lighttpd looks at its key every 64 s, and an advance takes two looks: about 12 minutes for 1 rotation',
     )

@@ -15,7 +15,7 @@ const proof = (machine: Machine) => join(machine.directory, 'edge.sock')
 
 export const haproxy: Terminator = {
   needs: 'haproxy',
-  pace: 8,
+  pace: 6,
   pacedBy: '',
   speaks: 'http',
   proxyProtocol: true,

@@ -20,7 +20,7 @@ const words = (machine: Machine) => ['nginx', '-p', machine.directory, '-c', con
 
 export const nginx: Terminator = {
   needs: 'nginx',
-  pace: 8,
+  pace: 6,
   pacedBy: '',
   speaks: 'http',
   proxyProtocol: true,

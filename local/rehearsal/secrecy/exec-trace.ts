@@ -33,7 +33,9 @@ export class ExecTrace {
   wrap(argv: readonly string[], label: string): readonly string[] {
     const file = randomUUID()
     this.#labels.set(file, label)
-    // -f with --seccomp-bpf stops at execve and at nothing else; -v and -s print arguments and environments whole.
+    // -f with --seccomp-bpf stops at these calls and at nothing else; -v and -s print arguments and environments whole.
+    // strace stops a new process, or thread, at each of its calls until it has met one of these: a server's worker never
+    // calls execve, and the C library calls set_robust_list(2) in each.
     const how = [
       '-D',
       '-f',
@@ -43,7 +45,7 @@ export class ExecTrace {
       '-s',
       '1048576',
       '-e',
-      'trace=execve',
+      'trace=execve,set_robust_list',
       '-e',
       'signal=none',
     ]
@@ -79,7 +81,7 @@ export function isFinished(trace: string): boolean {
   for (const line of trace.split('\n')) {
     const pid = /^\d+/.exec(line)?.[0]
     if (pid === undefined) continue
-    if (/^\d+ +\+\+\+ (exited|killed)/.test(line)) alive.delete(pid)
+    if (/^\d+ +\+\+\+ (exited|killed|superseded)/.test(line)) alive.delete(pid)
     else alive.add(pid)
   }
   return trace !== '' && alive.size === 0
