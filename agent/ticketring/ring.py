@@ -208,7 +208,8 @@ class RingRun(Run["KeyServer"]):
             for directory in (self._directory, self._files[0].directory):
                 kind = file_system(directory)
                 if kind not in ("tmpfs", "ramfs"):
-                    raise Failure("not-tmpfs", f"wanted {directory.path} on a tmpfs, found {kind}; ALLOW_DISK=yes permits it")
+                    wanted = f"wanted {directory.path or '/'} on a tmpfs"
+                    raise Failure("not-tmpfs", f"{wanted}, found {kind}; ALLOW_DISK=yes permits it")
         warn_of_swap()
 
     # ---- Fetching

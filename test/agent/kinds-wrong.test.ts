@@ -2,10 +2,11 @@
 import { chownSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Instance, NO_WAIT, ringOf } from './instance.ts'
-import { failed, refused, startOneBehind } from './machine.ts'
+import { advanced, type Instance, NO_WAIT, ringOf } from './instance.ts'
+import { failed, refused, startMachine, startOneBehind } from './machine.ts'
 import { UID } from './other-user.ts'
 import { takeTicket } from './sessions.ts'
+import { verifyListener } from './terminators.ts'
 import { GUARDED_NAME } from './trafficserver.ts'
 
 let machine: Instance
@@ -82,6 +83,22 @@ describe('trafficserver', () => {
     expect(await refused(machine, 'config-invalid')).toContain('TRAFFICSERVER_RELOAD as a command in words')
   })
 
+  test('whose certificate is bound to a dest_ip encrypts with the keys of the file all the same', async () => {
+    const [started, next] = await startOneBehind('trafficserver')
+    machine = started
+    await reconfigure(
+      'trafficserver/etc/ssl_multicert.config',
+      (text) => text.replace('dest_ip=*', 'dest_ip=127.0.0.1') + text,
+    )
+    for (const ring of [next, advanced(next)]) {
+      machine.publish(ring)
+      expect((await machine.run()).line).toMatchObject({
+        result: 'applied',
+        encryptsWith: ring.current.name,
+      })
+    }
+  })
+
   test('serves a guarded name to a ticket of an open one, without a certificate: that is auth-bypass', async () => {
     ;[machine] = await startOneBehind('trafficserver')
     machine.set('MIXED_CLIENT_AUTHENTICATION=checked')
@@ -92,7 +109,49 @@ describe('trafficserver', () => {
   })
 })
 
+describe('two servers on one machine, of which one keeps its keys elsewhere', () => {
+  let other: Instance | undefined
+  afterEach(async () => {
+    await other?.stop()
+    other = undefined
+  })
+
+  test.each(['haproxy', 'h2o', 'dnsdist', 'trafficserver'] as const)(
+    '%s: the listener that shows none of the new keys is named, and both run what they ran',
+    async (kind) => {
+      const ring = ringOf(1)
+      machine = await startMachine(kind, ring)
+      expect((await machine.run()).line).toMatchObject({ result: 'applied' })
+      other = await startMachine(kind, ring)
+      const before = await other.condition()
+      const listeners = [verifyListener(other.terminator), verifyListener(machine.terminator)]
+      machine.set(`${kind.toUpperCase()}_VERIFY=${listeners.join(' ')}`)
+      machine.publish(advanced(ring))
+      machine.set(NO_WAIT)
+      expect(await refused(machine, 'verify-wrong-key')).toContain(listeners[0])
+      expect(await other.condition()).toEqual(before)
+    },
+  )
+})
+
 describe('dnsdist', () => {
+  test.each([
+    ['loads no ticket keys', 'loadTicketsKeys', 'wanted it to load the keys by loadTicketsKeys'],
+    ['shows no frontends', 'show', 'wanted an addTLSLocal or an addDOHLocal'],
+  ])('of a release that %s', async (_, call, told) => {
+    ;[machine] = await startOneBehind('dnsdist')
+    const { directory } = machine.terminator
+    const console = join(directory, 'console')
+    const said = `[string "..."]:1: attempt to call a nil value (${call})`
+    writeFileSync(
+      console,
+      `#!/bin/sh\ncase $* in *${call}*) echo '${said}'; exit 0 ;; esac\nexec dnsdist -C ${directory}/dnsdist.conf -c "$@"\n`,
+      { mode: 0o755 },
+    )
+    machine.set(`DNSDIST_CONSOLE=${console}`)
+    expect(await refused(machine, 'socket-unexpected')).toContain(told)
+  })
+
   test('that adds random keys by itself', async () => {
     ;[machine] = await startOneBehind('dnsdist')
     await reconfigure('dnsdist.conf', (text) =>

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -143,6 +143,12 @@ describe('where keys are kept', () => {
     instance.set('ALLOW_DISK=yes')
     expect((await instance.run()).line.result).toBe('applied')
     rmSync(disk, { recursive: true })
+  })
+
+  test('a key file at the root, which is no tmpfs, is not-tmpfs, and the root is named', async () => {
+    instance.set('HAPROXY_KEYS=/ticketring-test.keys')
+    expect(await refused('not-tmpfs')).toContain('wanted / on a tmpfs')
+    expect(existsSync('/ticketring-test.keys')).toBe(false)
   })
 
   test('a directory of key files that is no tmpfs is not-tmpfs', async () => {

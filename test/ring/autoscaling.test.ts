@@ -88,3 +88,77 @@ describe('a machine that is terminated', () => {
     expect(world.ring().generation).toBe(generation + 1)
   })
 })
+
+describe('a launch under way', () => {
+  it('whose agent registers at +90 s, and whose tag comes later, is no straggler, holds up nothing and restarts no wait', async () => {
+    const world = await converged()
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    const { convergedAt } = await status(world)
+    // Its own launch hook waits for its boot, which brings the ring before Systems Manager lists it.
+    const machine = world.fleet.join('i-new')
+    const isResting = { decision: { action: 'rest' }, convergedAt }
+    machine.present = false
+    machine.tagged = false
+    world.clock.advance(90)
+    expect(await world.reconcile()).toMatchObject({ ...isResting, fleet: { members: 3, stragglers: [] } })
+    machine.present = true
+    world.clock.advance(TIMING.tick)
+    expect(await world.reconcile()).toMatchObject({ ...isResting, fleet: { members: 3, stragglers: [] } })
+    machine.tagged = true
+    world.clock.advance(TIMING.tick)
+    await world.reconcile()
+    const after = { members: 4, confirmed: 4, stragglers: [] }
+    expect(await status(world)).toMatchObject({ ...isResting, fleet: after })
+    world.clock.advance(TIMING.every)
+    await world.rotate()
+    expect(world.ring().generation).toBe(3)
+    expect(await status(world)).toMatchObject({ fleet: after })
+  })
+})
+
+/** Each machine that serves takes the tickets that each of them gives. */
+function expectNoTicketLost(world: World): void {
+  const serving = world.fleet.present().filter(({ ring }) => ring !== undefined)
+  for (const { id, ring } of serving)
+    for (const other of serving)
+      expect(other.accepts(ring?.current.name ?? ''), `${other.id} takes tickets of ${id}`).toBe(true)
+}
+
+describe('an instance refresh', () => {
+  it('in batches, across rotations, holds no advance up for who has left, and loses no ticket', async () => {
+    const ids = ['i-1', 'i-2', 'i-3', 'i-4', 'i-5', 'i-6']
+    const world = await converged(ids)
+    for (const [batch, old] of [
+      ['i-1', 'i-2'],
+      ['i-3', 'i-4'],
+      ['i-5', 'i-6'],
+    ].entries()) {
+      for (const id of old) {
+        world.fleet.join(`${id}-new`)
+        expectNoTicketLost(world)
+      }
+      const [first, second] = world.fleet.instances.filter(({ id }) => old.includes(id))
+      if (first === undefined || second === undefined) throw new Error('no machine')
+      // One goes between two commands, and one in the midst of the next.
+      first.present = false
+      second.conduct = 'die'
+      world.clock.advance(TIMING.every)
+      await world.rotate()
+      expect(world.ring().generation).toBe(batch + 2)
+      expectNoTicketLost(world)
+      world.clock.advance(TIMING.tick)
+      await world.reconcile()
+      expect(await status(world)).toMatchObject({
+        decision: { action: 'rest' },
+        fleet: { members: 6, confirmed: 6, stragglers: [] },
+      })
+    }
+    expect(
+      world.fleet
+        .present()
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual(ids.map((id) => `${id}-new`))
+  })
+})

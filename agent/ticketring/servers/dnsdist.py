@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import Deadline
-from ..handshake import nothing_listens
+from ..handshake import Problem, nothing_listens
 from ..process import COMMAND_SECONDS, run
 from ..result import Failure
 from .key_file import KeyFile
@@ -87,6 +87,11 @@ class DnsdistKeys(KeyFile):
     def load(self, ring: Ring) -> None:
         self._load()
 
+    def explain(self, problem: Problem) -> Problem:
+        if problem.code != "verify-wrong-key":
+            return problem
+        return Problem(problem.code, f"{problem.detail}; see that it is of the dnsdist that {' '.join(self._console)} asks")
+
     def restore(self) -> None:
         if self._loaded:
             self._load()
@@ -99,7 +104,7 @@ class DnsdistKeys(KeyFile):
             causes = "its user can read it (DNSDIST_OWNER), and that its frontends are OpenSSL's, not GnuTLS's"
             raise Failure("reload-failed", f"dnsdist could not load the keys of {self.path}: see that {causes}")
         if answer.split()[-1:] != [_LOADED]:
-            raise _unexpected("it to load the keys")
+            raise _unexpected("it to load the keys by loadTicketsKeys")
 
     # ---- Its console
 
