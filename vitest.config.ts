@@ -13,7 +13,7 @@ const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts'
  */
 const LONG = {
   programs: [
-    'test/agent/{boot,by-hand,causes,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded,health-check,hold,launch}.test.ts',
+    'test/agent/{boot,by-hand,causes,check,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded,health-check,hold,launch,observe}.test.ts',
     'test/agent/{delivered-units,local-ring}.test.ts',
     'test/agent/{envoy,install-refusals,interruptions,key-files,kinds,kinds-wrong,layouts,lighttpd,next-start,nginx-care,nginx-connections,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',

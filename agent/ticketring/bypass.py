@@ -24,9 +24,11 @@ def find_bypass(server: KeyServer) -> Problem | None:
         return None
     guarded = [parse_listener(text) for text in settings.get(f"{server.kind.upper()}_GUARDED").split()]
     known = {listener.text for listener in guarded}
-    for listener in server.listeners:
-        if listener.text in known:
-            continue
+    return try_pairs(server, [listener for listener in server.listeners if listener.text not in known], guarded)
+
+
+def try_pairs(server: KeyServer, opened: Sequence[Listener], guarded: Sequence[Listener]) -> Problem | None:
+    for listener in opened:
         for version in ("-tls1_2", "-tls1_3"):
             found = _find_from(server, listener, guarded, version)
             if found is not None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from .result import note
 
 if TYPE_CHECKING:
+    from typing import Sequence
+
     from .directory import Directory
 
 
@@ -25,12 +27,16 @@ def file_system(directory: Directory) -> str:
 
 
 def warn_of_swap() -> None:
-    """Pages of a tmpfs can be swapped out. zram stays in memory; dm-crypt says so in its uuid."""
+    for device in plain_swap():
+        note(f"warning: {device} is swap that may not be encrypted; keys in a tmpfs can reach it")
+
+
+def plain_swap() -> Sequence[str]:
+    """Devices to which pages of a tmpfs may go in clear. zram stays in memory; dm-crypt says so in its uuid."""
     with contextlib.suppress(OSError), open("/proc/swaps", encoding="ascii", errors="replace") as swaps:
-        for line in list(swaps)[1:]:
-            device = line.split()[0]
-            if not device.startswith("/dev/zram") and not _is_encrypted(device):
-                note(f"warning: {device} is swap that may not be encrypted; keys in a tmpfs can reach it")
+        devices = [line.split()[0] for line in list(swaps)[1:]]
+        return [each for each in devices if not each.startswith("/dev/zram") and not _is_encrypted(each)]
+    return []
 
 
 def _is_encrypted(device: str) -> bool:

@@ -25,6 +25,9 @@ const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
   staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'memory', 'entry', 'ocsp'],
 }
 
+/** What `--check` has for itself: packages have it, and no delivery carries it. */
+const CHECK_MODULES = ['check', 'releases']
+
 /** Modules that several kinds of server share, each after those that it needs. */
 const SHARED_BY_KINDS = ['key_file', 'staple_file']
 
@@ -59,6 +62,7 @@ function selectionOf({ sources }: Program, capability: Capability, named: readon
   const other = capability === 'ring' ? 'staples' : 'ring'
   const others = [
     ...OWN_MODULES[other],
+    ...CHECK_MODULES,
     ...KINDS.filter((kind) => !named.includes(kind)).flatMap((kind) => [
       `servers/${kind}`,
       `servers/${kind}_configuration`,
@@ -69,10 +73,15 @@ function selectionOf({ sources }: Program, capability: Capability, named: readon
     withoutUnused(
       kept.map(({ path, text }) => ({
         path,
-        text: withoutMeanings(withoutOffer(text, OFFERS[other], path)),
+        text: withoutMeanings(withoutOffer(withoutCheck(text, path), OFFERS[other], path)),
       })),
     ),
   )
+}
+
+/** The program's first module, which a delivery has without the way to what it lacks. */
+function withoutCheck(text: string, path: string): string {
+  return path === '__main__.py' ? text.replace(/^if "--check"(?:.*\n)*?else:\n\s+/m, '') : text
 }
 
 /** Without what several kinds of server share where none of these has it. */

@@ -126,8 +126,11 @@ describe('what a document carries', () => {
   it('is what its capability needs: together all, and what either has for itself is not with the other', () => {
     const ring = pathsOf('ring')
     const staples = pathsOf('staples')
-    expect(new Set([...ring, ...staples])).toEqual(new Set(PROGRAM.sources.map(({ path }) => path)))
     const paths = (...names: string[]) => names.map((name) => `ticketring/${name}.py`)
+    // What looks at everything at once is in packages, and in no delivery.
+    const all = [...ring, ...staples, ...paths('check', 'releases')]
+    expect(new Set(all)).toEqual(new Set(PROGRAM.sources.map(({ path }) => path)))
+    expect(all.filter((path) => path.endsWith('/check.py'))).toHaveLength(1)
     expect([...ring].filter((path) => !staples.has(path)).toSorted()).toEqual(
       paths(
         'bypass',
