@@ -45,6 +45,11 @@ export const REQUIREMENTS = [
     why: 'traces every exec of a rehearsal, to look for key bytes',
     start: true,
   },
+  {
+    command: 'chromium-headless-shell',
+    package: 'chromium-headless-shell',
+    why: "a test looks at a rehearsal's page in a browser",
+  },
   { command: 'shellcheck', package: 'shellcheck', why: '`npm run check`' },
   { command: 'zsh', package: 'zsh', why: "the tests run a document's lines by it" },
   { command: 'busybox', package: 'busybox', why: "the tests run a document's lines by it" },

@@ -27,7 +27,8 @@ async function main(words: readonly string[]): Promise<number> {
     console.log(sceneList())
     return 0
   }
-  if (options.report !== undefined) requireWritable(options.report)
+  if (options.report !== undefined) requireWritable('report', options.report)
+  if (options.html !== undefined) requireWritable('page', options.html)
   if (options.keep) requireAnnounceable()
   requireInstalled(options.fleet)
   const progress = progressOn(process.stdout, Date.now, paintOn(process.stdout))
@@ -35,7 +36,13 @@ async function main(words: readonly string[]): Promise<number> {
   // Loading them takes longer than all that has been answered by here.
   const { rehearse } = await import('./rehearsal.ts')
   const { summaryOf } = await import('./report/summary.ts')
-  const onResult = (result: Result) => present(result, summaryOf(result), options)
+  const { historyOf } = await import('./page/history.ts')
+  const { pageOf } = await import('./page/page.ts')
+  const onResult = (result: Result) => {
+    present(result, summaryOf(result), options)
+    if (options.html === undefined) return
+    writeFileSync(options.html, pageOf(result, historyOf(result.testbed, result.record, Date.now())))
+  }
   const { report } = await rehearse({ ...options, progress, signal: interruption.signal, onResult })
   return report.ok ? 0 : 1
 }
@@ -47,13 +54,13 @@ function foretell({ fleet, rotations }: Options, progress: Progress): void {
 }
 
 /** A minute of rehearsal must not end in a report that cannot be written. */
-function requireWritable(file: string): void {
+function requireWritable(what: string, file: string): void {
   try {
     accessSync(existsSync(file) ? file : dirname(file), constants.W_OK)
   } catch (cause) {
     const { username } = userInfo()
     const next = `Name a file that the user ${username} may write, in a folder that exists`
-    throw new RehearsalError(`The report cannot be written to ${file}`, next, cause)
+    throw new RehearsalError(`The ${what} cannot be written to ${file}`, next, cause)
   }
 }
 

@@ -12,6 +12,8 @@ export interface Options {
   readonly fleet: Fleet
   /** Where the JSON report goes, if anywhere. */
   readonly report?: string
+  /** Where a page that shows the run goes, if anywhere. */
+  readonly html?: string
   /** Stay up after the rotations. */
   readonly keep: boolean
   /** What befalls the fleet meanwhile, if anything. */
@@ -34,6 +36,7 @@ machine that falls behind, the gate that waits for it, and after all that a revo
                             or more is behind PROXY protocol, where that kind can be
   --scene NAME              what befalls the fleet meanwhile, of the list below
   --report FILE             write the result as JSON
+  --html FILE               write a page that shows the run: machines over time, all in one file
   --keep                    stay up afterwards, until Ctrl-C, for \`npm run invoke\`
   -h, --help                this text
 
@@ -56,7 +59,8 @@ export function parseOptions(words: readonly string[]): Options | 'help' | 'scen
     rotations: parseCount('--rotations', values.rotations ?? '5', 1, 1000),
     fleet,
     keep: values.keep === true,
-    ...(values.report === undefined ? {} : { report: parseFile(values.report) }),
+    ...(values.report === undefined ? {} : { report: parseFile('--report', values.report) }),
+    ...(values.html === undefined ? {} : { html: parseFile('--html', values.html) }),
     ...(scene === undefined ? {} : { scene }),
     ...(isPlain(values) ? { show: true } : {}),
   }
@@ -69,13 +73,21 @@ function isPlain({ rotations, fleet, scene, keep }: ReturnType<typeof readWords>
 function readWords(words: readonly string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
-  const options = { rotations: text, fleet: text, report: text, scene: text, keep: flag, help: HELP }
+  const options = {
+    rotations: text,
+    fleet: text,
+    report: text,
+    html: text,
+    scene: text,
+    keep: flag,
+    help: HELP,
+  }
   try {
     return parseArgs({ args: [...words], options, strict: true, allowPositionals: false }).values
   } catch (error) {
     const came = error instanceof Error ? error.message.split('. ')[0] : String(error)
     throw refuse(
-      'the options --rotations N, --fleet KINDS, --scene NAME, --report FILE, --keep, --help',
+      'the options --rotations N, --fleet KINDS, --scene NAME, --report FILE, --html FILE, --keep, --help',
       `${came}`,
     )
   }
@@ -129,8 +141,8 @@ function requireSize(name: SceneName, fleet: Fleet): void {
     throw refuse(`--fleet with ${kind} for --scene ${name}`, kindsOf(fleet).join(', '))
 }
 
-function parseFile(text: string): string {
-  if (text === '') throw refuse('--report with the name of a file', 'an empty name')
+function parseFile(option: string, text: string): string {
+  if (text === '') throw refuse(`${option} with the name of a file`, 'an empty name')
   return text
 }
 

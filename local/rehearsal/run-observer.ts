@@ -4,6 +4,7 @@ import type { Clients } from './clients/clients.ts'
 import { totalOf } from './clients/tally.ts'
 import type { RingView } from './clients/ticket-validity.ts'
 import type { Faults } from './faults.ts'
+import type { RunRecord } from './page/record.ts'
 import type { Progress } from './progress.ts'
 import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
 import type { Testbed } from './testbed.ts'
@@ -17,6 +18,7 @@ interface Observed {
   readonly progress: Progress
   readonly signal: AbortSignal
   readonly faults?: Faults | undefined
+  readonly record: RunRecord
 }
 
 /** Looks at the ring for as long as a run goes on, and tells clients and user what it sees. */
@@ -52,6 +54,7 @@ export class RunObserver {
       this.#parts.clients.see(view)
       await this.#noteConvergence(view)
     }
+    this.#parts.record.sample(this.#parts.clients.tally)
     // A narrow terminal cuts the end off: what matters most comes first.
     this.#parts.progress.state(`${this.#score()}; ${state()}`)
     await pause(LOOK_EVERY)

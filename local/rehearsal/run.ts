@@ -5,6 +5,7 @@ import { DRAINING } from './clients/ticket-validity.ts'
 import type { Faults } from './faults.ts'
 import { hostOf } from './machines/fleet.ts'
 import type { Options } from './options.ts'
+import { RunRecord } from './page/record.ts'
 import type { Progress } from './progress.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
 import { judge, type Result } from './report/judge.ts'
@@ -44,6 +45,7 @@ export class Run {
   readonly #options: Rehearsing
   readonly #startedAt = Date.now()
   readonly #observer: RunObserver
+  readonly #record = new RunRecord()
   #staples: StapleScenario | undefined
   #scene: ScenePlay | undefined
   #revokeTrouble: string | undefined
@@ -53,8 +55,8 @@ export class Run {
   constructor(testbed: Testbed, clients: Clients, options: Rehearsing) {
     this.#testbed = testbed
     this.#clients = clients
-    this.#options = options
-    this.#observer = new RunObserver({ ...options, testbed, clients })
+    this.#options = { ...options, progress: this.#record.listenTo(options.progress) }
+    this.#observer = new RunObserver({ ...this.#options, testbed, clients, record: this.#record })
   }
 
   async result(): Promise<Result> {
@@ -87,7 +89,17 @@ export class Run {
     // Its generation is in no figure of the report but its own.
     const shown = this.#options.show ? { straggler: told, revoke: await this.#revoke() } : undefined
     const troubles = [trouble, this.#scene?.trouble, this.#revokeTrouble].filter((each) => each !== undefined)
-    const seen = { tally, clients, startedAt: this.#startedAt, said, told, sighting, shown, troubles }
+    const seen = {
+      tally,
+      clients,
+      record: this.#record,
+      startedAt: this.#startedAt,
+      said,
+      told,
+      sighting,
+      shown,
+      troubles,
+    }
     const result = judge(this.#testbed, { ...this.#options, ...seen })
     progress.end()
     return result

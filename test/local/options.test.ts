@@ -17,11 +17,12 @@ describe('the command line', () => {
   })
 
   it('takes every option', () => {
-    const words = ['--rotations', '20', '--fleet', 'nginx=3', '--report', 'r.json', '--keep']
+    const words = '--rotations 20 --fleet nginx=3 --report r.json --html r.html --keep'.split(' ')
     expect(parseOptions(words)).toEqual({
       rotations: 20,
       fleet: { nginx: 3 },
       report: 'r.json',
+      html: 'r.html',
       keep: true,
     })
     expect(parseOptions(['--rotations=7'])).toMatchObject({ rotations: 7 })
@@ -56,6 +57,7 @@ describe('the command line', () => {
     ['--fleet haproxy=0,nginx=0', 'at least one machine'],
     ['--fleet=', 'kind=count pairs'],
     ['--report=', '--report with the name of a file'],
+    ['--html=', '--html with the name of a file'],
     ['--rotation 3', "Unknown option '--rotation'"],
     ['haproxy=3', "Unexpected argument 'haproxy=3'"],
     ['--keep=yes', '--keep'],

@@ -18,7 +18,7 @@ import { requireInstalled } from '../../local/rehearsal/machines/required-server
 
 /** A process that is started by a name in the source. */
 const START = /\b(?:spawn|spawnSync|execFile|execFileSync)\(\s*'([\w./-]+)'/g
-const NPM = ['node', 'npx', 'node_modules/.bin/biome']
+const NPM = ['node', 'npm', 'npx', 'node_modules/.bin/biome']
 /** From packages that Debian never leaves out: essential, or of priority required. */
 const BASE = [
   ...['sh', 'dash', 'ls', 'find', 'sha256sum', 'tar', 'dpkg', 'dd', 'id', 'chown', 'mkfifo', 'mknod'],

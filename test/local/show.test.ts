@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest'
 import { totalOf } from '../../local/rehearsal/clients/tally.ts'
+import { historyOf } from '../../local/rehearsal/page/history.ts'
+import { pageOf } from '../../local/rehearsal/page/page.ts'
 import { rehearseWith } from './rehearsing.ts'
 
 it('a run shows a straggler, the gate that waits for it and, once all else was seen, a revoke; none of it costs a resumption', async () => {
@@ -34,6 +36,15 @@ it('a run shows a straggler, the gate that waits for it and, once all else was s
     seconds: expect.any(Number),
     tickets: { tried: 8, accepted: 0 },
   })
+  // What its page shows of it.
+  const history = historyOf(testbed, result.record, Date.now())
+  const generations = Array.from({ length: generation + 1 }, (_, at) => at + 1)
+  expect(history.commits.map((commit) => commit.generation)).toEqual(generations)
+  expect(history.holds[0]?.reason).toMatch(new RegExp(missing))
+  for (const machine of history.machines) expect(machine.generations.at(-1)?.generation).toBe(generation + 1)
+  expect(history.machines.at(-1)?.runs.some(({ isGood }) => !isGood)).toBe(true)
+  for (const { id } of testbed.machines) expect(pageOf(result, history)).toContain(id)
+
   const told = said.filter((line) => /^\w+ (straggler|gate|revoke): /.test(line))
   expect(told).toEqual([
     expect.stringMatching(`^warning straggler: Secrets Manager does not answer nginx on ${straggler}`),

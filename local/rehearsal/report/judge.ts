@@ -6,6 +6,7 @@ import { isUnderKey, keyNameOf } from '../clients/ticket.ts'
 import { TLS_VERSIONS } from '../clients/tls-client.ts'
 import type { Machine } from '../machines/machine.ts'
 import type { Options } from '../options.ts'
+import type { RunRecord } from '../page/record.ts'
 import type { Progress } from '../progress.ts'
 import { HOME } from '../project-root.ts'
 import { type Finding, KeySearch } from '../secrecy/key-search.ts'
@@ -35,6 +36,8 @@ export interface Result {
   /** What a thief of the last ring opens; undefined where the function did not say what they can read. */
   readonly theft: Theft | undefined
   readonly testbed: Testbed
+  /** What was said and met, by when. */
+  readonly record: RunRecord
 }
 
 /** What the run left to judge by. */
@@ -53,11 +56,12 @@ interface Judging extends Pick<Options, 'rotations' | 'scene'> {
   /** When the run began (ms): older files cannot hold its keys. */
   readonly startedAt: number
   readonly progress: Progress
+  readonly record: RunRecord
 }
 
 /** Searches for key bytes, and says what all that was seen amounts to. */
 export function judge(testbed: Testbed, judging: Judging): Result {
-  const { tally, clients, said, told, scene, sighting, shown } = judging
+  const { tally, clients, said, told, scene, sighting, shown, record } = judging
   const evidence = gather(testbed, judging)
   const { rotations, generation, hosts, findings, execs, theft } = evidence
   const problems = problemsOf(evidence)
@@ -75,7 +79,7 @@ export function judge(testbed: Testbed, judging: Judging): Result {
     ...(scene === undefined ? {} : { scene: { name: scene, told, expected: tally.expected } }),
   }
   const { incidents, staples } = clients
-  return { report, problems, incidents, tally, staples, said, told, findings, execs, theft, testbed }
+  return { report, problems, incidents, tally, staples, said, told, findings, execs, theft, testbed, record }
 }
 
 function stapleReport({ ids }: Testbed, { hosts }: StapleTally): Report['staples'] {
