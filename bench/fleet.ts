@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { lighttpdKeys } from '../infra/servers/lighttpd.ts'
+import { patienceSettings } from '../infra/servers/patience.ts'
 import type { Ring } from '../lambda/ring/ring.ts'
 import { spawnGroup } from '../local/process-group.ts'
 import type { Host } from '../local/rehearsal/clients/messages.ts'
@@ -21,6 +23,11 @@ const TICKET_LIFETIME = 7200
 
 /** A tracer costs time, which is measured here. */
 const UNTRACED = { wrap: (argv: readonly string[]) => argv }
+
+/** As a ring's document has it for the kind that takes minutes. */
+const PATIENCE = Object.entries(patienceSettings(lighttpdKeys.longer ?? 0))
+  .map(([name, value]) => `${name}=${value}\n`)
+  .join('')
 
 /** Real terminators on loopback, set up as the rehearsal does, and the loopback AWS that they fetch from. */
 export class Fleet {
@@ -84,7 +91,7 @@ export class Fleet {
 
   async #run(machine: Machine, words: readonly string[]): Promise<void> {
     const child = spawnGroup([PYTHON, '-IS', this.#program, 'ring', ...words], {
-      env: { ...environmentOf(machine), ...this.#secret.environment },
+      env: { ...environmentOf(machine), ...this.#secret.environment, ...patienceOf(machine) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const said: string[] = []
@@ -93,4 +100,8 @@ export class Fleet {
     if (code === 0) return
     throw new Error(`the script failed on ${machine.server} ${machine.id}: ${said.join('').trim()}`)
   }
+}
+
+function patienceOf({ server }: Machine): Readonly<Record<string, string>> {
+  return server === 'lighttpd' ? { TICKETRING_SETTINGS: PATIENCE } : {}
 }

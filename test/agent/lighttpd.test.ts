@@ -1,5 +1,5 @@
 /** lighttpd looks at its file once in 64 seconds, and nothing makes it look sooner: so all of these wait side by side. */
-import { chownSync, existsSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { describe, expect, type TestContext, test, vi } from 'vitest'
@@ -7,10 +7,12 @@ import { keysOf, type Ring } from '../../lambda/ring/ring.ts'
 import type { TicketKey } from '../../lambda/ring/ticket-key.ts'
 import { SERVER_NAME } from './identity.ts'
 import { advanced, type Instance, macVerifies, ringOf } from './instance.ts'
+import { findFields, secretFieldsIn } from './key-bytes.ts'
 import { GUARDED_HOST, startLighttpd } from './lighttpd.ts'
 import { failed, refused, startMachine } from './machine.ts'
 import { UID } from './other-user.ts'
 import { resumes, takeSession, takeTicket, VERSIONS } from './sessions.ts'
+import { verifyListener } from './terminators.ts'
 
 /** Three looks for each of three keys, and a first run that takes as long. */
 const LONG = { timeout: 1_500_000 }
@@ -185,6 +187,51 @@ describe.concurrent('lighttpd', () => {
     },
   )
 })
+
+test.concurrent(
+  'lighttpd boots with a ring of its own, and the next run brings the ring',
+  LONG,
+  async (context) => {
+    const ring = ringOf(1)
+    const machine = await startOne(context, ring)
+    await machine.terminator.halt()
+    rmSync(fileOf(machine))
+    machine.endpoint.secret = '{}'
+    const boot = await machine.run({ arguments: ['--boot', 'edge'] })
+    expect({ code: boot.code, ...boot.line }).toMatchObject({
+      code: 0,
+      result: 'local-ring',
+      error: 'no-ring',
+    })
+    const fields = secretFieldsIn('lighttpd', readFileSync(fileOf(machine)))
+    expect(new Set(fields.map((field) => field.toString('hex'))).size).toBe(2)
+    expect(findFields(readFileSync(fileOf(machine)), fields)).toBeGreaterThan(0)
+    expect(findFields(Buffer.from(boot.stdout + boot.stderr), fields)).toBe(0)
+    await machine.terminator.restart()
+    expect(await machine.encryptsWith()).not.toBe(ring.current.name)
+    machine.publish(ring)
+    expect((await machine.run()).line).toMatchObject({ result: 'reset', afterLocalRing: true })
+    expect(await machine.encryptsWith()).toBe(ring.current.name)
+  },
+)
+
+test.concurrent(
+  'two lighttpd on one machine, of which one keeps its keys elsewhere: its listener is named',
+  LONG,
+  async (context) => {
+    const ring = ringOf(1)
+    const machine = await startOne(context, ring)
+    const other = await startLighttpd(ring)
+    context.onTestFinished(() => other.stop())
+    const listeners = [verifyListener(machine.terminator), verifyListener(other)]
+    machine.set(`LIGHTTPD_VERIFY=${listeners.join(' ')}`)
+    machine.publish(advanced(ring))
+    const before = machine.files()
+    const { line } = await failed(machine, 'verify-wrong-key')
+    expect(line.detail).toContain(listeners[1])
+    expect(machine.files()).toBe(before)
+  },
+)
 
 test('lighttpd that does not run finds its key at its next start', async (context) => {
   const ring = ringOf(1)

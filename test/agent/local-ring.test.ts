@@ -62,6 +62,7 @@ function expectNoKeyBytes({ stdout, stderr }: Run): void {
 
 const KINDS = ['haproxy', 'nginx', 'h2o', 'dnsdist', 'trafficserver', 'envoy'] as const
 
+// Of lighttpd, which takes minutes for each ring: lighttpd.test.ts.
 describe.each(KINDS)('%s', (server) => {
   test('boots with a ring of its own, serves, and the next run brings the ring with a proof', async () => {
     await cutOff(server)
