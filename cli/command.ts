@@ -6,6 +6,8 @@ export interface Io {
   readonly state: (text: string) => void
   /** Leaves the last state behind. */
   readonly endState: () => void
+  /** Until it is called again, what an operator is told who presses Ctrl-C: what goes on without this command. */
+  readonly onInterrupt: (goesOn: string | undefined) => void
   /** ms */
   readonly now: () => number
 }

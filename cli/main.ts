@@ -1,6 +1,7 @@
 import { nearestName } from '../lambda/kernel/nearest-name.ts'
 import type { Command, ExitCode, Io } from './command.ts'
 import { DOCUMENT } from './document/command.ts'
+import { HISTORY } from './history/command.ts'
 import { PROBE } from './probe/command.ts'
 import { DELIVER, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
 import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
@@ -10,6 +11,7 @@ import { UsageError } from './usage-error.ts'
 
 const COMMANDS: readonly Command[] = [
   STATUS,
+  HISTORY,
   ROTATE,
   DELIVER,
   REVOKE,

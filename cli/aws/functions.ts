@@ -1,5 +1,5 @@
-import { userInfo } from 'node:os'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { operatorName } from '../operator-name.ts'
 import { ServiceError } from '../service-error.ts'
 import { type Account, clientOptions, refusalOf } from './account.ts'
 
@@ -23,7 +23,7 @@ export class Functions {
 
   /** @throws ServiceError where there is no such function, no leave, no answer, or the function fails. */
   async invoke(name: string, event: object): Promise<unknown> {
-    const caller = { custom: { caller: `${userInfo().username}, by the command line` } }
+    const caller = { custom: { caller: `${operatorName()}, by the command line` } }
     const command = new InvokeCommand({
       FunctionName: name,
       Payload: Buffer.from(JSON.stringify(event)),

@@ -11,15 +11,17 @@ export const DOCUMENT: Command = {
 Prints the document of a ring or set of cdk.json as it would be delivered: the lines of sh with the settings, the installer, the
 program's files, and the hashes that result lines and directories name. Asks nothing of AWS.
 
+  --json             print it as JSON, with name and text
   -h, --help         this text
 
 Exit code: 0 it is printed, 2 there is no such ring or set.`,
   run: async (words, io) => {
-    const { positionals } = read(words, {})
+    const { values, positionals } = read(words, { json: { type: 'boolean' } } as const)
     // Loading it takes longer than all other commands.
     const { configuredDocument } = await import('../../local/configured-document.ts')
     try {
-      io.out(configuredDocument(positionals))
+      const text = configuredDocument(positionals)
+      io.out(values.json === true ? JSON.stringify({ name: positionals[0], text }) : text)
     } catch (error) {
       if (!isRefusal(error)) throw error
       throw new UsageError(error.message)

@@ -1,6 +1,6 @@
-import { userInfo } from 'node:os'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { Command, ExitCode, Io } from '../command.ts'
+import { operatorName } from '../operator-name.ts'
 import { UsageError } from '../usage-error.ts'
 import { quarantineLines, statusText } from './status-text.ts'
 import {
@@ -97,9 +97,14 @@ function lasting(values: { readonly for?: string | undefined; readonly reason?: 
   return { for: values.for, reason: values.reason }
 }
 
-async function set(ring: string, event: object, values: Given, io: Io): Promise<ExitCode> {
+async function set(
+  ring: string,
+  event: { readonly action: string },
+  values: Given,
+  io: Io,
+): Promise<ExitCode> {
   const isDry = values['dry-run'] === true
-  const asked = { ...event, by: userInfo().username, ...(isDry ? { dryRun: true } : {}) }
+  const asked = { ...event, by: operatorName(), ...(isDry ? { dryRun: true } : {}) }
   const { functions, stack } = await deployedOf(values)
   const { rotation, status } = stack.ring(ring)
   const answer = await ask(functions, isDry ? status : rotation, asked, io)

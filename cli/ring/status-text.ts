@@ -122,8 +122,8 @@ function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
 function stragglersOf({ fleet }: Answer): string[] {
   if (fleet === undefined) return []
   const lagging = fleet.lagging ?? []
-  const told = fleet.stragglers.flatMap(({ id, reason, fix }) => [
-    `  ${id}  ${reason}`,
+  const told = fleet.stragglers.flatMap(({ id, name, reason, fix }) => [
+    `  ${id}${name === undefined ? '' : ` (${name})`}  ${reason}`,
     ...(fix === undefined ? [] : [`    ${fix}`]),
     ...(lagging.includes(id) ? [`    ${NOT_AWAITED}`] : []),
   ])

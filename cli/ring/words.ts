@@ -25,8 +25,14 @@ export const REASON = { reason: { type: 'string' } } as const
 export const DRY_RUN = { 'dry-run': { type: 'boolean' } } as const
 
 /** One question, with a clock: a function that waits for its machines takes minutes. */
-export async function ask(functions: Functions, name: string, event: object, io: Io): Promise<Answer> {
+export async function ask(
+  functions: Functions,
+  name: string,
+  event: { readonly action: string; readonly dryRun?: boolean },
+  io: Io,
+): Promise<Answer> {
   const start = io.now()
+  io.onInterrupt(goesOn(name, event))
   const state = () => io.state(`${name} has been asked for ${Math.round((io.now() - start) / 1000)} s`)
   const clock = setInterval(state, 1000)
   try {
@@ -34,7 +40,19 @@ export async function ask(functions: Functions, name: string, event: object, io:
   } finally {
     clearInterval(clock)
     io.endState()
+    io.onInterrupt(undefined)
   }
+}
+
+/** A function ends what it has begun, whoever waits for it. */
+function goesOn(
+  name: string,
+  { action, dryRun }: { readonly action: string; readonly dryRun?: boolean },
+): string {
+  if (action === 'status' || dryRun === true) return 'Nothing was changed'
+  const again =
+    action === 'revoke' ? '; the same command within ten minutes goes on with the same revoke' : ''
+  return `${name} goes on with the ${action}: \`ticketring status\` tells how it stands${again}`
 }
 
 /** The one ring that is named. */

@@ -50,6 +50,11 @@ function ringWidgets({ name, maxKeyAge, construct }: ShownRing): readonly IWidge
     usingMetrics: { members, stragglers },
     label: 'confirmed',
   })
+  const codes = new MathExpression({
+    expression: `SEARCH('{Ticketring,Ring,Code} Ring="${name}" MetricName="RingFailures"', 'Maximum')`,
+    usingMetrics: {},
+    label: '',
+  })
   const events = [
     construct.metricRotationHeld(),
     construct.metricRotationForced(),
@@ -74,6 +79,10 @@ function ringWidgets({ name, maxKeyAge, construct }: ShownRing): readonly IWidge
         leftAnnotations: [{ value: maxKeyAge, label: 'maxKeyAge' }],
       }),
       new GraphWidget({ title: 'held, forced, bypassed, local, drifted', width: 6, left: events }),
+    ],
+    [
+      new GraphWidget({ title: 'machines that are behind, by code', width: 12, left: [codes] }),
+      timesToProof(construct.logs),
     ],
     [decisions(construct.logs)],
   ]
@@ -110,6 +119,17 @@ function setWidgets({ name, construct }: ShownSet): readonly IWidget[][] {
 
 function heading(title: string, next: string): IWidget {
   return new TextWidget({ markdown: `## ${title}\n\`npx ${next}\``, width: WIDE, height: 2 })
+}
+
+/** How long it took until all that are waited for had applied a generation and proved it. */
+function timesToProof(logs: ILogGroup): IWidget {
+  return new LogQueryWidget({
+    title: 'seconds from a generation to its proof, the slowest of each hour',
+    width: 12,
+    view: LogQueryVisualizationType.LINE,
+    logGroupNames: [logs.logGroupName],
+    queryLines: ["filter kind = 'converged'", 'stats max(seconds) as slowest by bin(1h)'],
+  })
 }
 
 /** The last twenty decisions, with their reasons. */

@@ -11,6 +11,8 @@ import { isNamed, refusal } from './refusal.ts'
 
 /** Instances on a page, the most there is. */
 const PAGE = 50
+/** Told by the machine's agent, and printed on an operator's terminal. Source: RFC 1123 §2.1, and underscores. */
+const NAME = /^[A-Za-z0-9_.-]{1,255}$/
 
 /** The managed instances that carry the ring's tag. Stopped and terminated ones are not listed. */
 export class TaggedInstances implements FleetInventory {
@@ -29,8 +31,10 @@ export class TaggedInstances implements FleetInventory {
     let next: string | undefined
     do {
       const page = await this.#page(next)
-      for (const { InstanceId, PingStatus } of page.InstanceInformationList ?? []) {
-        if (InstanceId) members.set(InstanceId, { id: InstanceId, online: PingStatus === 'Online' })
+      for (const { InstanceId, PingStatus, ComputerName } of page.InstanceInformationList ?? []) {
+        const named = ComputerName !== InstanceId && NAME.test(ComputerName ?? '')
+        const name = named && ComputerName !== undefined ? { name: ComputerName } : {}
+        if (InstanceId) members.set(InstanceId, { id: InstanceId, online: PingStatus === 'Online', ...name })
       }
       next = following(page.NextToken, seen)
     } while (next !== undefined)

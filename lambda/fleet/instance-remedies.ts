@@ -58,12 +58,23 @@ export function countFailedBy(code: string, { failures, stragglers }: DeliverySt
 /** A machine that has not confirmed, and what to do about it where its cause has a remedy. */
 export interface ToldStraggler {
   readonly id: string
+  /** What it calls itself, where that is another name. */
+  readonly name?: string
   readonly reason: string
   readonly fix?: string
 }
 
-export function withFix(remedies: Readonly<Record<string, string>>, straggler: Straggler): ToldStraggler {
+export function withFix(
+  remedies: Readonly<Record<string, string>>,
+  straggler: Straggler,
+  name?: string,
+): ToldStraggler {
   const { id, code } = straggler
   const fix = Object.hasOwn(remedies, code) ? remedies[code] : undefined
-  return { id, reason: textOf(straggler), ...(fix === undefined ? {} : { fix }) }
+  return {
+    id,
+    ...(name === undefined ? {} : { name }),
+    reason: textOf(straggler),
+    ...(fix === undefined ? {} : { fix }),
+  }
 }

@@ -8,6 +8,8 @@ export interface Member {
   readonly id: string
   /** False once Systems Manager has lost its connection. */
   readonly online: boolean
+  /** What the machine calls itself, where that is another name. */
+  readonly name?: string
 }
 
 /** The fleet as Systems Manager lists it, or its refusal to say. */

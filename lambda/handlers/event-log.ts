@@ -6,16 +6,26 @@ import type { StapleMetrics } from '../staples/report.ts'
 type Write = (line: string) => void
 
 /**
- * Writes each entry as one JSON line. Metrics go in CloudWatch's embedded metric format, which costs no call.
+ * Writes each entry as one JSON line. Metrics go in CloudWatch's embedded metric format, which costs no call; machines that are
+ * behind are also counted by their code.
  * @param ring the ring's name, the one dimension.
  * @param write takes a line without its end.
+ * @param requestId of the invocation, so that what it did is found by who asked.
  */
-export function logRingEvents(ring: string, now: () => Date, write: Write): EventLog<RingEvent> {
+export function logRingEvents(
+  ring: string,
+  now: () => Date,
+  write: Write,
+  requestId?: string,
+): EventLog<RingEvent> {
   return {
     record(entry) {
       const time = now()
       if (entry.kind === 'measured') write(embed({ Ring: ring }, entry.metrics, UNITS, time))
-      else write(lineOf(entry, { ring }, time))
+      else if (entry.kind === 'failing') {
+        const counted = { RingFailures: entry.machines }
+        write(embed({ Ring: ring, Code: entry.code }, counted, { RingFailures: 'Count' }, time))
+      } else write(lineOf(entry, { ring, ...(requestId === undefined ? {} : { requestId }) }, time))
     },
   }
 }

@@ -8,7 +8,7 @@ import { runStep } from '../ring/secrets-manager-steps.ts'
 import { look } from '../ring/status.ts'
 import { logRingEvents } from './event-log.ts'
 import { starting } from './failure.ts'
-import { CHANCE, clockOf, now, PATIENCE, writeLine } from './invocation.ts'
+import { CHANCE, clockOf, type InvocationContext, now, PATIENCE, writeLine } from './invocation.ts'
 import { lookingPorts, rotationPorts } from './rotation-ports.ts'
 import { serving } from './serving.ts'
 
@@ -18,7 +18,6 @@ const clients = {
   systemsManager: new SSMClient(PATIENCE),
 }
 const scope = { ring: configuration.ring }
-const eventLog = logRingEvents(configuration.ring, now, writeLine)
 
 /**
  * The rotation function: for EventBridge Scheduler, for Secrets Manager's rotation, and by hand.
@@ -27,7 +26,7 @@ const eventLog = logRingEvents(configuration.ring, now, writeLine)
  */
 export const handler = serving(scope, async (event, context): Promise<Answer | undefined> => {
   const request = parseRotationRequest(event)
-  const ports = rotationPorts(clients, configuration, { clock: clockOf(context), chance: CHANCE, eventLog })
+  const ports = rotationPorts(clients, configuration, { ...around(context), chance: CHANCE })
   if (request.kind === 'action') return run(ports, request)
   await runStep(ports, request)
   return undefined
@@ -39,5 +38,10 @@ export const handler = serving(scope, async (event, context): Promise<Answer | u
  */
 export const status = serving(scope, async (event, context): Promise<Answer> => {
   const request = requireLooking(parseRotationRequest(event))
-  return look(lookingPorts(clients, configuration, { clock: clockOf(context), eventLog }), request)
+  return look(lookingPorts(clients, configuration, around(context)), request)
 })
+
+function around(context: InvocationContext) {
+  const eventLog = logRingEvents(configuration.ring, now, writeLine, context.awsRequestId)
+  return { clock: clockOf(context), eventLog }
+}

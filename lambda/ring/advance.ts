@@ -20,7 +20,7 @@ export async function advance(
   const { trigger, secret } = ports.configuration
   const caller = intent.action === 'rotate' ? intent.token : undefined
   if (trigger === 'schedule' || forced || isAskedInVain(ports, situation))
-    return yielding(intent, () => commit(ports, situation, { origin: 'advance', token: caller }))
+    return yielding(intent, () => commit(ports, situation, { origin: 'advance', token: caller, forced }))
   await noteAsking(ports, situation)
   try {
     await ports.rotations.start(tokenFor('advance', secret, situation.labels.current, caller))

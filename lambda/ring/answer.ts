@@ -158,6 +158,7 @@ function factsOf(
   const isLooked = delivery.mode === 'observe'
   const authBypass = failedBy('auth-bypass', stragglers)
   const localRing = failedBy('local-ring', stragglers)
+  const names = new Map(fleet.known ? fleet.members.map(({ id, name }) => [id, name] as const) : [])
   return {
     generation,
     lineage,
@@ -171,7 +172,7 @@ function factsOf(
       ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
       members,
       ...(isLooked ? { confirmed: 0, observed: confirmed } : { confirmed }),
-      stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each)),
+      stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each, names.get(each.id))),
       ...(releases === undefined ? {} : { releases }),
       ...(delivery.drifted === undefined ? {} : { drifted: delivery.drifted }),
       ...(authBypass.length === 0 ? {} : { authBypass }),

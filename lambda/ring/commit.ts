@@ -50,7 +50,8 @@ async function commitStaged(
   commission: Commission,
 ): Promise<Situation> {
   const { version, ring } = staged
-  const { generation, current, rotatedAt } = ring
+  const { lineage, generation, current, rotatedAt } = ring
+  const { origin, forced } = commission
   try {
     await promote(ports, version, ring)
   } catch (error) {
@@ -60,7 +61,15 @@ async function commitStaged(
     if (now.delivery && (await isAncestor(ports, now.delivery, version, rotatedAt))) return now
     throw error
   }
-  ports.eventLog.record({ kind: 'committed', version, generation, encryptsWith: current.name })
+  ports.eventLog.record({
+    kind: 'committed',
+    version,
+    lineage,
+    generation,
+    encryptsWith: current.name,
+    origin,
+    ...(forced === true ? { forced } : {}),
+  })
   return committed(ports, situation, staged, commission)
 }
 

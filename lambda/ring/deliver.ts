@@ -89,7 +89,15 @@ export async function hearFleet(
     action === 'judge'
       ? await judgeFleet(ports, capability, situation)
       : await awaitCommands(ports, capability, situation, until)
+  noteConvergence(ports, situation.delivery, state.delivery)
   return { state: { ...state, now: ports.clock.now() }, ended }
+}
+
+function noteConvergence({ eventLog }: RotationPorts, before: Delivery, after: Delivery): void {
+  const { convergedAt, lineage, generation, encryptsWith, members, confirmed } = after
+  if (convergedAt === undefined || convergedAt.getTime() === before.convergedAt?.getTime()) return
+  const seconds = Math.round((convergedAt.getTime() - after.rotatedAt.getTime()) / 1000)
+  eventLog.record({ kind: 'converged', lineage, generation, encryptsWith, members, confirmed, seconds })
 }
 
 /** One line per instance and generation: who held which key from when. */

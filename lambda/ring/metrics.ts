@@ -13,6 +13,8 @@ export function measure(
   const gauges = gaugesOf(ports, situation)
   if (gauges === undefined) return
   ports.eventLog.record({ kind: 'measured', metrics: { ...gauges, ...signalsOf(decision, forced) } })
+  for (const { code, machines } of situation.delivery?.failures ?? [])
+    ports.eventLog.record({ kind: 'failing', code, machines })
 }
 
 function gaugesOf({ clock, configuration }: RotationPorts, situation: Situation) {

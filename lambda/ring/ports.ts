@@ -2,6 +2,7 @@ import type { FleetEvent } from '../fleet/ports.ts'
 import type { Address } from '../fleet/rollout.ts'
 import type { Labels, REVOKING, Removable } from './labels.ts'
 import type { Launch } from './result-line.ts'
+import type { Origin } from './tokens.ts'
 
 /** The secret's versions and labels, read. */
 export interface RingVersions {
@@ -75,8 +76,23 @@ export type RingEvent =
   | {
       readonly kind: 'committed'
       readonly version: string
+      readonly lineage: string
       readonly generation: number
       readonly encryptsWith: string
+      readonly origin: Origin
+      /** True where only maxKeyAge let it pass. */
+      readonly forced?: true
+    }
+  | {
+      /** All that are waited for have proved it: since now the tickets of the last to change live their lives. */
+      readonly kind: 'converged'
+      readonly lineage: string
+      readonly generation: number
+      readonly encryptsWith: string
+      readonly members: number
+      readonly confirmed: number
+      /** Since it was made. */
+      readonly seconds: number
     }
   | {
       readonly kind: 'held-by'
@@ -95,6 +111,7 @@ export type RingEvent =
       readonly launch?: Launch
     }
   | { readonly kind: 'measured'; readonly metrics: Metrics }
+  | { readonly kind: 'failing'; readonly code: string; readonly machines: number }
 
 /** Published once an invocation. */
 export interface Metrics {

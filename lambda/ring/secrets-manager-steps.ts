@@ -130,8 +130,8 @@ async function startDelivery(
   const delivery = undelivered(version, ring, ports.configuration.mode)
   // Without a roll call of its own: where a machine was not online, the next tick names those that are.
   const isSendable = (record?.delivery?.offline ?? 0) === 0
-  const { generation, encryptsWith } = delivery
-  ports.eventLog.record({ kind: 'committed', version, generation, encryptsWith })
+  const { lineage, generation, encryptsWith } = delivery
+  ports.eventLog.record({ kind: 'committed', version, lineage, generation, encryptsWith, origin: 'advance' })
   const situation: Situation & { delivery: Delivery } = {
     now: ports.clock.now(),
     labels: { current: version },

@@ -10,6 +10,8 @@ import { type Origin, tokensFor } from './tokens.ts'
 export interface Commission {
   readonly origin: Origin
   readonly token?: string | undefined
+  /** Only maxKeyAge lets it pass. */
+  readonly forced?: boolean
 }
 
 /** A ring that was staged longer ago than this is no attempt that a function is still making (s). */

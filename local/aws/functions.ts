@@ -59,6 +59,13 @@ export class Functions {
     this.#deployments.delete(logicalId)
   }
 
+  /** Names of those that write to this log group. */
+  writersTo(group: string): readonly string[] {
+    return [...this.#deployments.values()]
+      .filter(({ logGroup }) => logGroup === group)
+      .map(({ name }) => name)
+  }
+
   /** By name, ARN or `function:name`, qualified with `$LATEST` or not. @throws AwsError `ResourceNotFoundException`. */
   find(id: string): FunctionDeployment {
     const bare = id.replace(/:\$LATEST$/, '')

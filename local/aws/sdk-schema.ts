@@ -1,3 +1,4 @@
+import * as logs from '@aws-sdk/client-cloudwatch-logs'
 import * as secretsmanager from '@aws-sdk/client-secrets-manager'
 import * as ssm from '@aws-sdk/client-ssm'
 
@@ -8,7 +9,7 @@ import * as ssm from '@aws-sdk/client-ssm'
 type Schema = number | readonly unknown[] | (() => Schema)
 
 type Exports = Readonly<Record<string, unknown>>
-const CLIENTS: Readonly<Record<string, Exports>> = { secretsmanager, ssm }
+const CLIENTS: Readonly<Record<string, Exports>> = { logs, secretsmanager, ssm }
 
 /** What the first place of a named shape says. Source: the static schemas of `@smithy/types`. */
 const [SIMPLE, LIST, MAP, STRUCTURE] = [0, 1, 2, 3]

@@ -5,6 +5,7 @@ import { AutoScaling } from './auto-scaling.ts'
 import { Background } from './background-work.ts'
 import { CallBook } from './caller.ts'
 import { CloudFormation } from './cloud-formation.ts'
+import { CloudWatchLogs } from './cloudwatch-logs.ts'
 import type { LoopbackOptions } from './contract.ts'
 import { CredentialStore } from './credentials.ts'
 import { FaultPlan } from './faults.ts'
@@ -91,6 +92,11 @@ export function front(base: Foundation, { functions, fleet, secretsManager, ...o
     functions,
     services: [
       { name: 'secretsmanager', target: 'secretsmanager', operations: secretsManager.operations },
+      {
+        name: 'logs',
+        target: 'Logs_20140328',
+        operations: new CloudWatchLogs(account, functions).operations,
+      },
       { name: 'ssm', target: 'AmazonSSM', operations: systemsManager },
     ],
     queries: queryOperations(account, new AutoScaling(account, fleet), base.cloudFormation),

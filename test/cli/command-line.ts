@@ -18,6 +18,7 @@ export async function ticketring(...words: readonly string[]): Promise<Ended> {
     },
     state: () => {},
     endState: () => {},
+    onInterrupt: () => {},
     now: Date.now,
   })
   return { code, stdout, stderr }

@@ -1,6 +1,36 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DeployedFunction } from '../handlers/deployed-function.ts'
-import { asOperator, type OperatorAccess } from './operator.ts'
+import { asOperator, environmentOf, type OperatorAccess, spawnAsOperator } from './operator.ts'
+
+/** What is asked of a function is taken and not answered; all else is handed on. */
+async function relayWithoutAnswers(endpoint: string) {
+  let tell = () => {}
+  const asked = new Promise<void>((resolve) => {
+    tell = resolve
+  })
+  const server = createServer((incoming, outgoing) => {
+    if (incoming.url?.includes('/functions/')) return tell()
+    const { method, url, headers } = incoming
+    const onward = request(`${endpoint}${url}`, { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(outgoing)
+    })
+    incoming.pipe(onward)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, close }
+}
 
 let deployed: DeployedFunction
 let access: OperatorAccess
@@ -44,5 +74,171 @@ describe("functions are found by their stack's outputs", () => {
     await ticketring('status', 'edge')
     const asked = calls.slice(before).filter(({ kind }) => kind === 'operator')
     expect(asked.map(({ operation }) => operation)).toEqual(['DescribeStacks', 'Invoke'])
+  })
+})
+
+describe('history', () => {
+  it("tells from the function's log which machine held which key, and writes it for an audit, once", async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'ticketring-evidence-'))
+    const file = join(directory, 'evidence.json')
+    try {
+      await deployed.converge()
+      const { generation } = deployed.current()
+      await deployed.invoke({ action: 'rotate', reason: 'a drill' })
+      const told = await ticketring('history', 'edge', '--since', '1h', '--evidence', file)
+      expect(told).toMatchObject({ code: 0, stderr: '' })
+      const evidence = JSON.parse(readFileSync(file, 'utf8'))
+      expect(evidence).toMatchObject({ schema: 1, ring: 'edge', stack: 'Ticketring', missing: [] })
+      expect(evidence.generations.at(-1)).toMatchObject({
+        generation: generation + 1,
+        encryptsWith: deployed.current().current.name,
+        origin: 'advance',
+        forced: false,
+        asked: { caller: 'not told by Lambda', reason: 'a drill' },
+        converged: { confirmed: 1, members: 1 },
+        machines: [{ instance: deployed.testbed.machines[0]?.id }],
+      })
+      expect(told.stdout).toContain(`generation ${generation + 1}  ${deployed.current().current.name}`)
+      const { previous, current, next } = deployed.current()
+      for (const key of [previous, current, next])
+        expect(readFileSync(file, 'utf8')).not.toContain(key.serialise().slice(24, 60))
+      expect(await ticketring('history', 'edge', '--evidence', file)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`${file} is there already`),
+      })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it.each(['7', '7 days', '0d', '-1h', 'yesterday'])('refuses --since %j', async (since) => {
+    const { code, stderr } = await ticketring('history', 'edge', `--since=${since}`)
+    expect(code).toBe(2)
+    expect(stderr).toContain('--since wants a time with its unit')
+  })
+})
+
+describe('a command that cannot be done', () => {
+  it.each<[string, readonly string[], Readonly<Record<string, string | undefined>>, string]>([
+    [
+      'with a profile that is not there',
+      ['--profile', 'absent'],
+      {},
+      'The profile absent gives no access: Could not load credentials from any providers',
+    ],
+    [
+      'with one of the environment that is not there',
+      [],
+      { AWS_PROFILE: 'ops' },
+      'The profile ops (AWS_PROFILE) gives no access: Could not load credentials from any providers',
+    ],
+    [
+      'without credentials',
+      [],
+      { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined },
+      'The profile default gives no access: Could not load credentials from any providers',
+    ],
+    [
+      'with a session that is over',
+      [],
+      { AWS_ACCESS_KEY_ID: 'ASIAQVEREXPIRED00000', AWS_SESSION_TOKEN: 'over' },
+      'The key of the environment (AWS_ACCESS_KEY_ID) gives no access: ',
+    ],
+    ['without a Region', [], { AWS_REGION: undefined }, 'gives no access: Region is missing'],
+  ])('%s says which was tried, and is neither well nor unwell', async (_, words, env, stderr) => {
+    const told = await asOperator(access, ['status', 'edge', ...words], env)
+    expect(told).toMatchObject({ code: 2, stdout: '' })
+    expect(told.stderr).toContain(stderr)
+    expect(told.stderr).toContain('Log in, or name another by --profile and --region')
+  })
+
+  it('is not asked again where nothing answers', async () => {
+    const { faults, history } = deployed.testbed.aws
+    faults.add({ operation: 'Invoke', when: 'before', effect: 'drop', times: 9 })
+    const before = history.calls.length
+    const told = await ticketring('status', 'edge')
+    faults.clear()
+    expect(told).toMatchObject({ code: 2, stderr: expect.stringContaining('AWS did not answer') })
+    const asked = history.calls.slice(before).filter(({ operation }) => operation === 'Invoke')
+    expect(asked).toHaveLength(1)
+  })
+
+  it.each([
+    ['2', 'a duration with its unit'],
+    ['8d', 'at most 7 days'],
+    ['-1h', 'a duration'],
+  ])('such as a pause for %j sets nothing', async (time) => {
+    const told = await ticketring('pause', 'edge', `--for=${time}`, '--reason', 'a drill')
+    expect(told).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('request-invalid') })
+    expect((await deployed.invoke({ action: 'status' })).payload).not.toHaveProperty('paused')
+  })
+})
+
+describe('two operators at once', () => {
+  const both = (one: readonly string[], other: readonly string[]) =>
+    Promise.all([spawnAsOperator(access, one), spawnAsOperator(access, other)])
+
+  it('set a machine aside once, and say so twice', async () => {
+    const id = deployed.testbed.machines[0]?.id ?? ''
+    const words = ['quarantine', 'add', 'edge', id, '--for', '1h', '--reason', 'a drill']
+    expect((await both(words, words)).map(({ code }) => code)).toEqual([0, 0])
+    const listed = await ticketring('quarantine', 'list', 'edge', '--json')
+    expect(JSON.parse(listed.stdout)).toEqual([expect.objectContaining({ instance: id })])
+    expect(await ticketring('quarantine', 'remove', 'edge', id)).toMatchObject({ code: 0 })
+  })
+
+  it('who pause and resume leave the one or the other, and never nonsense', async () => {
+    const pause = ['pause', 'edge', '--for', '1h', '--reason', 'a drill']
+    await both(pause, ['resume', 'edge'])
+    const { stdout } = await ticketring('status', 'edge', '--json')
+    expect(JSON.parse(stdout)).not.toHaveProperty('controlProblem')
+    expect(await ticketring('resume', 'edge')).toMatchObject({ code: 0 })
+    expect(await ticketring('status', 'edge')).toMatchObject({ code: 0 })
+  })
+
+  it('who revoke the ring end with one revoke, and both with its proof', async () => {
+    await deployed.converge()
+    const { generation } = deployed.current()
+    const words = ['revoke', 'edge', '--reason', 'a drill', '--yes-drop-all-sessions']
+    const told = await both(words, words)
+    for (const { stdout } of told)
+      expect(stdout).toMatch(/^1 refuse tickets from before, 0 have not proved it\n/)
+    expect(deployed.current().generation).toBe(generation + 1)
+  })
+})
+
+describe('a command that is watched', () => {
+  it('ends with 130 on Ctrl-C, and says what goes on without it', async () => {
+    const relay = await relayWithoutAnswers(access.endpoint)
+    try {
+      const { PATH, NODE_OPTIONS } = process.env
+      const env = { PATH, NODE_OPTIONS, ...environmentOf({ ...access, endpoint: relay.endpoint }) }
+      const words = ['revoke', 'edge', '--reason', 'a drill', '--yes-drop-all-sessions']
+      const child = spawn(process.execPath, ['bin/ticketring.mjs', ...words], { env })
+      let stderr = ''
+      child.stderr.on('data', (text) => {
+        stderr += text
+      })
+      await relay.asked
+      const closed = once(child, 'close')
+      child.kill('SIGINT')
+      expect(await closed).toEqual([130, null])
+      expect(stderr).toContain('goes on with the revoke: `ticketring status` tells how it stands')
+    } finally {
+      relay.close()
+    }
+  })
+
+  it('is quiet where its reader has left', async () => {
+    const { PATH, NODE_OPTIONS } = process.env
+    const env = { PATH, NODE_OPTIONS, ...environmentOf(access) }
+    const child = spawn(process.execPath, ['bin/ticketring.mjs', 'status', 'edge'], { env })
+    child.stdout.destroy()
+    let stderr = ''
+    child.stderr.on('data', (text) => {
+      stderr += text
+    })
+    await once(child, 'close')
+    expect(stderr).toBe('')
   })
 })

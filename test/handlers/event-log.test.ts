@@ -68,3 +68,23 @@ describe('the audit', () => {
     )
   })
 })
+
+describe('machines that are behind', () => {
+  it('are counted by their code, in a metric that the dashboard finds by it', async () => {
+    const world = await converged()
+    for (const instance of world.fleet.instances.slice(0, 2)) instance.conduct = 'denied'
+    world.clock.advance(TIMING.every)
+    world.eventLog.entries.length = 0
+    await world.scheduled()
+    const [line, ...others] = logOf(world).filter(({ RingFailures }) => RingFailures !== undefined)
+    expect(others).toEqual([])
+    expect(line).toMatchObject({ Ring: 'edge', Code: 'access-denied', RingFailures: 2 })
+    expect(line._aws.CloudWatchMetrics).toEqual([
+      {
+        Namespace: 'Ticketring',
+        Dimensions: [['Ring', 'Code']],
+        Metrics: [{ Name: 'RingFailures', Unit: 'Count' }],
+      },
+    ])
+  })
+})

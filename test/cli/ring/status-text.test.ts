@@ -231,3 +231,12 @@ describe('how several rings stand', () => {
     expect((await told({ a: answer(), b: answer() })).code).toBe(0)
   })
 })
+
+describe('a machine that has not proved it', () => {
+  it('is told by the name that it calls itself, beside its id', () => {
+    const named = { ...STRAGGLER, name: 'edge-7.example.com' }
+    expect(statusText(answer({}, { confirmed: 299, stragglers: [named] }))).toContain(
+      '\n  i-0123456789abcdef0 (edge-7.example.com)  verify-wrong-key: wanted 6dec…\n    See the listener\n',
+    )
+  })
+})

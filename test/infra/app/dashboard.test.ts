@@ -42,6 +42,8 @@ describe('the dashboard', () => {
       'machines: confirmed of all',
       'age of the key that encrypts: each fall is a new generation',
       'held, forced, bypassed, local, drifted',
+      'machines that are behind, by code',
+      'seconds from a generation to its proof, the slowest of each hour',
       'last twenty decisions',
       '## Staples web',
       'life left of the response nearest its end, in percent',
@@ -69,6 +71,9 @@ describe('the dashboard', () => {
       'StapleLifeLeft of web',
     ])
     expect(JSON.stringify(of('certificates that fail, by reason'))).toContain('Set=\\"web\\"')
+    expect(JSON.stringify(of('machines that are behind, by code'))).toContain(
+      '{Ticketring,Ring,Code} Ring=\\"edge\\" MetricName=\\"RingFailures\\"',
+    )
   })
 
   it('asks the log of the function that acts, for its decisions', () => {
@@ -76,8 +81,12 @@ describe('the dashboard', () => {
     const [ring, set] = ['ticketring-edge-rotation', 'ticketring-web-staples'].map(
       (name) => resources.lambda(name).Properties.LoggingConfig.LogGroup.Ref,
     )
-    expect(queries.map((query) => query.split(' | ')[0])).toEqual([`SOURCE '${ring}'`, `SOURCE '${set}'`])
-    for (const query of queries) expect(query).toContain("filter kind = 'decided'")
+    expect(queries.map((query) => query.split(' | ')[0])).toEqual(
+      [ring, ring, set].map((group) => `SOURCE '${group}'`),
+    )
+    const [proofs, ...decisions] = queries
+    expect(proofs).toContain("filter kind = 'converged' | stats max(seconds) as slowest by bin(1h)")
+    for (const query of decisions) expect(query).toContain("filter kind = 'decided'")
   })
 
   it('has no two widgets in one place, and none beyond the edge', () => {

@@ -1,0 +1,79 @@
+/** What the rotation function's log has of a ring's life. Lines of later releases may say more. */
+export type AuditLine =
+  | {
+      readonly kind: 'invoked'
+      readonly requestId: string
+      readonly caller: string
+      readonly callerSays?: string
+    }
+  | { readonly kind: 'asked'; readonly requestId?: string; readonly reason: string }
+  | ({
+      readonly kind: 'committed'
+      readonly at: string
+      readonly origin?: string
+      readonly forced?: true
+    } & Of)
+  | ({
+      readonly kind: 'converged'
+      readonly at: string
+      readonly members: number
+      readonly confirmed: number
+    } & Of)
+  | ({ readonly kind: 'held-by'; readonly instance: string; readonly since: string } & Of)
+
+interface Of {
+  readonly requestId?: string
+  /** Absent in commits of releases that did not tell it. */
+  readonly lineage?: string
+  readonly generation: number
+  readonly encryptsWith: string
+}
+
+/** The kinds that are asked for. */
+export const AUDIT_KINDS: readonly AuditLine['kind'][] = [
+  'invoked',
+  'asked',
+  'committed',
+  'converged',
+  'held-by',
+]
+
+const TEXTS: Readonly<Record<AuditLine['kind'], readonly string[]>> = {
+  invoked: ['requestId', 'caller'],
+  asked: ['reason'],
+  committed: ['at', 'encryptsWith'],
+  converged: ['at', 'encryptsWith'],
+  'held-by': ['instance', 'since', 'encryptsWith'],
+}
+const NUMBERS: Readonly<Record<AuditLine['kind'], readonly string[]>> = {
+  invoked: [],
+  asked: [],
+  committed: ['generation'],
+  converged: ['generation', 'members', 'confirmed'],
+  'held-by': ['generation'],
+}
+
+/** @returns undefined for what is no such line: a log may hold others, and a function prints what it likes. */
+export function parseAuditLine(text: string): AuditLine | undefined {
+  const value = recordOf(text)
+  const kind = AUDIT_KINDS.find((each) => each === value?.kind)
+  if (value === undefined || kind === undefined) return undefined
+  const isWhole =
+    TEXTS[kind].every((name) => typeof value[name] === 'string') &&
+    NUMBERS[kind].every((name) => Number.isSafeInteger(value[name])) &&
+    TIMES.every((name) => !(name in value) || !Number.isNaN(Date.parse(String(value[name]))))
+  return isWhole ? (value as unknown as AuditLine) : undefined
+}
+
+const TIMES = ['at', 'since']
+
+function recordOf(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
