@@ -94,7 +94,9 @@ export async function hearFleet(
 }
 
 function noteConvergence({ eventLog }: RotationPorts, before: Delivery, after: Delivery): void {
-  const { convergedAt, lineage, generation, encryptsWith, members, confirmed } = after
+  const { convergedAt, lineage, generation, encryptsWith, members, confirmed, mode } = after
+  // Machines that only look have proved nothing.
+  if (mode === 'observe') return
   if (convergedAt === undefined || convergedAt.getTime() === before.convergedAt?.getTime()) return
   const seconds = Math.round((convergedAt.getTime() - after.rotatedAt.getTime()) / 1000)
   eventLog.record({ kind: 'converged', lineage, generation, encryptsWith, members, confirmed, seconds })

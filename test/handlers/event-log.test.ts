@@ -78,7 +78,7 @@ describe('machines that are behind', () => {
     await world.scheduled()
     const [line, ...others] = logOf(world).filter(({ RingFailures }) => RingFailures !== undefined)
     expect(others).toEqual([])
-    expect(line).toMatchObject({ Ring: 'edge', Code: 'access-denied', RingFailures: 2 })
+    expect(line).toMatchObject({ Ring: 'edge', Code: 'unreached', RingFailures: 2 })
     expect(line._aws.CloudWatchMetrics).toEqual([
       {
         Namespace: 'Ticketring',

@@ -85,7 +85,7 @@ describe('the dashboard', () => {
       [ring, ring, set].map((group) => `SOURCE '${group}'`),
     )
     const [proofs, ...decisions] = queries
-    expect(proofs).toContain("filter kind = 'converged' | stats max(seconds) as slowest by bin(1h)")
+    expect(proofs).toContain("filter kind = 'converged'\n| stats max(seconds) as slowest by bin(1h)")
     for (const query of decisions) expect(query).toContain("filter kind = 'decided'")
   })
 
