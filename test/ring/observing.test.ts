@@ -35,6 +35,7 @@ describe('a ring that observes', () => {
     expect(decision.reason).toContain('all 3 machines would take generation 1')
     expect({ exposure, convergedAt }).toEqual({})
     expect(held(world)).toEqual([])
+    expect(world.eventLog.of('converged')).toEqual([])
   })
 
   it('names who would not take it', async () => {
