@@ -14,7 +14,7 @@ const PROGRAMS = ['test/{agent,ocsp}/**/*.test.ts', 'test/local/options.test.ts'
 const LONG = {
   programs: [
     'test/agent/{boot,by-hand,causes,check,credentials,deadline,drift,foreign-hands,gone-meanwhile,guarded,health-check,hold,launch,observe}.test.ts',
-    'test/agent/{delivered-units,local-ring}.test.ts',
+    'test/agent/{delivered-units,local-ring,offboard}.test.ts',
     'test/agent/{envoy,install-refusals,interruptions,key-files,kinds,kinds-wrong,layouts,lighttpd,next-start,nginx-care,nginx-connections,nginx-reload,protection}.test.ts',
     'test/agent/{refusals,reloads,ring-value,secrecy,servers,settings,two-kinds}.test.ts',
     'test/agent/staple-{drift,ends,haproxy,kinds,lighttpd,program,refusals,runs,system,wrong}.test.ts',

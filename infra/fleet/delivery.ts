@@ -18,6 +18,8 @@ interface FleetDeliveryProps {
   readonly repairEvery: number
   /** What the association tells the document besides to keep the program; its defaults where absent. */
   readonly parameters?: Readonly<Record<string, readonly string[]>>
+  /** State Manager runs it nowhere any more. */
+  readonly isStopped?: boolean
 }
 
 /** A document on its way to the machines: by Run Command when something changes, by State Manager to new and drifted ones. */
@@ -25,11 +27,11 @@ export class FleetDelivery extends Construct {
   readonly #document: FleetDocument
   readonly #targets: FleetTarget
   readonly #resource: CfnDocument
-  readonly #association: CfnAssociation
+  readonly #association: CfnAssociation | undefined
 
   constructor(scope: Construct, id: string, props: FleetDeliveryProps) {
     super(scope, id)
-    const { document, targets, name, repairEvery, parameters } = props
+    const { document, targets, isStopped = false } = props
     this.#document = document
     this.#targets = targets
     this.#resource = new CfnDocument(this, 'Document', {
@@ -41,7 +43,11 @@ export class FleetDelivery extends Construct {
       updateMethod: 'Replace',
       content: document.content,
     })
-    this.#association = new CfnAssociation(this, 'Association', {
+    this.#association = isStopped ? undefined : this.#associate(props)
+  }
+
+  #associate({ document, targets, name, repairEvery, parameters }: FleetDeliveryProps): CfnAssociation {
+    return new CfnAssociation(this, 'Association', {
       associationName: name,
       name: this.#resource.ref,
       documentVersion: document.version,
@@ -66,7 +72,7 @@ export class FleetDelivery extends Construct {
   precede(handler: IFunction): void {
     const resource = handler.node.defaultChild as CfnFunction
     resource.addOverride('DependsOn', [this.#resource.logicalId])
-    this.#association.addResourceDependency(resource)
+    this.#association?.addResourceDependency(resource)
   }
 
   /**

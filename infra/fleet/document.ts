@@ -178,6 +178,7 @@ function refuseTemplateMarks(lines: readonly string[]): void {
   })
 }
 
-function digest(text: string): string {
+/** What a document's name ends in. */
+export function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }

@@ -23,6 +23,8 @@ interface SchedulesProps {
   /** Minutes after which an undelivered event is given up: a younger one is behind it that sees the same state. */
   readonly tick: number
   readonly schedules: Readonly<Record<string, Schedule>>
+  /** They are there, and wake nothing. */
+  readonly isStopped?: boolean
 }
 
 /** The schedules that wake one function, with a queue for what could not be handed over. */
@@ -91,12 +93,14 @@ export class Schedules extends Construct {
       role,
       handler,
       tick,
-    }: Pick<SchedulesProps, 'handler' | 'tick'> & { group: CfnScheduleGroup; role: Role },
+      isStopped = false,
+    }: Pick<SchedulesProps, 'handler' | 'tick' | 'isStopped'> & { group: CfnScheduleGroup; role: Role },
   ): void {
     new CfnSchedule(this, id, {
       // With the group's name in it: CloudFormation tells schedules apart by this name alone.
       name,
       groupName: group.ref,
+      ...(isStopped ? { state: 'DISABLED' } : {}),
       scheduleExpression: `rate(${minutes} minutes)`,
       flexibleTimeWindow:
         window === 0 ? { mode: 'OFF' } : { mode: 'FLEXIBLE', maximumWindowInMinutes: window },

@@ -18,6 +18,13 @@ function ownOfInstaller(origin: Origin): SourceFile {
   return { path: INSTALLER, text: texts.join('').replaceAll(imports, '') }
 }
 
+/** What takes a ring off a machine: one text, with what it shares with the program. */
+export function offboardSource(): string {
+  const imports = new RegExp(`^from (${PACKAGE})?\\.\\w+ import .*\n`, 'gm')
+  const texts = [...SHARED, 'offboard.py'].map((path) => sourceOf(AGENT, path).text)
+  return texts.join('').replaceAll(imports, '')
+}
+
 /** What the payload is packed from: the program's SHA-256 and sources, each after a line of # and its name. */
 export interface Carried {
   /** What the machine runs: the hash, which is a comment there, and the sources of the installer. */

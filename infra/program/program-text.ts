@@ -7,7 +7,7 @@ import type { Program } from './program.ts'
 import { type Capability, programFor } from './selection.ts'
 
 /** Where a Python of the system is, besides python3 of the path. */
-const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
+export const PYTHONS = ['/usr/bin/python3', '/usr/libexec/platform-python']
 const END = 'TICKETRING'
 
 const LINE = 1_000

@@ -1,7 +1,7 @@
 import { target } from '../../lambda/fleet/configuration.ts'
 import { type DurationRule, duration, refuseDurations } from '../../lambda/kernel/durations.ts'
 import type { Place } from '../../lambda/kernel/inspection.ts'
-import { list, oneOf, text } from '../../lambda/kernel/kinds.ts'
+import { flag, list, oneOf, text } from '../../lambda/kernel/kinds.ts'
 import { type Kind, object, optional, orEmpty, setting, type Values } from '../../lambda/kernel/settings.ts'
 import { mode, rotation } from '../../lambda/ring/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from '../fleet/arns.ts'
@@ -65,6 +65,10 @@ export const RING = {
   launchGroups: optional(groups, {
     says: 'Auto Scaling groups of the machines, whose [launch hook](autoscaling.md) each completes once it has proved the ring',
     machine: 'LAUNCH_GROUPS',
+  }),
+  offboard: optional(flag, {
+    says: '`true`: the first step to [take the ring off its machines](operations.md#to-leave): its schedules rest, State Manager runs nothing',
+    usual: false,
   }),
   existing: optional(object(EXISTING), {
     says: '`secretArn` and `keyArn` that [an earlier stack left](runbook.md#after-deleting-the-stack): used with the ring in them',

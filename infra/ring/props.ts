@@ -84,6 +84,12 @@ export interface TicketKeyRingProps {
    */
   readonly staleAfter?: Duration
   /**
+   * The first step to take the ring off its machines: its schedules rest, State Manager runs nothing, and a document is there that
+   * removes what deliveries brought.
+   * @default false
+   */
+  readonly offboard?: boolean
+  /**
    * `checked` lets open and guarded listeners share the ring, and has each machine try their tickets.
    * @default 'refused'
    */

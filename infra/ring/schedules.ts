@@ -19,18 +19,20 @@ interface RingSchedulesProps {
   readonly ring: string
   readonly rotation: Rotation
   readonly handler: IFunction
+  readonly isStopped: boolean
 }
 
 /** Wakes a ring's function: every T to rotate, unless Secrets Manager does that, and on every tick to reconcile. */
 export function scheduleRing(
   scope: Construct,
   id: string,
-  { ring, rotation, handler }: RingSchedulesProps,
+  { ring, rotation, handler, isStopped }: RingSchedulesProps,
 ): Schedules {
   return new Schedules(scope, id, {
     group: groupName(ring),
     whom: `the rotation function of ring ${ring}`,
     handler,
+    isStopped,
     tick: TICK_MINUTES,
     schedules: {
       Reconcile: {

@@ -20,6 +20,7 @@ import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
 import { parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
 import { grantCompletion, launchHookOf } from './launch-hook.ts'
+import { addOffboardDocument } from './offboard.ts'
 import type { TicketKeyRingProps } from './props.ts'
 import { createRingStatusFunction, createRotationFunction } from './rotation-function.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './schedules.ts'
@@ -59,6 +60,7 @@ export class TicketKeyRing extends Construct {
     this.statusFunction = functions.status
     this.#watch(this.#schedule(), operations)
     this.#tell()
+    if (this.#isLeaving) addOffboardDocument(this, this.#ring)
   }
 
   #createFunctions(logs: LogKeeping | undefined): { rotation: FleetFunction; status: IFunction } {
@@ -69,12 +71,17 @@ export class TicketKeyRing extends Construct {
       targets,
       repairEvery,
       name: groupName(name),
+      isStopped: this.#isLeaving,
     })
     const window = windowSeconds(rotation)
     const parts = { ring: this.#ring, secret: this.#secret, document, delivery, window, logs }
     const rotating = createRotationFunction(this, 'Rotation', parts)
     delivery.precede(rotating.handler)
     return { rotation: rotating, status: createRingStatusFunction(this, 'Status', parts) }
+  }
+
+  get #isLeaving(): boolean {
+    return this.#ring.offboard === true
   }
 
   /** Without names: in a released template a parameter has them, and a description holds no reference. */
@@ -91,8 +98,13 @@ export class TicketKeyRing extends Construct {
   #schedule(): IQueue {
     const { name, rotation } = this.#ring
     const handler = this.function
-    const { undelivered } = scheduleRing(this, 'Schedules', { ring: name, rotation, handler })
-    if (rotation.trigger === 'secrets-manager') {
+    const { undelivered } = scheduleRing(this, 'Schedules', {
+      ring: name,
+      rotation,
+      handler,
+      isStopped: this.#isLeaving,
+    })
+    if (rotation.trigger === 'secrets-manager' && !this.#isLeaving) {
       rotateBySecretsManager(this, rotation, { secret: this.#secret, handler })
     } else {
       this.#secret.acknowledgeOtherSchedule()
