@@ -7,6 +7,8 @@ export interface Requirement {
   readonly why: string
   /** Whether `npm start` needs it, whatever its options are. */
   readonly start?: boolean
+  /** Whether Debian alone has it. */
+  readonly debian?: boolean
 }
 
 export interface LockFile {

@@ -49,6 +49,8 @@ export const REQUIREMENTS = [
     command: 'chromium-headless-shell',
     package: 'chromium-headless-shell',
     why: "a test looks at a rehearsal's page in a browser",
+    // Of no other family: there that test does not run.
+    debian: true,
   },
   { command: 'shellcheck', package: 'shellcheck', why: '`npm run check`' },
   { command: 'zsh', package: 'zsh', why: "the tests run a document's lines by it" },

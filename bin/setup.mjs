@@ -89,7 +89,12 @@ function installSystemPackages() {
 
 function stillMissing() {
   const isForStart = process.argv.includes('--start')
-  return missingRequirements(isThere, ({ start }) => start === true || !isForStart)
+  const isDebian =
+    existsSync('/etc/os-release') && /^ID=debian$/m.test(readFileSync('/etc/os-release', 'utf8'))
+  return missingRequirements(
+    isThere,
+    ({ start, debian }) => start === true || (!isForStart && (isDebian || debian !== true)),
+  )
 }
 
 /** Why we cannot install system packages here; undefined if we can. */
