@@ -125,7 +125,7 @@ async function comeAndGo(fleet: Fleet, { lifetime }: Durations, scope: Scope): P
   scope.defer(() => clients.stop())
   clients.start({ hosts: fleet.hosts, authority: fleet.pki.authority, lifetime })
   // Generations are unknown to them, so that a ticket counts by its age alone; at their busiest throughout.
-  clients.see({ committed: 0, confirmed: 0, confirmedAt: 0, delivering: true, encryptsIn: {} })
+  clients.see({ committed: 0, confirmed: 0, confirmedAt: 0, revoked: 0, delivering: true, encryptsIn: {} })
   while (totalOf(clients.tally).tried === 0) await pause(50)
   return clients
 }

@@ -11,6 +11,8 @@ export interface Output {
   readonly description: string
 }
 
+type Status = 'CREATE_COMPLETE' | 'UPDATE_COMPLETE' | 'DELETE_COMPLETE'
+
 // Source: CloudFormation API reference, DescribeStacks. A name or an id.
 const INPUT = { StackName: z.string().min(1).optional(), NextToken: z.string().optional() }
 
@@ -19,7 +21,7 @@ export class CloudFormation {
   readonly #account: Account
   readonly #name: string
   readonly #createdAt: string
-  #status = 'CREATE_IN_PROGRESS'
+  #status: Status | 'CREATE_IN_PROGRESS' = 'CREATE_IN_PROGRESS'
   #outputs: readonly Output[] = []
 
   constructor(account: Account, name: string) {
@@ -29,7 +31,7 @@ export class CloudFormation {
   }
 
   /** The stack is as a template says. */
-  complete(status: 'CREATE_COMPLETE' | 'UPDATE_COMPLETE', outputs: readonly Output[]): void {
+  complete(status: Status, outputs: readonly Output[]): void {
     this.#status = status
     this.#outputs = outputs
   }
@@ -41,7 +43,9 @@ export class CloudFormation {
     // Who asks about all must be allowed to ask about any, and the evaluator knows no pattern as a resource.
     const any = arn(this.#account, 'cloudformation', 'stack/any/0')
     await caller.need('cloudformation:DescribeStacks', StackName === undefined ? any : id)
-    if (StackName !== undefined && StackName !== this.#name && StackName !== id)
+    const isThere = this.#status !== 'DELETE_COMPLETE'
+    if (StackName === undefined && !isThere) return { Stacks: [] }
+    if (StackName !== undefined && !(isThere && [this.#name, id].includes(StackName)))
       throw new AwsError('ValidationError', `Stack with id ${StackName} does not exist`)
     const Outputs = this.#outputs.map(({ key, value, description }) => ({
       OutputKey: key,

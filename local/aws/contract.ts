@@ -76,6 +76,8 @@ export interface LoopbackAws {
    * @throws RolledBack
    */
   update(template: unknown, between?: (logicalId: string) => Promise<void>): Promise<void>
+  /** Deletes the stack; an update deploys it again. @returns what stays in the account. */
+  delete(): Promise<readonly Retained[]>
   /** What would stay in the account if the stack were deleted now. */
   retained(): readonly Retained[]
   /** Asks the override for each function's environment again: the next invocations run in new processes. */

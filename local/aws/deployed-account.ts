@@ -88,6 +88,15 @@ export class DeployedAccount implements LoopbackAws {
     this.#declared = next
   }
 
+  async delete(): Promise<readonly Retained[]> {
+    const { base, deployment } = this.#parts
+    const kept = deployment.kept()
+    const empty = base.declare({ Resources: {} }, deployment.made)
+    await deployment.delete(empty)
+    this.#declared = empty
+    return kept
+  }
+
   retained(): readonly Retained[] {
     return this.#parts.deployment.kept()
   }

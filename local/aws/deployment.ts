@@ -117,9 +117,15 @@ export class Deployment {
     this.#parts.cloudFormation.complete('UPDATE_COMPLETE', declared.outputs)
   }
 
+  /** Removes all that is not retained. @param declared an empty stack. */
+  async delete(declared: Declared): Promise<void> {
+    await this.update(declared, async () => {})
+    this.#parts.cloudFormation.complete('DELETE_COMPLETE', [])
+  }
+
   /** What would stay if the stack were deleted now. */
   kept(): readonly Retained[] {
-    return this.#kept(['Retain', 'RetainExceptOnCreate'])
+    return this.#kept(RETAINED)
   }
 
   #kept(policies: readonly string[]): readonly Retained[] {
@@ -171,16 +177,18 @@ export class Deployment {
     this.#made.set(logicalId, resource)
   }
 
-  #remove({ logicalId, type, identity }: TemplateResource): void {
+  /** What is to be retained stays in the account, with what it says about permissions. */
+  #remove({ logicalId, type, identity, deletionPolicy }: TemplateResource): void {
     const { policies, functions, stateManager, systemsManager } = this.#parts
     // Where another of its name has taken its place, what is gone is its old self alone.
     if (type === 'AWS::SSM::Document') systemsManager.documents.remove(identity.name)
     if (this.#made.get(logicalId)?.identity.name !== identity.name) return
+    this.#made.delete(logicalId)
+    if (RETAINED.includes(deletionPolicy)) return
     policies.forget(logicalId)
     functions.remove(logicalId)
     stateManager.remove(logicalId)
     this.#clocks.remove(logicalId)
-    this.#made.delete(logicalId)
   }
 
   async #configureRotation(rotation: DeclaredRotation): Promise<void> {
@@ -205,6 +213,9 @@ export class Deployment {
     this.#clocks.start(timed, period, run)
   }
 }
+
+/** Policies by which a resource outlives its stack. */
+const RETAINED = ['Retain', 'RetainExceptOnCreate']
 
 /** A resource under another name is another one: CloudFormation replaces it. */
 function keyOf({ logicalId, identity }: TemplateResource): string {

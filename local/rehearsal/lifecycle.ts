@@ -29,6 +29,13 @@ export class Lifecycle {
     return [...this.#instances.values()]
   }
 
+  /** The machine as Systems Manager sees it. */
+  instanceOf({ id }: Machine): Instance {
+    const instance = this.#instances.get(id)
+    if (instance === undefined) throw new Error(`${id} is not launched`)
+    return instance
+  }
+
   isLaunched({ id }: Machine): boolean {
     return this.#instances.has(id)
   }
@@ -53,7 +60,7 @@ export class Lifecycle {
   /** It goes down, and what was on its tmpfs with it. */
   async goDown(machine: Machine): Promise<void> {
     const { servers } = this.#parts
-    this.#of(machine).lose()
+    this.instanceOf(machine).lose()
     const at = servers.findIndex((server) => server.machine === machine)
     await Promise.all(servers.splice(at, 1).map(stopServer))
     for (const name of readdirSync(machine.memory))
@@ -75,14 +82,14 @@ export class Lifecycle {
 
   /** It leaves the roll call: stopped, or terminated. */
   leave(machine: Machine): void {
-    this.#of(machine).leave()
+    this.instanceOf(machine).leave()
     this.#instances.delete(machine.id)
     this.#left.add(machine.id)
   }
 
   /** What its timer does: an ordinary run without Run Command. */
   async pull(machine: Machine): Promise<ResultLine | undefined> {
-    const { environment } = this.#of(machine)
+    const { environment } = this.instanceOf(machine)
     return pullRing(machine, this.#parts.ring.name, environment, this.#parts.trace)
   }
 
@@ -135,11 +142,5 @@ export class Lifecycle {
       `${machine.id} was not served by its associations within ${FIRST_CONTACT / 1000} s: ${said.join(' ')}`,
       `What they printed is below ${machine.directory}`,
     )
-  }
-
-  #of({ id }: Machine): Instance {
-    const instance = this.#instances.get(id)
-    if (instance === undefined) throw new Error(`${id} is not launched`)
-    return instance
   }
 }

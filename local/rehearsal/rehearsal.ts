@@ -7,6 +7,7 @@ import { type Rehearsing, Run } from './run.ts'
 import { announce, withdraw } from './running-rehearsal.ts'
 import { SCENES } from './scenes/scenes.ts'
 import { Testbed } from './testbed.ts'
+import type { Wishes } from './testbed-parts.ts'
 import { timingFor } from './timing.ts'
 
 /**
@@ -15,8 +16,8 @@ import { timingFor } from './timing.ts'
  */
 export async function rehearse(options: Rehearsing): Promise<Result> {
   const { fleet, timing = timingFor(options.fleet), faults = {} } = options
-  const spare = options.scene !== undefined && SCENES[options.scene].spare === true
-  const testbed = await Testbed.build(fleet, timing, faults, options.signal, spare)
+  const wishes: Wishes = options.scene === undefined ? {} : SCENES[options.scene]
+  const testbed = await Testbed.build(fleet, timing, faults, options.signal, wishes)
   const clients = new Clients()
   testbed.scope.defer(() => clients.stop())
   let ok = false

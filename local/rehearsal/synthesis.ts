@@ -6,7 +6,7 @@ import { endWithUs, killGroup } from '../process-group.ts'
 import type { Fleet } from './machines/kinds.ts'
 import { TSX } from './project-root.ts'
 import { RehearsalError, stopIfAsked } from './rehearsal-error.ts'
-import { type StackPlan, stackPlanOf } from './stack-plan.ts'
+import { type StackPlan, type StackWishes, stackPlanOf } from './stack-plan.ts'
 import { SynthesisCache } from './synthesis-cache.ts'
 
 /** What comes of a synthesis: the stack, or why there is none. */
@@ -23,8 +23,11 @@ export async function stackFor(
   fleet: Fleet,
   outdir: string,
   signal = new AbortController().signal,
+  wishes: StackWishes = {},
 ): Promise<Synthesis> {
-  const plan = stackPlanOf(fleet)
+  const plan = stackPlanOf(fleet, wishes)
+  // No other rehearsal has these ARNs.
+  if (wishes.existing !== undefined) return synthesiseApart(plan, outdir, signal)
   return new SynthesisCache().obtain(plan, outdir, () => synthesiseApart(plan, outdir, signal))
 }
 

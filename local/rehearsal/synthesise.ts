@@ -1,5 +1,6 @@
 import { readContext, type Synthesis, synthesise } from '../../infra/app/build-app.ts'
 import { parseConfiguration } from '../../infra/app/configuration.ts'
+import type { RingConfiguration } from '../../infra/ring/configuration.ts'
 import { TERMINATORS } from './machines/kinds.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { StackPlan } from './stack-plan.ts'
@@ -9,6 +10,15 @@ import { stapled } from './staples/staple-set.ts'
 const TOPICS = {
   page: 'arn:aws:sns:us-east-1:111122223333:page',
   ticket: 'arn:aws:sns:us-east-1:111122223333:ticket',
+}
+
+/** HAProxy with a listener more, which demands a client certificate: where it really is, a machine's own settings say. */
+function guardedToo(
+  example = TERMINATORS.haproxy.example as RingConfiguration['servers']['haproxy'],
+): object {
+  const [open] = example?.verify ?? []
+  const guarded = { address: 'unix:/run/haproxy/guarded.sock', clientCertificate: 'required' }
+  return { ...example, verify: [open, { ...open, ...guarded }] }
 }
 
 /**
@@ -22,7 +32,13 @@ export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
     ...ring,
     // Nothing could be shown of machines that only look.
     mode: 'enforce' as const,
-    servers: { ...examples, ...servers },
+    ...(plan.existing === undefined ? {} : { existing: plan.existing }),
+    ...(plan.guarded === true ? { mixedClientAuthentication: 'checked' } : {}),
+    servers: {
+      ...examples,
+      ...servers,
+      ...(plan.guarded === true ? { haproxy: guardedToo(servers.haproxy) } : {}),
+    },
     targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, plan.machines) },
   }))
   const [ring] = fitted

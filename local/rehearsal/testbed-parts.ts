@@ -7,6 +7,7 @@ import type { Faults } from './faults.ts'
 import { planFleet } from './machines/fleet.ts'
 import { type Fleet, type Kind, kindsOf } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
+import { amendSettings } from './machines/own-settings.ts'
 import { makePki, type Pki } from './machines/pki.ts'
 import { freePorts } from './machines/ports.ts'
 import { type RunningServer, stopServer } from './machines/running-server.ts'
@@ -39,6 +40,14 @@ export interface TestbedParts {
   readonly servers: RunningServer[]
 }
 
+/** What a scene needs beyond its fleet. */
+export interface Wishes {
+  /** One machine more, of the first kind, for later. */
+  readonly spare?: boolean
+  /** Open and guarded listeners share the ring. */
+  readonly guarded?: boolean
+}
+
 interface Wanted {
   readonly workspace: Workspace
   readonly scope: Scope
@@ -46,8 +55,7 @@ interface Wanted {
   readonly timing: Timing
   readonly faults: Faults
   readonly signal: AbortSignal
-  /** Whether there is to be one machine more, of the first kind, for later. */
-  readonly spare: boolean
+  readonly wishes: Wishes
 }
 
 /** Synthesises the stack and starts the loopback AWS from it, with the responder: nothing is scheduled yet. */
@@ -58,10 +66,10 @@ export async function startParts({
   timing,
   faults,
   signal,
-  spare,
+  wishes: { spare = false, guarded = false },
 }: Wanted): Promise<TestbedParts> {
   const outdir = `${workspace.disk}/cdk.out`
-  const synthesis = faults.synthesis ?? (await stackFor(fleet, outdir, signal))
+  const synthesis = faults.synthesis ?? (await stackFor(fleet, outdir, signal, guarded ? { guarded } : {}))
   const { template, assembly, rings, stapling } = synthesis
   const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
   const { pki, responder } = await openResponder(workspace, scope)
@@ -70,6 +78,7 @@ export async function startParts({
   const ofSet = { name: set.name, store: set.storePath }
   const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
   const one = spare ? await planFleet({ [kindsOf(fleet)[0] as Kind]: 1 }, ofRing, pki, workspace, ofSet) : []
+  if (guarded) for (const each of [...machines, ...one]) amendSettings(each, ring.name, NOTHING_GUARDED)
   const trace = new ExecTrace(workspace.traces)
   const override = new Override(timing, faults.durations)
   const servers: RunningServer[] = []
@@ -90,6 +99,9 @@ export async function startParts({
   const world = { workspace, scope, pki, ring, set, responder, aws, synthesis }
   return { ...world, override, timing, trace, machines, spare: one[0], servers }
 }
+
+/** No machine has the guarded listener from the start. */
+const NOTHING_GUARDED = { HAPROXY_GUARDED: '' }
 
 /** The throwaway certificates, and the responder that answers for them. */
 async function openResponder(

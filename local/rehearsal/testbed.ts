@@ -13,7 +13,7 @@ import { RingWatch } from './ring/ring-watch.ts'
 import type { Running } from './running-rehearsal.ts'
 import type { ExecTrace } from './secrecy/exec-trace.ts'
 import type { Responder } from './staples/responder.ts'
-import { startParts, type TestbedParts } from './testbed-parts.ts'
+import { startParts, type TestbedParts, type Wishes } from './testbed-parts.ts'
 import { isOfStaples, type Override, type Timing } from './timing.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from './workspace.ts'
 
@@ -31,6 +31,7 @@ export class Testbed implements TestbedParts {
   readonly override: Override
   readonly timing: Timing
   readonly trace: ExecTrace
+  readonly secret: { readonly arn: string }
   readonly watch: RingWatch
   /** On the ring. */
   readonly alarms: RingAlarms
@@ -57,6 +58,7 @@ export class Testbed implements TestbedParts {
     this.servers = parts.servers
     this.lifecycle = new Lifecycle(parts)
     const { name, document } = this.ring
+    this.secret = named(this.aws.resources.secrets, this.ring.secretName)
     const watched = { ring: name, secret: this.secret.arn, document: document.name }
     this.watch = new RingWatch(this.aws, watched, Date.now)
     this.alarms = new RingAlarms({ ...parts, history: this.aws.history }, Date.now)
@@ -71,7 +73,7 @@ export class Testbed implements TestbedParts {
     timing: Timing,
     faults: Faults,
     signal: AbortSignal = new AbortController().signal,
-    spare = false,
+    wishes: Wishes = {},
   ): Promise<Testbed> {
     const workspace = openWorkspace()
     const scope = new Scope()
@@ -80,16 +82,12 @@ export class Testbed implements TestbedParts {
     scope.defer(() => process.off('exit', abandon))
     scope.defer(() => forgetMemory(workspace))
     try {
-      return new Testbed(await startParts({ workspace, scope, fleet, timing, faults, signal, spare }))
+      return new Testbed(await startParts({ workspace, scope, fleet, timing, faults, signal, wishes }))
     } catch (error) {
       await scope.close()
       forgetDisk(workspace)
       throw error
     }
-  }
-
-  get secret(): { readonly arn: string } {
-    return named(this.aws.resources.secrets, this.ring.secretName)
   }
 
   /** The machines that are to have the ring: those of the fleet but for who left, and one more once it was launched. */

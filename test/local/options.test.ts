@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { KINDS } from '../../local/rehearsal/machines/kinds.ts'
-import { parseOptions } from '../../local/rehearsal/options.ts'
+import { parseOptions, USAGE } from '../../local/rehearsal/options.ts'
 import { SCENE_NAMES, sceneList } from '../../local/rehearsal/scenes/scenes.ts'
 
 describe('the command line', () => {
@@ -36,9 +36,13 @@ describe('the command line', () => {
   })
 
   it('takes a scene, and lists them where it has no name', () => {
-    expect(parseOptions(['--scene', 'reboot'])).toMatchObject({ scene: 'reboot' })
+    expect(parseOptions(['--scene', 'reboot'])).toMatchObject({
+      scene: 'reboot',
+      fleet: { haproxy: 3, nginx: 2 },
+    })
     expect(parseOptions(['--rotations', '7', '--scene'])).toBe('scenes')
     for (const name of SCENE_NAMES) expect(sceneList()).toContain(`  ${name} `)
+    expect(USAGE).toContain(sceneList())
   })
 
   it('gives help when asked', () => {
@@ -62,6 +66,7 @@ describe('the command line', () => {
     ['haproxy=3', "Unexpected argument 'haproxy=3'"],
     ['--keep=yes', '--keep'],
     ['--scene reboto', 'did you mean reboot?'],
+    ['--scene tickets-off --fleet haproxy=2', '--fleet with nginx for --scene tickets-off; got haproxy'],
     ['--scene away --fleet haproxy=2', '--fleet with 3 machines or more for --scene away; got 2'],
   ])('refuses %s and says why', (line, why) => {
     expect(() => parseOptions(line.split(' '))).toThrow(why)

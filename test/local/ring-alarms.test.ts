@@ -81,6 +81,16 @@ describe("a rehearsal's alarms", () => {
     expect(ring.alarms.stateOf('rotation-held')).toBe('OK')
   })
 
+  it('know what was in between, since a time', () => {
+    const ring = new Rehearsed()
+    ring.measure(6, { RotationHeld: 1 })
+    ring.measure(1, {})
+    const later = ring.now + 1
+    ring.measure(2, {})
+    expect(ring.alarms.hasBeen('rotation-held', 'ALARM', 0)).toBe(true)
+    expect(ring.alarms.hasBeen('rotation-held', 'ALARM', later)).toBe(false)
+  })
+
   it('take silence for as many periods as ticks are missing', () => {
     const ring = new Rehearsed()
     ring.measure(4, {})

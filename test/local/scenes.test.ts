@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
 import { totalOf } from '../../local/rehearsal/clients/tally.ts'
-import { SCENE_NAMES, type SceneName } from '../../local/rehearsal/scenes/scenes.ts'
+import type { Scene } from '../../local/rehearsal/scenes/scene.ts'
+import { SCENE_NAMES, SCENES, type SceneName } from '../../local/rehearsal/scenes/scenes.ts'
 import { QUICK, rehearseWith } from './rehearsing.ts'
 
+const FLEET = { haproxy: 2, nginx: 1 }
 /** What each has to say of itself. */
 const TELLS: Readonly<Record<SceneName, readonly RegExp[]>> = {
   reboot: [
@@ -30,14 +32,97 @@ const TELLS: Readonly<Record<SceneName, readonly RegExp[]>> = {
     /next: ticketring /,
     /^the tag was mended, .* ticketring-edge-rotation-held OK again$/,
   ],
+  'run-command-outage': [
+    /^no command was sent for 3 T: 2 machines pulled each generation and lost nothing/,
+    /^\$ ticketring status edge$/,
+    /edge: (HELD|DEGRADED): generation \d+/,
+    /has not been delivered yet; the last command was not sent/,
+    /^paged: ticketring-edge-rotation-forced ALARM: /,
+    /^all have proved generation \d+ since Run Command works again$/,
+  ],
+  'pause-over-max-key-age': [
+    /^\$ ticketring pause edge --for 1h --reason a sale$/,
+    /edge: paused until /,
+    /^generation \d+ stayed past maxKeyAge/,
+    /^paged: ticketring-edge-key-age ALARM: /,
+    /^paged: ticketring-edge-rotation-held ALARM: /,
+    /^\$ ticketring status edge$/,
+    /edge: PAUSED: generation \d+/,
+    /paused until .* by .*: a sale$/,
+    /now: hold: .*past maxKeyAge/,
+    /next: ticketring resume edge/,
+    /^\$ ticketring resume edge$/,
+    /resumed/,
+    /^the ring went on with generation \d+; ticketring-edge-rotation-held OK again$/,
+  ],
+  'destroy-and-redeploy': [
+    /^without the stack generation \d+ stayed in its secret and on every machine/,
+    /^paged: ticketring-edge-key-age INSUFFICIENT_DATA: /,
+    /^\$ ticketring status edge$/,
+    /No stack Ticketring in this account and Region$/,
+    /^deployed again, the ring of lineage \S+ went on with generation \d+; ticketring-edge-key-age OK again$/,
+    /^\$ ticketring status edge$/,
+    /edge: .*generation \d+/,
+  ],
+  'tickets-off': [
+    /^nginx on i-\S+ had its session tickets turned off, and clients came back to all others$/,
+    /^paged: ticketring-edge-rotation-held ALARM: /,
+    /^\$ ticketring status edge$/,
+    /edge: (HELD|DEGRADED): /,
+    /^ {2}i-\S+ {2}tickets-off: /,
+    /next: ticketring /,
+    /^\$ ticketring deliver edge --instance i-/,
+    /edge: /,
+    /^the ring went on with generation \d+; ticketring-edge-rotation-held OK again$/,
+  ],
+  'half-edited-nginx': [
+    /^nginx on i-\S+ served on with what it had loaded before: what was half done was never published$/,
+    /^paged: ticketring-edge-rotation-held ALARM: /,
+    /^\$ ticketring status edge$/,
+    /edge: (HELD|DEGRADED): /,
+    /^ {2}i-\S+ {2}config-test-failed: /,
+    /next: ticketring /,
+    /^\$ ticketring status edge$/,
+    /edge: (HELD|DEGRADED): /,
+    /^ {2}i-\S+ {2}config-changed-by-others: /,
+    /next: ticketring /,
+    /^\$ ticketring deliver edge --instance i-/,
+    /edge: /,
+    /^the ring went on with generation \d+; ticketring-edge-rotation-held OK again$/,
+  ],
+  'key-leak-and-revoke': [
+    /^a thief of the ring read \d+ tickets of before, and none of after the revoke$/,
+    /^\$ ticketring revoke edge --reason ring stolen --yes-drop-all-sessions$/,
+    /^ {2}2 refuse tickets from before/,
+    /^ {2}STILL ACCEPTS OLD TICKETS: i-/,
+    /deregister-targets/,
+    /^the revoke answered after \d+ s; i-\S+ forgot the key that it had kept$/,
+    /^\$ ticketring status edge$/,
+    /^ {2}3 refuse tickets from before, 0 have not proved it$/,
+    /^the ring went on with generation \d+$/,
+  ],
+  'open-and-guarded': [
+    /^a ticket of 127\.0\.0\.1:\d+ opened 127\.0\.0\.1:\d+, which demands a client certificate, without one/,
+    /^paged: ticketring-edge-auth-bypass ALARM: /,
+    /^\$ ticketring status edge$/,
+    /edge: AUTH-BYPASS: /,
+    /^ {2}i-\S+ {2}auth-bypass: a ticket of /,
+    /next: /,
+    /^\$ ticketring probe 127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+ --servername /,
+    /^ {2}auth-bypass: a ticket of 127\.0\.0\.1:\d+=\S+ opens 127\.0\.0\.1:\d+=/,
+    /^ {2}Give the listeners that ask for a certificate ticket keys of their own/,
+    /^\$ ticketring deliver edge --instance i-/,
+    /edge: /,
+    /^the ring went on with generation \d+; ticketring-edge-auth-bypass OK again$/,
+  ],
 }
 /** Those that cost sessions, and say whose. */
-const COSTLY: readonly SceneName[] = ['reboot-without-secrets']
+const COSTLY: readonly SceneName[] = ['reboot-without-secrets', 'run-command-outage', 'tickets-off']
 
 it.each(SCENE_NAMES)(
   'the scene %s comes to its end, and what it cost is expected, or nothing',
   async (scene) => {
-    const fleet = { haproxy: 2, nginx: 1 }
+    const { fleet = FLEET }: Scene = SCENES[scene]
     const { report, problems, tally, told, incidents } = await rehearseWith({}, 1, QUICK, fleet, scene)
 
     expect(problems).toEqual([])

@@ -9,7 +9,14 @@ import {
 } from '../../local/rehearsal/clients/ticket-validity.ts'
 
 const LIFETIME = 3_000
-const view: RingView = { committed: 5, confirmed: 5, confirmedAt: 0, delivering: false, encryptsIn: {} }
+const view: RingView = {
+  committed: 5,
+  confirmed: 5,
+  confirmedAt: 0,
+  revoked: 0,
+  delivering: false,
+  encryptsIn: {},
+}
 const promised = (generation: number | undefined, age: number) =>
   isPromised({ generation, issuedAt: 0 }, view, age, LIFETIME)
 const retired = (generation: number | undefined, bent: Partial<RingView> = {}, now = DRAINING) =>
@@ -43,12 +50,30 @@ describe('a ticket is retired', () => {
   })
 })
 
+describe('a revoke', () => {
+  const revoked = { ...view, committed: 6, revoked: 6 }
+  it('ends what was promised of all generations before it, however young', () => {
+    const of = (generation: number, confirmed: number) =>
+      isPromised({ generation, issuedAt: 0 }, { ...revoked, confirmed }, 0, LIFETIME)
+    expect([of(5, 5), of(5, 6)]).toEqual([false, false])
+    // Under its own keys a ticket is promised once every machine has them.
+    expect([of(6, 5), of(6, 6), of(7, 6)]).toEqual([false, true, true])
+  })
+
+  it('retires them once every machine has proved it', () => {
+    expect(retired(5, { ...revoked, confirmed: 5 })).toBe(false)
+    expect(retired(5, { ...revoked, confirmed: 6 })).toBe(true)
+    expect(retired(6, { ...revoked, confirmed: 6 })).toBe(false)
+  })
+})
+
 describe('the pool of tickets', () => {
   const from: Host = { id: 'a', server: 'nginx', port: 1, proxyProtocol: false, serverName: 'x' }
   const ticket = (generation: number, proven = true): Ticket => ({
     from,
     version: 'TLSv1.3',
     session: Buffer.alloc(1),
+    keyName: '',
     generation,
     issuedAt: 0,
     proven,

@@ -4,6 +4,8 @@ export interface Availability {
   readonly serves: boolean
   /** Why what fails there, or fails elsewhere with its tickets, is to be expected; absent where nothing is. */
   readonly reason?: string
+  /** Whether tickets that it gives fail elsewhere as well: it is generations behind the others, or soon will be. */
+  readonly isBehind?: true
 }
 
 const NORMAL: Availability = { serves: true }

@@ -12,6 +12,15 @@ import { TLS_VERSIONS, type TlsVersion, type Visit, type Visiting, visit } from 
 /** After a resumption failed, how long until what the secret held at that time is known for sure (ms). */
 const HINDSIGHT = 1_000
 
+const NOTHING_SEEN: RingView = {
+  committed: 0,
+  confirmed: 0,
+  confirmedAt: 0,
+  revoked: 0,
+  delivering: false,
+  encryptsIn: {},
+}
+
 type Outcome = 'reused' | 'refused' | 'failed'
 
 interface ResumptionProbeOptions {
@@ -31,7 +40,7 @@ export class ResumptionProbe implements Probe {
   readonly #options: ResumptionProbeOptions
   readonly #pool = new TicketPool()
   readonly #sampled = new Set<string>()
-  #view: RingView = { committed: 0, confirmed: 0, confirmedAt: 0, delivering: false, encryptsIn: {} }
+  #view: RingView = NOTHING_SEEN
   #turn = 0
   #arrivals = 0
 
@@ -99,24 +108,26 @@ export class ResumptionProbe implements Probe {
 
   async #take(from: Host, version: TlsVersion): Promise<Ticket | undefined> {
     const given = await this.#visit(from, { version })
-    const { reason } = this.#options.availability.of(from)
+    const { reason, isBehind = false } = this.#options.availability.of(from)
     if (given === undefined) {
       if (reason === undefined) count(this.tally.resumption[version], 'failed')
       else this.#expect(reason, 'failed')
       return undefined
     }
     if (given.session === undefined || given.ticket === undefined) {
-      count(this.tally.tickets, 'missing')
+      if (reason === undefined) count(this.tally.tickets, 'missing')
+      else this.#expect(reason, 'lost')
       return undefined
     }
     count(this.tally.tickets, 'taken')
     const name = keyNameOf(given.ticket)
     const generation = this.#view.encryptsIn[name]
-    const issued = { from, version, session: given.session, issuedAt: Date.now(), proven: false }
+    const { session } = given
+    const issued = { from, version, session, keyName: name, issuedAt: Date.now(), proven: false }
     // Under a key that is the machine's own, as was to be expected.
     if (generation === undefined && reason !== undefined) return { ...issued, generation, reason }
     this.#sample(from, version, name, given.ticket)
-    return { ...issued, generation }
+    return { ...issued, generation, ...(isBehind && reason !== undefined ? { reason } : {}) }
   }
 
   #sample(from: Host, version: TlsVersion, name: string, ticket: Buffer): void {
@@ -137,10 +148,9 @@ export class ResumptionProbe implements Probe {
       return this.#expect(reason, outcome === 'refused' ? 'lost' : 'failed')
     const failedAt = Date.now()
     if (outcome === 'refused') {
-      const young = failedAt - ticket.issuedAt <= this.#options.lifetime
-      // Its promise may have ended with a commit that we had not heard of yet.
-      if (!young) await pause(HINDSIGHT)
-      if (!young && !this.#isPromised(ticket)) return
+      // Its promise may have ended with a commit that we had not heard of yet: where we hear of any.
+      if (this.#view.committed > 0) await pause(HINDSIGHT)
+      if (!this.#isPromised(ticket, failedAt)) return
     }
     this.#count(ticket, to, moment, outcome)
   }
@@ -222,8 +232,9 @@ export class ResumptionProbe implements Probe {
     return when
   }
 
-  #isPromised(ticket: Ticket): boolean {
-    return isPromised(ticket, this.#view, Date.now(), this.#options.lifetime)
+  #isPromised({ issuedAt, keyName, generation }: Ticket, at = Date.now()): boolean {
+    const issued = { issuedAt, generation: generation ?? this.#view.encryptsIn[keyName] }
+    return isPromised(issued, this.#view, at, this.#options.lifetime)
   }
 
   #incident(kind: string, text: string): void {

@@ -7,7 +7,9 @@ export interface Ticket extends Issued {
   readonly from: Host
   readonly version: TlsVersion
   readonly session: Buffer
-  /** Why it may be lost: a machine gave it under a key of its own. */
+  /** By which its generation is known, once the ring of that key is. */
+  readonly keyName: string
+  /** Why it may be lost: a machine gave it under a key of its own, or of a ring that the others have left behind. */
   readonly reason?: string
   /** Whether it was resumed once: only then does a later refusal prove that its key has gone. */
   proven: boolean

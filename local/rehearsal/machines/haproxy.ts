@@ -8,9 +8,9 @@ const socket = (machine: Machine) => join(machine.directory, 'admin.sock')
 /** Its own copies: HAProxy reads a staple from beside the certificate. */
 const certificates = (machine: Machine) =>
   machine.pki.certificates.map(({ name }) => join(machine.directory, 'certificates', `${name}.pem`))
-const configuration = (machine: Machine) => join(machine.directory, 'haproxy.cfg')
+export const configuration = (machine: Machine) => join(machine.directory, 'haproxy.cfg')
 const masterPid = (machine: Machine) => join(machine.directory, 'haproxy.pid')
-const reload = (machine: Machine) => join(machine.directory, 'reload')
+export const reload = (machine: Machine) => join(machine.directory, 'reload')
 const proof = (machine: Machine) => join(machine.directory, 'edge.sock')
 
 export const haproxy: Terminator = {

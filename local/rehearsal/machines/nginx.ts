@@ -15,8 +15,8 @@ const keys = (machine: Machine) => join(machine.memory, 'keys')
 const staple = (machine: Machine, { name }: ServerCertificate) =>
   join(machine.directory, 'staples', `${name}.ocsp`)
 /** What Debian's nginx.conf is to conf.d: it includes the example within http{}. */
-const configuration = (machine: Machine) => join(machine.directory, 'nginx.conf')
-const words = (machine: Machine) => ['nginx', '-p', machine.directory, '-c', configuration(machine)]
+export const configuration = (machine: Machine) => join(machine.directory, 'nginx.conf')
+export const words = (machine: Machine) => ['nginx', '-p', machine.directory, '-c', configuration(machine)]
 
 export const nginx: Terminator = {
   needs: 'nginx',

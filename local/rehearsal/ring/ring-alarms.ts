@@ -39,9 +39,22 @@ export class RingAlarms {
   }
 
   stateOf(heading: string): AlarmState {
+    return this.#statesOf(heading).at(-1) as AlarmState
+  }
+
+  /** Whether it is, or was after something was measured since then (ms), in this state. */
+  hasBeen(heading: string, state: AlarmState, since: number): boolean {
+    return this.#statesOf(heading, since).includes(state)
+  }
+
+  /** After each measurement since then, and now. */
+  #statesOf(heading: string, since = Number.POSITIVE_INFINITY): readonly AlarmState[] {
     const alarm = this.#shortened(this.named(heading))
-    const { measured, end } = this.#measured(alarm.Period * 1000)
-    return stateOf(alarm, measured, new Date(end))
+    const entries = this.#entries()
+    const measured = measuredIn(entries, alarm.Period * 1000)
+    const state = (periods: number) => stateOf(alarm, measured, new Date(periods * alarm.Period * 1000))
+    const after = entries.flatMap(({ _aws }, at) => (_aws.Timestamp >= since ? [state(at + 1)] : []))
+    return [...after, state(entries.length + this.#missingSince(entries.at(-1)))]
   }
 
   /** Whether who is on call is woken by an alarm that gets into this state. */
@@ -58,27 +71,19 @@ export class RingAlarms {
     return { ...alarm, Threshold: this.#watched.override.maxKeyAge }
   }
 
-  /**
-   * One tick measures once in a period of CloudWatch, and so it does here, however late a busy processor lets it come: what is
-   * measured is of one period each. Silence lasts as many periods as ticks are missing.
-   * @param period ms
-   */
-  #measured(period: number): { readonly measured: EmbeddedMetrics; readonly end: number } {
-    const { timing } = this.#watched
-    const measured = new EmbeddedMetrics()
-    const entries = this.#entries()
-    for (const [at, { _aws, ...entry }] of entries.entries())
-      measured.write(JSON.stringify({ ...entry, _aws: { ..._aws, Timestamp: at * period } }))
-    const last = entries.at(-1)?._aws.Timestamp ?? 0
-    const silent = Math.floor((this.#clock() - last) / (timing.tick * 1000))
-    return { measured, end: (entries.length + silent) * period }
+  /** Ticks that did not measure: silence is of as many periods. */
+  #missingSince(last: Entry | undefined): number {
+    const at = last?._aws.Timestamp ?? 0
+    return Math.floor((this.#clock() - at) / (this.#watched.timing.tick * 1000))
   }
 
-  /** In their order. */
+  /** In their order. A pipe may cut a line in two. */
   #entries(): readonly Entry[] {
     const { history, ring } = this.#watched
     const ofRing = history.logs.filter(({ functionName }) => functionName === ring.functionName)
-    const lines = ofRing.flatMap(({ text }) => text.split('\n').filter((line) => line.startsWith('{"_aws":')))
+    const lines = ofRing.flatMap(({ text }) =>
+      text.split('\n').filter((line) => /^\{"_aws":.*\}$/.test(line)),
+    )
     return lines.map((line) => JSON.parse(line) as Entry)
   }
 }
@@ -86,6 +91,18 @@ export class RingAlarms {
 /** Of CloudWatch's embedded metric format. */
 interface Entry {
   readonly _aws: { readonly Timestamp: number }
+}
+
+/**
+ * One tick measures once in a period of CloudWatch, and so it does here, however late a busy processor lets it come: what is
+ * measured is of one period each.
+ * @param period ms
+ */
+function measuredIn(entries: readonly Entry[], period: number): EmbeddedMetrics {
+  const measured = new EmbeddedMetrics()
+  for (const [at, { _aws, ...entry }] of entries.entries())
+    measured.write(JSON.stringify({ ...entry, _aws: { ..._aws, Timestamp: at * period } }))
+  return measured
 }
 
 function alarmsIn({ Resources }: Template): readonly MetricAlarm[] {

@@ -23,6 +23,7 @@ export class RingWatch {
   /** Results that were read before. */
   readonly #heard = new Set<string>()
   #current: Ring | undefined
+  #revoked = 0
   #confirmed = 0
   #confirmedAt = 0
 
@@ -57,6 +58,7 @@ export class RingWatch {
       committed: this.#current?.generation ?? 0,
       confirmed,
       confirmedAt: this.#confirmedAt,
+      revoked: this.#revoked,
       delivering: this.#isDelivering(),
       encryptsIn: this.#encryptsIn(),
     }
@@ -86,7 +88,10 @@ export class RingWatch {
         const ring = parseRing(value, this.#ring)
         if (ring !== undefined) this.rings.set(id, ring)
       }
-      if (labels.includes('AWSCURRENT')) this.#current = this.rings.get(id)
+      if (!labels.includes('AWSCURRENT')) continue
+      this.#current = this.rings.get(id)
+      // Its VersionId says so.
+      if (id.startsWith('revoke-')) this.#revoked = this.#current?.generation ?? 0
     }
   }
 

@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SynthesisedRing } from '../../../infra/app/build-app.ts'
 import type { ResultLine } from '../../../lambda/ring/result-line.ts'
+import { keysOf } from '../../../lambda/ring/ring.ts'
 import type { Tone } from '../../paint.ts'
 import type { Availability } from '../clients/availability.ts'
 import type { Clients } from '../clients/clients.ts'
+import { isUnderKey } from '../clients/ticket.ts'
 import type { RingView } from '../clients/ticket-validity.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { Machine } from '../machines/machine.ts'
@@ -12,6 +14,7 @@ import { RehearsalError } from '../rehearsal-error.ts'
 import { decisionsIn, type LoggedDecision } from '../ring/decisions.ts'
 import { resultLineOf } from '../ring/result-line.ts'
 import type { Testbed } from '../testbed.ts'
+import { AwsControl } from './aws-control.ts'
 import { Operator } from './operator.ts'
 
 /** How long a scene waits for what has to come, and how often it looks (ms). A delivery on a busy machine takes a minute. */
@@ -28,14 +31,16 @@ export interface FleetControlParts {
   readonly view: () => RingView | undefined
 }
 
-/** What a scene can do and see. */
+/** What a scene can do to a fleet, and see. */
 export class FleetControl {
   readonly #parts: FleetControlParts
   readonly operator: Operator
+  readonly aws: AwsControl
 
   constructor(parts: FleetControlParts) {
     this.#parts = parts
-    this.operator = new Operator(parts.testbed, (what, isSo) => this.until(what, isSo))
+    this.aws = new AwsControl(parts)
+    this.operator = new Operator({ ...parts, until: (what, isSo) => this.until(what, isSo) })
   }
 
   get ring(): SynthesisedRing {
@@ -75,6 +80,12 @@ export class FleetControl {
       ({ functionName, at }) => functionName === ring.functionName && at >= since,
     )
     return decisionsIn(logs)
+  }
+
+  /** Which ring the secret holds. */
+  get identity(): { readonly lineage: string; readonly generation: number } {
+    const { lineage = '', generation = 0 } = this.#parts.testbed.watch.current ?? {}
+    return { lineage, generation }
   }
 
   say(line: string): void {
@@ -135,16 +146,29 @@ export class FleetControl {
     await Promise.all(schedules.filter(({ kind }) => kind === 'association').map((each) => each.fire()))
   }
 
-  /** From now on Secrets Manager does not answer these machines. */
-  cutOff(machines: readonly Machine[]): void {
-    const always = { times: Number.POSITIVE_INFINITY, when: 'before', effect: 'fail' } as const
-    for (const { id } of machines)
-      this.#parts.testbed.aws.faults.add({ principal: id, operation: 'GetSecretValue', ...always })
+  /** A copy of the ring of now, and how many of the tickets that were seen since then (ms) it opens. */
+  steal(): { readonly reads: (since: number) => { readonly tried: number; readonly opened: number } } {
+    const { testbed, clients } = this.#parts
+    const { current } = testbed.watch
+    const keys = current === undefined ? [] : keysOf(current)
+    return {
+      reads: (since) => {
+        const seen = clients.samples.filter(({ takenAt }) => takenAt >= since)
+        const opened = seen.filter(({ ticket }) => keys.some((key) => isUnderKey(ticket, key)))
+        return { tried: seen.length, opened: opened.length }
+      },
+    }
   }
 
-  /** It answers all again. */
-  reconnect(): void {
-    this.#parts.testbed.aws.faults.clear()
+  /** Tickets that every machine has to refuse, as tried so far: the run is judged by whether one was accepted. */
+  get retired(): number {
+    return this.#parts.clients.tally.retired.tried
+  }
+
+  /** Whether every machine has proved the generation that the secret holds. */
+  get isProved(): boolean {
+    const { committed, confirmed } = this.#parts.view() ?? { committed: 0, confirmed: -1 }
+    return confirmed >= committed
   }
 
   /** @throws RehearsalError always: what must not come about has. */

@@ -1,20 +1,34 @@
 import type { AlarmState } from '../../aws/metric-alarm.ts'
-import { typeTicketring } from '../operator-command.ts'
+import { type Typed, typeTicketring } from '../operator-command.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { Testbed } from '../testbed.ts'
+
+/** How long a scene looks for what has to be said (ms). */
+const PATIENCE = 300_000
+
+interface OperatorParts {
+  readonly testbed: Testbed
+  /** Aborted once the scene's end is not waited for any more. */
+  readonly signal: AbortSignal
+  readonly until: (what: string, isSo: () => boolean) => Promise<void>
+}
 
 /** What the one on call sees and types. */
 export class Operator {
   readonly #testbed: Testbed
+  readonly #signal: AbortSignal
   readonly #until: (what: string, isSo: () => boolean) => Promise<void>
+  /** ms */
+  readonly #since = Date.now()
 
-  constructor(testbed: Testbed, until: (what: string, isSo: () => boolean) => Promise<void>) {
+  constructor({ testbed, signal, until }: OperatorParts) {
     this.#testbed = testbed
+    this.#signal = signal
     this.#until = until
   }
 
   /**
-   * Waits until an alarm that pages is in this state.
+   * Waits until an alarm that pages has been in this state since the scene began.
    * @param heading of the runbook.
    * @returns the alarm, and what it says, in a sentence.
    */
@@ -23,7 +37,9 @@ export class Operator {
     const { AlarmName, AlarmDescription } = alarms.named(heading)
     if (!alarms.pages(heading, state))
       throw new RehearsalError(`the alarm ${AlarmName} pages no one in ${state}`)
-    await this.#until(`the alarm ${AlarmName} is in ${state}`, () => alarms.stateOf(heading) === state)
+    await this.#until(`the alarm ${AlarmName} is in ${state}`, () =>
+      alarms.hasBeen(heading, state, this.#since),
+    )
     return `paged: ${AlarmName} ${state}: ${AlarmDescription}`
   }
 
@@ -36,21 +52,46 @@ export class Operator {
   }
 
   /**
-   * Types a command of `npx ticketring`.
-   * @param wanted its exit code, and what has to be in lines of what it prints.
+   * Types a command of `npx ticketring`, once.
+   * @param wanted its exit code, where that is known beforehand, and what has to be in lines of what it prints.
    * @returns the command, and those lines.
+   * @throws RehearsalError where it says anything else.
    */
-  async types(
-    words: readonly string[],
-    { code, says }: { readonly code: number; readonly says: readonly RegExp[] },
-  ): Promise<readonly string[]> {
+  async types(words: readonly string[], wanted: Wanted): Promise<readonly string[]> {
     const typed = await typeTicketring(this.#testbed, words)
-    const command = `ticketring ${words.join(' ')}`
-    const lines = typed.output.split('\n').map((line) => line.trim())
-    const found = says.map((pattern) => lines.find((line) => pattern.test(line)))
-    if (typed.code === code && !found.includes(undefined))
-      return [`$ ${command}`, ...found.map((line) => `  ${line}`)]
-    const wanted = `exit code ${code} and ${says.join(', ')}`
-    throw new RehearsalError(`${command}: wanted ${wanted}; got exit code ${typed.code} and ${typed.output}`)
+    const lines = linesOf(typed, wanted)
+    if (lines === undefined) throw new RehearsalError(unwanted(words, wanted, typed))
+    return [`$ ticketring ${words.join(' ')}`, ...lines.map((line) => `  ${line}`)]
   }
+
+  /** The same for one that may be typed again, as often as it takes: a delivery may just be under way. */
+  async repeats(words: readonly string[], wanted: Wanted): Promise<readonly string[]> {
+    const deadline = Date.now() + PATIENCE
+    for (;;) {
+      try {
+        return await this.types(words, wanted)
+      } catch (error) {
+        this.#signal.throwIfAborted()
+        if (Date.now() > deadline) throw error
+      }
+    }
+  }
+}
+
+interface Wanted {
+  readonly code?: 0 | 1 | 2
+  readonly says: readonly RegExp[]
+}
+
+/** The wanted lines, in their order; undefined where one is missing, or the exit code is another. */
+function linesOf({ code, output }: Typed, wanted: Wanted): readonly string[] | undefined {
+  const lines = output.split('\n').map((line) => line.trim())
+  const found = wanted.says.flatMap((pattern) => lines.find((line) => pattern.test(line)) ?? [])
+  const isWanted = code === (wanted.code ?? code) && found.length === wanted.says.length
+  return isWanted ? found : undefined
+}
+
+function unwanted(words: readonly string[], { code, says }: Wanted, came: Typed): string {
+  const wanted = `exit code ${code ?? 'of any kind'} and ${says.join(', ')}`
+  return `ticketring ${words.join(' ')}: wanted ${wanted}; got exit code ${came.code} and ${came.output}`
 }

@@ -18,7 +18,7 @@ export const rebootWithoutSecrets: Scene = {
     )
     // A run that began before it answers again may be the one that is answered.
     const since = Date.now()
-    fleet.cutOff(machines)
+    fleet.aws.cutOff(machines)
     fleet.say('Secrets Manager does not answer some machines, and they reboot')
     for (const [at, machine] of machines.entries()) await restart(fleet, machine, reasons[at] as string)
     for (const [at, { server }] of machines.entries())
@@ -26,7 +26,7 @@ export const rebootWithoutSecrets: Scene = {
         `clients lose a session at ${server}`,
         () => fleet.expected(reasons[at] as string).lost > 0,
       )
-    fleet.reconnect()
+    fleet.aws.reconnect()
     fleet.say('Secrets Manager answers again')
     for (const machine of machines) {
       await fleet.until(`${machine.id} has the ring again`, () =>

@@ -14,8 +14,12 @@ export class ScenePlay {
     try {
       this.told = await scene.play(new FleetControl(parts))
     } catch (error) {
-      if (!parts.signal.aborted) this.trouble = `the scene: ${(error as Error).message}`
+      if (parts.signal.aborted) return
+      this.trouble = `the scene: ${(error as Error).message}`
+      // What it left undone is waited for yet.
+      parts.progress.say(this.trouble)
+    } finally {
+      this.isOver = true
     }
-    this.isOver = true
   }
 }

@@ -1,9 +1,10 @@
 import type { Fleet, Kind } from '../machines/kinds.ts'
 import type { Machine } from '../machines/machine.ts'
+import type { Wishes } from '../testbed-parts.ts'
 import type { FleetControl } from './fleet-control.ts'
 
 /** Something that befalls a fleet in the middle of a rehearsal. */
-export interface Scene {
+export interface Scene extends Wishes {
   /** In a line, for the list of scenes. */
   readonly shows: string
   /** Machines that a fleet must have for it. */
@@ -12,10 +13,12 @@ export interface Scene {
   readonly kind?: Kind
   /** What the fleet is where the command line does not say; by default as without a scene. */
   readonly fleet?: Fleet
-  /** Whether it has one machine more, of the first kind, which comes in when it says so. */
-  readonly spare?: boolean
   /** Plays it. @returns what came of it, in sentences. @throws RehearsalError for what did not come about. */
   play(fleet: FleetControl): Promise<readonly string[]>
+}
+
+export function firstOf(machines: readonly Machine[], kind: Kind): Machine | undefined {
+  return machines.find(({ server }) => server === kind)
 }
 
 /** One machine of each kind that a fleet has several of: another one serves its clients meanwhile. */

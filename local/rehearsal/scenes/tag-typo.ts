@@ -16,7 +16,7 @@ export const tagTypo: Scene = {
     const held = fleet.generation
     if (held > before + 1)
       fleet.fail(`the ring went on from generation ${before} to ${held} without its fleet`)
-    const status = await operator.types(['status', ring.name], {
+    const status = await operator.repeats(['status', ring.name], {
       code: 1,
       says: [/^\w+: HELD/, /now: hold: .*machines? with the tag/, /next: /],
     })

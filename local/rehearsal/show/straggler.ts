@@ -11,12 +11,12 @@ export const straggler: Scene = {
     const machine = fleet.machines.at(-1) as Machine
     const name = `${machine.server} on ${machine.id}`
     const since = Date.now()
-    fleet.cutOff([machine])
+    fleet.aws.cutOff([machine])
     fleet.show('straggler', `Secrets Manager does not answer ${name} any more`, 'warning')
     const reason = await held(fleet, since)
     fleet.show('gate', `the next generation is held: ${reason}`, 'warning')
     const { generation } = fleet
-    fleet.reconnect()
+    fleet.aws.reconnect()
     fleet.show('straggler', `Secrets Manager answers ${name} again`, 'good')
     await fleet.generations(0)
     const seconds = ((Date.now() - since) / 1000).toFixed(0)

@@ -162,3 +162,17 @@ test('an association that State Manager would run oftener than every half hour i
   )
   await expect(startAccount({ template: often })).rejects.toThrow("State Manager's least rate is 30 minutes")
 })
+
+test('a stack that is deleted takes along what it does not retain, and what is left stays as it is', async () => {
+  const kept = bent(
+    (Resources) => Object.assign(Resources.Key ?? {}, { DeletionPolicy: 'Retain' }),
+    'RetainExceptOnCreate',
+  )
+  aws = await startAccount({ template: kept })
+  const [before] = aws.secretVersions('rings/edge')
+  const retained = await aws.delete()
+  expect(retained.map(({ logicalId }) => logicalId)).toEqual(['Key', 'Secret'])
+  expect(aws.resources.functions).toEqual([])
+  expect(aws.schedules).toEqual([])
+  expect(aws.secretVersions('rings/edge')).toEqual([before])
+})
