@@ -3,7 +3,7 @@ import type { Command, ExitCode, Io } from './command.ts'
 import { DOCUMENT } from './document/command.ts'
 import { HISTORY } from './history/command.ts'
 import { PROBE } from './probe/command.ts'
-import { DELIVER, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
+import { DELIVER, PROMOTE, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
 import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
 import { ServiceError } from './service-error.ts'
 import { EXPLAIN } from './staples/explain.ts'
@@ -14,6 +14,7 @@ const COMMANDS: readonly Command[] = [
   HISTORY,
   ROTATE,
   DELIVER,
+  PROMOTE,
   REVOKE,
   PAUSE,
   RESUME,

@@ -16,7 +16,12 @@ import {
 
 type Json = Record<string, unknown>
 const EXAMPLE: Json = {
-  rings: [exampleRing({ servers: { haproxy: HAPROXY, nginx: NGINX, ...OTHER_SERVERS } })],
+  rings: [
+    exampleRing({
+      servers: { haproxy: HAPROXY, nginx: NGINX, ...OTHER_SERVERS },
+      canary: { tag: 'canary', values: ['yes'] },
+    }),
+  ],
   stapling: [
     exampleSet({
       servers: { haproxy: HAPROXY_STAPLING, nginx: NGINX_STAPLING, ...OTHER_STAPLING },

@@ -53,6 +53,7 @@ class Ring(NamedTuple):
     previous: TicketKey
     current: TicketKey
     next: TicketKey
+    rotated_at: str = ""
 
     @property
     def keys(self) -> tuple[TicketKey, TicketKey, TicketKey]:
@@ -84,8 +85,8 @@ def parse_ring(text: str, ring: str, secret: str) -> Ring:
         if re.fullmatch(pattern, fields[name], re.ASCII) is None:
             raise _invalid(secret, f"a {name} that is none")
     taken: set[bytes] = set()
-    keys = [_parse_key(which, fields[which], taken, secret) for which in _KEYS]
-    return Ring(fields["lineage"], int(fields["generation"]), *keys)
+    previous, current, following = (_parse_key(which, fields[which], taken, secret) for which in _KEYS)
+    return Ring(fields["lineage"], int(fields["generation"]), previous, current, following, fields["rotatedAt"])
 
 
 def _invalid(secret: str, found: str) -> Failure:

@@ -21,8 +21,8 @@ _LINEAGE = "00000000-0000-0000-0000-000000000000"
 
 def make_ring() -> Ring:
     """Its keys are nowhere but in this machine's key files and its server."""
-    keys = [TicketKey(os.urandom(16), os.urandom(32), os.urandom(32)) for _ in range(3)]
-    return Ring(_LINEAGE, 1, *keys)
+    previous, current, following = (TicketKey(os.urandom(16), os.urandom(32), os.urandom(32)) for _ in range(3))
+    return Ring(_LINEAGE, 1, previous, current, following)
 
 
 def is_local(state: State | None) -> bool:

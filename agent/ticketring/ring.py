@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from .aws import Refused
@@ -39,6 +40,7 @@ ring: loads RING from Secrets Manager into the TLS terminator and proves it by a
   SECRET              name or ARN
   TICKET_LIFETIME     at most, in seconds
   STALE_AFTER         seconds without Secrets Manager that fail a pull (172800)
+  STAY_BEHIND         seconds for which a ring may be the canary's alone: only a command goes on to it until then (0)
   LAUNCH_GROUPS       Auto Scaling groups whose hook ticketring-NAME waits for a proved ring
   ENDPOINT_AUTOSCALING
   ALLOW_DISK          yes: keys may be on a disk
@@ -120,6 +122,10 @@ class RingRun(Run["KeyServer"]):
             self._lineage, self._generation, self.result = state.lineage, state.generation, "stale"
             note(f"stale: {self._secret} holds generation {ring.generation}, this machine runs {state.generation}")
             return
+        if self.loads and state is not None and self._stays(ring, state):
+            self._lineage, self._generation, self.result = state.lineage, state.generation, "unchanged"
+            note(f"stays on generation {state.generation}: no command has asked for {ring.generation}, which the canary tries")
+            return
         if ring.generation < self._least:
             wanted = f"wanted generation {self._least} or later"
             raise Failure("generation-behind", f"{wanted}, {self._secret} holds {ring.generation}")
@@ -144,6 +150,23 @@ class RingRun(Run["KeyServer"]):
         self._would = "unchanged" if runs else "reset" if relation == "reset" else "applied"
         self._in_use = len(self._strangers) < len(self._server.listeners)
         self.result = "unchanged"
+
+    def _stays(self, ring: Ring, state: State) -> bool:
+        """One generation behind a machine loses nothing: it holds the key that encrypts as its next, and its own is held."""
+        longest = self._settings.number("STAY_BEHIND", "0")
+        follows = ring.lineage == state.lineage and ring.generation == state.generation + 1
+        is_next = follows and ring.names[:2] == state.names[1:]
+        if not longest or not is_next or state.generation < self._least or self._age(ring) >= longest:
+            return False
+        # What is not there has to be put right.
+        return all(file.data is None or file.directory.stat(file.name) is not None for file in self._server.render(ring))
+
+    def _age(self, ring: Ring) -> float:
+        """Seconds since it became current."""
+        # Loaded where a canary is alone.
+        from calendar import timegm
+
+        return time.time() - timegm(time.strptime(ring.rotated_at[:19], "%Y-%m-%dT%H:%M:%S"))
 
     def _marked(self, ring: Ring, state: State | None, relation: str) -> State:
         """The state that this run leaves if it changes something."""

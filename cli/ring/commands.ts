@@ -42,8 +42,13 @@ export const DELIVER: Command = acting('deliver', 'send the present generation a
   option: '  --instance ID      to this machine alone\n',
 })
 
+export const PROMOTE: Command = acting('promote', 'let all machines have what the canary has', {
+  about:
+    'Lets the other machines have the generation and the document that the canary has, whatever it says of them: no soak, no alarm is waited for.',
+})
+
 function acting(
-  action: 'rotate' | 'deliver',
+  action: 'rotate' | 'deliver' | 'promote',
   summary: string,
   { about, option = '' }: { readonly about: string; readonly option?: string },
 ): Command {

@@ -11,6 +11,7 @@ export type State =
   | 'paused'
   | 'revoked'
   | 'auth-bypass'
+  | 'canary'
   | 'control invalid'
 
 export function stateOf(answer: Answer): State {
@@ -21,6 +22,7 @@ export function stateOf(answer: Answer): State {
   if (answer.paused !== undefined) return 'paused'
   if (answer.mode === 'observe') return 'observing'
   if (isHeld(answer)) return 'held'
+  if (answer.canary?.held) return 'canary'
   if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
   if (isProvedByAll(fleet)) return 'healthy'
   return answer.proof === undefined ? 'degraded' : 'revoked'

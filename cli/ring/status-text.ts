@@ -10,6 +10,7 @@ export function statusText(answer: Answer): string {
   const lines = [
     headOf(answer, state),
     ...controlLines(answer),
+    ...canaryLines(answer),
     ...factsOf(answer),
     ...(answer.proof === undefined ? [] : proofLines(answer.proof).map((line) => `  ${line}`)),
     ...stragglersOf(answer),
@@ -62,6 +63,26 @@ function controlLines(answer: Answer): string[] {
       : [`  paused until ${paused.until} (${when(paused.until, asOf)}) by ${paused.by}: ${paused.reason}`]),
     ...(controlProblem === undefined ? [] : [`  what was set before counts: ${controlProblem}`]),
     ...quarantineLines(answer).map((line) => `  ${line}`),
+  ]
+}
+
+function canaryLines({ canary, asOf }: Answer): string[] {
+  if (canary === undefined) return []
+  const { held, machines, soaksUntil, documentPassed } = canary
+  const who = machines === undefined ? 'its machines could not be read' : machines.join(', ') || 'no machine'
+  const soak =
+    soaksUntil === undefined
+      ? 'not proved yet'
+      : `proved, soaks until ${soaksUntil} (${when(soaksUntil, asOf)})`
+  return [
+    ...(held
+      ? [`  canary: ${who}: ${soak}; the others stay on the generation before, which costs nothing`]
+      : []),
+    ...(held || documentPassed
+      ? []
+      : [
+          `  the document of the last deploy has not passed the canary (${who}): the others keep their program`,
+        ]),
   ]
 }
 
@@ -119,7 +140,7 @@ function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
 }
 
 /** Never cut: an operator has to act on each. */
-function stragglersOf({ fleet }: Answer): string[] {
+function stragglersOf({ fleet, canary }: Answer): string[] {
   if (fleet === undefined) return []
   const lagging = fleet.lagging ?? []
   const told = fleet.stragglers.flatMap(({ id, name, reason, fix }) => [
@@ -127,7 +148,9 @@ function stragglersOf({ fleet }: Answer): string[] {
     ...(fix === undefined ? [] : [`    ${fix}`]),
     ...(lagging.includes(id) ? [`    ${NOT_AWAITED}`] : []),
   ])
-  const more = fleet.members - (fleet.observed ?? fleet.confirmed) - fleet.stragglers.length
+  // Who waits for the canary is not behind.
+  const missing = fleet.members - (fleet.observed ?? fleet.confirmed)
+  const more = canary?.held ? 0 : missing - fleet.stragglers.length
   return more > 0 ? [...told, `  and ${counted(more, 'machine')} more: the function's log names each`] : told
 }
 
@@ -146,10 +169,11 @@ const RUNBOOK: Readonly<Record<State, string>> = {
   revoked: 'stragglers',
   'control invalid': 'control-invalid',
   'auth-bypass': 'auth-bypass',
+  canary: 'canary-failed',
 }
 
 function nextSteps(answer: Answer, state: State): string[] {
-  const { ring } = answer
+  const { ring, canary } = answer
   if (state === 'observing')
     return wouldAllTake(answer)
       ? [`  next: "mode": "enforce" for ${ring} in cdk.json, then deploy   (docs/first-machine.md)`]
@@ -161,6 +185,10 @@ function nextSteps(answer: Answer, state: State): string[] {
   if (state === 'paused') return [`  next: ticketring resume ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
   if (state === 'control invalid')
     return [`  next: write /ticketring/${ring}/control anew   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
+  if (state === 'canary' || canary?.held)
+    return [
+      `  next: nothing, once it soaks; else mend it, then ticketring deliver ${ring}; or ticketring promote ${ring}   (${RUNBOOK_PAGE}#canary-failed)`,
+    ]
   return [`  next: ticketring deliver ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
 }
 

@@ -58,6 +58,7 @@ function ringWidgets({ name, maxKeyAge, construct }: ShownRing): readonly IWidge
   const events = [
     construct.metricRotationHeld(),
     construct.metricRotationForced(),
+    construct.metricCanaryFailed(),
     construct.metricAuthBypass(),
     construct.metricLocalRing(),
     construct.metricDriftRepaired(),

@@ -65,10 +65,11 @@ export class TicketringStack extends Stack {
     operations: Operations,
   ): SynthesisedRing {
     const id = outputHead(ring.name)
-    const [delivery, props] = splitDelivery(ring)
+    const [delivery, { canary, ...props }] = splitDelivery(ring)
     const construct = new TicketKeyRing(this, id, {
       ...props,
       rotation: durations(ring.rotation, ['every', 'ticketLifetime', 'maxKeyAge']),
+      ...(canary === undefined ? {} : { canary: durations(canary, ['soak']) }),
       staleAfter: Duration.seconds(ring.staleAfter),
       delivery,
       operations,

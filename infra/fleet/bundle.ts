@@ -37,6 +37,17 @@ const ERRORS_BY_NAME: Plugin = {
   },
 }
 
+/** The SDK's clients tell their version to AWS: of their package.json, which is 2 kB each, nothing else is asked for. */
+const VERSION_ALONE: Plugin = {
+  name: 'version alone',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]@aws-sdk[\\/]client-[\w-]+[\\/]package\.json$/ }, ({ path }) => {
+      const { version } = JSON.parse(readFileSync(path, 'utf8')) as { readonly version: string }
+      return { contents: JSON.stringify({ version }), loader: 'json' }
+    })
+  },
+}
+
 /** How the functions are bundled. */
 export const BUNDLING = {
   absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
@@ -48,6 +59,6 @@ export const BUNDLING = {
   minify: true,
   sourcemap: false,
   external: [...NEVER_REACHED],
-  plugins: [ERRORS_BY_NAME],
+  plugins: [ERRORS_BY_NAME, VERSION_ALONE],
   logLevel: 'warning',
 } satisfies BuildOptions

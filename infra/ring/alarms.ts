@@ -10,6 +10,7 @@ export type RingMetric =
   | 'KeyAge'
   | 'RotationHeld'
   | 'RotationForced'
+  | 'CanaryFailed'
   | 'Stragglers'
   | 'Members'
   | 'AuthBypass'
@@ -29,13 +30,15 @@ interface Watched {
   readonly maxKeyAge: number
   /** Whether its machines look for tickets that open guarded listeners. */
   readonly checksAuthentication: boolean
+  /** Whether new generations go to a canary first. */
+  readonly hasCanary: boolean
   readonly handler: IFunction
   readonly undelivered: IQueue
 }
 
 /** What is watched of one ring. */
 export function ringAlarms(watched: Watched): readonly AlarmSpec[] {
-  const { metrics, maxKeyAge, checksAuthentication, handler, undelivered } = watched
+  const { metrics, maxKeyAge, checksAuthentication, hasCanary, handler, undelivered } = watched
   return [
     keyAge(metrics, maxKeyAge),
     nonZero(6, {
@@ -69,6 +72,7 @@ export function ringAlarms(watched: Watched): readonly AlarmSpec[] {
       tells: 'page',
     }),
     ...(checksAuthentication ? [authBypass(metrics)] : []),
+    ...(hasCanary ? [canaryFailed(metrics)] : []),
     ...functionAlarms(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
   ]
 }
@@ -86,6 +90,16 @@ function keyAge(metrics: RingMetrics, maxKeyAge: number): AlarmSpec {
     // A function that no longer runs measures nothing: silence is the worst case, not the best.
     silence: 'pages',
   }
+}
+
+function canaryFailed(metrics: RingMetrics): AlarmSpec {
+  return nonZero(1, {
+    metric: metrics.metricCanaryFailed(),
+    heading: 'canary-failed',
+    meaning:
+      'the canary has not proved a generation, or its alarms are not quiet: the others stay on the one before',
+    tells: 'page',
+  })
 }
 
 function authBypass(metrics: RingMetrics): AlarmSpec {

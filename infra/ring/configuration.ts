@@ -3,7 +3,7 @@ import { type DurationRule, duration, refuseDurations } from '../../lambda/kerne
 import type { Place } from '../../lambda/kernel/inspection.ts'
 import { flag, list, oneOf, text } from '../../lambda/kernel/kinds.ts'
 import { type Kind, object, optional, orEmpty, setting, type Values } from '../../lambda/kernel/settings.ts'
-import { mode, rotation } from '../../lambda/ring/configuration.ts'
+import { canary, mode, refuseSoak, rotation } from '../../lambda/ring/configuration.ts'
 import { KEY_ARN, SECRET_ARN } from '../fleet/arns.ts'
 import { deliverySettings, refuseRepair, ringEndpoints } from '../fleet/delivery-configuration.ts'
 import { readWhole } from '../fleet/inspection.ts'
@@ -52,6 +52,9 @@ export const RING = {
     machine: 'MODE',
   }),
   rotation: setting(orEmpty(rotation)),
+  canary: optional(canary, {
+    says: 'machines that [each new generation and document](operations.md#the-canary) goes to first',
+  }),
   ...deliverySettings(ringEndpoints),
   staleAfter: setting(duration, {
     says: "a machine that has had no answer of Secrets Manager for so long fails its timer's unit: an hour to six days; after seven, [keys of its own](machines.md#boot-and-timer) replace the ring",
@@ -91,6 +94,7 @@ export const ring = object(RING, (values, place) => {
   refuseRepair(values, place)
   refuseOtherKeeping(values, place)
   refuseUnknownRoles(values, place)
+  refuseSoak(values, place)
 })
 
 /**

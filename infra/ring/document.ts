@@ -1,4 +1,5 @@
 import { machineSettings } from '../../lambda/kernel/settings.ts'
+import { canaryEndsAfter } from '../../lambda/ring/configuration.ts'
 import { buildDocument, type FleetDocument } from '../fleet/document.ts'
 import { listenersText } from '../fleet/machines.ts'
 import { groupName, secretName } from '../fleet/names.ts'
@@ -50,8 +51,14 @@ function ringSettings(ring: RingConfiguration): Readonly<Record<string, string>>
     SECRET: secretName(ring.name),
     ...machineSettings(RING, ring),
     ...guarded,
+    ...canarySettings(ring),
     ...patienceSettings(longerOf(ring.servers)),
   }
+}
+
+/** For how long a machine may stay one generation behind that no command has told it to go on: the canary's is not its own. */
+function canarySettings({ canary, rotation }: RingConfiguration): Readonly<Record<string, string>> {
+  return canary === undefined ? {} : { STAY_BEHIND: String(canaryEndsAfter(rotation)) }
 }
 
 /** Of the listeners to verify, those that a ticket of the others must not open. */

@@ -39,6 +39,24 @@ export interface RotationProps {
   readonly mayLag?: number
 }
 
+/** The machines that go first. */
+export interface CanaryProps {
+  /** Key of the tag that they have beside the ring's. */
+  readonly tag: string
+  /** Its values, one to five. */
+  readonly values: readonly string[]
+  /**
+   * From the proof of the last of them until the others follow: at most `every` less `ticketLifetime` and 15 minutes.
+   * @default Duration.minutes(15)
+   */
+  readonly soak?: Duration
+  /**
+   * Names or ARNs of CloudWatch alarms: while one is in the state ALARM, or is not there, the others wait.
+   * @default - none is looked at
+   */
+  readonly stopOnAlarms?: readonly string[]
+}
+
 export interface TicketKeyRingProps {
   /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
   readonly name: string
@@ -57,6 +75,11 @@ export interface TicketKeyRingProps {
    * @default - every four hours
    */
   readonly rotation?: RotationProps
+  /**
+   * Machines that each new generation and document goes to first.
+   * @default - they go to all, in waves
+   */
+  readonly canary?: CanaryProps
   /**
    * Secret and KMS key that an earlier stack retained, in place of new ones.
    * @default - new ones

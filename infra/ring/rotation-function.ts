@@ -6,7 +6,7 @@ import {
   type RotationConfiguration,
   serialiseRotationConfiguration,
 } from '../../lambda/ring/configuration.ts'
-import { arnOf } from '../fleet/arns.ts'
+import { arnOf, type Wildcards } from '../fleet/arns.ts'
 import type { FleetDelivery } from '../fleet/delivery.ts'
 import type { FleetDocument } from '../fleet/document.ts'
 import { DELIVERY_SECONDS, FleetFunction } from '../fleet/function.ts'
@@ -49,13 +49,14 @@ export function createRotationFunction(
       ...secret.rotationStatements(rotation.trigger),
       ...(rotation.trigger === 'secrets-manager' ? [letRotateSecretInvoke(scope, name)] : []),
       ...delivery.statements(),
+      ...lookAtAlarms(ring),
       new PolicyStatement({
         sid: 'KeepRecordAndControl',
         actions: ['ssm:GetParameters', 'ssm:PutParameter'],
         resources: parametersOf(scope, name),
       }),
     ],
-    wildcards: delivery.wildcards(),
+    wildcards: withAlarms(ring, delivery.wildcards()),
   })
 }
 
@@ -79,13 +80,14 @@ export function createRingStatusFunction(
     statements: [
       ...secret.lookStatements(),
       ...delivery.lookStatements(),
+      ...lookAtAlarms(ring),
       new PolicyStatement({
         sid: 'ReadRecordAndControl',
         actions: ['ssm:GetParameters'],
         resources: parametersOf(scope, name),
       }),
     ],
-    wildcards: delivery.lookWildcards(),
+    wildcards: withAlarms(ring, delivery.lookWildcards()),
   })
   return handler
 }
@@ -93,6 +95,26 @@ export function createRingStatusFunction(
 /** Neither is in the template: a deploy, or one that is undone, must not undo what is on record or what operators set. */
 function parametersOf(scope: Construct, ring: string): string[] {
   return [recordName(ring), controlName(ring)].map((name) => arnOf(scope, 'ssm', `parameter${name}`))
+}
+
+/** The alarms that the canary's soak looks at. */
+function lookAtAlarms({ canary }: RingConfiguration): PolicyStatement[] {
+  if (!watchesAlarms(canary)) return []
+  const actions = ['cloudwatch:DescribeAlarms']
+  // Source: DescribeAlarms: "you must be signed on with permission scoped to *" to be told of composite alarms.
+  return [new PolicyStatement({ sid: 'SeeAlarmsOfTheCanary', actions, resources: ['*'] })]
+}
+
+function watchesAlarms(canary: RingConfiguration['canary']): boolean {
+  return canary !== undefined && canary.stopOnAlarms.length > 0
+}
+
+function withAlarms({ canary }: RingConfiguration, wildcards: Wildcards): Wildcards {
+  if (!watchesAlarms(canary)) return wildcards
+  return {
+    ...wildcards,
+    '*': `${wildcards['*']}; cloudwatch:DescribeAlarms tells of composite alarms at * alone`,
+  }
 }
 
 /** RotateSecret asks whether its caller may invoke the rotation function. */
@@ -106,7 +128,7 @@ function letRotateSecretInvoke(scope: Construct, ring: string): PolicyStatement 
 }
 
 function rotationConfiguration({
-  ring: { name, targets, servers, rotation, mode },
+  ring: { name, targets, canary, servers, rotation, mode },
   secret,
   document,
   window,
@@ -130,6 +152,7 @@ function rotationConfiguration({
       execution: executionOf(servers),
     },
     announcedAtMost: ticketLifetime,
+    ...(canary === undefined ? {} : { canary }),
     trigger,
     ...(start === undefined ? {} : { start }),
     ...(mayLag === undefined ? {} : { mayLag }),

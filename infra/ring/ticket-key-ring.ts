@@ -113,7 +113,7 @@ export class TicketKeyRing extends Construct {
   }
 
   #watch(undelivered: IQueue, operations: Operations): void {
-    const { name, rotation, mixedClientAuthentication } = this.#ring
+    const { name, rotation, mixedClientAuthentication, canary } = this.#ring
     new Alarms(this, 'Alarms', {
       name: groupName(name),
       about: `Ring ${name}`,
@@ -122,6 +122,7 @@ export class TicketKeyRing extends Construct {
         metrics: this,
         maxKeyAge: rotation.maxKeyAge,
         checksAuthentication: mixedClientAuthentication === 'checked',
+        hasCanary: canary !== undefined,
         handler: this.function,
         undelivered,
       }),
@@ -160,6 +161,11 @@ export class TicketKeyRing extends Construct {
   /** 1 when a rotation went ahead of machines that were behind. */
   metricRotationForced(options?: MetricOptions): Metric {
     return this.#metric('RotationForced', options)
+  }
+
+  /** 1 while the canary keeps a generation from the others and an operator is to see why; without data where it does not. */
+  metricCanaryFailed(options?: MetricOptions): Metric {
+    return this.#metric('CanaryFailed', options)
   }
 
   /** Machines of the roll call that have not confirmed the present generation. */

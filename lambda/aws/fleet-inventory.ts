@@ -14,14 +14,16 @@ const PAGE = 50
 /** Told by the machine's agent, and printed on an operator's terminal. Source: RFC 1123 §2.1, and underscores. */
 const NAME = /^[A-Za-z0-9_.-]{1,255}$/
 
-/** The managed instances that carry the ring's tag. Stopped and terminated ones are not listed. */
+type Tag = Pick<FleetTarget, 'tag' | 'values'>
+
+/** The managed instances that carry each of these tags. Stopped and terminated ones are not listed. */
 export class TaggedInstances implements FleetInventory {
   readonly #client: SSMClient
-  readonly #target: FleetTarget
+  readonly #tags: readonly Tag[]
 
-  constructor(client: SSMClient, target: FleetTarget) {
+  constructor(client: SSMClient, ...tags: readonly Tag[]) {
     this.#client = client
-    this.#target = target
+    this.#tags = tags
   }
 
   async members(): Promise<readonly Member[]> {
@@ -51,7 +53,7 @@ export class TaggedInstances implements FleetInventory {
   /** An id that Systems Manager never knew, or knows no more, may make it refuse all that were named with it. */
   async #countListed(ids: readonly string[]): Promise<number> {
     try {
-      const { InstanceInformationList } = await this.#describe({ Key: 'InstanceIds', Values: [...ids] })
+      const { InstanceInformationList } = await this.#describe([{ Key: 'InstanceIds', Values: [...ids] }])
       return InstanceInformationList?.length ?? 0
     } catch (error) {
       if (!isNamed(error, 'InvalidInstanceId'))
@@ -63,18 +65,18 @@ export class TaggedInstances implements FleetInventory {
   }
 
   async #page(next: string | undefined) {
-    const { tag, values } = this.#target
+    const filters = this.#tags.map(({ tag, values }) => ({ Key: `tag:${tag}`, Values: [...values] }))
     try {
-      return await this.#describe({ Key: `tag:${tag}`, Values: [...values] }, next)
+      return await this.#describe(filters, next)
     } catch (error) {
-      throw refusal(error, `the instances with the tag ${tag}`)
+      throw refusal(error, `the instances with the tag ${this.#tags.map(({ tag }) => tag).join(' and ')}`)
     }
   }
 
-  #describe(filter: InstanceInformationStringFilter, next?: string) {
+  #describe(filters: InstanceInformationStringFilter[], next?: string) {
     return this.#client.send(
       new DescribeInstanceInformationCommand({
-        Filters: [filter],
+        Filters: filters,
         MaxResults: PAGE,
         ...(next === undefined ? {} : { NextToken: next }),
       }),

@@ -6,6 +6,7 @@ import {
   ListCommandsCommand,
   SendCommandCommand,
   type SSMClient,
+  type Target,
 } from '@aws-sdk/client-ssm'
 import { maxConcurrencyOf, maxFailuresOf } from '../fleet/configuration.ts'
 import type { Invocation } from '../fleet/evidence.ts'
@@ -25,7 +26,7 @@ const PAGE = 50
 const TERMINAL = new Set(['Success', 'Cancelled', 'Failed', 'TimedOut'])
 
 /** Which document runs where. */
-type Channel = Pick<RotationConfiguration, 'document' | 'target'>
+type Channel = Pick<RotationConfiguration, 'document' | 'target' | 'canary'>
 
 /** An order in the document's own words. */
 interface Wording {
@@ -50,11 +51,10 @@ class RunCommandSender<O extends Address> implements CommandSender<O> {
     const { document, target } = this.#channel
     const { to, ramp, timeout } = order
     const { parameters, comment } = this.#word(order)
-    const tagged = { Key: `tag:${target.tag}`, Values: [...target.values] }
     const command = new SendCommandCommand({
       DocumentName: document.name,
       DocumentVersion: document.version,
-      Targets: [to === 'all' ? tagged : { Key: 'InstanceIds', Values: [...to] }],
+      Targets: to === 'all' ? this.#tagged(order) : [{ Key: 'InstanceIds', Values: [...to] }],
       Parameters: Object.fromEntries(Object.entries(parameters).map(([name, values]) => [name, [...values]])),
       MaxConcurrency: ramp ? `${maxConcurrencyOf(target)}%` : ALL,
       MaxErrors: ramp ? `${maxFailuresOf(target)}%` : ALL,
@@ -72,6 +72,12 @@ class RunCommandSender<O extends Address> implements CommandSender<O> {
       } as const
       throw refusal(error, `to send ${document.name}, version ${document.version}`, codes)
     }
+  }
+
+  /** Of two keys a machine has to have both. Source: Run Command, "Targeting multiple tags". */
+  #tagged({ canary }: Address): Target[] {
+    const tags = [this.#channel.target, ...(canary && this.#channel.canary ? [this.#channel.canary] : [])]
+    return tags.map(({ tag, values }) => ({ Key: `tag:${tag}`, Values: [...values] }))
   }
 
   async progress(command: string): Promise<Progress> {
@@ -119,8 +125,11 @@ class RunCommandSender<O extends Address> implements CommandSender<O> {
 /** Brings generations of a ring. */
 export class RingCommandSender extends RunCommandSender<Order> {
   constructor(client: SSMClient, configuration: Channel & Pick<RotationConfiguration, 'ring'>) {
-    super(client, configuration, ({ generation }) => ({
-      parameters: { Generation: [String(generation)] },
+    super(client, configuration, ({ generation, program }) => ({
+      parameters: {
+        Generation: [String(generation)],
+        ...(program === undefined ? {} : { Program: [program] }),
+      },
       comment: `ticketring: ${configuration.ring}, generation ${generation} or later`,
     }))
   }

@@ -11,13 +11,14 @@ const TAG_VALUE = /^[\w.:/=+@ -]{1,256}$/
 const TAG_WANTED = 'a tag key of 1 to 124 letters, digits and _ . : / = @ - that does not begin with aws:'
 const VALUES_WANTED = 'tag values without wildcards'
 
+export const tagKey = text(TAG_KEY, TAG_WANTED)
+// Run Command takes no more values for a key.
+export const tagValues = list(text(TAG_VALUE, VALUES_WANTED), { least: 1, most: 5, of: VALUES_WANTED })
+
 /** Which machines a function looks after: nothing of what selects them has a default. */
 const TARGET = {
-  tag: setting(text(TAG_KEY, TAG_WANTED), { says: 'key of the tag that makes a machine a member' }),
-  // Run Command takes no more values for a key.
-  values: setting(list(text(TAG_VALUE, VALUES_WANTED), { least: 1, most: 5, of: VALUES_WANTED }), {
-    says: 'its values, one to five',
-  }),
+  tag: setting(tagKey, { says: 'key of the tag that makes a machine a member' }),
+  values: setting(tagValues, { says: 'its values, one to five' }),
   minInstances: optional(integer(1), {
     says: 'fewer machines than this, 1 or more, hold the rotation; where it is set, no share counts',
   }),

@@ -91,7 +91,7 @@ function parseCommand(value: unknown): SentCommand {
   return { id: fields.string('id'), sentAt: fields.time('sentAt'), judged: fields.boolean('judged') }
 }
 
-function parseScript(value: unknown): string {
+export function parseScript(value: unknown): string {
   return Fields.of({ script: value }, 'a script', MALFORMED, ['script']).string(
     'script',
     SCRIPT,

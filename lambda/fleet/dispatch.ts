@@ -68,12 +68,12 @@ async function sendOne<O extends Address>(
   machines: number,
 ): Promise<{ ids: readonly string[]; toAll: boolean }> {
   try {
-    return { ids: await sender.send(order), toAll: order.to === 'all' }
+    return { ids: await sender.send(order), toAll: order.to === 'all' && order.canary === undefined }
   } catch (error) {
     if (order.to === 'all' || !isRefusal(error, 'instance-invalid')) throw error
     eventLog.record({ kind: 'trouble', during: 'naming machines to a command', detail: wordsOf(error) })
     const timeout = timeoutOf(machines, shareOf(configuration.target, order.ramp), configuration.timing)
-    return { ids: await sender.send({ ...order, to: 'all', timeout }), toAll: true }
+    return { ids: await sender.send({ ...order, to: 'all', timeout }), toAll: order.canary === undefined }
   }
 }
 

@@ -10,6 +10,8 @@ export interface Address {
   readonly ramp: boolean
   /** Seconds that a machine may wait for its turn. */
   readonly timeout: number
+  /** Only those of them that have the canary's tag as well. */
+  readonly canary?: true
 }
 
 /** InstanceIds a single command may name. Source: SendCommand. */

@@ -60,6 +60,7 @@ const UNITS: Readonly<Record<keyof Metrics, string>> = {
   Stragglers: 'Count',
   RotationHeld: 'Count',
   RotationForced: 'Count',
+  CanaryFailed: 'Count',
   AuthBypass: 'Count',
   LocalRing: 'Count',
   DriftRepaired: 'Count',

@@ -16,6 +16,8 @@ const configuration = starting(() => parseRotationConfiguration(process.env[ROTA
 const clients = {
   secretsManager: new SecretsManagerClient(PATIENCE),
   systemsManager: new SSMClient(PATIENCE),
+  // As the SDK's clients are told.
+  cloudWatch: process.env.AWS_ENDPOINT_URL_CLOUDWATCH ?? process.env.AWS_ENDPOINT_URL,
 }
 const scope = { ring: configuration.ring }
 

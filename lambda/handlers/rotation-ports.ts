@@ -1,5 +1,6 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
+import { TaggedCanary } from '../aws/canary.ts'
 import { TaggedInstances } from '../aws/fleet-inventory.ts'
 import { RingParameters } from '../aws/ring-parameters.ts'
 import { RingCommandSender } from '../aws/run-command.ts'
@@ -10,11 +11,13 @@ import type { ObservationPorts, RotationPorts } from '../ring/observation.ts'
 interface RotationClients {
   readonly secretsManager: SecretsManagerClient
   readonly systemsManager: SSMClient
+  /** Of CloudWatch, where it is not the usual one. */
+  readonly cloudWatch?: string | undefined
 }
 
 /** The rotation story over AWS. */
 export function rotationPorts(
-  { secretsManager, systemsManager }: RotationClients,
+  { secretsManager, systemsManager, cloudWatch }: RotationClients,
   configuration: RotationConfiguration,
   around: Pick<RotationPorts, 'clock' | 'chance' | 'eventLog'>,
 ): RotationPorts {
@@ -26,6 +29,7 @@ export function rotationPorts(
     versions: secret,
     commits: secret,
     rotations: secret,
+    canary: new TaggedCanary(systemsManager, configuration, cloudWatch),
     inventory: new TaggedInstances(systemsManager, configuration.target),
     sender: new RingCommandSender(systemsManager, configuration),
   }
@@ -33,7 +37,7 @@ export function rotationPorts(
 
 /** What looking takes of it: no value of the secret, and nothing that writes. */
 export function lookingPorts(
-  { secretsManager, systemsManager }: RotationClients,
+  { secretsManager, systemsManager, cloudWatch }: RotationClients,
   configuration: RotationConfiguration,
   around: Pick<ObservationPorts, 'clock' | 'eventLog'>,
 ): ObservationPorts {
@@ -43,6 +47,7 @@ export function lookingPorts(
     ...new RingParameters(systemsManager, configuration),
     configuration,
     versions: { labels: () => secret.labels() },
+    canary: new TaggedCanary(systemsManager, configuration, cloudWatch),
     inventory: new TaggedInstances(systemsManager, configuration.target),
   }
 }

@@ -3,6 +3,8 @@ import { HELD } from '../fleet/cause.ts'
 import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
+import { later } from '../kernel/time.ts'
+import { canaryFleet, isDocumentPassed, isHeldToCanary } from './canary.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import type { Control, Quarantine, SetUntil } from './control.ts'
 import type { Delivery, OldProcess } from './delivery-record.ts'
@@ -60,6 +62,8 @@ export interface Answer {
     /** The roll call of now. */
     readonly now?: { readonly members: number; readonly online: number }
   }
+  /** How far the canary has got, where one is configured. */
+  readonly canary?: ToldCanary
   /** Until when no generation is made but by a revoke, and why. */
   readonly paused?: Serialised<SetUntil>
   /** Machines that hold no rotation up, until when and why. */
@@ -74,6 +78,20 @@ export interface Answer {
     readonly stillAccepting: readonly string[]
     readonly unproven: number
   }
+}
+
+export interface ToldCanary {
+  /** Of the roll call of now; absent where they cannot be read. */
+  readonly machines?: readonly string[]
+  /** True while the others wait for it. */
+  readonly held: boolean
+  readonly provedAt?: string
+  readonly soaksUntil?: string
+  readonly passedAt?: string
+  /** True where the generation passed only because the keys got too old. */
+  readonly forced?: true
+  /** False where a deploy's document has yet to pass: it is brought to the canary alone. */
+  readonly documentPassed: boolean
 }
 
 /** A value with its times in ISO 8601. */
@@ -112,6 +130,7 @@ export function answer(
   return {
     ...head,
     ...factsOf(known, configuration),
+    ...canaryIn(known, configuration),
     ...(isProved ? { proof: proofOf(delivery) } : {}),
     ...(action === 'status' && !isLooked ? { exposure: exposureIn(known, configuration) } : {}),
   }
@@ -132,6 +151,26 @@ export function controlIn({
 
 function withIsoEnd<T extends SetUntil>(set: T): Omit<T, 'until'> & { readonly until: string } {
   return { ...set, until: set.until.toISOString() }
+}
+
+function canaryIn(known: Known, configuration: RotationConfiguration): Pick<Answer, 'canary'> {
+  if (configuration.canary === undefined) return {}
+  const { provedAt, passedAt, forced } = known.delivery.canary ?? {}
+  const { fleet, canary } = known
+  const isKnown = fleet.known && canary?.known === true
+  const held = isHeldToCanary(known, configuration)
+  const told: ToldCanary = {
+    ...(isKnown ? { machines: canaryFleet(fleet, canary).map(({ id }) => id) } : {}),
+    held,
+    ...(provedAt === undefined ? {} : { provedAt: provedAt.toISOString() }),
+    ...(held && provedAt !== undefined
+      ? { soaksUntil: later(provedAt, configuration.canary.soak).toISOString() }
+      : {}),
+    ...(passedAt === undefined ? {} : { passedAt: passedAt.toISOString() }),
+    ...(forced ? { forced } : {}),
+    documentPassed: isDocumentPassed(known, configuration),
+  }
+  return { canary: told }
 }
 
 function exposureIn(

@@ -3,13 +3,15 @@ import {
   documentReference,
   PARAMETER_NAME,
   readVariable,
+  tagKey,
+  tagValues,
   target,
 } from '../fleet/configuration.ts'
-import { type DurationRule, duration, refuseDurations } from '../kernel/durations.ts'
+import { type DurationRule, duration, durationText, refuseDurations } from '../kernel/durations.ts'
 import { NAME } from '../kernel/fields.ts'
 import type { Place } from '../kernel/inspection.ts'
-import { integer, oneOf, text } from '../kernel/kinds.ts'
-import { explicit, object, optional, setting, type Values } from '../kernel/settings.ts'
+import { integer, list, oneOf, text } from '../kernel/kinds.ts'
+import { explicit, type Kind, object, optional, setting, type Values } from '../kernel/settings.ts'
 
 /** Name of the rotation function's one environment variable: {@link RotationConfiguration} as JSON. */
 export const ROTATION_VARIABLE = 'TICKETRING_ROTATION'
@@ -58,6 +60,64 @@ export function mayLagOf({ mayLag = 1 }: Values<typeof LAG>): number {
 const MODES = ['observe', 'enforce'] as const
 export type Mode = (typeof MODES)[number]
 export const mode = oneOf(...MODES)
+
+// Source: PutMetricAlarm, AlarmName; the ARN of an alarm has that name behind its last colon.
+const ALARM = /^(arn:[\w-]+:cloudwatch:[\w-]+:\d{12}:alarm:)?[\x20-\x7e]{1,255}$/
+
+const CANARY = {
+  tag: setting(tagKey, { says: "key of a second tag, which the canary's machines have beside the ring's" }),
+  values: setting(tagValues, { says: 'its values, one to five' }),
+  soak: setting(duration, {
+    says: 'from the proof of the last of its machines until the others follow: at most `every` less `ticketLifetime` and 15 minutes',
+    normal: 15 * MINUTE,
+  }),
+  stopOnAlarms: setting(
+    list(text(ALARM, 'names or ARNs of CloudWatch alarms'), {
+      least: 0,
+      most: 10,
+      of: 'names or ARNs of CloudWatch alarms',
+    }),
+    {
+      says: 'names or ARNs of CloudWatch alarms, ten at most: while one is in the state ALARM, or is not there, the others wait',
+      normal: [],
+    },
+  ),
+}
+/** The machines that each new generation, and each new document, goes to first. Durations in whole seconds. */
+export type CanaryConfiguration = Values<typeof CANARY>
+
+/** What two deliveries may take, one to the canary and one to the others, and the looks that begin them (s). */
+const DELIVERIES = 15 * MINUTE
+
+/**
+ * How old a generation may get (s) before the others do not wait for the canary any more: so early that it converges, and
+ * tickets of before live their lives, before `maxKeyAge` forces the next one, by which machines still one behind would lose all.
+ */
+export function canaryEndsAfter(
+  { maxKeyAge, ticketLifetime }: Pick<Durations, 'maxKeyAge' | 'ticketLifetime'>,
+  deliveries = DELIVERIES,
+): number {
+  return maxKeyAge - ticketLifetime - deliveries
+}
+
+/** Notes a soak after which the others' generation could not converge and live its life before the next one is due. */
+export function refuseSoak(
+  {
+    canary,
+    rotation: { every, ticketLifetime },
+  }: { readonly canary?: CanaryConfiguration; readonly rotation: Rotation },
+  place: Place,
+): void {
+  if (canary === undefined || !(canary.soak + ticketLifetime + DELIVERIES > every)) return
+  const most = every - ticketLifetime - DELIVERIES
+  const wanted =
+    most > 0
+      ? `at most ${durationText(most)}, which is every less ticketLifetime and 15 minutes for the deliveries`
+      : 'no canary, or a longer every or a shorter ticketLifetime: these two leave no time for a soak'
+  place.at('canary').at('soak').note(wanted, durationText(canary.soak))
+}
+
+export const canary: Kind<CanaryConfiguration> = object(CANARY)
 
 /** When keys change. Durations in whole seconds. */
 export const ROTATION = { ...DURATIONS, ...START, ...LAG }
@@ -120,6 +180,7 @@ const CONFIGURATION = {
   timing: setting(object(TIMING, refuseLifetimes)),
   /** The longest lifetime that machines may announce for a ticket (s): L as it is deployed, however short a rehearsal has it. */
   announcedAtMost: setting(integer(1)),
+  canary: optional(object(explicit(CANARY))),
   ...explicit(START),
   ...explicit(LAG),
 }

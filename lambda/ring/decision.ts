@@ -1,6 +1,7 @@
 import { noteSize } from '../fleet/convergence.ts'
 import { allMachines, counted } from '../kernel/count.ts'
 import { later } from '../kernel/time.ts'
+import { promoteByHand } from './canary.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import { converge } from './delivery-decision.ts'
 import { ageOf, askGate, type Gate, missingOf } from './gate.ts'
@@ -20,6 +21,7 @@ export function decide(situation: Situation, intent: Intent, configuration: Rota
   const known = { ...situation, delivery }
   return (
     revokeOnDemand(known, intent) ??
+    promoteOnDemand(known, intent, configuration) ??
     duplicateRotation(known, intent) ??
     stagedRevocation(known) ??
     labelOnRevoked(known) ??
@@ -48,6 +50,14 @@ function revokeOnDemand({ delivery, fleet }: Known, intent: Intent): Decision | 
     `asked for: it replaces all three keys of generation ${generation}, which encrypts with ${encryptsWith} since ` +
     `${rotatedAt.toISOString()}, on ${machines}`
   return { action: 'revoke', reason }
+}
+
+function promoteOnDemand(
+  known: Known,
+  intent: Intent,
+  configuration: RotationConfiguration,
+): Decision | undefined {
+  return intent.action === 'promote' ? promoteByHand(known, configuration) : undefined
 }
 
 /** Scheduler delivers at least once: an event from before the last rotation has had its effect. */
@@ -99,7 +109,9 @@ function lastChance(
     return undefined
   const step = converge(known, intent, configuration)
   const isUntried = step?.action === 'deliver' && known.delivery.attempts === 0
-  return isUntried || step?.action === 'await' || step?.action === 'judge' ? step : undefined
+  return isUntried || step?.action === 'promote' || step?.action === 'await' || step?.action === 'judge'
+    ? step
+    : undefined
 }
 
 function forcedAdvance(

@@ -2,6 +2,7 @@ import { type Awaited, awaitCommands, type Capability, judgeFleet, send } from '
 import { scriptsOf } from '../fleet/delivery-state.ts'
 import type { Evidence } from '../fleet/evidence.ts'
 import type { Address } from '../fleet/rollout.ts'
+import { isDocumentPassed, noteCanary, noteSent } from './canary.ts'
 import { judge, type Verdict } from './confirmation.ts'
 import type { Delivery } from './delivery-record.ts'
 import { lastChanceUntil } from './gate.ts'
@@ -14,14 +15,18 @@ import type { Known } from './situation.ts'
 function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
   const { ring, document, announcedAtMost, mode } = ports.configuration
   return {
-    message: (to, { delivery }) => ({ ...to, generation: delivery.generation }),
-    judge: ({ delivery }) => ({
+    message: (to, known) => ({
+      ...to,
+      generation: known.delivery.generation,
+      ...(to.canary || isDocumentPassed(known, ports.configuration) ? {} : { program: 'keep' }),
+    }),
+    judge: ({ delivery, carried }) => ({
       judge: (invocation) => {
-        const scripts = scriptsOf(delivery, document.script)
+        const kept = ports.configuration.canary === undefined ? [] : (carried.scripts ?? [])
         return judge(invocation, {
           ...delivery,
           ring,
-          scripts,
+          scripts: [...kept, ...scriptsOf(delivery, document.script)],
           announcedAtMost,
           ...(mode === undefined ? {} : { mode }),
         })
@@ -30,8 +35,10 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
     }),
     subject: ({ delivery }) => delivery.version,
     leave: (situation) => leaveOf(situation, ports.configuration),
-    keep: (situation, news) =>
-      withDrift(withLocalRings({ ...situation, delivery: withTold(situation.delivery, news) }, news), news),
+    keep: (situation, news) => {
+      const told = { ...situation, now: ports.clock.now(), delivery: withTold(situation.delivery, news) }
+      return noteCanary(withDrift(withLocalRings(told, news), news), ports.configuration)
+    },
     save: (situation) => saveRecord(ports, situation),
   }
 }
@@ -73,7 +80,8 @@ function withDrift(situation: Known, news: readonly Verdict[]): Known {
 
 /** Sends the generation that AWSCURRENT names. Does not throw where nothing can be sent. */
 export function deliver(ports: RotationPorts, situation: Known, to: readonly Address[]): Promise<Known> {
-  return send(ports, ringDelivery(ports), situation, to)
+  const noted = to.length === 0 ? situation : noteSent(situation, ports.configuration)
+  return send(ports, ringDelivery(ports), noted, to)
 }
 
 /** Waits for the commands under way, or not, and judges every member of the roll call by what it said. */

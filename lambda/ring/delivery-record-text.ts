@@ -4,10 +4,18 @@ import {
   fitDeliveryState,
   parseBaseline,
   parseDeliveryState,
+  parseScript,
 } from '../fleet/delivery-state-text.ts'
 import { TicketringError } from '../kernel/errors.ts'
 import { Fields } from '../kernel/fields.ts'
-import type { Carried, Delivery, DeliveryRecord, OldProcess, SpentToken } from './delivery-record.ts'
+import type {
+  CanaryState,
+  Carried,
+  Delivery,
+  DeliveryRecord,
+  OldProcess,
+  SpentToken,
+} from './delivery-record.ts'
 
 const MALFORMED = 'record-malformed'
 /** Bytes of a record without stragglers. */
@@ -82,6 +90,7 @@ function parseDelivery(value: unknown): Delivery {
     'inUse',
     'drifted',
     'oldProcess',
+    'canary',
     ...DELIVERY_STATE_FIELDS,
   ])
   return {
@@ -96,6 +105,7 @@ function parseDelivery(value: unknown): Delivery {
     ...(fields.has('inUse') && fields.boolean('inUse') ? { inUse: true as const } : {}),
     ...(fields.has('drifted') ? { drifted: fields.integer('drifted', 1) } : {}),
     ...(fields.has('oldProcess') ? { oldProcess: parseOldProcess(fields.raw('oldProcess')) } : {}),
+    ...(fields.has('canary') ? { canary: parseCanary(fields.raw('canary')) } : {}),
     ...parseDeliveryState(fields),
   }
 }
@@ -109,8 +119,27 @@ function parseOldProcess(value: unknown): OldProcess {
   }
 }
 
+function parseCanary(value: unknown): CanaryState {
+  const fields = Fields.of(value, 'canary', MALFORMED, ['provedAt', 'passedAt', 'forced'])
+  const forced = fields.has('forced') && fields.boolean('forced')
+  return {
+    ...(fields.has('provedAt') ? { provedAt: fields.time('provedAt') } : {}),
+    ...(fields.has('passedAt') ? { passedAt: fields.time('passedAt') } : {}),
+    ...(forced ? { forced } : {}),
+  }
+}
+
 function parseCarried(value: unknown): Carried {
-  const names = ['baseline', 'pending', 'asked', 'highest', 'before', 'requests'] as const
+  const names = [
+    'baseline',
+    'pending',
+    'asked',
+    'highest',
+    'before',
+    'passed',
+    'scripts',
+    'requests',
+  ] as const
   const fields = Fields.of(value, 'carried', MALFORMED, names)
   const part = (name: (typeof names)[number], allowed: readonly string[]) =>
     Fields.of(fields.raw(name), name, MALFORMED, allowed)
@@ -120,6 +149,8 @@ function parseCarried(value: unknown): Carried {
     ...(fields.has('asked') ? { asked: parsePending(part('asked', ['version', 'since'])) } : {}),
     ...(fields.has('highest') ? { highest: parseHighest(part('highest', ['lineage', 'generation'])) } : {}),
     ...(fields.has('before') ? { before: parseBefore(part('before', ['generation', 'rotatedAt'])) } : {}),
+    ...(fields.has('passed') ? { passed: fields.string('passed') } : {}),
+    ...(fields.has('scripts') ? { scripts: fields.list('scripts', parseScript) } : {}),
     ...(fields.has('requests') ? { requests: fields.list('requests', parseSpentToken) } : {}),
   }
 }

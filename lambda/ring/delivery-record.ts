@@ -1,6 +1,6 @@
 import type { DeliveryState } from '../fleet/delivery-state.ts'
 import type { Baseline } from '../fleet/expected-members.ts'
-import type { Mode } from './configuration.ts'
+import type { Mode, RotationConfiguration } from './configuration.ts'
 import type { Ring } from './ring.ts'
 
 /** What is public about a ring: enough for a tick to decide without touching key bytes. */
@@ -28,6 +28,17 @@ export interface Delivery extends RingFacts, DeliveryState {
   readonly drifted?: number
   /** The oldest process that held keys which this ring no longer has, when its machine confirmed. */
   readonly oldProcess?: OldProcess
+  /** How far the canary has got with this version; absent where it was never held to the canary. */
+  readonly canary?: CanaryState
+}
+
+export interface CanaryState {
+  /** When the last of the canary's machines confirmed: the soak began. */
+  readonly provedAt?: Date
+  /** When the others were let have it. */
+  readonly passedAt?: Date
+  /** True where it passed only because the keys got too old. */
+  readonly forced?: true
 }
 
 /** A server's process that was there before the ring, and serves the connections that it has. */
@@ -50,6 +61,10 @@ export interface Carried {
   readonly highest?: { readonly lineage: string; readonly generation: number }
   /** The generation before the one delivered, and when it began: since then its key has encrypted. */
   readonly before?: { readonly generation: number; readonly rotatedAt: Date }
+  /** The document that the canary let pass last. */
+  readonly passed?: string
+  /** Versions of the program that the commands of the version before brought, newest last. */
+  readonly scripts?: readonly string[]
   /** The last tokens that callers gave, newest last, and what came of them. */
   readonly requests?: readonly SpentToken[]
 }
@@ -80,9 +95,15 @@ export function mergeRecords(
     before?.delivery?.lineage === delivery.lineage && before.delivery.generation > delivery.generation
   return {
     ring: ours.ring,
-    delivery: isOlder ? before.delivery : delivery,
+    delivery: isOlder ? before.delivery : withPassed(delivery, before?.delivery),
     carried: mergeCarried(ours.carried, before?.carried, delivery),
   }
+}
+
+/** An operator may have let it pass meanwhile. */
+function withPassed(ours: Delivery, theirs: Delivery | undefined): Delivery {
+  const isTheirs = theirs?.version === ours.version && theirs.canary?.passedAt !== undefined
+  return isTheirs && ours.canary?.passedAt === undefined ? { ...ours, canary: theirs.canary } : ours
 }
 
 function mergeCarried(
@@ -96,8 +117,10 @@ function mergeCarried(
   const mine = ours.requests ?? []
   const others = (theirs?.requests ?? []).filter(({ token }) => mine.every((each) => each.token !== token))
   const requests = [...others, ...mine].slice(-MOST_REQUESTS)
+  const passed = ours.passed ?? theirs?.passed
   return {
     ...ours,
+    ...(passed === undefined ? {} : { passed }),
     highest: { lineage, generation: Math.max(generation, ...known) },
     ...(requests.length === 0 ? {} : { requests }),
   }
@@ -107,8 +130,12 @@ function mergeCarried(
 export function carriedTo(
   delivery: Delivery | undefined,
   record: Pick<DeliveryRecord, 'delivery' | 'carried'>,
+  { canary }: Pick<RotationConfiguration, 'canary'>,
 ): Carried {
-  const { delivery: last, carried } = record
+  const { delivery: last, carried: all } = record
+  // Machines may be told to keep the program that they have: only beside a canary.
+  const scripts = canary === undefined ? undefined : last?.scripts
+  const carried = scripts === undefined ? all : { ...all, scripts }
   const precedes = last?.lineage === delivery?.lineage && last?.generation === (delivery?.generation ?? 0) - 1
   if (last === undefined || !precedes) return carried
   return { ...carried, before: { generation: last.generation, rotatedAt: last.rotatedAt } }

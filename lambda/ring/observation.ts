@@ -15,7 +15,16 @@ import {
 } from './delivery-record.ts'
 import { parseRecord, requirePast, serialiseRecord } from './delivery-record-text.ts'
 import type { Labels } from './labels.ts'
-import type { Controls, Order, RingCommits, RingEvent, RingVersions, Rotations } from './ports.ts'
+import { callCanary, withAlarms } from './look-at-canary.ts'
+import type {
+  CanaryWatch,
+  Controls,
+  Order,
+  RingCommits,
+  RingEvent,
+  RingVersions,
+  Rotations,
+} from './ports.ts'
 import { type ControlSight, soundControl } from './read-control.ts'
 import { parseRing, type Ring } from './ring.ts'
 import { isRevocation, type Situation } from './situation.ts'
@@ -28,6 +37,7 @@ export interface RotationPorts {
   readonly rotations: Rotations
   readonly records: Records
   readonly controls: Controls
+  readonly canary: CanaryWatch
   readonly inventory: FleetInventory
   readonly sender: CommandSender<Order>
   readonly clock: Clock
@@ -37,7 +47,7 @@ export interface RotationPorts {
 
 /** What looking takes. Without `read` no ring is ever read: then what the record does not know stays unread. */
 export interface ObservationPorts
-  extends Pick<RotationPorts, 'configuration' | 'inventory' | 'clock' | 'eventLog'> {
+  extends Pick<RotationPorts, 'configuration' | 'canary' | 'inventory' | 'clock' | 'eventLog'> {
   readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
   readonly records: Pick<Records, 'read'>
   readonly controls: Pick<Controls, 'read' | 'earlier'>
@@ -55,12 +65,13 @@ const LOOK_PAUSE = 200
  * names, so that an ordinary tick never holds a key.
  */
 export async function observe(ports: ObservationPorts): Promise<Situation & { readonly rotates: boolean }> {
-  const [sight, fleet] = await Promise.all([look(ports), callRoll(ports)])
+  const [sight, fleet, machines] = await Promise.all([look(ports), callRoll(ports), callCanary(ports)])
   const { labels, record, delivery, unread, seen } = sight
-  const carried = record === undefined ? {} : carriedTo(delivery, record)
+  const carried = record === undefined ? {} : carriedTo(delivery, record, ports.configuration)
   const pendingParent = await parentOfPending(ports, labels)
   const isUninitialised = delivery === undefined && unread === undefined
   const lost = isUninitialised ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
+  const canary = await withAlarms(ports, machines, delivery)
   const now = ports.clock.now()
   return {
     now,
@@ -71,6 +82,7 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
     control: inForce(seen.control, now),
     fleet: await withDepartures(ports, fleet, { ...record, carried }),
     ...(delivery === undefined ? {} : { delivery }),
+    ...(canary === undefined ? {} : { canary }),
     ...(pendingParent === undefined ? {} : { pendingParent }),
     ...(unread === undefined ? {} : { unread }),
     ...(lost === undefined ? {} : { lost }),
@@ -181,7 +193,10 @@ export async function saveRecord(ports: RotationPorts, situation: Situation): Pr
   if (delivery === undefined) return
   const ours = { ring: ports.configuration.ring, delivery, carried }
   // Of the first command of a version no other function has anything to say yet.
-  const isFirst = delivery.attempts === 1 && !delivery.commands.some(({ judged }) => judged)
+  const isFirst =
+    delivery.canary === undefined &&
+    delivery.attempts === 1 &&
+    !delivery.commands.some(({ judged }) => judged)
   const merged = mergeRecords(ours, isFirst ? undefined : await readRecord(ports))
   await ports.records.write(serialiseRecord(merged))
 }

@@ -2,6 +2,7 @@
 import { reserveFor } from '../fleet/collect-evidence.ts'
 import { isRefusal } from '../kernel/errors.ts'
 import { advance, type Stopped, yielding } from './advance.ts'
+import { passCanary } from './canary.ts'
 import { commit, commitRevoke } from './commit.ts'
 import { deliver, hearFleet } from './deliver.ts'
 import { ageOf } from './gate.ts'
@@ -37,11 +38,25 @@ export async function perform(
       await saveRecord(ports, noted)
       return noted
     }
+    case 'promote':
+      return promote(ports, situation, decision.forced)
     case 'deliver':
     case 'await':
     case 'judge':
       return insisting(ports, situation, () => bring(ports, situation, decision, request))
   }
+}
+
+async function promote(
+  ports: RotationPorts,
+  situation: Situation,
+  forced: boolean,
+): Promise<Situation | Stopped> {
+  const { delivery } = situation
+  if (delivery === undefined) return { stopped: 'there is no ring' }
+  const passed = passCanary({ ...situation, delivery, now: ports.clock.now() }, forced, ports.configuration)
+  await saveRecord(ports, passed)
+  return passed
 }
 
 async function revoke(

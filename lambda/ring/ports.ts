@@ -69,6 +69,16 @@ export interface StoredControl {
 /** Which generation is to reach the fleet. */
 export interface Order extends Address {
   readonly generation: number
+  /** `keep`: a machine runs the program that it was brought before; otherwise it is brought the document's. */
+  readonly program?: 'keep'
+}
+
+/** What the canary is judged by beside the machines' own answers. */
+export interface CanaryWatch {
+  /** The machines that have both the ring's tag and the canary's. @throws TicketringError `access-denied`. */
+  machines(): Promise<readonly string[]>
+  /** The state of each alarm, by its name; one that is not there is left out. @throws TicketringError `access-denied`. */
+  alarmStates(names: readonly string[]): Promise<ReadonlyMap<string, string>>
 }
 
 export type RingEvent =
@@ -121,6 +131,8 @@ export interface Metrics {
   readonly Stragglers: number
   /** 1 where a due rotation is held, or something keeps an operator's attention. */
   readonly RotationHeld: number
+  /** 1 where the canary keeps a generation from the others and an operator is to see why; absent where it does not. */
+  readonly CanaryFailed?: number
   /** 1 where a rotation passed only because the ring was past maxKeyAge. */
   readonly RotationForced: number
   /** Machines where a ticket of an open listener opened a guarded one; absent where there are none. */

@@ -138,6 +138,10 @@ async function retry(ports: RotationPorts, progress: Progress): Promise<Progress
 /** What was wanted has happened once the ring changed hands or was sent: from there on, whatever is due. */
 function intentAfter(intent: Intent, { action }: Decision): Intent {
   const fulfilled =
-    action === 'advance' || action === 'revoke' || action === 'genesis' || action === 'deliver'
+    action === 'advance' ||
+    action === 'revoke' ||
+    action === 'genesis' ||
+    action === 'deliver' ||
+    action === 'promote'
   return fulfilled && !(intent.action === 'rotate' && action === 'deliver') ? { action: 'reconcile' } : intent
 }

@@ -128,14 +128,14 @@ async function startDelivery(
 ): Promise<void> {
   if (record?.delivery?.version === version && record.delivery.attempts > 0) return
   const delivery = undelivered(version, ring, ports.configuration.mode)
-  // Without a roll call of its own: where a machine was not online, the next tick names those that are.
-  const isSendable = (record?.delivery?.offline ?? 0) === 0
+  // Without a roll call of its own: where a machine was not online, the next tick names those that are; and the canary's.
+  const isSendable = (record?.delivery?.offline ?? 0) === 0 && ports.configuration.canary === undefined
   const { lineage, generation, encryptsWith } = delivery
   ports.eventLog.record({ kind: 'committed', version, lineage, generation, encryptsWith, origin: 'advance' })
   const situation: Situation & { delivery: Delivery } = {
     now: ports.clock.now(),
     labels: { current: version },
-    carried: record === undefined ? {} : carriedTo(delivery, record),
+    carried: record === undefined ? {} : carriedTo(delivery, record, ports.configuration),
     fleet: { known: true, members: [] },
     delivery,
   }

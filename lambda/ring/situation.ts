@@ -19,6 +19,8 @@ export interface Situation {
   readonly control?: Control
   /** Why the control parameter of now is not what counts. */
   readonly controlProblem?: string
+  /** Absent where no canary is configured. */
+  readonly canary?: CanarySight
   /** What was delivered last, where AWSCURRENT holds no ring any more. */
   readonly lost?: Delivery
   /** There may be a ring, but this function may not read it, and the record does not know it yet. */
@@ -31,6 +33,16 @@ export interface Situation {
   readonly unreachable?: string
 }
 
+/** What is known of the canary's machines and alarms, or why it is not. */
+export type CanarySight =
+  | { readonly known: true; readonly ids: ReadonlySet<string>; readonly alarms?: AlarmSight }
+  | { readonly known: false; readonly refusal: string }
+
+/** The states of alarms by their names. */
+export type AlarmSight =
+  | { readonly known: true; readonly states: ReadonlyMap<string, string> }
+  | { readonly known: false; readonly refusal: string }
+
 /** What is to be done. `reconcile` wants whatever is due. */
 export type Intent =
   | { readonly action: 'reconcile' }
@@ -41,6 +53,7 @@ export type Intent =
       readonly token?: string
     }
   | { readonly action: 'deliver'; readonly instance?: string }
+  | { readonly action: 'promote' }
   | { readonly action: 'revoke'; readonly token?: string }
 
 /** What to do now, and why, in a sentence for the operator. */
@@ -48,11 +61,13 @@ export type Decision = { readonly reason: string } & (
   | Plain<'genesis' | 'revoke' | 'await' | 'judge' | 'rest'>
   | { readonly action: 'advance'; readonly forced: boolean }
   | { readonly action: 'deliver'; readonly to: readonly Address[] }
+  /** The others need not wait for the canary any more. `forced`: only because the keys get too old. */
+  | { readonly action: 'promote'; readonly forced: boolean }
   | { readonly action: 'unlabel'; readonly label: Removable; readonly version: string }
   | { readonly action: 'note-pending'; readonly version: string }
   | {
       readonly action: 'hold'
-      readonly waitsFor: WaitsFor | 'operator'
+      readonly waitsFor: WaitsFor | 'operator' | 'canary'
       readonly until?: Date
       /** True where an operator is to be paged: a rotation is due, or something is wrong. */
       readonly page: boolean

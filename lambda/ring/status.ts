@@ -51,6 +51,7 @@ export function intentOf({ action, scheduledTime, token, instance }: ActionReque
     return { action, manual, ...named, ...(manual ? {} : { scheduledTime }) }
   }
   if (action === 'revoke') return { action, ...named }
+  if (action === 'promote') return { action }
   if (action === 'deliver') return { action, ...(instance === undefined ? {} : { instance }) }
   return { action: 'reconcile' }
 }

@@ -1,5 +1,6 @@
 /** What a rehearsal or a test gives the loopback AWS, and what it gets back. */
 
+import type { AlarmStateValue } from './cloud-watch.ts'
 import type { Faults } from './faults.ts'
 import type { History, StatementUse } from './history.ts'
 import type { Instance, Machine } from './machine.ts'
@@ -68,6 +69,8 @@ export interface LoopbackAws {
   join(machine: Machine): Instance
   /** Invokes a function as the operator. `asynchronous` returns when the event is queued. */
   invoke(functionName: string, event: unknown, how?: InvokeOptions): Promise<Invocation>
+  /** Puts an alarm of CloudWatch into a state, making it first if need be; `undefined` deletes it. */
+  setAlarm(name: string, state: AlarmStateValue | undefined): void
   /** Every version of a secret, past any policy: for a rehearsal, to know which keys to look for. Key material. */
   secretVersions(secretId: string): readonly SecretVersion[]
   /**

@@ -1,3 +1,4 @@
+import type { AlarmStateValue } from './cloud-watch.ts'
 import type { Invocation, InvokeOptions, LoopbackAws, Retained, SecretVersion } from './contract.ts'
 import { type Principal, roleSession } from './credentials.ts'
 import type { Declared, Deployment } from './deployment.ts'
@@ -74,6 +75,10 @@ export class DeployedAccount implements LoopbackAws {
     if (how.asynchronous !== true) return functions.invoke(deployment, event, how.clientContext)
     functions.queue(deployment, event)
     return { payload: null, logs: '' }
+  }
+
+  setAlarm(name: string, state: AlarmStateValue | undefined): void {
+    this.#parts.services.cloudWatch.set(name, state)
   }
 
   secretVersions(secretId: string): readonly SecretVersion[] {

@@ -6,6 +6,7 @@ import { Background } from './background-work.ts'
 import { CallBook } from './caller.ts'
 import { CloudFormation } from './cloud-formation.ts'
 import { CloudWatchLogs } from './cloudwatch-logs.ts'
+import { CloudWatch } from './cloud-watch.ts'
 import type { LoopbackOptions } from './contract.ts'
 import { CredentialStore } from './credentials.ts'
 import { FaultPlan } from './faults.ts'
@@ -76,6 +77,7 @@ export function services(base: Foundation, options: LoopbackOptions, endpoint: (
     secrets,
     secretsManager: new SecretsManager(account, secrets, rotator),
     parameters,
+    cloudWatch: new CloudWatch(account),
     stateManager: new StateManager({ ...common, fleet }),
     systemsManager: new SystemsManager({ ...common, fleet, parameters, minimumTimeout }),
   }
@@ -98,6 +100,11 @@ export function front(base: Foundation, { functions, fleet, secretsManager, ...o
         operations: new CloudWatchLogs(account, functions).operations,
       },
       { name: 'ssm', target: 'AmazonSSM', operations: systemsManager },
+      {
+        name: 'monitoring',
+        target: 'GraniteServiceVersion20100801',
+        operations: others.cloudWatch.operations,
+      },
     ],
     queries: queryOperations(account, new AutoScaling(account, fleet), base.cloudFormation),
     metadata: new Metadata(account, credentials, (id) => fleet.find(id)),

@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TaggedCanary } from '../../lambda/aws/canary.ts'
 import { TaggedInstances } from '../../lambda/aws/fleet-inventory.ts'
 import { RingParameters } from '../../lambda/aws/ring-parameters.ts'
 import { RingCommandSender } from '../../lambda/aws/run-command.ts'
 import { RingSecret } from '../../lambda/aws/secrets-manager.ts'
 import type { CommandSender, FleetInventory, Records } from '../../lambda/fleet/ports.ts'
-import type { Controls, Order, RingCommits, RingVersions, Rotations } from '../../lambda/ring/ports.ts'
+import type {
+  CanaryWatch,
+  Controls,
+  Order,
+  RingCommits,
+  RingVersions,
+  Rotations,
+} from '../../lambda/ring/ports.ts'
 import type { LoopbackAws } from '../../local/aws/loopback.ts'
 import { ManualClock } from '../fakes/clock.ts'
 import { SimulatedFleet } from '../fakes/fleet.ts'
@@ -23,7 +31,10 @@ interface Outside {
   /** The same, of a caller who is allowed nothing. */
   readonly forbidden: FleetInventory
   readonly sender: CommandSender<Order>
-  join(id: string): { lose(): void; leave(): void }
+  readonly canary: CanaryWatch
+  setAlarm(name: string, state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA'): void
+  /** @param isCanary whether it has the canary's tag too. */
+  join(id: string, isCanary?: boolean): { lose(): void; leave(): void }
 }
 
 const TOKENS = ['a', 'b', 'c'].map((letter) => letter.repeat(32)) as [string, string, string]
@@ -40,8 +51,11 @@ function inMemory(): Outside {
     inventory: fleet,
     forbidden,
     sender: fleet,
-    join(id) {
+    canary: fleet,
+    setAlarm: (name, state) => void fleet.alarms.set(name, state),
+    join(id, isCanary = false) {
       const instance = fleet.join(id)
+      instance.canary = isCanary
       return {
         lose: () => {
           instance.online = false
@@ -60,6 +74,7 @@ function onLoopback(aws: LoopbackAws): Outside {
     document: { name: 'apply-edge', version: '1', script: '0123456789ab' },
     target: { tag: 'ring', values: ['edge'], minInstances: 1 },
     timing: { ...TIMING, delivery: 30 },
+    canary: { tag: 'canary', values: ['yes'], soak: 60, stopOnAlarms: [] },
   })
   const stranger = joinMachine(aws, { id: 'i-0000000000000000f', tags: { ring: 'other' } })
   return {
@@ -68,7 +83,10 @@ function onLoopback(aws: LoopbackAws): Outside {
     inventory: new TaggedInstances(ssm, configuration.target),
     forbidden: new TaggedInstances(clients(aws, stranger.credentials()).ssm, configuration.target),
     sender: new RingCommandSender(ssm, configuration),
-    join: (id) => joinMachine(aws, { id }),
+    canary: new TaggedCanary(ssm, configuration, aws.endpoint),
+    setAlarm: (name, state) => aws.setAlarm(name, state),
+    join: (id, isCanary) =>
+      joinMachine(aws, { id, ...(isCanary ? { tags: { ring: 'edge', canary: 'yes' } } : {}) }),
   }
 }
 
@@ -239,5 +257,32 @@ describe.each([
     const unknown = '00000000-0000-0000-0000-000000000000'
     expect((await outside.sender.progress(unknown)).state).toBe('unknown')
     expect(await outside.sender.results(unknown)).toEqual({ invocations: [] })
+  })
+
+  it("tell which machines have the canary's tag beside the ring's, and send to them alone", async () => {
+    outside.join('i-0000000000000c001', true)
+    expect(await outside.canary.machines()).toEqual(['i-0000000000000c001'])
+    const [command = ''] = await outside.sender.send({
+      generation: 1,
+      to: 'all',
+      canary: true,
+      ramp: false,
+      timeout: 30,
+    })
+    await expect
+      .poll(async () => (await outside.sender.results(command)).invocations.map(({ id }) => id), {
+        timeout: 60_000,
+      })
+      .toEqual(['i-0000000000000c001'])
+  })
+
+  it('tell the states of alarms, and leave out what is not there', async () => {
+    outside.setAlarm('errors', 'ALARM')
+    outside.setAlarm('latency: p99', 'INSUFFICIENT_DATA')
+    const states = await outside.canary.alarmStates(['errors', 'latency: p99', 'gone'])
+    expect([...states].sort()).toEqual([
+      ['errors', 'ALARM'],
+      ['latency: p99', 'INSUFFICIENT_DATA'],
+    ])
   })
 })

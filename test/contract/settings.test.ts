@@ -30,7 +30,7 @@ print('\\n'.join(names_in(HELP + help_for('${command}'))))`
 }
 
 it.each([
-  ['ring', 'ring', RING, ['SECRET', ...GUARDED, 'ALLOW_DISK', 'ENDPOINT_SSM']],
+  ['ring', 'ring', RING, ['SECRET', 'STAY_BEHIND', ...GUARDED, 'ALLOW_DISK', 'ENDPOINT_SSM']],
   ['set', 'staples', SET, ['STORE', 'ENDPOINT_SECRETSMANAGER']],
 ] as const)(
   'a machine knows the settings that the document of a %s tells it, and no others',

@@ -96,7 +96,7 @@ export class Process {
   }
 
   #ports(): RotationPorts {
-    const { versions, commits, rotations, records, controls, inventory, sender, configuration } =
+    const { versions, commits, rotations, records, controls, canary, inventory, sender, configuration } =
       this.#world.ports()
     const { clock } = this.#world
     const deadline = clock.now().getTime() + INVOCATION
@@ -110,6 +110,7 @@ export class Process {
       rotations: this.#gate(rotations),
       records: this.#gate(records),
       controls,
+      canary,
       inventory: this.#gate(inventory),
       sender: this.#gate(sender),
       clock: {

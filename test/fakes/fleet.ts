@@ -3,7 +3,7 @@ import type { Member } from '../../lambda/fleet/membership.ts'
 import type { Clock, CommandSender, FleetInventory, Progress, ResultPage } from '../../lambda/fleet/ports.ts'
 import { serialiseLine } from '../../lambda/fleet/result-line.ts'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
-import type { Order } from '../../lambda/ring/ports.ts'
+import type { CanaryWatch, Order } from '../../lambda/ring/ports.ts'
 import type { InstanceError } from '../../lambda/ring/result-line.ts'
 import { keysOf, parseRing, type Ring } from '../../lambda/ring/ring.ts'
 import { pageOf, runQueue, targetsOf } from './command-queue.ts'
@@ -42,6 +42,8 @@ export class SimulatedInstance {
   script = SCRIPT
   /** Its settings say that it looks and loads nothing. */
   observes = false
+  /** True where it has the canary's tag too. */
+  canary = false
   /** Seconds that a process of its server has run which holds keys of before the ring. */
   oldestSeconds: number | undefined
 
@@ -114,6 +116,11 @@ function readRing(value: string, name: string): Ring | InstanceError {
   }
 }
 
+function denied(wanted: string): TicketringError {
+  const came = 'AccessDeniedException: not authorized to perform: ssm:DescribeInstanceInformation'
+  return new TicketringError('access-denied', { wanted, came })
+}
+
 interface SimulatedCommand {
   readonly order: Order
   readonly invocations: Map<string, Invocation>
@@ -121,13 +128,16 @@ interface SimulatedCommand {
 }
 
 /** Systems Manager and its instances in memory. */
-export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
+export class SimulatedFleet implements FleetInventory, CommandSender<Order>, CanaryWatch {
   readonly instances: SimulatedInstance[] = []
   readonly commands = new Map<string, SimulatedCommand>()
   readonly orders: Order[] = []
   /** Polls after which a command ends. */
   pollsUntilEnd = 1
   rollCallDenied = false
+  canaryDenied = false
+  /** States of the alarms that are there. */
+  readonly alarms = new Map<string, string>()
   /** Of the program that commands bring. */
   script = SCRIPT
   /** By which what a machine answers is stamped; without one, it is not told when it did. */
@@ -150,13 +160,17 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
   }
 
   async members(): Promise<readonly Member[]> {
-    if (this.rollCallDenied) {
-      throw new TicketringError('access-denied', {
-        wanted: 'the instances with the tag ticketring',
-        came: 'AccessDeniedException: not authorized to perform: ssm:DescribeInstanceInformation',
-      })
-    }
+    if (this.rollCallDenied) throw denied('the instances with the tag ticketring')
     return this.#members().map(({ id, online }) => ({ id, online }))
+  }
+
+  async machines(): Promise<readonly string[]> {
+    if (this.canaryDenied) throw denied('the canary')
+    return this.#members().flatMap(({ id, canary }) => (canary ? [id] : []))
+  }
+
+  async alarmStates(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return new Map([...this.alarms].filter(([name]) => names.includes(name)))
   }
 
   async countListed(ids: readonly string[]): Promise<number> {
@@ -172,7 +186,11 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
   }
 
   async send(order: Order): Promise<readonly string[]> {
-    const targets = targetsOf(order.to === 'all' ? this.#members() : this.present(), order)
+    const tagged = order.to === 'all' ? this.#members() : this.present()
+    const targets = targetsOf(
+      tagged.filter(({ canary }) => canary || order.canary !== true),
+      order,
+    )
     const id = `command-${this.commands.size + 1}`
     const invocations = runQueue(targets, order, (instance) => this.#run(instance, order))
     this.commands.set(id, { order, invocations, polls: 0 })
@@ -215,7 +233,7 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
     }
   }
 
-  #run(instance: SimulatedInstance, { generation }: Order): Invocation {
+  #run(instance: SimulatedInstance, { generation, program }: Order): Invocation {
     const { id, conduct } = instance
     if (!instance.online || conduct === 'lose') return { id, status: 'Delivery Timed Out', output: '' }
     if (conduct === 'die') {
@@ -226,7 +244,7 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order> {
     if (conduct === 'denied') return { id, status: 'AccessDenied', output: '' }
     if (conduct === 'fail') return { id, status: 'Failed', output: '\n----------ERROR-------\nno such thing' }
     if (conduct !== 'apply') return { id, status: conduct.status ?? 'Success', output: conduct.say }
-    instance.script = this.script
+    if (program === undefined) instance.script = this.script
     const finished = this.clock === undefined ? {} : { finishedAt: this.clock.now() }
     return { id, ...instance.apply(this.#current(), this.#ring, generation), ...finished }
   }

@@ -74,6 +74,7 @@ export class World {
       rotations: secret,
       records: record,
       controls,
+      canary: fleet,
       inventory: fleet,
       sender: fleet,
       clock,

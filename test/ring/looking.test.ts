@@ -23,6 +23,7 @@ function lookingPorts({
     versions: { labels: () => secret.labels() },
     records: { read: () => record.read() },
     controls,
+    canary: fleet,
     inventory: fleet,
     clock,
     eventLog,

@@ -67,6 +67,39 @@ describe('a ring that observes', () => {
   })
 })
 
+describe('a canary', () => {
+  const canary = { held: true, machines: ['i-0123456789abcdef0'], documentPassed: false } as const
+  const one = { confirmed: 0, stragglers: [STRAGGLER] }
+
+  it('that fails is said with its machine, what the others do, and what to type', () => {
+    const text = statusText(answer({ canary }, one))
+    expect(stateOf(answer({ canary }, one))).toBe('canary')
+    expect(text).toContain(
+      'canary: i-0123456789abcdef0: not proved yet; the others stay on the generation before',
+    )
+    expect(text).toContain('verify-wrong-key: wanted 6dec…')
+    expect(text).toContain(
+      'mend it, then ticketring deliver edge; or ticketring promote edge   (docs/runbook.md#canary-failed)',
+    )
+    expect(text).not.toContain('299 machines more')
+  })
+
+  it('that soaks is said with its end', () => {
+    const soaking = {
+      ...canary,
+      provedAt: '2026-11-27T11:50:00.000Z',
+      soaksUntil: '2026-11-27T12:05:00.000Z',
+    }
+    expect(statusText(answer({ canary: soaking }, { confirmed: 1 }))).toContain(
+      'proved, soaks until 2026-11-27T12:05:00.000Z (in 5 min)',
+    )
+  })
+
+  it('that has passed leaves one line, also while a document has not', () => {
+    expect(statusText(answer({ canary: { ...canary, held: false } })).split('\n')).toHaveLength(1)
+  })
+})
+
 describe('what operators set', () => {
   const paused = { until: '2026-11-28T12:00:00.000Z', reason: 'sale', by: 'ada' }
 

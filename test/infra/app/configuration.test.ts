@@ -191,6 +191,16 @@ describe('one bent field', () => {
       withTargets({ minShare: '50%' }),
       'targets.minShare: wanted a whole number of percent',
     ],
+    [
+      'a soak that leaves no time for the others',
+      withRing({ canary: { tag: 'canary', values: ['yes'], soak: '2h' } }),
+      'canary.soak: wanted at most 105m, which is every less ticketLifetime and 15 minutes for the deliveries; got',
+    ],
+    [
+      'a canary where nothing is left for a soak',
+      withRing({ rotation: { every: '30m' }, canary: { tag: 'canary', values: ['yes'], soak: '1m' } }),
+      'canary.soak: wanted no canary, or a longer every or a shorter ticketLifetime',
+    ],
     ['more failures than machines', withTargets({ maxFailures: 101 }), 'targets.maxFailures: wanted a whole'],
     ['half a machine', withTargets({ minInstances: 1.5 }), 'targets.minInstances: wanted a whole number'],
     ['no server', withRing({ servers: {} }), 'servers.haproxy: wanted at least one of haproxy, nginx'],

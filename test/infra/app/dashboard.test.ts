@@ -62,6 +62,7 @@ describe('the dashboard', () => {
     expect(drawn(of('held, forced, bypassed, local, drifted'))).toEqual([
       'RotationHeld of edge',
       'RotationForced of edge',
+      'CanaryFailed of edge',
       'AuthBypass of edge',
       'LocalRing of edge',
       'DriftRepaired of edge',

@@ -10,6 +10,7 @@ export interface ExampleRing {
   readonly servers?: Json
   readonly rotation?: Json
   readonly mixedClientAuthentication?: string
+  readonly canary?: Json
   readonly repairEvery?: string
   readonly endpoints?: Json
   readonly program?: string

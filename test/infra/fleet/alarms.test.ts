@@ -14,6 +14,7 @@ const TICKET = 'arn:aws:sns:eu-west-1:123456789012:ticket'
 const checked = exampleRing({
   servers: { nginx: { ...NGINX, verify: [...NGINX.verify, GUARDED] } },
   mixedClientAuthentication: 'checked',
+  canary: { tag: 'canary', values: ['yes'] },
 })
 const both = { rings: [checked], stapling: [exampleSet()] }
 const synthesised = synthesiseTemplate({ ...both, alarms: { page: PAGE, ticket: TICKET } })
@@ -31,6 +32,7 @@ const PAGES = [
   'key-age',
   'rotation-held',
   'rotation-forced',
+  'canary-failed',
   'auth-bypass',
   'control-invalid',
   'staples-life-ending',
@@ -52,6 +54,7 @@ const RING_METRICS: Metrics = {
   Stragglers: 0,
   RotationHeld: 0,
   RotationForced: 0,
+  CanaryFailed: 1,
   AuthBypass: 1,
   LocalRing: 1,
   ControlInvalid: 1,
@@ -83,7 +86,7 @@ const hasDimension = (name: string) => (alarm: { readonly Dimensions?: readonly 
 
 describe('every alarm', () => {
   it('has its heading in the runbook, and links to it', () => {
-    expect(alarms.length).toBe(9 + 9)
+    expect(alarms.length).toBe(10 + 9)
     for (const { AlarmName, AlarmDescription } of alarms) {
       const heading = AlarmName.replace('ticketring-edge-', '')
       expect(headings).toContain(heading)
@@ -146,6 +149,7 @@ describe('what each alarm watches', () => {
       { MetricName: 'RotationHeld', Threshold: 0, DatapointsToAlarm: 6, EvaluationPeriods: 6 },
     ],
     ['rotation-forced', { MetricName: 'RotationForced', Threshold: 0, DatapointsToAlarm: 1 }],
+    ['canary-failed', { MetricName: 'CanaryFailed', Threshold: 0, DatapointsToAlarm: 1 }],
     ['auth-bypass', { MetricName: 'AuthBypass', Statistic: 'Maximum', Threshold: 0, DatapointsToAlarm: 1 }],
     ['local-ring', { MetricName: 'LocalRing', Statistic: 'Maximum', Threshold: 0, DatapointsToAlarm: 1 }],
     ['stragglers', { MetricName: 'Stragglers', Threshold: 0, DatapointsToAlarm: 7, EvaluationPeriods: 7 }],

@@ -326,3 +326,31 @@ describe('several rings in one app', () => {
     expect(Object.fromEntries(idsOf('Edge'))).toEqual(Object.fromEntries(resources.unshared()))
   })
 })
+
+describe('a ring with a canary', () => {
+  const canary = { tag: 'canary', values: ['yes'], soak: '20m', stopOnAlarms: ['edge-5xx'] }
+  const made = synthesiseTemplate({ rings: [exampleRing({ canary })] })
+  const quiet = synthesiseTemplate({ rings: [exampleRing({ canary: { ...canary, stopOnAlarms: [] } })] })
+
+  it('tells the function of it', () => {
+    const told = configurationOf(made.resources.lambda('ticketring-edge-rotation'))
+    expect(told.canary).toEqual({ ...canary, soak: 1200 })
+  })
+
+  it('lets both of its functions see alarms, where some are named, and no other ring', () => {
+    const permitted = (from: typeof made) =>
+      JSON.stringify(from.resources.all('AWS::IAM::Role')).split('"cloudwatch:DescribeAlarms"').length - 1
+    expect(permitted(made)).toBe(2)
+    expect(permitted(quiet)).toBe(0)
+  })
+
+  it('has an alarm of its own, and tells its machines for how long they may stay behind', () => {
+    const names = (from: typeof made.resources) =>
+      from.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties.AlarmName)
+    expect(names(made.resources)).toContain('ticketring-edge-canary-failed')
+    expect(names(resources)).not.toContain('ticketring-edge-canary-failed')
+    const text = (one: typeof made) => JSON.stringify(one.rings[0]?.document.content)
+    // maxKeyAge less ticketLifetime and 15 minutes.
+    expect(text(made)).toContain(`STAY_BEHIND=${12 * 3600 - 2 * 3600 - 900}`)
+  })
+})
