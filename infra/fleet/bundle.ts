@@ -48,6 +48,15 @@ const VERSION_ALONE: Plugin = {
   },
 }
 
+/** SHA-256 in JavaScript is for a Node without `node:crypto`, which Lambda does not have. */
+const NATIVE_HASH: Plugin = {
+  name: 'native hash',
+  setup({ onLoad }) {
+    const contents = 'export const Sha256Js = undefined'
+    onLoad({ filter: /[\\/]checksum[\\/]sha256[\\/]Sha256Js\.js$/ }, () => ({ contents }))
+  },
+}
+
 /** How the functions are bundled. */
 export const BUNDLING = {
   absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
@@ -59,6 +68,6 @@ export const BUNDLING = {
   minify: true,
   sourcemap: false,
   external: [...NEVER_REACHED],
-  plugins: [ERRORS_BY_NAME, VERSION_ALONE],
+  plugins: [ERRORS_BY_NAME, VERSION_ALONE, NATIVE_HASH],
   logLevel: 'warning',
 } satisfies BuildOptions

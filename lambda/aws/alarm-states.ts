@@ -1,5 +1,4 @@
 import type { SSMClient } from '@aws-sdk/client-ssm'
-import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { Fields } from '../kernel/fields.ts'
 import { refusal } from './refusal.ts'
@@ -48,19 +47,20 @@ async function usualEndpoint({ config }: SSMClient): Promise<string> {
 async function signed({ config }: SSMClient, url: URL, body: string) {
   const { credentials, region, sha256 } = config
   const signer = new SignatureV4({ credentials, region, sha256, service: 'monitoring' })
-  const request = new HttpRequest({
+  const request = {
     method: 'POST',
     protocol: url.protocol,
     hostname: url.hostname,
     ...(url.port === '' ? {} : { port: Number(url.port) }),
     path: url.pathname,
+    query: {},
     headers: {
       host: url.host,
       'content-type': 'application/x-amz-json-1.0',
       'x-amz-target': 'GraniteServiceVersion20100801.DescribeAlarms',
     },
     body,
-  })
+  }
   return signer.sign(request)
 }
 
