@@ -3,6 +3,7 @@ import type { Context } from './authorisation.ts'
 import { AwsError, LoopbackError } from './aws-error.ts'
 import type { Retained } from './contract.ts'
 import type { DeploymentParts } from './deployment.ts'
+import { isMadeUp } from './resource-identity.ts'
 import { Secret } from './secret-store.ts'
 import { putVersion } from './secret-versions.ts'
 import type { DeclaredSecret, Stack } from './stack.ts'
@@ -15,7 +16,7 @@ export function refuseTwin(
 ): void {
   const twin = retained.find((each) => each.type === type && each.name === identity.name)
   // What the template does not name gets another name each time.
-  const named = identity.name !== logicalId && !identity.name.startsWith(`loopback-${logicalId}`)
+  const named = identity.name !== logicalId && !isMadeUp(identity.name, logicalId)
   if (twin === undefined || !named) return
   throw new AwsError('AlreadyExists', `${type} with the name ${identity.name} already exists`)
 }

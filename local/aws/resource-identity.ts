@@ -12,6 +12,8 @@ export interface Identity {
 interface Declared {
   readonly type: string
   readonly logicalId: string
+  /** Name of its stack. */
+  readonly stack: string
   /** A property, worked out. */
   readonly property: (name: string) => unknown
 }
@@ -110,10 +112,18 @@ function named(
   }
 }
 
-/** CloudFormation makes up a name from stack and logical id where the template gives none. */
 function nameOf(resource: Declared, property: string): string {
   const given = resource.property(property)
-  return typeof given === 'string' ? given : `loopback-${resource.logicalId}-${hash(resource.logicalId, 12)}`
+  return typeof given === 'string' ? given : `${resource.stack}${madeUpEnd(resource.logicalId)}`
+}
+
+/** Whether CloudFormation made the name up, from stack and logical id, since the template gives none. */
+export function isMadeUp(name: string, logicalId: string): boolean {
+  return name.endsWith(madeUpEnd(logicalId))
+}
+
+function madeUpEnd(logicalId: string): string {
+  return `-${logicalId}-${hash(logicalId, 12)}`
 }
 
 function hash(text: string, length: number): string {

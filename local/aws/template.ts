@@ -114,7 +114,10 @@ class Resolver {
       return value === undefined ? undefined : this.resolve(value, `${logicalId}.${name}`)
     }
     const made = this.#known.get(logicalId)
-    const fresh = identify({ type: resource.Type, logicalId, property }, this.#account)
+    const fresh = identify(
+      { type: resource.Type, logicalId, stack: this.#stackName, property },
+      this.#account,
+    )
     const identity = made?.type === resource.Type && made.identity.name === fresh.name ? made.identity : fresh
     this.#identities.set(logicalId, identity)
     return identity
@@ -164,6 +167,10 @@ class Resolver {
     }
   }
 
+  get #stackName(): string {
+    return this.#parameters['AWS::StackName'] ?? 'loopback'
+  }
+
   #list(value: unknown, where: string): unknown[] {
     const list = this.resolve(value, where)
     if (!Array.isArray(list)) throw new LoopbackError(`${where}: wanted a list, got ${JSON.stringify(list)}`)
@@ -172,7 +179,7 @@ class Resolver {
 
   #ref(name: string, where: string): unknown {
     const { region, id } = this.#account
-    const stack = this.#parameters['AWS::StackName'] ?? 'loopback'
+    const stack = this.#stackName
     const pseudo: Record<string, unknown> = {
       'AWS::AccountId': id,
       'AWS::Region': region,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { unzipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Synthesis } from '../../infra/app/build-app.ts'
+import { STACK_NAME } from '../../infra/app/stack-names.ts'
 import { buildRelease } from '../../infra/release/build.ts'
 import { readTemplate } from '../../local/aws/template.ts'
 import { rehearseWith, synthesiseOnce } from './rehearsing.ts'
@@ -63,7 +64,7 @@ function withReleasedRing(template: Template): Template {
 
 /** Clients know a delivery by its document, whose name CloudFormation makes up here. */
 function watching({ rings, ...rest }: Synthesis, template: Template): Synthesis {
-  const made = readTemplate(template, ACCOUNT)
+  const made = readTemplate(template, ACCOUNT, { 'AWS::StackName': STACK_NAME })
   const name = made.find(
     ({ type, logicalId }) => type === 'AWS::SSM::Document' && logicalId in released.Resources,
   )
