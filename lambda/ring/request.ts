@@ -6,7 +6,7 @@ import { INSTANCE, LONGEST_SET } from './control.ts'
 
 /** What operators set for a while, in the control parameter. */
 const CONTROLS = ['pause', 'resume', 'quarantine', 'release'] as const
-export const ACTIONS = ['status', 'rotate', 'deliver', 'promote', 'revoke', 'reconcile', ...CONTROLS] as const
+export const ACTIONS = ['status', 'rotate', 'deliver', 'revoke', 'reconcile', 'promote', ...CONTROLS] as const
 export type Action = (typeof ACTIONS)[number]
 
 /** A manual or scheduled invocation. */
