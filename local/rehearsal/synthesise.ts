@@ -5,6 +5,7 @@ import { TERMINATORS } from './machines/kinds.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { StackPlan } from './stack-plan.ts'
 import { stapled } from './staples/staple-set.ts'
+import { WAVE } from './timing.ts'
 
 /** Whom alarms tell where cdk.json names no topic: without one, which of them page could not be seen. */
 const TOPICS = {
@@ -22,8 +23,8 @@ function guardedToo(
 }
 
 /**
- * What cdk.json configures, with the rehearsal's certificates; fewer machines lower its minInstances, and a kind that it does not
- * name comes in with what that kind's example says.
+ * What cdk.json configures, with the rehearsal's certificates; fewer machines lower its minInstances and widen its first waves, and a
+ * kind that it does not name comes in with what that kind's example says.
  */
 export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
   const { regions, rings, stapling, alarms, ...rest } = parseConfiguration(readContext().ticketring)
@@ -39,7 +40,11 @@ export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
       ...servers,
       ...(plan.guarded === true ? { haproxy: guardedToo(servers.haproxy) } : {}),
     },
-    targets: { ...targets, minInstances: Math.min(targets.minInstances ?? 1, plan.machines) },
+    targets: {
+      ...targets,
+      minInstances: Math.min(targets.minInstances ?? 1, plan.machines),
+      maxConcurrency: WAVE,
+    },
   }))
   const [ring] = fitted
   if (ring === undefined) throw new RehearsalError('cdk.json configures no ring', 'Put one into its context')

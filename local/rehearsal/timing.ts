@@ -35,13 +35,13 @@ export function timingFor(fleet: Fleet): Timing {
   return { ...FIXED, every, association: Math.max(FIXED.association, every) }
 }
 
-/** The share of a fleet that a command reaches at a time, in percent, as the function sends it. */
-const RAMP = 10
+/** Percent of a fleet that a first wave reaches at a time: a tenth of a few machines is one, and some kinds take minutes. */
+export const WAVE = 25
 
 /** So often a command comes to machines of a kind that it serves for minutes. */
 function turnsOf(fleet: Fleet, kind: Kind): number {
   if (startOf(kind) === 0) return 1
-  return Math.ceil((fleet[kind] ?? 0) / Math.max(1, Math.floor((sizeOf(fleet) * RAMP) / 100)))
+  return Math.ceil((fleet[kind] ?? 0) / Math.max(1, Math.floor((sizeOf(fleet) * WAVE) / 100)))
 }
 
 function startOf(kind: Kind): number {
@@ -177,7 +177,7 @@ export function timingInWords(shown: Timing, configured: RotationConfiguration |
   const timing = configured?.timing
   return (
     `T ${shown.every} s${was(timing?.every)}, L ${shown.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
-    `tick ${shown.tick} s${was(timing?.tick)}, window ${WINDOW} s${was(timing?.window)}, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s, reloads of nginx as soon as they are due, mode enforce`
+    `tick ${shown.tick} s${was(timing?.tick)}, window ${WINDOW} s${was(timing?.window)}, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s, first waves to ${WAVE} % of the machines at a time, reloads of nginx as soon as they are due, mode enforce`
   )
 }
 

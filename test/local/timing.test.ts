@@ -9,13 +9,13 @@ describe('the pace of a show', () => {
   test('is that of its slowest kind, and State Manager comes no oftener than a rotation', () => {
     expect(timingFor(USUAL)).toMatchObject({ every: 6, association: 60 })
     expect(timingFor({ ...USUAL, h2o: 2 })).toMatchObject({ every: 22, association: 60 })
-    expect(timingFor(EVERY_KIND)).toMatchObject({ every: 256, association: 256 })
+    expect(timingFor(EVERY_KIND)).toMatchObject({ every: 128, association: 128 })
   })
 
-  test('counts the turns of machines that take minutes: a tenth of a fleet is served at a time', () => {
+  test('counts the turns of machines that take minutes: a quarter of a fleet is served at a time', () => {
     expect(timingFor({ lighttpd: 1 }).every).toBe(128)
     expect(timingFor({ lighttpd: 2 }).every).toBe(256)
-    expect(timingFor({ haproxy: 18, lighttpd: 2 }).every).toBe(128)
+    expect(timingFor({ haproxy: 6, lighttpd: 2 }).every).toBe(128)
   })
 
   test('is told at the start, with what makes it long and what the first ring takes', () => {
@@ -24,12 +24,12 @@ describe('the pace of a show', () => {
     expect(outlook({ lighttpd: 2 }, 1)).toBe(
       'a rotation every 256 s or longer, since lighttpd looks at its key every 64 s, and an advance takes two looks: about 12 minutes for 1 rotation',
     )
-    expect(outlook(EVERY_KIND, 10)).toMatch(/every 256 s .*: about 51 minutes for 10 rotations$/)
+    expect(outlook(EVERY_KIND, 10)).toMatch(/every 128 s .*: about 26 minutes for 10 rotations$/)
   })
 
   test('says how long a fleet may take to converge before something is wrong', () => {
     expect(patienceWith(USUAL)).toBe(300)
-    expect(patienceWith(EVERY_KIND)).toBe(1100)
+    expect(patienceWith(EVERY_KIND)).toBe(700)
     expect(patienceWith({ lighttpd: 2 })).toBe(1100)
   })
 })
