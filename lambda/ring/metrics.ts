@@ -58,6 +58,6 @@ function signalsOf(
   return {
     ...(isCanarys ? { CanaryFailed: 1 } : {}),
     RotationHeld: pages && (!isCanarys || isDue) ? 1 : 0,
-    RotationForced: forced ? 1 : 0,
+    ...(forced ? { RotationForced: 1 } : {}),
   }
 }

@@ -133,8 +133,8 @@ export interface Metrics {
   readonly RotationHeld: number
   /** 1 where the canary keeps a generation from the others and an operator is to see why; absent where it does not. */
   readonly CanaryFailed?: number
-  /** 1 where a rotation passed only because the ring was past maxKeyAge. */
-  readonly RotationForced: number
+  /** 1 where a rotation passed only because the ring was past maxKeyAge; absent where none did. */
+  readonly RotationForced?: number
   /** Machines where a ticket of an open listener opened a guarded one; absent where there are none. */
   readonly AuthBypass?: number
   /** Machines that serve with keys of their own, or said just now that they did until they got the ring; absent where none. */
