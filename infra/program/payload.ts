@@ -20,8 +20,10 @@ function ownOfInstaller(origin: Origin): SourceFile {
 
 /** What takes a ring off a machine: one text, with what it shares with the program. */
 export function offboardSource(): string {
-  const imports = new RegExp(`^from (${PACKAGE})?\\.\\w+ import .*\n`, 'gm')
-  const texts = [...SHARED, 'offboard.py'].map((path) => sourceOf(AGENT, path).text)
+  const imports = new RegExp(`^from ((${PACKAGE})?\\.\\w+|named) import .*\n`, 'gm')
+  const texts = [...SHARED, `${PACKAGE}/hold.py`, 'named.py', 'offboard.py'].map(
+    (path) => sourceOf(AGENT, path).text,
+  )
   return texts.join('').replaceAll(imports, '')
 }
 

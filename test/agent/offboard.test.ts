@@ -89,6 +89,16 @@ describe('a machine that is asked which lines still name the files of a ring', (
       '/usr/local/etc/h2o.conf',
       '  file: /run/ticketring/edge/haproxy.keys',
     ],
+    [
+      'a path with a slash too many',
+      '/etc/haproxy/haproxy.cfg',
+      'bind :443 ssl tls-ticket-keys /run//ticketring/./edge/haproxy.keys',
+    ],
+    [
+      'a word on a line of its own',
+      '/etc/systemd/system/edge.service',
+      '  --keys /run/ticketring/edge/haproxy.keys',
+    ],
   ])('names the file and its line: %s', (_, file, line) => {
     const steps = [...DELIVERED, ...named(file, 'first'), ...named(file, line)]
     expect(offboard('look', steps)).toMatchObject({
@@ -117,6 +127,53 @@ describe('a machine that is asked which lines still name the files of a ring', (
       `until [ "$(head -c 4 /proc/$!/cmdline)" = tail ]; do sleep 0.1; done`,
     ]
     expect(offboard('look', steps)).toMatchObject({ named: ['/run/site/haproxy.cfg:1'] })
+  })
+
+  it('finds what a file elsewhere includes from beside it', () => {
+    const steps = [
+      ...named('/etc/systemd/system/h2o.service', 'ExecStart=/usr/bin/h2o -m worker -c /run/site/h2o.conf'),
+      ...named('/run/site/h2o.conf', 'include "sites/*.conf"'),
+      ...named('/run/site/sites/a.conf', 'file: /run/ticketring/edge/haproxy.keys'),
+    ]
+    expect(offboard('look', steps)).toMatchObject({ named: ['/run/site/sites/a.conf:1'] })
+  })
+
+  it('finds what a real nginx was given, whose words are one', () => {
+    const steps = [
+      'echo root:x:0:0::/:/bin/sh >/etc/passwd; echo root:x:0: >/etc/group',
+      ...named('/run/site/nginx.conf', 'user root root; pid /run/site/pid; error_log /dev/null; events {}'),
+      // No server, so nothing listens.
+      ...named(
+        '/run/site/nginx.conf',
+        'http { access_log off; ssl_session_ticket_key /run/ticketring/edge/nginx.next.key; }',
+      ),
+      'nginx -c /run/site/nginx.conf -e /dev/null',
+      'until [ -s /run/site/pid ]; do sleep 0.1; done',
+    ]
+    expect(offboard('look', steps)).toMatchObject({ named: ['/run/site/nginx.conf:2'] })
+  })
+
+  it.each([
+    ['file', '/run/ticketring/edge/haproxy.keys', '/etc/haproxy/tickets'],
+    ['directory', '/run/ticketring/edge', '/etc/nginx/tickets'],
+  ])('finds a link to a %s of it', (_, target, link) => {
+    const steps = [`mkdir -p $(dirname ${link})`, `ln -s ${target} ${link}`]
+    expect(offboard('look', steps)).toMatchObject({ offboard: 'named', named: [link] })
+  })
+
+  it('finds that a container was given its directory', () => {
+    const steps = [
+      ...DELIVERED,
+      'mkdir -p /run/box/usr /run/box/keys && mount -t tmpfs tmpfs /run/box && mkdir /run/box/usr /run/box/keys',
+      'mount --bind /usr /run/box/usr && mount --bind /run/ticketring/edge /run/box/keys',
+      'ln -s usr/lib /run/box/lib && ln -s usr/lib64 /run/box/lib64 && ln -s usr/bin /run/box/bin',
+      'touch /run/box/log && unshare --mount chroot /run/box tail -f /log >/dev/null 2>&1 &',
+      `until [ "$(head -c 4 /proc/$!/cmdline)" = tail ]; do sleep 0.1; done`,
+    ]
+    expect(offboard('look', steps)).toMatchObject({
+      offboard: 'named',
+      named: [expect.stringMatching(/^\/proc\/\d+\/mountinfo:\d+$/)],
+    })
   })
 
   it.each([
@@ -172,6 +229,34 @@ describe('a machine that is to remove a ring', () => {
         `${LIBRARY}/current-ring`,
       ].sort(),
     )
+  })
+
+  it('leaves the keys of another ring that its settings name', () => {
+    const steps = [...DELIVERED, ...OTHER_RING]
+    const path = '/run/ticketring/api/haproxy.keys'
+    const found = offboard('remove', [...steps, ...named(`${LIBRARY}/edge.conf`, `HAPROXY_KEYS=${path}`)])
+    expect(found).toMatchObject({ offboard: 'failed', error: 'path-unsafe', asked: [] })
+    expect(found.left).toContain(path)
+    expect(found.left).toContain('/run/ticketring/edge/haproxy.keys')
+  })
+
+  it('leaves the keys elsewhere that another ring has too', () => {
+    const steps = [...DELIVERED, ...OTHER_RING, 'mkdir /run/both && touch /run/both/tickets']
+    const both = ['edge', 'api'].flatMap((ring) =>
+      named(`${LIBRARY}/${ring}.conf`, 'HAPROXY_KEYS=/run/both/tickets'),
+    )
+    expect(offboard('remove', [...steps, ...both])).toMatchObject({
+      offboard: 'failed',
+      error: 'path-unsafe',
+      detail: expect.stringContaining('/run/both/tickets'),
+      asked: [],
+    })
+  })
+
+  it('removes nothing from a machine that its owner holds', () => {
+    const found = offboard('remove', [...DELIVERED, 'echo sale >/run/ticketring/hold'])
+    expect(found).toMatchObject({ offboard: 'failed', error: 'held-on-machine', asked: [] })
+    expect(found.left).toContain('/run/ticketring/edge/haproxy.keys')
   })
 
   it('can be asked again', () => {
