@@ -65,10 +65,17 @@ export function shareOf(target: FleetTarget, ramp: boolean): number {
   return ramp ? maxConcurrencyOf(target) : 100
 }
 
-/** A first wave of more than nothing, with no more failures than that many machines may have. */
+/**
+ * A first wave of more than nothing, with no more failures than that many machines may have. What machines proved before the
+ * first command, as a canary's, is no wave.
+ */
 function wentWell({ delivery, target }: Rollout): boolean {
   const tried = triedOf(delivery)
-  return delivery.confirmed > 0 && (delivery.failed ?? 0) <= Math.floor((tried * maxFailuresOf(target)) / 100)
+  return (
+    delivery.attempts > 0 &&
+    delivery.confirmed > 0 &&
+    (delivery.failed ?? 0) <= Math.floor((tried * maxFailuresOf(target)) / 100)
+  )
 }
 
 function triedOf({ confirmed, failed = 0 }: DeliveryState): number {

@@ -1,8 +1,10 @@
+import { countFailures, WAITING } from '../fleet/cause.ts'
 import { holdersOf } from '../fleet/convergence.ts'
 import type { DeliveryState } from '../fleet/delivery-state.ts'
 import { packHolders } from '../fleet/holder-bits.ts'
 import { awaitedOf } from '../fleet/leave.ts'
 import { type Fleet, type Member, membershipOf } from '../fleet/membership.ts'
+import { nextDelivery } from '../fleet/redelivery.ts'
 import { counted } from '../kernel/count.ts'
 import { later } from '../kernel/time.ts'
 import {
@@ -30,12 +32,12 @@ export function isHeldToCanary(
   return delivery.canary.passedAt === undefined
 }
 
-/** True unless a canary has yet to prove the document that would be sent now. */
+/** True unless a canary has yet to prove the document that would be sent now: where machines only look, none ever does. */
 export function isDocumentPassed(
   { carried }: Pick<Situation, 'carried'>,
-  { canary, document }: Pick<RotationConfiguration, 'canary' | 'document'>,
+  { canary, document, mode }: Pick<RotationConfiguration, 'canary' | 'document' | 'mode'>,
 ): boolean {
-  return canary === undefined || carried.passed === document.name
+  return canary === undefined || mode === 'observe' || carried.passed === document.name
 }
 
 /** Ticks that two deliveries may take, one to the canary and one to the others. */
@@ -71,9 +73,23 @@ export function noteCanary(known: Known, configuration: RotationConfiguration): 
   const awaited = awaitedCanary(known, configuration)
   const { provedAt = now, ...before }: CanaryState = delivery.canary ?? {}
   const canary = awaited?.length === 0 ? { ...before, provedAt } : before
-  const ids = new Set(canaryFleet(known.fleet, known.canary).map(({ id }) => id))
-  const stragglers = delivery.stragglers.filter(({ id }) => ids.has(id))
-  return { ...known, delivery: { ...delivery, canary, stragglers } }
+  const alone = deliveryTo(delivery, known.fleet, canaryFleet(known.fleet, known.canary))
+  const { stragglers } = alone
+  const again = stragglers.length === 0 ? {} : { nextAt: nextToCanary(known, alone, configuration) }
+  return {
+    ...known,
+    delivery: { ...delivery, canary, stragglers, failures: countFailures(stragglers), ...again },
+  }
+}
+
+/** By the rules of every redelivery: those that wait are not machines that were not reached. */
+function nextToCanary(
+  { fleet, canary, delivery, now }: Known,
+  alone: DeliveryState,
+  { target, timing }: RotationConfiguration,
+): Date {
+  const scales = { target, tick: timing.tick, what: delivery.version, lanes: 1 }
+  return nextDelivery(alone, alone, canaryFleet(fleet, canary), scales, now)
 }
 
 /** A delivery as far as these machines go. */
@@ -91,7 +107,7 @@ export function deliveryTo(
     ...rest,
     members: ids.length,
     confirmed: confirmed.length,
-    failed: stragglers.filter(({ ran }) => ran).length,
+    failed: stragglers.filter(({ ran, code }) => ran && !WAITING.has(code)).length,
     stragglers,
     holders: packHolders(ids, (id) => holders.has(id)),
     membership: membershipOf(ids),
@@ -124,7 +140,9 @@ export function decidePromotion(
     canary.stopOnAlarms.length === 0
       ? ''
       : `, and ${counted(canary.stopOnAlarms.length, 'alarm')} of it stayed quiet`
-  return { action: 'promote', forced: false, reason: `${proved}${quiet}` }
+  const { document } = delivery.canary ?? {}
+  const passes = document === undefined ? {} : { passes: document }
+  return { action: 'promote', forced: false, ...passes, reason: `${proved}${quiet}` }
 }
 
 interface AlarmProblem {
@@ -153,21 +171,27 @@ export function promoteByHand(known: Known, configuration: RotationConfiguration
   if (!isHeld && isDocumentPassed(known, configuration))
     return { action: 'rest', reason: `nothing of generation ${generation} waits for a canary` }
   const what = isHeld ? `generation ${generation} goes` : `the document ${configuration.document.name} may go`
-  return { action: 'promote', forced: false, reason: `asked for: ${what} to all` }
+  return {
+    action: 'promote',
+    forced: false,
+    passes: configuration.document.name,
+    reason: `asked for: ${what} to all`,
+  }
 }
 
 /** From its first command on, what is the canary's is on record as that. */
 export function noteSent(known: Known, configuration: RotationConfiguration): Known {
   if (!isHeldToCanary(known, configuration)) return known
   const { delivery } = known
-  return { ...known, delivery: { ...delivery, canary: delivery.canary ?? {} } }
+  const canary = { ...delivery.canary, document: configuration.document.name }
+  return { ...known, delivery: { ...delivery, canary } }
 }
 
 /** With what was decided on record. */
 export function passCanary(
   known: Known,
-  forced: boolean,
-  { document }: Pick<RotationConfiguration, 'document'>,
+  { forced, passes }: Extract<Decision, { action: 'promote' }>,
+  configuration: RotationConfiguration,
 ): Known {
   const { delivery, carried, now } = known
   const canary: CanaryState = {
@@ -175,11 +199,11 @@ export function passCanary(
     passedAt: now,
     ...(forced ? { forced: true } : {}),
   }
-  const isHeld = delivery.canary?.passedAt === undefined
+  const isHeld = isHeldToCanary(known, configuration)
   return {
     ...known,
     // What the canary was sent is no first wave of the others.
     delivery: isHeld ? { ...delivery, canary, attempts: 0 } : delivery,
-    carried: forced ? carried : { ...carried, passed: document.name },
+    carried: passes === undefined ? carried : { ...carried, passed: passes },
   }
 }

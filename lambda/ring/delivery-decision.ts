@@ -1,5 +1,6 @@
+import { WAITING } from '../fleet/cause.ts'
 import { type DeliveryQuestion, decideDelivery } from '../fleet/delivery-decision.ts'
-import { isUnderWay } from '../fleet/delivery-state.ts'
+import { type DeliveryState, isUnderWay } from '../fleet/delivery-state.ts'
 import { rollCallOf } from '../fleet/membership.ts'
 import type { Address } from '../fleet/rollout.ts'
 import { counted } from '../kernel/count.ts'
@@ -137,11 +138,15 @@ function deliverToCanary(known: Known, intent: Intent, configuration: RotationCo
     case 'rest':
       return { action: 'judge', reason: standing }
     case 'hold':
-      // One bad answer may pass: the second command has failed as well.
-      return { ...decision, waitsFor: 'canary', page: decision.page || delivery.attempts > 1 }
+      return { ...decision, waitsFor: 'canary', page: decision.page || hasFailedTwice(delivery) }
     default:
       return decision
   }
+}
+
+/** One bad answer may pass, and a machine that waits for its turn to load does as it is told. */
+function hasFailedTwice({ attempts, stragglers }: DeliveryState): boolean {
+  return attempts > 1 && stragglers.some(({ code }) => !WAITING.has(code))
 }
 
 /** A rotation is due that has to wait: of a ring that an operator paused, only once it is too old. */

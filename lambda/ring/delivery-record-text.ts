@@ -120,9 +120,10 @@ function parseOldProcess(value: unknown): OldProcess {
 }
 
 function parseCanary(value: unknown): CanaryState {
-  const fields = Fields.of(value, 'canary', MALFORMED, ['provedAt', 'passedAt', 'forced'])
+  const fields = Fields.of(value, 'canary', MALFORMED, ['document', 'provedAt', 'passedAt', 'forced'])
   const forced = fields.has('forced') && fields.boolean('forced')
   return {
+    ...(fields.has('document') ? { document: fields.string('document') } : {}),
     ...(fields.has('provedAt') ? { provedAt: fields.time('provedAt') } : {}),
     ...(fields.has('passedAt') ? { passedAt: fields.time('passedAt') } : {}),
     ...(forced ? { forced } : {}),

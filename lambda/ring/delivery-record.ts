@@ -33,6 +33,8 @@ export interface Delivery extends RingFacts, DeliveryState {
 }
 
 export interface CanaryState {
+  /** The document that its last command brought. */
+  readonly document?: string
   /** When the last of the canary's machines confirmed: the soak began. */
   readonly provedAt?: Date
   /** When the others were let have it. */
@@ -63,7 +65,7 @@ export interface Carried {
   readonly before?: { readonly generation: number; readonly rotatedAt: Date }
   /** The document that the canary let pass last. */
   readonly passed?: string
-  /** Versions of the program that the commands of the version before brought, newest last. */
+  /** Versions of the program that the commands of versions before brought, newest last. */
   readonly scripts?: readonly string[]
   /** The last tokens that callers gave, newest last, and what came of them. */
   readonly requests?: readonly SpentToken[]
@@ -83,11 +85,13 @@ export interface DeliveryRecord {
 
 /**
  * What to write where another function has written meanwhile: a newer generation is never replaced, nor what is
- * remembered of callers forgotten.
+ * remembered of callers or has passed the canary forgotten.
+ * @param document that is delivered now.
  */
 export function mergeRecords(
   ours: DeliveryRecord & { readonly delivery: Delivery },
   theirs: DeliveryRecord | undefined,
+  document?: string,
 ): DeliveryRecord {
   const before = theirs?.ring === ours.ring ? theirs : undefined
   const { delivery } = ours
@@ -96,20 +100,21 @@ export function mergeRecords(
   return {
     ring: ours.ring,
     delivery: isOlder ? before.delivery : withPassed(delivery, before?.delivery),
-    carried: mergeCarried(ours.carried, before?.carried, delivery),
+    carried: mergeCarried(ours.carried, before?.carried, delivery, document),
   }
 }
 
-/** An operator may have let it pass meanwhile. */
+/** Another invocation may have let it pass meanwhile, and have sent it to the others: ours knows of the canary alone. */
 function withPassed(ours: Delivery, theirs: Delivery | undefined): Delivery {
   const isTheirs = theirs?.version === ours.version && theirs.canary?.passedAt !== undefined
-  return isTheirs && ours.canary?.passedAt === undefined ? { ...ours, canary: theirs.canary } : ours
+  return isTheirs && ours.canary?.passedAt === undefined ? theirs : ours
 }
 
 function mergeCarried(
   ours: Carried,
   theirs: Carried | undefined,
   { lineage, generation }: Delivery,
+  document: string | undefined,
 ): Carried {
   const known = [ours.highest, theirs?.highest].map((each) =>
     each?.lineage === lineage ? each.generation : 0,
@@ -117,7 +122,7 @@ function mergeCarried(
   const mine = ours.requests ?? []
   const others = (theirs?.requests ?? []).filter(({ token }) => mine.every((each) => each.token !== token))
   const requests = [...others, ...mine].slice(-MOST_REQUESTS)
-  const passed = ours.passed ?? theirs?.passed
+  const passed = theirs?.passed === document ? (document ?? ours.passed) : (ours.passed ?? theirs?.passed)
   return {
     ...ours,
     ...(passed === undefined ? {} : { passed }),
@@ -133,15 +138,17 @@ export function carriedTo(
   { canary }: Pick<RotationConfiguration, 'canary'>,
 ): Carried {
   const { delivery: last, carried: all } = record
-  // Machines may be told to keep the program that they have: only beside a canary.
-  const scripts = canary === undefined ? undefined : last?.scripts
-  const carried = scripts === undefined ? all : { ...all, scripts }
+  // Machines may be told to keep the program that they have, which an older version brought: only beside a canary.
+  const scripts = [...new Set([...(all.scripts ?? []), ...(last?.scripts ?? [])])].slice(-MOST_KEPT)
+  const carried = canary === undefined || scripts.length === 0 ? all : { ...all, scripts }
   const precedes = last?.lineage === delivery?.lineage && last?.generation === (delivery?.generation ?? 0) - 1
   if (last === undefined || !precedes) return carried
   return { ...carried, before: { generation: last.generation, rotatedAt: last.rotatedAt } }
 }
 
 export const MOST_REQUESTS = 4
+/** Versions of the program that machines which were told to keep theirs may have. */
+const MOST_KEPT = 8
 
 /** What machines said in the other mode proves nothing in this one: it begins anew. */
 export function inMode(delivery: Delivery, mode: Mode | undefined): Delivery {

@@ -197,7 +197,11 @@ export async function saveRecord(ports: RotationPorts, situation: Situation): Pr
     delivery.canary === undefined &&
     delivery.attempts === 1 &&
     !delivery.commands.some(({ judged }) => judged)
-  const merged = mergeRecords(ours, isFirst ? undefined : await readRecord(ports))
+  const merged = mergeRecords(
+    ours,
+    isFirst ? undefined : await readRecord(ports),
+    ports.configuration.document.name,
+  )
   await ports.records.write(serialiseRecord(merged))
 }
 

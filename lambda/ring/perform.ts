@@ -39,7 +39,7 @@ export async function perform(
       return noted
     }
     case 'promote':
-      return promote(ports, situation, decision.forced)
+      return promote(ports, situation, decision)
     case 'deliver':
     case 'await':
     case 'judge':
@@ -50,11 +50,12 @@ export async function perform(
 async function promote(
   ports: RotationPorts,
   situation: Situation,
-  forced: boolean,
+  decision: Extract<Decision, { action: 'promote' }>,
 ): Promise<Situation | Stopped> {
   const { delivery } = situation
   if (delivery === undefined) return { stopped: 'there is no ring' }
-  const passed = passCanary({ ...situation, delivery, now: ports.clock.now() }, forced, ports.configuration)
+  const known = { ...situation, delivery, now: ports.clock.now() }
+  const passed = passCanary(known, decision, ports.configuration)
   await saveRecord(ports, passed)
   return passed
 }

@@ -61,8 +61,8 @@ export type Decision = { readonly reason: string } & (
   | Plain<'genesis' | 'revoke' | 'await' | 'judge' | 'rest'>
   | { readonly action: 'advance'; readonly forced: boolean }
   | { readonly action: 'deliver'; readonly to: readonly Address[] }
-  /** The others need not wait for the canary any more. `forced`: only because the keys get too old. */
-  | { readonly action: 'promote'; readonly forced: boolean }
+  /** The others need not wait for the canary any more. `forced`: only because the keys get too old. `passes`: the document that may go to all. */
+  | { readonly action: 'promote'; readonly forced: boolean; readonly passes?: string }
   | { readonly action: 'unlabel'; readonly label: Removable; readonly version: string }
   | { readonly action: 'note-pending'; readonly version: string }
   | {

@@ -1,50 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { CanaryConfiguration } from '../../lambda/ring/configuration.ts'
 import { parseRecord, serialiseRecord } from '../../lambda/ring/delivery-record-text.ts'
-import { HOUR, hooked, REVOKE, TIMING, World } from '../fakes/world.ts'
-
-const MINUTE = 60
-const CANARY: CanaryConfiguration = { tag: 'canary', values: ['yes'], soak: 15 * MINUTE, stopOnAlarms: [] }
-const IDS = ['i-1', 'i-2', 'i-3', 'i-4', 'i-5']
-
-interface Setting {
-  readonly machines?: number
-  readonly canaries?: readonly string[]
-  readonly stopOnAlarms?: readonly string[]
-}
-
-function made({ machines = 5, canaries = ['i-1'], stopOnAlarms = [] }: Setting = {}): World {
-  const ids = Array.from({ length: machines }, (_, n) => `i-${n + 1}`)
-  const world = new World(ids, { canary: { ...CANARY, stopOnAlarms } })
-  for (const machine of world.fleet.instances) machine.canary = canaries.includes(machine.id)
-  return world
-}
-
-/** Generation 1 is everywhere. */
-async function settled(setting: Setting = {}): Promise<World> {
-  const world = made(setting)
-  await world.reconcile()
-  await world.pass(20 * MINUTE)
-  expect(holding(world, 1)).toHaveLength(world.fleet.instances.length)
-  return world
-}
-
-/** And the next one is due. */
-async function due(setting: Setting = {}): Promise<World> {
-  const world = await settled(setting)
-  world.clock.advance(TIMING.every)
-  return world
-}
-
-function holding(world: World, generation: number): string[] {
-  return world.fleet.instances.filter(({ ring }) => ring?.generation === generation).map(({ id }) => id)
-}
-
-function machine(world: World, id: string) {
-  const found = world.fleet.instances.find((each) => each.id === id)
-  if (found === undefined) throw new Error(`no machine ${id}`)
-  return found
-}
+import { CANARY, due, holding, IDS, MINUTE, machine, made, settled } from '../fakes/canary-world.ts'
+import { HOUR, hooked, REVOKE, TIMING, type World } from '../fakes/world.ts'
 
 const metricsOf = (world: World) => world.eventLog.of('measured').at(-1)?.metrics
 
