@@ -6,6 +6,7 @@ import { PROBE } from './probe/command.ts'
 import { DELIVER, PROMOTE, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
 import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
 import { ServiceError } from './service-error.ts'
+import { shownText } from './shown-text.ts'
 import { EXPLAIN } from './staples/explain.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -32,7 +33,13 @@ ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\
 Exit code: 0 all is well, 1 it is not, 2 it cannot be told.`
 
 /** Does what the words of a command line ask for. */
-export async function main([name, ...rest]: readonly string[], io: Io): Promise<ExitCode> {
+export async function main([name, ...rest]: readonly string[], streams: Io): Promise<ExitCode> {
+  const io: Io = {
+    ...streams,
+    out: (text) => streams.out(shownText(text)),
+    error: (text) => streams.error(shownText(text)),
+    state: (text) => streams.state(shownText(text)),
+  }
   if (name === undefined || isHelp(name)) {
     io.out(USAGE)
     return name === undefined ? 2 : 0

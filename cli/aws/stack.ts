@@ -3,6 +3,8 @@ import {
   type Stack as Described,
   DescribeStacksCommand,
 } from '@aws-sdk/client-cloudformation'
+import { staplesStatusName, statusName } from '../../infra/fleet/names.ts'
+import { NAME } from '../../lambda/kernel/fields.ts'
 import { nearestName } from '../../lambda/kernel/nearest-name.ts'
 import { ServiceError } from '../service-error.ts'
 import { type Account, clientOptions, refusalOf } from './account.ts'
@@ -101,23 +103,25 @@ function outputsOf(stack: Described | undefined): Readonly<Record<string, string
 function ringsIn(outputs: Readonly<Record<string, string>>): readonly DeployedRing[] {
   return toldIn(outputs, /^ticketring-(.+)-rotation$/).flatMap(({ name, value, of }) => {
     const status = of('Status')
-    return status === undefined ? [] : [{ name, rotation: value, status, log: of('Log') }]
+    return status !== statusName(name) ? [] : [{ name, rotation: value, status, log: of('Log') }]
   })
 }
 
 function setsIn(outputs: Readonly<Record<string, string>>): readonly DeployedSet[] {
   return toldIn(outputs, /^ticketring-(.+)-staples$/).flatMap(({ name, of }) => {
     const status = of('Status')
-    return status === undefined ? [] : [{ name, status }]
+    return status !== staplesStatusName(name) ? [] : [{ name, status }]
   })
 }
 
-/** A function's name says whose it is; what else is told of it has the same head: `EdgeFunction`, `EdgeStatus`, `EdgeLog`. */
+/** A function's name says whose it is, and no other one is asked, whatever an output says; what else is told of it has the same head: `EdgeFunction`, `EdgeStatus`, `EdgeLog`. */
 function toldIn(outputs: Readonly<Record<string, string>>, pattern: RegExp) {
   const found = Object.entries(outputs).flatMap(([key, value]) => {
     const name = key.endsWith('Function') ? pattern.exec(value)?.[1] : undefined
     const head = key.slice(0, -'Function'.length)
-    return name === undefined ? [] : [{ name, value, of: (part: string) => outputs[`${head}${part}`] }]
+    return name === undefined || !NAME.test(name)
+      ? []
+      : [{ name, value, of: (part: string) => outputs[`${head}${part}`] }]
   })
   return found.toSorted((one, other) => (one.name < other.name ? -1 : 1))
 }

@@ -60,12 +60,19 @@ export function parseAuditLine(text: string): AuditLine | undefined {
   if (value === undefined || kind === undefined) return undefined
   const isWhole =
     TEXTS[kind].every((name) => typeof value[name] === 'string') &&
-    NUMBERS[kind].every((name) => Number.isSafeInteger(value[name])) &&
-    TIMES.every((name) => !(name in value) || !Number.isNaN(Date.parse(String(value[name]))))
+    NUMBERS[kind].every((name) => Number.isSafeInteger(value[name]) && Number(value[name]) >= 0) &&
+    OPTIONAL.every((name) => !(name in value) || typeof value[name] === 'string') &&
+    TIMES.every((name) => !(name in value) || isTime(String(value[name])))
   return isWhole ? (value as unknown as AuditLine) : undefined
 }
 
+const OPTIONAL = ['requestId', 'callerSays', 'lineage', 'origin']
 const TIMES = ['at', 'since']
+
+/** As the function writes it: times are put in order as texts, and one of another zone would stand in the wrong place. */
+function isTime(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(text) && !Number.isNaN(Date.parse(text))
+}
 
 function recordOf(text: string): Readonly<Record<string, unknown>> | undefined {
   try {

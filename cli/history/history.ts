@@ -73,13 +73,19 @@ function firstBy<T>(values: readonly T[], key: (value: T) => string): ReadonlyMa
   return new Map(values.toReversed().map((each) => [key(each), each]))
 }
 
-/** A generation that is missing from the log between two that are there: of one lineage the numbers follow each other. */
+/** Told of one gap: a number that a line made up must not take all memory. */
+const MOST_MISSING = 1_000
+
+/**
+ * A generation that is missing from the log between two that are there: of one lineage the numbers follow each other.
+ * @returns of a gap at most its first {@link MOST_MISSING}.
+ */
 export function missingIn(generations: readonly Generation[]): readonly number[] {
   return generations.slice(1).flatMap((each, at) => {
     const before = generations[at]
     if (before === undefined || before.lineage !== each.lineage) return []
     return Array.from(
-      { length: Math.max(0, each.generation - before.generation - 1) },
+      { length: Math.min(Math.max(0, each.generation - before.generation - 1), MOST_MISSING) },
       (_, more) => before.generation + 1 + more,
     )
   })

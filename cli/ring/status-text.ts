@@ -52,7 +52,11 @@ function headOf(
   const { confirmed, members, observed } = fleet
   const machines = counted(members, 'machine')
   const since = rotatedAt === undefined ? '' : `, made ${ago(rotatedAt, asOf)}`
-  return `${ring}: ${state.toUpperCase()}: generation ${generation} (${encryptsWith})${since}, ${observed === undefined ? `proved by ${confirmed} of ${machines}` : `${observed} of ${machines} would take it, none is to load it`}`
+  const made = `${ring}: ${state.toUpperCase()}: generation ${generation} (${encryptsWith})${since}`
+  // Until a command was sent, or its roll call could be read.
+  if (members === 0 && fleet.judgedAt === undefined && state !== 'no machines')
+    return `${made}, delivered to no machine yet: its roll call is not known`
+  return `${made}, ${observed === undefined ? `proved by ${confirmed} of ${machines}` : `${observed} of ${machines} would take it, none is to load it`}`
 }
 
 function controlLines(answer: Answer): string[] {

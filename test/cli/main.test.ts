@@ -31,6 +31,12 @@ describe('ticketring', () => {
     expect(stderr).toContain(why)
   })
 
+  it('sends a terminal no control characters of others', async () => {
+    const { stderr } = await ticketring('probe', '--x\u001b[2J\u009b2J\u202e', '127.0.0.1:1')
+    expect(stderr).toContain('--x\\u001b[2J\\u009b2J\\u202e')
+    expect(stderr).not.toMatch(/(?!\n)\p{Cc}|\u202e/u)
+  })
+
   it('has help for each command', async () => {
     const { code, stdout } = await ticketring('probe', '--help')
     expect(code).toBe(0)

@@ -19,6 +19,34 @@ function historyIn({ eventLog, clock }: World, more: readonly object[] = []) {
   return historyOf(lines.flatMap((line) => parseAuditLine(line) ?? []))
 }
 
+describe('a log with lines that the function did not write so', () => {
+  const line = {
+    kind: 'committed',
+    generation: 1,
+    encryptsWith: 'a',
+    at: '2026-11-27T10:00:00.000Z',
+    lineage: 'l',
+  }
+  const parsed = (more: object) => parseAuditLine(JSON.stringify({ ...line, ...more }))
+
+  it.each([
+    ['a time of another zone', { at: '2026-11-27T10:00:00.000+02:00' }],
+    ['a time that is none', { at: '2026-99-27T10:00:00.000Z' }],
+    ['a lineage that is no text', { lineage: {} }],
+    ['an origin that is no text', { origin: ['revoke'] }],
+    ['a generation below 0', { generation: -1 }],
+  ])('passes over %s', (_, more) => {
+    expect(parsed({})).toBeDefined()
+    expect(parsed(more)).toBeUndefined()
+  })
+
+  it('names no more of a gap than can be told', () => {
+    const lines = [parsed({}), parsed({ generation: Number.MAX_SAFE_INTEGER, encryptsWith: 'b' })]
+    const missing = missingIn(historyOf(lines.flatMap((each) => each ?? [])))
+    expect([missing[0], missing.length]).toEqual([2, 1000])
+  })
+})
+
 describe('the history of a ring', () => {
   it('has each generation: its key, who asked for it, and who proved it', async () => {
     const world = await converged()

@@ -67,6 +67,15 @@ describe('a ring that observes', () => {
   })
 })
 
+describe('a generation whose command could not be sent', () => {
+  it('is not said to be proved by none of none', () => {
+    const { judgedAt: _, ...fleet } = { ...FLEET, members: 0, confirmed: 0 }
+    const text = statusText({ ...answer(), fleet })
+    expect(text).toContain('delivered to no machine yet: its roll call is not known')
+    expect(text).not.toContain('0 of 0')
+  })
+})
+
 describe('a canary', () => {
   const canary = { held: true, machines: ['i-0123456789abcdef0'], documentPassed: false } as const
   const one = { confirmed: 0, stragglers: [STRAGGLER] }
