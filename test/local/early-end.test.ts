@@ -54,6 +54,20 @@ class Begun {
       if (this.child.exitCode !== null) throw new Error(`it ended before it said ${words}: ${this.said}`)
       await pause(50)
     }
+    this.#look()
+  }
+
+  /** It says that it synthesises before it has loaded what does. */
+  async untilItSynthesises(): Promise<void> {
+    await this.until('synthesising')
+    while (this.memory.length === 0) {
+      if (this.child.exitCode !== null) throw new Error(`it ended before it had a folder: ${this.said}`)
+      await pause(50)
+      this.#look()
+    }
+  }
+
+  #look(): void {
     const own = processesOf(this.folder)
     this.memory = readdirSync(SHARED_MEMORY).filter((name) =>
       own.includes(Number(/^ticketring-(\d+)-/.exec(name)?.[1])),
@@ -102,7 +116,7 @@ describe('a rehearsal that ends early leaves no process and no file', () => {
     async () => {
       // What is told otherwise was not synthesised before.
       const begun = new Begun(['npm', 'start', '--', ...SMALL], undefined, { CDK_RUN: randomUUID() })
-      await begun.until('synthesising')
+      await begun.untilItSynthesises()
       begun.interrupt()
       expect(await begun.code()).not.toBe(0)
       expect(begun.said).toContain('Interrupted: nothing is left behind')
@@ -152,7 +166,7 @@ describe('a rehearsal that ends early leaves no process and no file', () => {
       // Any other rehearsal of this user may remove them before that.
       expect(begun.memory).toHaveLength(1)
       const next = new Begun(main(...SMALL))
-      await next.until('synthesising')
+      await next.untilItSynthesises()
       next.interrupt()
       await next.code()
       expect(begun.left().memory).toEqual([])
@@ -172,7 +186,7 @@ describe.runIf(process.getuid?.() === 0)('another user', () => {
       chownSync(foreign, THIRD, THIRD)
       opened.push(() => rmSync(foreign, { recursive: true }))
       const begun = new Begun(main(...SMALL), OTHER)
-      await begun.until('synthesising')
+      await begun.untilItSynthesises()
       begun.interrupt()
       expect(await begun.code()).toBe(130)
       expect(existsSync(foreign)).toBe(true)
