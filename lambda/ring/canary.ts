@@ -124,11 +124,12 @@ export function decidePromotion(
   const { now, delivery } = known
   const until = later(provedAt, canary.soak)
   const proved = `the canary proved generation ${delivery.generation} at ${provedAt.toISOString()}`
-  if (now < until) {
-    const reason = `${proved}; the others follow after its soak`
-    return { action: 'hold', waitsFor: 'canary', until, page: isLate, reason }
-  }
   const problem = alarmProblem(known.canary, canary.stopOnAlarms)
+  if (now < until) {
+    const but = problem?.page ? `, but ${problem.reason}` : ''
+    const reason = `${proved}; the others follow after its soak${but}`
+    return { action: 'hold', waitsFor: 'canary', until, page: isLate || but !== '', reason }
+  }
   if (problem !== undefined)
     return {
       action: 'hold',

@@ -1,9 +1,9 @@
 /** What befalls a canary, and those that wait for it. */
 import { describe, expect, it } from 'vitest'
 import type { RotationPorts } from '../../lambda/ring/observation.ts'
-import { due, holding, IDS, MINUTE, machine, settled } from '../fakes/canary-world.ts'
+import { CANARY, due, holding, IDS, MINUTE, machine, settled } from '../fakes/canary-world.ts'
 import { SCRIPT } from '../fakes/fleet.ts'
-import { REVOKE, TIMING, type World } from '../fakes/world.ts'
+import { converged, REVOKE, TIMING, type World } from '../fakes/world.ts'
 
 const SCRIPTS = ['ba9876543210', 'ca9876543210', 'da9876543210'] as const
 
@@ -137,6 +137,8 @@ describe('a document', () => {
     await world.rotate()
     await world.pass(20 * MINUTE)
     expect(running(world, SCRIPTS[0])).toEqual(IDS)
+    expect(world.delivery()).not.toHaveProperty('canary')
+    expect(world.delivery()).toMatchObject({ attempts: 1, confirmed: 5 })
   })
 
   it('that never passes leaves the proof of every later generation to the program that machines have', async () => {
@@ -170,5 +172,28 @@ describe('a document', () => {
     const promote = () => world.invoke({ action: 'promote' })
     await world.invoke({ action: 'reconcile' }, meanwhile(world, promote))
     expect((await world.invoke({ action: 'status' })).canary).toMatchObject({ documentPassed: true })
+  })
+})
+
+it('what was delivered before there was a canary is not taken back', async () => {
+  const world = await converged(IDS)
+  const sent = world.fleet.orders.length
+  world.configuration = { ...world.configuration, canary: CANARY }
+  await world.pass(10 * MINUTE)
+  expect(ordersFrom(world, sent)).toEqual([])
+  expect((await world.invoke({ action: 'status' })).canary).toMatchObject({ held: false })
+})
+
+describe('an alarm of stopOnAlarms', () => {
+  it('that rings during the soak pages at once', async () => {
+    const world = await due()
+    world.configuration = { ...world.configuration, canary: { ...CANARY, stopOnAlarms: ['errors'] } }
+    world.fleet.alarms.set('errors', 'ALARM')
+    await world.rotate()
+    await world.pass(5 * MINUTE)
+    expect(metricsOf(world)).toMatchObject({ CanaryFailed: 1 })
+    const { decision } = await world.invoke({ action: 'status' })
+    expect(decision.reason).toMatch(/the others follow after its soak, but errors is in the state ALARM$/)
+    expect(holding(world, 2)).toEqual(['i-1'])
   })
 })
