@@ -184,6 +184,16 @@ it('what was delivered before there was a canary is not taken back', async () =>
   expect((await world.invoke({ action: 'status' })).canary).toMatchObject({ held: false })
 })
 
+it('a soak goes on where a machine joins that is none of the canary', async () => {
+  const world = await due()
+  await world.rotate()
+  const provedAt = world.delivery()?.canary?.provedAt
+  world.fleet.join('i-6')
+  await world.pass(5 * MINUTE)
+  expect(world.delivery()).toMatchObject({ members: 6, canary: { provedAt } })
+  expect(provedAt).toBeInstanceOf(Date)
+})
+
 describe('an alarm of stopOnAlarms', () => {
   it('that rings during the soak pages at once', async () => {
     const world = await due()
