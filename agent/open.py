@@ -23,8 +23,9 @@ def run(command: str, name: str, settings: str, size: int, checksum: str, payloa
             installer["main"](sys.argv[1], command, name, settings, data)
     except ImportError as error:
         fail("tool-missing", "wanted Python 3.9 or later with its standard library: " + str(error))
-    except MemoryError:
-        fail("internal-error", "wanted memory to unpack the program, found too little")
+    # Of an import that gets no memory Python may say the latter.
+    except (MemoryError, SystemError):
+        fail("internal-error", "wanted memory for the program, found too little")
     fail("program-damaged", "wanted a program of SHA-256 " + checksum + ", found another")
 
 

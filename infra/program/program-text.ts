@@ -29,7 +29,7 @@ export function programText(plan: DocumentPlan, whole: Program): DocumentText {
       `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB of temporary files'`,
       ...pythonLines(plan, carried),
       END,
-      `command exec "$python" -IS - "$failed" <&3 3<&- || fail internal-error 'wanted to start Python, found no room for it'`,
+      `command exec "$python" -IS - "$failed" <&3 3<&- || fail internal-error 'wanted to start Python, found no room'`,
     ],
   }
 }
