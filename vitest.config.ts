@@ -29,6 +29,8 @@ const LONG = {
     'test/local/aws/{moto,rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',
   ],
+  /** A quarter of an hour of rehearsals: `npm run test:scenes`. */
+  scenes: ['test/local/scenes-of-failure.test.ts'],
 }
 
 /** A process is kept for the files of one project: first all of one, then all of the next. */
@@ -36,10 +38,11 @@ const PROJECTS = [
   { name: 'long programs', include: LONG.programs },
   { name: 'programs', include: PROGRAMS, exclude: LONG.programs },
   { name: 'long modules', include: LONG.modules },
+  { name: 'long scenes', include: LONG.scenes },
   {
     name: 'modules',
     include: ['test/**/*.test.ts'],
-    exclude: [...PROGRAMS, ...LONG.programs, ...LONG.modules],
+    exclude: [...PROGRAMS, ...LONG.programs, ...LONG.modules, ...LONG.scenes],
   },
 ]
 
