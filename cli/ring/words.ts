@@ -44,7 +44,7 @@ export async function ask(
   }
 }
 
-/** A function ends what it has begun, whoever waits for it. */
+/** A function ends what it has begun, also where its caller has gone. */
 function goesOn(
   name: string,
   { action, dryRun }: { readonly action: string; readonly dryRun?: boolean },

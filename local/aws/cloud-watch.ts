@@ -41,7 +41,7 @@ export class CloudWatch {
     const { AlarmNames, AlarmTypes } = parseInput(INPUT, input)
     for (const name of AlarmNames) await caller.need('cloudwatch:DescribeAlarms', this.#arnOf(name))
     // Of composite alarms is told who may ask for every alarm alone. Source: API reference, DescribeAlarms.
-    const ofAll = await caller.may('cloudwatch:DescribeAlarms', this.#arnOf('one-that-nobody-named'))
+    const ofAll = await caller.may('cloudwatch:DescribeAlarms', this.#arnOf('one-that-is-not-configured'))
     const told = (type: Alarm['type']) =>
       AlarmTypes.includes(type) ? AlarmNames.flatMap((name) => this.#shape(name, type)) : []
     return { MetricAlarms: told('MetricAlarm'), CompositeAlarms: ofAll ? told('CompositeAlarm') : [] }

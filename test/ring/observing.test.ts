@@ -48,7 +48,7 @@ describe('a ring that observes', () => {
     expect(decision.reason).toContain('2 of 3 machines would take generation 1')
   })
 
-  it('rotates on its schedule, whoever would not take it or does not answer', async () => {
+  it('rotates on its schedule, also where machines would not take it or do not answer', async () => {
     const world = observing()
     const [first, second] = world.fleet.instances
     if (first) first.conduct = 'fail'
