@@ -9,7 +9,7 @@ import { RunRecord } from './page/record.ts'
 import type { Progress } from './progress.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
 import { judge, type Result } from './report/judge.ts'
-import { sight } from './report/sighting.ts'
+import { askStatus, sight } from './report/sighting.ts'
 import { RunObserver } from './run-observer.ts'
 import type { Scene } from './scenes/scene.ts'
 import { ScenePlay } from './scenes/scene-play.ts'
@@ -17,7 +17,6 @@ import { SCENES } from './scenes/scenes.ts'
 import { revoke } from './show/revocation.ts'
 import { straggler } from './show/straggler.ts'
 import { StapleScenario } from './staples/scenario.ts'
-import { askStapleFunction, STATUS } from './staples/staple-function.ts'
 import type { Testbed } from './testbed.ts'
 import { patienceWith, type Timing } from './timing.ts'
 
@@ -227,7 +226,7 @@ export class Run {
       'waiting for the last staples',
       Infinity,
     )
-    if (this.#options.scene !== undefined) await this.#awaitStaples()
+    if (this.#befalls !== undefined) await this.#awaitVerdicts()
     let isStill = false
     void this.#testbed.standStill().then(() => {
       isStill = true
@@ -237,17 +236,21 @@ export class Run {
     while (Date.now() < settled) await this.#observer.step(() => 'letting old worker processes leave')
   }
 
-  /** A machine that left or came back in a scene: the staple function has judged the fleet as it is now. */
-  async #awaitStaples(): Promise<void> {
-    const { stapled } = this.#testbed
+  /** A machine that left or came back meanwhile: both functions have judged the fleet as it is now. */
+  async #awaitVerdicts(): Promise<void> {
+    const { ring, set, stapled, members } = this.#testbed
     const deadline = Date.now() + patienceWith(this.#options.fleet) * 1000
-    let isSettled = stapled.length === 0
-    while (!isSettled && Date.now() < deadline) {
+    // A function of its own answers for the ring, so that no call of this is counted as the rotation's.
+    const waiting = [
+      { functionName: ring.statusName, wanted: members.length },
+      { functionName: set.functionName, wanted: stapled.length },
+    ].filter(({ wanted }) => wanted > 0)
+    while (waiting.length > 0 && Date.now() < deadline) {
+      const [{ functionName, wanted } = { functionName: '', wanted: 0 }] = waiting
       // Where it fails, what it has not judged is what the run is judged by.
-      const status = await askStapleFunction(this.#testbed, STATUS).catch(() => undefined)
-      const { members = 0, confirmed = 0 } = status?.fleet ?? {}
-      isSettled = members === stapled.length && confirmed === members
-      await this.#observer.step(() => 'waiting for the staple function to judge the fleet as it is')
+      const { fleet } = await askStatus(this.#testbed, { functionName })
+      if (fleet?.members === wanted && fleet.confirmed === wanted) waiting.shift()
+      await this.#observer.step(() => 'waiting for the functions to judge the fleet as it is')
     }
   }
 }

@@ -63,7 +63,8 @@ async function keyNameAt(machine: Machine, version: TlsVersion): Promise<string>
   return ticket === undefined ? '' : keyNameOf(ticket)
 }
 
-async function askStatus(
+/** What a function says of its fleet; nothing where it fails. */
+export async function askStatus(
   { aws }: Testbed,
   { functionName }: { readonly functionName: string },
 ): Promise<{ readonly fleet?: Confirmation; readonly exposure?: Window }> {
