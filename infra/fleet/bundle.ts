@@ -57,6 +57,15 @@ const NATIVE_HASH: Plugin = {
   },
 }
 
+/** The instance's Region, for a program on EC2 that is told none: Lambda always sets it in the environment. */
+const REGION_OF_ENVIRONMENT: Plugin = {
+  name: 'region of environment',
+  setup({ onLoad }) {
+    const contents = 'export const getInstanceMetadataRegion = async () => undefined'
+    onLoad({ filter: /[\\/]regionConfig[\\/]getInstanceMetadataRegion\.js$/ }, () => ({ contents }))
+  },
+}
+
 /** How the functions are bundled. */
 export const BUNDLING = {
   absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
@@ -68,6 +77,6 @@ export const BUNDLING = {
   minify: true,
   sourcemap: false,
   external: [...NEVER_REACHED],
-  plugins: [ERRORS_BY_NAME, VERSION_ALONE, NATIVE_HASH],
+  plugins: [ERRORS_BY_NAME, VERSION_ALONE, NATIVE_HASH, REGION_OF_ENVIRONMENT],
   logLevel: 'warning',
 } satisfies BuildOptions

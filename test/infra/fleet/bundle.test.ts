@@ -128,6 +128,10 @@ describe.each([ROTATION, STAPLES])('the bundle of $function', (subject) => {
     )
   })
 
+  it('asks no instance metadata service, whose token would be one more way out', () => {
+    expect(readFileSync(again, 'utf8')).not.toMatch(/latest\/(?:api|meta-data)/)
+  })
+
   it('holds no class for each error of a service, and says which one it got all the same', async () => {
     expect(shipped(metafile).filter((path) => path.endsWith('/models/errors.js'))).toEqual([])
     const { said } = await callFrom(subject.function)
