@@ -22,7 +22,8 @@ LIBRARY = "/usr/local/lib/ticketring"
 PACKAGED = "/usr/share/doc/ticketring"
 UNITS = "/etc/systemd/system"
 BOOTED = "/run/systemd/system"
-MOST_NAMED, LARGEST_SETTINGS = 10, 65_536
+# Run Command keeps less than 2,500 bytes of what is said.
+MOST_NAMED, MOST_REMOVED, LARGEST_SETTINGS = 10, 16, 65_536
 TMPFS = re.compile(r"/(run|var/run|dev/shm)/[A-Za-z0-9_./@+-]+")
 KEYS_OF_NGINX = ("nginx.current.key", "nginx.next.key", "nginx.previous.key")
 
@@ -39,7 +40,8 @@ def main(ring: str, keys: list[str], mode: str) -> int:
             result.update(offboard="named", named=shown, more=len(named) - len(shown))
         elif mode == "remove":
             refuse_others(ring, paths)
-            result.update(removed=remove(ring, paths, deadline), offboard="removed")
+            removed = remove(ring, paths, deadline)
+            result.update(removed=removed[:MOST_REMOVED], more=max(0, len(removed) - MOST_REMOVED), offboard="removed")
         else:
             result.update(offboard="clear")
     except Failure as failure:

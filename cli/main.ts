@@ -2,6 +2,7 @@ import { nearestName } from '../lambda/kernel/nearest-name.ts'
 import type { Command, ExitCode, Io } from './command.ts'
 import { DOCUMENT } from './document/command.ts'
 import { HISTORY } from './history/command.ts'
+import { OFFBOARD } from './offboard/command.ts'
 import { PROBE } from './probe/command.ts'
 import { DELIVER, PROMOTE, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
 import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   QUARANTINE,
   EXPLAIN,
   DOCUMENT,
+  OFFBOARD,
   PROBE,
 ]
 

@@ -8,6 +8,7 @@ import { NAME } from '../../lambda/kernel/fields.ts'
 import { nearestName } from '../../lambda/kernel/nearest-name.ts'
 import { ServiceError } from '../service-error.ts'
 import { type Account, clientOptions, refusalOf } from './account.ts'
+import type { Targets } from './run-command.ts'
 
 /** What a stack's outputs tell of a ring. */
 export interface DeployedRing {
@@ -17,6 +18,15 @@ export interface DeployedRing {
   readonly status: string
   /** Log group of the one that acts; undefined in a stack of a release that did not tell it. */
   readonly log: string | undefined
+  /** What takes it off its machines; undefined where it is not told to leave. */
+  readonly offboard: Offboarding | undefined
+}
+
+export interface Offboarding {
+  readonly document: string
+  readonly targets: Targets
+  /** Kinds of server. */
+  readonly servers: readonly string[]
 }
 
 /** The same of a set of staples. */
@@ -103,8 +113,17 @@ function outputsOf(stack: Described | undefined): Readonly<Record<string, string
 function ringsIn(outputs: Readonly<Record<string, string>>): readonly DeployedRing[] {
   return toldIn(outputs, /^ticketring-(.+)-rotation$/).flatMap(({ name, value, of }) => {
     const status = of('Status')
-    return status !== statusName(name) ? [] : [{ name, rotation: value, status, log: of('Log') }]
+    return status !== statusName(name)
+      ? []
+      : [{ name, rotation: value, status, log: of('Log'), offboard: offboardingOf(of) }]
   })
+}
+
+function offboardingOf(of: (part: string) => string | undefined): Offboarding | undefined {
+  const [document, targets = ''] = [of('Offboard'), of('Targets')]
+  const [, tag, values] = /^([^=]+)=(.+)$/.exec(targets) ?? []
+  if (document === undefined || tag === undefined || values === undefined) return undefined
+  return { document, targets: { tag, values: values.split(',') }, servers: of('Servers')?.split(',') ?? [] }
 }
 
 function setsIn(outputs: Readonly<Record<string, string>>): readonly DeployedSet[] {

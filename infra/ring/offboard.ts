@@ -38,6 +38,7 @@ export function addOffboardDocument(scope: Construct, ring: RingConfiguration): 
   tellOutputs(scope, ring.name, {
     Offboard: [ref, 'Document that takes the ring off a machine'],
     Targets: [`${tag}=${values.join(',')}`, 'Tag of its machines'],
+    Servers: [Object.keys(ring.servers).join(','), 'Kinds of its servers'],
   })
 }
 

@@ -28,6 +28,7 @@ export const dnsdistKeys = keyServer({
     ...healthSetting('DNSDIST'),
     ...proofSettings('DNSDIST', PROVES_KEYS),
   },
+  named: 'ticketKeyFile, numberOfTicketsKeys and ticketsKeysRotationDelay of addTLSLocal and addDOHLocal',
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,

@@ -15,6 +15,7 @@ export const envoyKeys = keyServer({
     ...healthSetting('ENVOY'),
     ...proofSettings('ENVOY', PROVES_KEYS),
   },
+  named: 'session_ticket_keys_sds_config of each DownstreamTlsContext',
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,

@@ -6,6 +6,7 @@ import { pairs } from './staple-settings.ts'
 
 export const h2oKeys = keyServer({
   settings: { keys: keysSetting('H2O_KEYS'), ...healthSetting('H2O'), ...proofSettings('H2O', PROVES_KEYS) },
+  named: 'ticket-store and ticket-file of ssl-session-resumption',
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,

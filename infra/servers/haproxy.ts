@@ -13,6 +13,7 @@ export const haproxyKeys = keyServer({
     ...healthSetting('HAPROXY'),
     ...proofSettings('HAPROXY', PROVES_KEYS),
   },
+  named: 'tls-ticket-keys FILE on each bind',
   files: ({ keys }) => [keys],
   takes: takenOf,
   hidesTickets: true,

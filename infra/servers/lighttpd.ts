@@ -10,6 +10,7 @@ export const lighttpdKeys = keyServer({
     ...healthSetting('LIGHTTPD'),
     ...proofSettings('LIGHTTPD', PROVES_KEYS),
   },
+  named: 'ssl.stek-file',
   files: ({ keys }) => [keys],
   takes: () => 'whole',
   hidesTickets: true,

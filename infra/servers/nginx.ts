@@ -52,6 +52,7 @@ export const nginxKeys = keyServer({
     ...healthSetting('NGINX'),
     ...proofSettings('NGINX', PROVES_KEYS),
   },
+  named: 'the three lines of ssl_session_ticket_key',
   files: ({ keys }) => ['previous', 'current', 'next'].map((slot) => `${keys}/nginx.${slot}.key`),
   takes: takenOf,
   // It gives one, and refuses the request.

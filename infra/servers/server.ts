@@ -5,6 +5,8 @@ import type { Settings, Values } from '../../lambda/kernel/settings.ts'
 export interface KeyServer<S extends Settings = Settings> {
   /** Its settings, of which a machine may override each that it is told. */
   readonly settings: S
+  /** What of its configuration names them: it goes before the files do. */
+  readonly named: string
   /** The files that its machines get: no other ring of theirs may have one of these. */
   files(values: Values<S>): readonly string[]
   /** What it is given of the ring's keys: the `whole` of each, the first `half`, or what is `derived` for its layout. */

@@ -96,6 +96,11 @@ export function namedIn(servers: KeyServers): readonly NamedServer[] {
   })
 }
 
+/** What of a kind's configuration names its key files; undefined for a kind that is not known here. */
+export function namesKeys(kind: string): string | undefined {
+  return Object.hasOwn(FACTS, kind) ? FACTS[kind as KeyKind].named : undefined
+}
+
 /** Terminators that hold one key: what was encrypted under another is a full handshake, on each machine from its reload on. */
 const ONE_KEY: Readonly<Record<string, string>> = {
   httpd: 'SSLSessionTicketKeyFile',

@@ -17,6 +17,7 @@ export const trafficserverKeys = keyServer({
     ...healthSetting('TRAFFICSERVER'),
     ...proofSettings('TRAFFICSERVER', PROVES_KEYS),
   },
+  named: 'proxy.config.ssl.server.ticket_key.filename in records.config',
   files: ({ keys }) => [keys],
   // It knows layouts of 48 bytes alone.
   takes: () => 'derived',

@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once as onceEmitted } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { type Ended, ticketring } from './command-line.ts'
 
 export type { Ended } from './command-line.ts'
@@ -43,6 +45,27 @@ export function spawnAsOperator(
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
     })
   })
+}
+
+/** The same, with Ctrl-C once something has happened. */
+export async function interruptAsOperator(
+  access: OperatorAccess,
+  words: readonly string[],
+  once: () => Promise<unknown>,
+): Promise<Ended> {
+  const { PATH, NODE_OPTIONS } = process.env
+  const env = { PATH, NODE_OPTIONS, ...environmentOf(access) }
+  const child = spawn(process.execPath, ['bin/ticketring.mjs', ...words], { env })
+  const printed = Promise.all([text(child.stdout), text(child.stderr)])
+  await once()
+  child.kill('SIGINT')
+  const [stdout, stderr] = await printed
+  return { code: child.exitCode ?? (await exitOf(child)), stdout, stderr }
+}
+
+async function exitOf(child: ChildProcess): Promise<number> {
+  const [code] = await onceEmitted(child, 'exit')
+  return code
 }
 
 /** The same in this process, which takes a tenth of the time: one command after the other, since they share its environment. */

@@ -35,9 +35,12 @@ describe('a ring that is taken off its machines', () => {
   })
 
   it('tells the document and the tag of its machines', () => {
-    const { EdgeOffboard, EdgeTargets } = leaving.template.Outputs as Record<string, { Value: unknown }>
+    const { EdgeOffboard, EdgeTargets, EdgeServers } = leaving.template.Outputs as Record<
+      string,
+      { Value: unknown }
+    >
     expect(EdgeOffboard?.Value).toEqual({ Ref: expect.stringContaining('Offboard') })
-    expect(EdgeTargets?.Value).toBe('ticketring=edge')
+    expect([EdgeTargets?.Value, EdgeServers?.Value]).toEqual(['ticketring=edge', 'haproxy,nginx'])
   })
 })
 
