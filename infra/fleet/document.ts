@@ -73,7 +73,7 @@ const PROGRAM_PARAMETER = {
 /** Seconds that a run may take on a machine, unless a kind of server needs more. */
 export const EXECUTION_SECONDS = 120
 /** Run Command's limit is 64 KB with the parameters of a run: 25 certificates take 2.5 of them. */
-const MOST_BYTES = 61_000
+export const MOST_BYTES = 61_000
 
 /**
  * Builds a document around the program.

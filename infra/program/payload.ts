@@ -45,6 +45,14 @@ export function carriedOf({ hash, sources }: Program, origin: Origin): Carried {
   }
 }
 
+/** What looks at a machine and stays in memory: its sources are the program's, `--check` among them. */
+export function lookOf({ hash, sources }: Program): Carried {
+  return {
+    installer: `#${hash}\n${partOf(sourceOf(AGENT, 'preflight.py'))}`,
+    rest: sources.map(partOf).join(''),
+  }
+}
+
 function partOf({ path, text }: SourceFile): string {
   if (/^#/m.test(text))
     throw new TicketringError('configuration-invalid', {

@@ -17,21 +17,32 @@ export function programText(plan: DocumentPlan, whole: Program): DocumentText {
   const isInstalled = plan.program === 'installed'
   const program = isInstalled ? whole : programFor(capabilityOf(plan), whole, plan.kinds)
   const carried = carriedOf(program, isInstalled ? 'packaged' : 'carried')
+  const { subject, settings } = plan
+  const call = [
+    `run("${capabilityOf(plan)}", "${subject[1]}", """\\`,
+    ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
+    '"""',
+  ]
   return {
     program,
     installer: carried.installer,
-    lines: [
-      `failed='${failureHead(plan, program.version)}'`,
-      `fail() { printf '%s,"ms":0,"error":"%s","detail":"%s"}\\n' "$failed" "$1" "$2"; exit 1; }`,
-      `for python in ${PYTHONS.join(' ')} "$(command -v python3)"; do [ -x "$python" ] && break; done`,
-      `[ -x "$python" ] || fail tool-missing 'wanted Python 3.9 or later at ${PYTHONS[0]}, found none'`,
-      // A shell that keeps such a text in a file needs room for it.
-      `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB of temporary files'`,
-      ...pythonLines(plan, carried),
-      END,
-      `command exec "$python" -IS - "$failed" <&3 3<&- || fail internal-error 'wanted to start Python, found no room'`,
-    ],
+    lines: shellLines(failureHead(plan, program.version), callLines(call, carried)),
   }
+}
+
+/** sh that finds Python and has it run these lines. @param head begins the result line of a run that got nowhere. */
+export function shellLines(head: string, python: readonly string[]): readonly string[] {
+  return [
+    `failed='${head}'`,
+    `fail() { printf '%s,"ms":0,"error":"%s","detail":"%s"}\\n' "$failed" "$1" "$2"; exit 1; }`,
+    `for python in ${PYTHONS.join(' ')} "$(command -v python3)"; do [ -x "$python" ] && break; done`,
+    `[ -x "$python" ] || fail tool-missing 'wanted Python 3.9 or later at ${PYTHONS[0]}, found none'`,
+    // A shell that keeps such a text in a file needs room for it.
+    `command exec 3<<'${END}' || fail disk-full 'wanted room for 64 kB of temporary files'`,
+    ...python,
+    END,
+    `command exec "$python" -IS - "$failed" <&3 3<&- || fail internal-error 'wanted to start Python, found no room'`,
+  ]
 }
 
 /** What the document delivers. */
@@ -49,16 +60,17 @@ function failureHead(plan: DocumentPlan, script: string): string {
   return JSON.stringify({ v: 1, ...own, server: '', result: 'failed', verified: 'none', script }).slice(0, -1)
 }
 
-/** What opens the payload, and its call. */
-function pythonLines(plan: DocumentPlan, { installer, rest }: Carried): readonly string[] {
-  const { subject, settings } = plan
+/** What opens the payload, and its call, of which `call` is what comes before the payload. */
+export function callLines(
+  call: readonly string[],
+  { installer, rest }: Pick<Carried, 'installer' | 'rest'>,
+): readonly string[] {
   const payload = pack(installer + rest)
   const checksum = createHash('sha256').update(payload).digest('hex')
   return [
     ...openerSource().trimEnd().split('\n'),
-    `run("${capabilityOf(plan)}", "${subject[1]}", """\\`,
-    ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
-    `""", ${installer.length}, "${checksum}", """`,
+    ...call.slice(0, -1),
+    `${call.at(-1)}, ${installer.length}, "${checksum}", """`,
     // Run Command would take two braces for a parameter.
     ...(payload.replace(/\{(?=\{)/g, '{\n').match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []),
     '""")',

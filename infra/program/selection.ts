@@ -25,7 +25,7 @@ const OWN_MODULES: Readonly<Record<Capability, readonly string[]>> = {
   staples: ['staples', 'store', 'judge', 'withdrawal', 'places', 'memory', 'entry', 'ocsp'],
 }
 
-/** What `--check` has for itself: packages have it, and no delivery carries it. */
+/** What `--check` has for itself: packages and a ring's preflight have it, and no delivery carries it. */
 const CHECK_MODULES = ['check', 'releases']
 
 /** Modules that several kinds of server share, each after those that it needs. */
@@ -50,19 +50,33 @@ export function programFor(
   kinds: readonly string[] = KINDS_OF[capability],
 ): Program {
   const named = KINDS_OF[capability].filter((kind) => kinds.includes(kind))
-  const known = selections.get(program) ?? new Map<string, Program>()
-  selections.set(program, known)
-  const key = [capability, ...named].join(' ')
-  const found = known.get(key) ?? selectionOf(program, capability, named)
-  known.set(key, found)
+  return known(program, [capability, ...named], () => selectionOf(program, capability, named))
+}
+
+/** The program of these kinds of server that looks at a machine for a ring: what a delivery has, and `--check`. */
+export function checkFor(program: Program, kinds: readonly string[]): Program {
+  const named = KINDS_OF.ring.filter((kind) => kinds.includes(kind))
+  return known(program, ['check', ...named], () => selectionOf(program, 'ring', named, { hasCheck: true }))
+}
+
+function known(program: Program, words: readonly string[], select: () => Program): Program {
+  const all = selections.get(program) ?? new Map<string, Program>()
+  selections.set(program, all)
+  const found = all.get(words.join(' ')) ?? select()
+  all.set(words.join(' '), found)
   return found
 }
 
-function selectionOf({ sources }: Program, capability: Capability, named: readonly string[]): Program {
+function selectionOf(
+  { sources }: Program,
+  capability: Capability,
+  named: readonly string[],
+  { hasCheck }: { readonly hasCheck: boolean } = { hasCheck: false },
+): Program {
   const other = capability === 'ring' ? 'staples' : 'ring'
   const others = [
     ...OWN_MODULES[other],
-    ...CHECK_MODULES,
+    ...(hasCheck ? [] : CHECK_MODULES),
     ...KINDS.filter((kind) => !named.includes(kind)).flatMap((kind) => [
       `servers/${kind}`,
       `servers/${kind}_configuration`,
@@ -73,7 +87,7 @@ function selectionOf({ sources }: Program, capability: Capability, named: readon
     withoutUnused(
       kept.map(({ path, text }) => ({
         path,
-        text: withoutMeanings(withoutOffer(withoutCheck(text, path), OFFERS[other], path)),
+        text: withoutMeanings(withoutOffer(hasCheck ? text : withoutCheck(text, path), OFFERS[other], path)),
       })),
     ),
   )

@@ -39,7 +39,7 @@ export function parameterise(
       ...rest,
       Parameters: { ...asked, ...declaredFor(JSON.stringify(substituted)) },
       Resources: substituted,
-      ...(Outputs === undefined ? {} : { Outputs: withoutHead(Outputs as Json) }),
+      ...(Outputs === undefined ? {} : { Outputs: substitute(withoutHead(Outputs as Json), named) }),
     },
     code: [...code.values()],
   }

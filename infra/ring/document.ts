@@ -45,7 +45,7 @@ function longerOf(servers: KeyServers): number {
 }
 
 /** The settings a ring's machines start from, in the words of `/etc/ticketring/<ring>.conf`. */
-function ringSettings(ring: RingConfiguration): Readonly<Record<string, string>> {
+export function ringSettings(ring: RingConfiguration): Readonly<Record<string, string>> {
   const guarded = ring.mixedClientAuthentication === undefined ? {} : guardedSettings(ring.servers)
   return {
     SECRET: secretName(ring.name),

@@ -21,6 +21,7 @@ import { parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
 import { grantCompletion, launchHookOf } from './launch-hook.ts'
 import { addOffboardDocument } from './offboard.ts'
+import { addPreflight } from './preflight.ts'
 import type { TicketKeyRingProps } from './props.ts'
 import { createRingStatusFunction, createRotationFunction } from './rotation-function.ts'
 import { rotateBySecretsManager, scheduleRing, windowSeconds } from './schedules.ts'
@@ -61,6 +62,7 @@ export class TicketKeyRing extends Construct {
     this.#watch(this.#schedule(), operations)
     this.#tell()
     if (this.#isLeaving) addOffboardDocument(this, this.#ring)
+    else addPreflight(this, this.#ring)
   }
 
   #createFunctions(logs: LogKeeping | undefined): { rotation: FleetFunction; status: IFunction } {

@@ -38,9 +38,11 @@ export class Resources {
     return Object.entries(this.#all)
   }
 
-  /** All but the dashboard, which shows every ring and set. */
+  /** All but the dashboard, which shows every ring and set, and the document that looks for every ring. */
   unshared(): readonly (readonly [string, Resource])[] {
-    return this.entries().filter(([, { Type }]) => Type !== 'AWS::CloudWatch::Dashboard')
+    return this.entries().filter(
+      ([id, { Type }]) => Type !== 'AWS::CloudWatch::Dashboard' && !id.startsWith('TicketringPreflight'),
+    )
   }
 
   all(type: string): readonly Resource[] {
@@ -61,6 +63,14 @@ export class Resources {
     const { Ref } = this.lambda(name).Properties.LoggingConfig.LogGroup
     const [, found] = this.entries().find(([id]) => id === Ref) ?? []
     if (found === undefined) throw new Error(`wanted a log group of ${name}`)
+    return found
+  }
+
+  /** The document whose name is this and a hash. */
+  document(head: string): Resource {
+    const isNamed = ({ Properties: { Name } }: Resource) => Name.replace(/-[0-9a-f]{12}$/, '') === head
+    const [found, ...others] = this.all('AWS::SSM::Document').filter(isNamed)
+    if (found === undefined || others.length > 0) throw new Error(`wanted one document ${head}`)
     return found
   }
 

@@ -226,10 +226,17 @@ describe('the released template', () => {
     },
   )
 
-  it("lets CloudFormation name the document after its content, and the function send the stack's documents alone", () => {
-    const document = all.find(({ Type }) => Type === 'AWS::SSM::Document')
-    expect(document?.Properties).not.toHaveProperty('Name')
-    expect(document?.Properties.UpdateMethod).toBe('Replace')
+  it("lets CloudFormation name documents after their content, and the function send the stack's documents alone", () => {
+    const documents = all.filter(({ Type }) => Type === 'AWS::SSM::Document')
+    expect(
+      documents.map(({ Properties }) =>
+        Object.keys((Properties.Content as { parameters: object }).parameters),
+      ),
+    ).toEqual([['Generation', 'Program'], ['Ring']])
+    for (const { Properties } of documents) {
+      expect(Properties).not.toHaveProperty('Name')
+      expect(Properties.UpdateMethod).toBe('Replace')
+    }
     const text = JSON.stringify(template.Resources)
     expect(text.match(/:document\/[^"]*/g)).toEqual([':document/$'.concat('{AWS::StackName}-*')])
   })

@@ -45,10 +45,10 @@ describe('a ring that is taken off its machines', () => {
 })
 
 describe('a ring that stays', () => {
-  it('has its schedules and its association, and no such document', () => {
+  it('has its schedules and its association, and of documents those that bring and look', () => {
     const states = staying.resources.all('AWS::Scheduler::Schedule').map(({ Properties }) => Properties.State)
     expect(states).toEqual([undefined, undefined])
     expect(staying.resources.all('AWS::SSM::Association').length).toBe(1)
-    expect(documents(staying)).toEqual(['ticketring-edge'])
+    expect(documents(staying)).toEqual(['ticketring-edge', 'ticketring_preflight'])
   })
 })

@@ -233,7 +233,7 @@ describe('trigger secrets-manager', () => {
 })
 
 describe('what reaches the machines', () => {
-  const document = resources.one('AWS::SSM::Document')
+  const document = resources.document('ticketring-edge')
 
   it('is a document that is replaced, never edited', () => {
     expect(document.Properties).toMatchObject({
