@@ -1,4 +1,4 @@
-import { Annotations } from 'aws-cdk-lib'
+import { Annotations, Stack, Token } from 'aws-cdk-lib'
 import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling'
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
@@ -6,6 +6,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import { Inspection } from '../../lambda/kernel/inspection.ts'
 import { Alarms, measured } from '../fleet/alarms.ts'
 import { FleetDelivery } from '../fleet/delivery.ts'
 import type { FleetDocument } from '../fleet/document.ts'
@@ -14,6 +15,7 @@ import { groupName } from '../fleet/names.ts'
 import type { LogKeeping, Operations } from '../fleet/operations.ts'
 import { tellOutputs } from '../fleet/outputs.ts'
 import { asConfigured } from '../fleet/props.ts'
+import { refuseForeign } from '../fleet/regions.ts'
 import { ownProgram } from '../program/program.ts'
 import { namedIn } from '../servers/servers.ts'
 import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
@@ -51,6 +53,7 @@ export class TicketKeyRing extends Construct {
     super(scope, id)
     const { operations = {}, delivery, ...ring } = props
     this.#ring = parseRing(asConfigured({ ...ring, ...delivery }))
+    this.#refuseForeignAlarms()
     this.#warnOfHalves()
     this.#secret = new RingSecret(this, 'Ring', { ...this.#ring, ring: this.#ring.name })
     this.secretArn = this.#secret.arn
@@ -198,6 +201,15 @@ export class TicketKeyRing extends Construct {
   /** Machines of the roll call. */
   metricMembers(options?: MetricOptions): Metric {
     return this.#metric('Members', options)
+  }
+
+  /** The function looks for them by name, in its own Region. */
+  #refuseForeignAlarms(): void {
+    const { region } = Stack.of(this)
+    if (Token.isUnresolved(region)) return
+    const inspection = new Inspection()
+    refuseForeign(this.#ring.canary, region, { inspection, path: 'ring.canary' })
+    inspection.settle('a sound ring')
   }
 
   #warnOfHalves(): void {

@@ -32,6 +32,14 @@ export function isHeldToCanary(
   return delivery.canary.passedAt === undefined
 }
 
+/** True where the canary that a generation was held to is configured no more: the others have yet to get it. */
+export function isLeftByCanary(
+  { delivery }: Pick<Known, 'delivery'>,
+  { canary }: Pick<RotationConfiguration, 'canary'>,
+): boolean {
+  return canary === undefined && delivery.canary !== undefined && delivery.canary.passedAt === undefined
+}
+
 /** True unless a canary has yet to prove the document that would be sent now: where machines only look, none ever does. */
 export function isDocumentPassed(
   { carried }: Pick<Situation, 'carried'>,
@@ -200,7 +208,7 @@ export function passCanary(
     passedAt: now,
     ...(forced ? { forced: true } : {}),
   }
-  const isHeld = isHeldToCanary(known, configuration)
+  const isHeld = isHeldToCanary(known, configuration) || isLeftByCanary(known, configuration)
   return {
     ...known,
     // What the canary was sent is no first wave of the others.

@@ -11,6 +11,7 @@ import {
   deliveryTo,
   isDocumentPassed,
   isHeldToCanary,
+  isLeftByCanary,
 } from './canary.ts'
 import type { CanaryConfiguration, RotationConfiguration, RotationTiming } from './configuration.ts'
 import { ageOf, missingOf } from './gate.ts'
@@ -28,6 +29,10 @@ export function converge(
   if (isUnderWay(delivery) && known.unreachable !== undefined) return undefined
   const isToOne = intent.action === 'deliver' && intent.instance !== undefined
   const { canary } = configuration
+  if (isLeftByCanary(known, configuration) && !isUnderWay(delivery) && intent.action !== 'deliver') {
+    const reason = `the ring has no canary any more: the others get generation ${delivery.generation} in waves`
+    return { action: 'promote', forced: false, reason }
+  }
   if (canary === undefined || isToOne || isUnderWay(delivery) || !isHeldToCanary(known, configuration))
     return convergeAll(known, intent, configuration)
   return convergeCanary(known, intent, configuration, canary)

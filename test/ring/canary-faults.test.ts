@@ -90,6 +90,50 @@ describe('those that waited for the canary', () => {
   }
 })
 
+describe('a canary that is taken out of the configuration while it holds a generation', () => {
+  function leave(world: World): void {
+    const { canary: _, ...configuration } = world.configuration
+    world.configuration = configuration
+  }
+
+  it.each([
+    ['it soaks', 'apply'],
+    ['it fails', 'fail'],
+  ] as const)('lets the others have it in waves, once, where %s', async (_, conduct) => {
+    const world = await due({ machines: 20 })
+    machine(world, 'i-1').conduct = conduct
+    await world.rotate()
+    leave(world)
+    const sent = world.fleet.orders.length
+    await world.pass(10 * MINUTE)
+    const orders = ordersFrom(world, sent)
+    expect(orders[0]).toMatchObject({ to: 'all', ramp: true })
+    expect(orders.filter(({ ramp }) => ramp)).toHaveLength(1)
+    expect(holding(world, 2).length).toBe(conduct === 'fail' ? 19 : 20)
+    expect(world.delivery()?.canary?.passedAt).toBeDefined()
+  })
+
+  it('is told of by status', async () => {
+    const world = await due()
+    machine(world, 'i-1').conduct = 'fail'
+    await world.rotate()
+    leave(world)
+    const { decision } = await world.invoke({ action: 'status' })
+    expect(decision).toMatchObject({
+      action: 'promote',
+      reason: 'the ring has no canary any more: the others get generation 2 in waves',
+    })
+  })
+
+  it('goes to all by hand', async () => {
+    const world = await due()
+    await world.rotate()
+    leave(world)
+    await world.invoke({ action: 'deliver' })
+    expect(holding(world, 2)).toEqual(IDS)
+  })
+})
+
 describe('a canary that fails', () => {
   it('is sent it once more a tick later, though the others were never reached', async () => {
     const world = await due()

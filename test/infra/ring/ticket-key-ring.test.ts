@@ -97,6 +97,26 @@ describe("TicketKeyRing in an owner's app", { timeout: 120_000 }, () => {
     )
   })
 
+  it('refuses an alarm of another Region, where it knows its own', () => {
+    const alarm = 'arn:aws:cloudwatch:eu-west-1:111122223333:alarm:edge-5xx'
+    const canary = { tag: 'canary', values: ['yes'], soak: Duration.minutes(1), stopOnAlarms: [alarm] }
+    const rotation = {
+      every: Duration.hours(2),
+      ticketLifetime: Duration.minutes(30),
+      maxKeyAge: Duration.hours(6),
+    }
+    const ringIn = (name: string, region?: string) => {
+      const app = createApp({ outdir: join(outdir, name), bundle: false, validate: false })
+      const stack = new Stack(app, name, region === undefined ? {} : { env: { region } })
+      return new TicketKeyRing(stack, 'Quay', { ...PROPS, rotation, canary })
+    }
+    expect(() => ringIn('Abroad', 'eu-west-2')).toThrow(
+      `ring.canary.stopOnAlarms[0]: wanted an ARN of eu-west-2, where everything else is; got "${alarm}"`,
+    )
+    expect(() => ringIn('AtHome', 'eu-west-1')).not.toThrow()
+    expect(() => ringIn('Anywhere')).not.toThrow()
+  })
+
   it('needs no prop of time: what it then has is what cdk.json would have', () => {
     const { rotation: _, ...props } = PROPS
     const ring = new TicketKeyRing(stackOf('Unsaid'), 'Quay', props)
