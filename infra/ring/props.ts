@@ -37,6 +37,12 @@ export interface RotationProps {
    * @default 1
    */
   readonly mayLag?: number
+  /**
+   * Change Calendars of Systems Manager, own ones by name and shared ones by ARN: while one is closed, only a revoke makes a new
+   * generation.
+   * @default - none is asked
+   */
+  readonly calendars?: readonly string[]
 }
 
 /** The machines that go first. */

@@ -50,6 +50,7 @@ export function createRotationFunction(
       ...(rotation.trigger === 'secrets-manager' ? [letRotateSecretInvoke(scope, name)] : []),
       ...delivery.statements(),
       ...lookAtAlarms(ring),
+      ...lookAtCalendars(scope, ring),
       new PolicyStatement({
         sid: 'KeepRecordAndControl',
         actions: ['ssm:GetParameters', 'ssm:PutParameter'],
@@ -81,6 +82,7 @@ export function createRingStatusFunction(
       ...secret.lookStatements(),
       ...delivery.lookStatements(),
       ...lookAtAlarms(ring),
+      ...lookAtCalendars(scope, ring),
       new PolicyStatement({
         sid: 'ReadRecordAndControl',
         actions: ['ssm:GetParameters'],
@@ -95,6 +97,20 @@ export function createRingStatusFunction(
 /** Neither is in the template: a deploy, or one that is undone, must not undo what is on record or what operators set. */
 function parametersOf(scope: Construct, ring: string): string[] {
   return [recordName(ring), controlName(ring)].map((name) => arnOf(scope, 'ssm', `parameter${name}`))
+}
+
+/** The calendars that hold rotations: each by its own ARN. */
+function lookAtCalendars(
+  scope: Construct,
+  { rotation: { calendars } }: RingConfiguration,
+): PolicyStatement[] {
+  if (calendars === undefined) return []
+  const resources = calendars.map((each) =>
+    each.startsWith('arn:') ? each : arnOf(scope, 'ssm', `document/${each}`),
+  )
+  return [
+    new PolicyStatement({ sid: 'SeeWhetherCalendarsAreOpen', actions: ['ssm:GetCalendarState'], resources }),
+  ]
 }
 
 /** The alarms that the canary's soak looks at. */
@@ -133,7 +149,7 @@ function rotationConfiguration({
   document,
   window,
 }: RotationFunctionProps): RotationConfiguration {
-  const { trigger, every, ticketLifetime, maxKeyAge, start, mayLag } = rotation
+  const { trigger, every, ticketLifetime, maxKeyAge, start, mayLag, calendars } = rotation
   return {
     ring: name,
     secret: secret.arn,
@@ -156,5 +172,6 @@ function rotationConfiguration({
     trigger,
     ...(start === undefined ? {} : { start }),
     ...(mayLag === undefined ? {} : { mayLag }),
+    ...(calendars === undefined ? {} : { calendars }),
   }
 }

@@ -1,6 +1,7 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { TaggedCanary } from '../aws/canary.ts'
+import { ChangeCalendars } from '../aws/change-calendars.ts'
 import { TaggedInstances } from '../aws/fleet-inventory.ts'
 import { RingParameters } from '../aws/ring-parameters.ts'
 import { RingCommandSender } from '../aws/run-command.ts'
@@ -30,6 +31,7 @@ export function rotationPorts(
     commits: secret,
     rotations: secret,
     canary: new TaggedCanary(systemsManager, configuration, cloudWatch),
+    calendars: new ChangeCalendars(systemsManager),
     inventory: new TaggedInstances(systemsManager, configuration.target),
     sender: new RingCommandSender(systemsManager, configuration),
   }
@@ -48,6 +50,7 @@ export function lookingPorts(
     configuration,
     versions: { labels: () => secret.labels() },
     canary: new TaggedCanary(systemsManager, configuration, cloudWatch),
+    calendars: new ChangeCalendars(systemsManager),
     inventory: new TaggedInstances(systemsManager, configuration.target),
   }
 }

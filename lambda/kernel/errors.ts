@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   'record-malformed',
   'control-malformed',
   'control-contended',
+  'calendar-unknown',
   'result-line-malformed',
   'document-unknown',
   'instance-invalid',

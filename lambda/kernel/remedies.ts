@@ -32,6 +32,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   'control-malformed':
     'Write it anew as docs/operations.md shows under "Pause and quarantine": until then the last sound version counts',
   'control-contended': 'Ask again: another operator changed it at the same time',
+  'calendar-unknown':
+    'Correct rotation.calendars: names of Change Calendars of this account and Region, or ARNs of shared ones',
   'result-line-malformed': "See the command's output for that instance",
   'document-unknown': 'Deploy again: function and document belong to one deployment',
   'instance-invalid':

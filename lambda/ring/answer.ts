@@ -4,6 +4,7 @@ import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/i
 import { countOf } from '../fleet/membership.ts'
 import type { Release } from '../fleet/releases.ts'
 import { later } from '../kernel/time.ts'
+import type { CalendarSight } from './calendar.ts'
 import { canaryFleet, isDocumentPassed, isHeldToCanary } from './canary.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import type { Control, Quarantine, SetUntil } from './control.ts'
@@ -70,6 +71,15 @@ export interface Answer {
   readonly quarantine?: readonly Serialised<Quarantine>[]
   /** Why the control parameter of now is not what counts, but the last sound version of it. */
   readonly controlProblem?: string
+  /** What Change Calendars say, where they were asked: together, as Systems Manager answers. */
+  readonly calendars?: {
+    readonly names: readonly string[]
+    readonly state: CalendarSight['state']
+    /** When that changes next. */
+    readonly until?: string
+    /** Why it cannot be read. */
+    readonly problem?: string
+  }
   /** Of `status`: what a thief of the ring could read now. */
   readonly exposure?: Serialised<Exposure>
   /** Of a revoke: who proved that a ticket taken before is refused after, and who still accepts it. */
@@ -119,6 +129,7 @@ export function answer(
     asOf: now.toISOString(),
     did,
     ...controlIn(situation),
+    ...calendarsIn(situation),
     version: labels.current,
   }
   if (delivery === undefined) return head
@@ -147,6 +158,14 @@ export function controlIn({
     ...(quarantine.length === 0 ? {} : { quarantine: quarantine.map(withIsoEnd) }),
     ...(controlProblem === undefined ? {} : { controlProblem }),
   }
+}
+
+function calendarsIn({ calendar }: Situation): Pick<Answer, 'calendars'> {
+  if (calendar === undefined) return {}
+  const { names, state } = calendar
+  if (calendar.state === 'unread') return { calendars: { names, state, problem: calendar.refusal } }
+  const { until } = calendar
+  return { calendars: { names, state, ...(until === undefined ? {} : { until: until.toISOString() }) } }
 }
 
 function withIsoEnd<T extends SetUntil>(set: T): Omit<T, 'until'> & { readonly until: string } {

@@ -57,6 +57,24 @@ export function mayLagOf({ mayLag = 1 }: Values<typeof LAG>): number {
   return mayLag
 }
 
+/** Calendars in one request. GetCalendarState documents no limit; each is a line of the functions' policies. */
+const MOST_CALENDARS = 10
+// Source: CreateDocument, Name; the ARN of a document has that name behind its slash.
+const CALENDAR = /^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:document\/)?[\w.-]{3,128}$/
+
+const WINDOWS = {
+  calendars: optional(
+    list(text(CALENDAR, "names of the account's Change Calendars, or ARNs of shared ones"), {
+      least: 1,
+      most: MOST_CALENDARS,
+      of: 'names or ARNs of Change Calendars',
+    }),
+    {
+      says: '[Change Calendars](operations.md#change-calendars) by name, shared ones by ARN: while one is closed, only a revoke makes a new generation',
+    },
+  ),
+}
+
 const MODES = ['observe', 'enforce'] as const
 export type Mode = (typeof MODES)[number]
 export const mode = oneOf(...MODES)
@@ -120,7 +138,7 @@ export function refuseSoak(
 export const canary: Kind<CanaryConfiguration> = object(CANARY)
 
 /** When keys change. Durations in whole seconds. */
-export const ROTATION = { ...DURATIONS, ...START, ...LAG }
+export const ROTATION = { ...DURATIONS, ...START, ...LAG, ...WINDOWS }
 export type Rotation = Values<typeof ROTATION>
 
 type Durations = Values<typeof DURATIONS>
@@ -183,6 +201,7 @@ const CONFIGURATION = {
   canary: optional(object(explicit(CANARY))),
   ...explicit(START),
   ...explicit(LAG),
+  ...explicit(WINDOWS),
 }
 /** What the rotation function is told at deploy time. */
 export type RotationConfiguration = Values<typeof CONFIGURATION>

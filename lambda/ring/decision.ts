@@ -4,7 +4,7 @@ import { later } from '../kernel/time.ts'
 import { promoteByHand } from './canary.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import { converge } from './delivery-decision.ts'
-import { ageOf, askGate, type Gate, missingOf } from './gate.ts'
+import { ageOf, askGate, type Gate, missingOf, type WaitsFor } from './gate.ts'
 import { stagedRevoke } from './labels.ts'
 import { leaveOf } from './set-aside.ts'
 import type { Decision, Intent, Known, Situation } from './situation.ts'
@@ -156,10 +156,13 @@ interface Lateness {
   readonly isTooOld: boolean
 }
 
+/** What somebody wants held pages only once the keys are too old. */
+const BY_INTENT: readonly WaitsFor[] = ['pause', 'calendar', 'enforcement']
+
 function answerGate(gate: Gate, { labels }: Known, { overdue, isTooOld }: Lateness, prefix = ''): Decision {
   if (!gate.open) {
     const { waitsFor, reason, until } = gate
-    const page = waitsFor === 'pause' || waitsFor === 'enforcement' ? isTooOld : overdue
+    const page = BY_INTENT.includes(waitsFor) ? isTooOld : overdue
     return { action: 'hold', waitsFor, reason, ...(until === undefined ? {} : { until }), page }
   }
   const { pending, current } = labels

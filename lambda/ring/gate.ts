@@ -5,6 +5,7 @@ import type { Leave } from '../fleet/leave.ts'
 import { type Fleet, fleetTrouble, rollCallOf } from '../fleet/membership.ts'
 import { allMachines } from '../kernel/count.ts'
 import { formatSeconds, later } from '../kernel/time.ts'
+import { type CalendarSight, calendarHold, unreadText } from './calendar.ts'
 import type { Mode, RotationTiming } from './configuration.ts'
 import { type Control, pauseText } from './control.ts'
 import type { Carried, Delivery } from './delivery-record.ts'
@@ -13,7 +14,15 @@ export type Gate =
   | { readonly open: true; readonly forced: boolean; readonly reason: string }
   | { readonly open: false; readonly waitsFor: WaitsFor; readonly reason: string; readonly until?: Date }
 
-export type WaitsFor = 'pause' | 'enforcement' | 'fleet' | 'convergence' | 'ticket-lifetime' | 'interval'
+export type WaitsFor =
+  | 'pause'
+  | 'calendar'
+  | 'unread-calendar'
+  | 'enforcement'
+  | 'fleet'
+  | 'convergence'
+  | 'ticket-lifetime'
+  | 'interval'
 
 export interface GateQuestion {
   readonly now: Date
@@ -21,6 +30,7 @@ export interface GateQuestion {
   readonly delivery: Delivery
   readonly carried: Carried
   readonly control?: Control
+  readonly calendar?: CalendarSight
   /** Whom the gate does not wait for. */
   readonly leave: Leave
   readonly target: FleetTarget
@@ -34,10 +44,10 @@ export interface GateQuestion {
 /**
  * Whether the next generation may be committed: (a) the fleet has converged on this one, (b) a ticket issued by
  * the last straggler has lived its life, (c) the interval has passed. Past `maxKeyAge` forward secrecy wins, but over
- * an operator's pause.
+ * an operator's pause and a closed calendar.
  */
 export function askGate(question: GateQuestion): Gate {
-  const paused = pauseCondition(question)
+  const paused = pauseCondition(question) ?? calendarCondition(question)
   if (paused !== undefined) return paused
   if (question.mode === 'observe') return askObserving(question)
   const closed =
@@ -97,6 +107,11 @@ function pauseCondition({ control, delivery, timing, now }: GateQuestion): Close
   return { open: false, waitsFor: 'pause', reason: pauseText(paused) + old, until: paused.until }
 }
 
+function calendarCondition({ calendar, delivery, timing, now }: GateQuestion): Closed | undefined {
+  const hold = calendarHold(calendar, ageOf(delivery, now) >= timing.maxKeyAge)
+  return hold === undefined ? undefined : { open: false, ...hold }
+}
+
 function fleetCondition(question: GateQuestion): Closed | undefined {
   const trouble = fleetTrouble(question)
   return trouble === undefined ? undefined : { open: false, waitsFor: 'fleet', reason: trouble }
@@ -127,11 +142,12 @@ function intervalCondition({ delivery, timing, now, manual }: GateQuestion): Clo
 
 type Closed = Extract<Gate, { open: false }>
 
-function openReason({ delivery, now }: GateQuestion): string {
-  const age = formatSeconds(ageOf(delivery, now))
-  if (delivery.mode === 'observe') return `the machines only look; ${age} old`
-  if (!isConverged(delivery)) return `${missingOf(delivery)}, who is missing is not waited for; ${age} old`
-  return `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}, ${age} old`
+function openReason({ delivery, now, calendar }: GateQuestion): string {
+  const unread = calendar?.state === 'unread' ? `, past maxKeyAge, although ${unreadText(calendar)}` : ''
+  const age = `${formatSeconds(ageOf(delivery, now))} old${unread}`
+  if (delivery.mode === 'observe') return `the machines only look; ${age}`
+  if (!isConverged(delivery)) return `${missingOf(delivery)}, who is missing is not waited for; ${age}`
+  return `${allMachines(delivery.members, 'hold')} generation ${delivery.generation}, ${age}`
 }
 
 /** Who is missing, in words. */

@@ -17,6 +17,7 @@ import { parseRecord, requirePast, serialiseRecord } from './delivery-record-tex
 import type { Labels } from './labels.ts'
 import { callCanary, withAlarms } from './look-at-canary.ts'
 import type {
+  Calendars,
   CanaryWatch,
   Controls,
   Order,
@@ -38,6 +39,7 @@ export interface RotationPorts {
   readonly records: Records
   readonly controls: Controls
   readonly canary: CanaryWatch
+  readonly calendars: Calendars
   readonly inventory: FleetInventory
   readonly sender: CommandSender<Order>
   readonly clock: Clock
@@ -47,7 +49,7 @@ export interface RotationPorts {
 
 /** What looking takes. Without `read` no ring is ever read: then what the record does not know stays unread. */
 export interface ObservationPorts
-  extends Pick<RotationPorts, 'configuration' | 'canary' | 'inventory' | 'clock' | 'eventLog'> {
+  extends Pick<RotationPorts, 'configuration' | 'canary' | 'calendars' | 'inventory' | 'clock' | 'eventLog'> {
   readonly versions: Pick<RingVersions, 'labels'> & Partial<Pick<RingVersions, 'read'>>
   readonly records: Pick<Records, 'read'>
   readonly controls: Pick<Controls, 'read' | 'earlier'>

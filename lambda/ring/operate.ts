@@ -4,7 +4,7 @@ import { isRefusal, TicketringError } from '../kernel/errors.ts'
 import { type Answer, answer, controlIn } from './answer.ts'
 import { type Control, inForce, serialiseControl } from './control.ts'
 import { type ControlChange, changeOf, type Settable } from './control-change.ts'
-import { decide } from './decision.ts'
+import { decideByCalendars } from './look-at-calendars.ts'
 import { type ObservationPorts, observe, type RotationPorts } from './observation.ts'
 import type { StoredControl } from './ports.ts'
 import { soundControl } from './read-control.ts'
@@ -19,7 +19,7 @@ export async function operate(ports: RotationPorts, request: ControlRequest): Pr
   const change = changeOf(request, await settable(ports, request))
   const control = await save(ports, change)
   try {
-    return told(ports, request, { ...(await observe(ports)), control }, [change.told])
+    return await told(ports, request, { ...(await observe(ports)), control }, [change.told])
   } catch (error) {
     if (!isRefusal(error)) throw error
     return unseen(ports, request, control, [change.told], error)
@@ -56,17 +56,18 @@ export async function rehearse(ports: ObservationPorts, request: ControlRequest)
   return told(ports, request, { ...situation, control }, [], `would be ${change.told}; `)
 }
 
-function told(
-  { configuration }: ObservationPorts,
+async function told(
+  ports: ObservationPorts,
   request: ControlRequest,
   situation: Situation,
   did: readonly string[],
   prefix = '',
-): Answer {
-  const { controlProblem: _, ...mended } = situation
-  const decision = decide(mended, { action: 'reconcile' }, configuration)
+): Promise<Answer> {
+  const { controlProblem, ...mended } = situation
+  const problem = controlProblem === undefined ? {} : { controlProblem }
+  const { situation: seen, decision } = await decideByCalendars(ports, mended, { action: 'reconcile' })
   const said = { ...decision, reason: prefix + decision.reason }
-  return answer({ configuration }, request, request.dryRun ? situation : mended, said, did)
+  return answer(ports, request, request.dryRun ? { ...seen, ...problem } : seen, said, did)
 }
 
 /** Parameter Store has no compare-and-set: what another operator wrote in between is found afterwards, and changed again. */

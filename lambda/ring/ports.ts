@@ -81,6 +81,21 @@ export interface CanaryWatch {
   alarmStates(names: readonly string[]): Promise<ReadonlyMap<string, string>>
 }
 
+/** Change Calendars, which say when changes are wanted. */
+export interface Calendars {
+  /**
+   * What holds now: closed where one of them is.
+   * @throws TicketringError `calendar-unknown`, `access-denied`.
+   */
+  state(names: readonly string[]): Promise<CalendarState>
+}
+
+export interface CalendarState {
+  readonly state: 'open' | 'closed'
+  /** When that changes next; absent where it is not to. */
+  readonly until?: Date
+}
+
 export type RingEvent =
   | FleetEvent
   | {

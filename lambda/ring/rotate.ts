@@ -1,6 +1,6 @@
 import { TicketringError } from '../kernel/errors.ts'
 import { type Answer, answer } from './answer.ts'
-import { decide } from './decision.ts'
+import { decideByCalendars } from './look-at-calendars.ts'
 import { measure } from './metrics.ts'
 import { observe, type RotationPorts } from './observation.ts'
 import { operate } from './operate.ts'
@@ -43,10 +43,10 @@ export async function run(ports: RotationPorts, request: ActionRequest): Promise
   if (isControl(request)) return operate(ports, request)
   let progress = await begin(ports, intentOf(request))
   for (let step = 0; step < MOST_STEPS; step++) {
-    const { situation, intent } = progress
-    const decision = decide({ ...situation, now: ports.clock.now() }, intent, ports.configuration)
+    const now = { ...progress.situation, now: ports.clock.now() }
+    const { situation, decision } = await decideByCalendars(ports, now, progress.intent)
     ports.eventLog.record({ kind: 'decided', ...decision, page: decision.action === 'hold' && decision.page })
-    const next = await goOn(ports, request, progress, decision)
+    const next = await goOn(ports, request, { ...progress, situation }, decision)
     if ('answer' in next) return next.answer
     progress = next
   }

@@ -1,10 +1,12 @@
 import { addresseesOf } from '../fleet/delivery-decision.ts'
 import type { Fleet } from '../fleet/membership.ts'
 import { messageOf, TicketringError } from '../kernel/errors.ts'
+import { later } from '../kernel/time.ts'
 import { promote } from './commit.ts'
 import { inForce } from './control.ts'
 import { deliver } from './deliver.ts'
 import { carriedTo, type Delivery, type DeliveryRecord, undelivered } from './delivery-record.ts'
+import { withCalendars } from './look-at-calendars.ts'
 import { observe, type RotationPorts, readCurrent, readRecord, saveRecord } from './observation.ts'
 import type { StoredValue } from './ports.ts'
 import { soundControl } from './read-control.ts'
@@ -15,6 +17,7 @@ import { required, stageAs } from './stage.ts'
 import {
   notEnabled,
   refuseBesideRevoke,
+  refuseClosedCalendars,
   refuseClosedGate,
   refuseDuringPause,
   refuseLost,
@@ -65,9 +68,17 @@ async function createSecret(ports: RotationPorts, { token, rotationToken }: Step
   refuseDuringPause(situation)
   if (delivery !== undefined) refuseClosedGate(ports, { ...situation, delivery })
   else refusePaused(ports)
+  if (!wasJustAsked(ports, situation)) refuseClosedCalendars(ports, await withCalendars(ports, situation))
   await noteOffline(ports, situation)
   const ring = await stageAs(ports, situation, { version: token, rotationToken })
   await refuseDead(ports, token, ring)
+}
+
+/** This function asked the calendars before it asked Secrets Manager to rotate. */
+function wasJustAsked({ clock, configuration }: RotationPorts, { labels, carried }: Situation): boolean {
+  const { asked } = carried
+  const isOf = asked?.version === labels.current
+  return isOf && asked !== undefined && clock.now() < later(asked.since, configuration.timing.tick)
 }
 
 /** finishSecret sends to all that have the tag where all of them are online; it does not call the roll again. */

@@ -1,5 +1,6 @@
 import type { Fleet } from '../fleet/membership.ts'
 import type { Address } from '../fleet/rollout.ts'
+import type { CalendarSight } from './calendar.ts'
 import type { Control } from './control.ts'
 import type { Carried, Delivery } from './delivery-record.ts'
 import type { WaitsFor } from './gate.ts'
@@ -21,6 +22,8 @@ export interface Situation {
   readonly controlProblem?: string
   /** Absent where no canary is configured. */
   readonly canary?: CanarySight
+  /** Absent where no calendar is configured, or none was asked yet. */
+  readonly calendar?: CalendarSight
   /** What was delivered last, where AWSCURRENT holds no ring any more. */
   readonly lost?: Delivery
   /** There may be a ring, but this function may not read it, and the record does not know it yet. */

@@ -1,6 +1,7 @@
 import { served } from './ancestry.ts'
 import { type Answer, answer } from './answer.ts'
 import { decide } from './decision.ts'
+import { withCalendars } from './look-at-calendars.ts'
 import { type ObservationPorts, observe } from './observation.ts'
 import { rehearse } from './operate.ts'
 import { type ActionRequest, isControl, requireRing } from './request.ts'
@@ -14,7 +15,7 @@ export async function look(ports: ObservationPorts, request: ActionRequest): Pro
   requireRing(request, ports.configuration.ring)
   noteReason(ports, request)
   if (isControl(request)) return rehearse(ports, request)
-  const situation = await observe(ports)
+  const situation = await withCalendars(ports, await observe(ports))
   const { intent, served: before } = await settle(ports, situation, intentOf(request))
   const decision = decide(situation, intent, ports.configuration)
   return answer(ports, request, situation, afterServed(before, decision), [])

@@ -1,8 +1,9 @@
 /** Why a step of Secrets Manager is refused. */
 import { TicketringError } from '../kernel/errors.ts'
+import { calendarHold } from './calendar.ts'
 import { pauseText } from './control.ts'
 import type { Delivery } from './delivery-record.ts'
-import { askGate } from './gate.ts'
+import { ageOf, askGate } from './gate.ts'
 import { type Labels, stagedRevoke } from './labels.ts'
 import type { RotationPorts } from './observation.ts'
 import type { StepRequest } from './request.ts'
@@ -32,6 +33,21 @@ export function refuseDuringPause({ control }: Pick<Situation, 'control'>): void
     wanted: 'a ring that is not paused',
     came: pauseText(control.paused),
     fix: 'It goes on by itself when the pause ends; or have {"action":"resume"} end it',
+  })
+}
+
+/** As for a tick: what is closed holds; what cannot be read holds until the keys are too old. */
+export function refuseClosedCalendars(
+  { configuration, clock }: RotationPorts,
+  { calendar, delivery }: Situation,
+): void {
+  const isTooOld = delivery !== undefined && ageOf(delivery, clock.now()) >= configuration.timing.maxKeyAge
+  const held = calendarHold(calendar, isTooOld)
+  if (held === undefined) return
+  throw new TicketringError('rotation-held', {
+    wanted: 'open Change Calendars',
+    came: held.reason,
+    fix: 'The reconcile tick takes the rotation up once they are open',
   })
 }
 

@@ -1,3 +1,4 @@
+import { calendarHold } from './calendar.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import { pauseText } from './control.ts'
 import type { Delivery } from './delivery-record.ts'
@@ -6,7 +7,7 @@ import type { Decision, Intent, Situation } from './situation.ts'
 
 /** What to do while AWSCURRENT holds no ring: none yet, or none any more. */
 export function decideUnborn(
-  { labels, unread, lost, control }: Situation,
+  { labels, unread, lost, control, calendar }: Situation,
   intent: Intent,
   { start }: Pick<RotationConfiguration, 'start'>,
 ): Decision {
@@ -26,6 +27,8 @@ export function decideUnborn(
       const reason = `${pauseText(control.paused)}; the first ring is made after that`
       return { action: 'hold', waitsFor: 'pause', until, page: false, reason }
     }
+    const held = calendarHold(calendar, false)
+    if (held !== undefined) return { action: 'hold', ...held, page: held.waitsFor === 'unread-calendar' }
     return { action: 'genesis', reason: `the secret holds no ring yet (version ${labels.current})` }
   }
   return {

@@ -1,5 +1,6 @@
 /** What a rehearsal or a test gives the loopback AWS, and what it gets back. */
 
+import type { ChangeCalendar } from './change-calendars.ts'
 import type { AlarmStateValue } from './cloud-watch.ts'
 import type { Faults } from './faults.ts'
 import type { History, StatementUse } from './history.ts'
@@ -71,6 +72,8 @@ export interface LoopbackAws {
   invoke(functionName: string, event: unknown, how?: InvokeOptions): Promise<Invocation>
   /** Puts an alarm of CloudWatch into a state, making it first if need be; `undefined` deletes it. */
   setAlarm(name: string, state: AlarmStateValue | undefined): void
+  /** Makes a Change Calendar, or shares another account's, which is named by ARN; `undefined` ends that. */
+  setCalendar(nameOrArn: string, calendar: ChangeCalendar | undefined): void
   /** Every version of a secret, past any policy: for a rehearsal, to know which keys to look for. Key material. */
   secretVersions(secretId: string): readonly SecretVersion[]
   /**

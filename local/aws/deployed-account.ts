@@ -1,3 +1,4 @@
+import type { ChangeCalendar } from './change-calendars.ts'
 import type { AlarmStateValue } from './cloud-watch.ts'
 import type { Invocation, InvokeOptions, LoopbackAws, Retained, SecretVersion } from './contract.ts'
 import { type Principal, roleSession } from './credentials.ts'
@@ -79,6 +80,10 @@ export class DeployedAccount implements LoopbackAws {
 
   setAlarm(name: string, state: AlarmStateValue | undefined): void {
     this.#parts.services.cloudWatch.set(name, state)
+  }
+
+  setCalendar(nameOrArn: string, calendar: ChangeCalendar | undefined): void {
+    this.#parts.services.calendars.set(nameOrArn, calendar)
   }
 
   secretVersions(secretId: string): readonly SecretVersion[] {

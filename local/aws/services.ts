@@ -4,6 +4,7 @@ import { Authorisation } from './authorisation.ts'
 import { AutoScaling } from './auto-scaling.ts'
 import { Background } from './background-work.ts'
 import { CallBook } from './caller.ts'
+import { ChangeCalendars } from './change-calendars.ts'
 import { CloudFormation } from './cloud-formation.ts'
 import { CloudWatch } from './cloud-watch.ts'
 import { CloudWatchLogs } from './cloudwatch-logs.ts'
@@ -78,6 +79,7 @@ export function services(base: Foundation, options: LoopbackOptions, endpoint: (
     secretsManager: new SecretsManager(account, secrets, rotator),
     parameters,
     cloudWatch: new CloudWatch(account),
+    calendars: new ChangeCalendars(account),
     stateManager: new StateManager({ ...common, fleet }),
     systemsManager: new SystemsManager({ ...common, fleet, parameters, minimumTimeout }),
   }
@@ -88,7 +90,11 @@ export type Services = ReturnType<typeof services>
 /** The HTTP front of these services. */
 export function front(base: Foundation, { functions, fleet, secretsManager, ...others }: Services): Wire {
   const { account, credentials } = base
-  const systemsManager = { ...others.systemsManager.operations, ...others.parameters.operations }
+  const systemsManager = {
+    ...others.systemsManager.operations,
+    ...others.parameters.operations,
+    ...others.calendars.operations,
+  }
   return new Wire({
     ...base,
     functions,

@@ -96,8 +96,18 @@ export class Process {
   }
 
   #ports(): RotationPorts {
-    const { versions, commits, rotations, records, controls, canary, inventory, sender, configuration } =
-      this.#world.ports()
+    const {
+      versions,
+      commits,
+      rotations,
+      records,
+      controls,
+      canary,
+      calendars,
+      inventory,
+      sender,
+      configuration,
+    } = this.#world.ports()
     const { clock } = this.#world
     const deadline = clock.now().getTime() + INVOCATION
     const remaining = () => Math.max(0, deadline - clock.now().getTime())
@@ -111,6 +121,7 @@ export class Process {
       records: this.#gate(records),
       controls,
       canary,
+      calendars,
       inventory: this.#gate(inventory),
       sender: this.#gate(sender),
       clock: {

@@ -1,5 +1,6 @@
 import type { Clock, EventLog, Records } from '../../lambda/fleet/ports.ts'
-import type { Controls, RingEvent, StoredControl } from '../../lambda/ring/ports.ts'
+import type { TicketringError } from '../../lambda/kernel/errors.ts'
+import type { CalendarState, Calendars, Controls, RingEvent, StoredControl } from '../../lambda/ring/ports.ts'
 
 /** A parameter in memory: as Parameter Store does, it takes no value with a reference to another. */
 export class MemoryRecord implements Records {
@@ -41,6 +42,20 @@ export class MemoryControls implements Controls {
     const version = this.versions.length + 1
     this.versions.push({ text, version, modifiedAt: this.#clock.now() })
     return version
+  }
+}
+
+/** Change Calendars in memory, all in one state. */
+export class MemoryCalendars implements Calendars {
+  now: CalendarState = { state: 'open' }
+  refusal: TicketringError | undefined
+  /** What was asked for, in order. */
+  readonly asked: (readonly string[])[] = []
+
+  async state(names: readonly string[]): Promise<CalendarState> {
+    this.asked.push(names)
+    if (this.refusal !== undefined) throw this.refusal
+    return this.now
   }
 }
 

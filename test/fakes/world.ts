@@ -10,7 +10,7 @@ import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
 import { seededChance } from './chance.ts'
 import { ManualClock } from './clock.ts'
 import { SCRIPT, SimulatedFleet } from './fleet.ts'
-import { ListedEvents, MemoryControls, MemoryRecord } from './record.ts'
+import { ListedEvents, MemoryCalendars, MemoryControls, MemoryRecord } from './record.ts'
 import { MemorySecret } from './secret.ts'
 
 export const HOUR = 3600
@@ -50,6 +50,7 @@ export class World {
   readonly fleet: SimulatedFleet
   readonly record = new MemoryRecord()
   readonly controls = new MemoryControls(this.clock)
+  readonly calendars = new MemoryCalendars()
   readonly eventLog = new ListedEvents()
   readonly chance = seededChance('world')
   configuration: RotationConfiguration
@@ -66,7 +67,7 @@ export class World {
   }
 
   ports(): RotationPorts {
-    const { secret, fleet, record, controls, clock, chance, eventLog, configuration } = this
+    const { secret, fleet, record, controls, calendars, clock, chance, eventLog, configuration } = this
     return {
       configuration,
       versions: secret,
@@ -75,6 +76,7 @@ export class World {
       records: record,
       controls,
       canary: fleet,
+      calendars,
       inventory: fleet,
       sender: fleet,
       clock,
@@ -174,8 +176,8 @@ export function stepOf(Step: string, ClientRequestToken = TOKEN, SecretId = SECR
 }
 
 /** Due, with rotation switched on in Secrets Manager: its first step has its token staged without a value. */
-export async function begun(): Promise<World> {
-  const world = hooked()
+export async function begun(changes: Partial<RotationConfiguration> = {}): Promise<World> {
+  const world = hooked(undefined, changes)
   await world.reconcile()
   world.clock.advance(TIMING.every)
   world.secret.onRotate = async () => {}

@@ -1,0 +1,49 @@
+import { isRefusal } from '../kernel/errors.ts'
+import type { CalendarSight } from './calendar.ts'
+import type { RotationConfiguration } from './configuration.ts'
+import { decide } from './decision.ts'
+import type { Calendars } from './ports.ts'
+import type { Decision, Intent, Situation } from './situation.ts'
+
+interface CalendarPorts {
+  readonly configuration: RotationConfiguration
+  readonly calendars: Calendars
+}
+
+interface Decided {
+  readonly situation: Situation
+  readonly decision: Decision
+}
+
+/** Decides. The calendars are asked where a generation would be made otherwise, and nowhere else. */
+export async function decideByCalendars(
+  ports: CalendarPorts,
+  situation: Situation,
+  intent: Intent,
+): Promise<Decided> {
+  const decision = decide(situation, intent, ports.configuration)
+  if (decision.action !== 'advance' && decision.action !== 'genesis') return { situation, decision }
+  const seen = await withCalendars(ports, situation)
+  return { situation: seen, decision: decide(seen, intent, ports.configuration) }
+}
+
+/** The situation with what the calendars say, where any are configured. Does not throw: what is not known holds. */
+export async function withCalendars<T extends Situation>(
+  { configuration, calendars }: CalendarPorts,
+  situation: T,
+): Promise<T> {
+  const names = configuration.calendars
+  if (names === undefined || situation.calendar !== undefined) return situation
+  return { ...situation, calendar: await sightOf(calendars, names) }
+}
+
+async function sightOf(calendars: Calendars, names: readonly string[]): Promise<CalendarSight> {
+  try {
+    return { names, ...(await calendars.state(names)) }
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    return { names, state: 'unread', refusal: `${error.code}: ${error.came}`.slice(0, LONGEST_REFUSAL) }
+  }
+}
+
+const LONGEST_REFUSAL = 300
