@@ -18,6 +18,16 @@ const NEVER_REACHED = [
   'bowser',
 ] as const
 
+/** With keys that are computed esbuild leaves no shape out, though nothing uses it. */
+function withPlainKeys(schemas: string): string {
+  const constants = schemas.matchAll(/^const (_\w+) = ("\w+");$/gm)
+  const texts = new Map([...constants].map(([, name = '', text = '']) => [name, text]))
+  return schemas.replaceAll(/\[(_\w+)\]:/g, (key, name: string) => {
+    const text = texts.get(name)
+    return text === undefined ? key : `${text}:`
+  })
+}
+
 /**
  * Leaves out a class for each error of a service, of which Systems Manager has 140: what the SDK has no class for it
  * throws as the service's base exception, with the same name, message and status, by which alone we tell errors apart.
@@ -28,9 +38,8 @@ const ERRORS_BY_NAME: Plugin = {
     onLoad(
       { filter: /[\\/]@aws-sdk[\\/]client-[\w-]+[\\/]dist-es[\\/]schemas[\\/]schemas_0\.js$/ },
       ({ path }) => ({
-        contents: readFileSync(path, 'utf8')
+        contents: withPlainKeys(readFileSync(path, 'utf8'))
           .replaceAll(/^n0_registry\.registerError\(\w+\$, \w+\);$/gm, '')
-          // Their shapes too: keys that are computed keep esbuild from leaving out what none uses.
           .replaceAll(/^export var \w+\$ = \[-3, n0,[^;]*\];$/gm, ''),
       }),
     )
