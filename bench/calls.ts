@@ -59,7 +59,11 @@ function within(budget: number, machines: number, spent: number): Target {
 const PAGED = /^(ListCommands|DescribeInstanceInformation|ListCommandInvocations)$/
 type Counts = ReadonlyMap<string, number>
 /** What counting needs: it says how far it is. */
-type CountingBench = Pick<Bench, 'scope'> & { readonly progress: Pick<Bench['progress'], 'state'> }
+type CountingBench = Pick<Bench, 'scope'> & {
+  readonly progress: Pick<Bench['progress'], 'state'>
+  /** Names of Change Calendars that are always open. */
+  readonly calendars?: readonly string[]
+}
 
 /**
  * Counts from the rotation's beginning until its ring is confirmed by all and the old one is erased. Where a tick does
@@ -68,9 +72,9 @@ type CountingBench = Pick<Bench, 'scope'> & { readonly progress: Pick<Bench['pro
 export async function countCalls(
   trigger: Trigger,
   machines: number,
-  { scope, progress }: CountingBench,
+  { scope, progress, calendars }: CountingBench,
 ): Promise<Counts> {
-  const configuration = configurationOf({ trigger })
+  const configuration = configurationOf({ trigger, ...(calendars === undefined ? {} : { calendars }) })
   const aws = new LoopbackAccount(configuration, machines)
   const { clock } = aws
   const ports = portsOf(await aws.open(scope), configuration, clock)

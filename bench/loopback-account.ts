@@ -66,6 +66,8 @@ export class LoopbackAccount {
     this.#parts = services(this.#base, options, () => this.#endpoint)
     this.clock.settle = () => this.#base.pending.idle()
     this.#secret = this.#makeSecret()
+    for (const name of configuration.calendars ?? [])
+      this.#parts.calendars.set(name, { type: 'DEFAULT_OPEN', events: [] })
     this.#parts.systemsManager.documents.put(parseDocument('Document', configuration.document.name, DOCUMENT))
     for (let index = 0; index < machines; index += 1) this.#join(index)
   }

@@ -29,6 +29,7 @@ function healthyLine({
   convergedAt,
   rotatedAt,
   proof,
+  calendars,
 }: Answer): string {
   const proved = fleet?.judgedAt ?? convergedAt
   const parts = [
@@ -40,8 +41,17 @@ function healthyLine({
     ...(dueAt === undefined
       ? []
       : [dueAt > asOf ? `next rotation in ${span(asOf, dueAt)}` : 'the next rotation is due']),
+    ...calendarPart(calendars, asOf),
   ]
   return parts.join(', ')
+}
+
+/** What will hold that rotation, unless it changes before. */
+function calendarPart(calendars: Answer['calendars'], asOf: string): string[] {
+  if (calendars === undefined || calendars.state === 'open') return []
+  const { names, state, until } = calendars
+  const end = until === undefined ? '' : ` until ${until} (${when(until, asOf)})`
+  return [`calendar ${names.join(', ')} ${state === 'unread' ? 'cannot be read' : `closed${end}`}`]
 }
 
 function headOf(
@@ -109,13 +119,15 @@ export function proofLines({ refused, stillAccepting, unproven }: NonNullable<An
   ]
 }
 
-function factsOf({ decision, dueAt, forcedAt, asOf, fleet, exposure, paused }: Answer): string[] {
+function factsOf({ decision, dueAt, forcedAt, asOf, fleet, exposure, paused, calendars }: Answer): string[] {
   const until = decision.until === undefined ? '' : `, until ${decision.until}`
   return [
     `  now: ${decision.action}: ${decision.reason}${until}`,
     ...(dueAt === undefined || forcedAt === undefined
       ? []
-      : [`  due ${when(dueAt, asOf)}; ${forcedText(forcedAt, asOf, paused !== undefined)}`]),
+      : [
+          `  due ${when(dueAt, asOf)}; ${forcedText(forcedAt, asOf, paused !== undefined || calendars?.state === 'closed')}`,
+        ]),
     ...(exposure === undefined
       ? []
       : [`  a stolen ring reads sessions from ${exposure.readsFrom} to ${exposure.readsTo}`]),
@@ -126,9 +138,9 @@ function factsOf({ decision, dueAt, forcedAt, asOf, fleet, exposure, paused }: A
   ]
 }
 
-/** A pause holds up what maxKeyAge would force. */
-function forcedText(forcedAt: string, asOf: string, isPaused: boolean): string {
-  return `${isPaused ? 'too old, and paging,' : 'forced, though machines are missing,'} ${when(forcedAt, asOf)}`
+/** A pause and a closed calendar hold up what maxKeyAge would force. */
+function forcedText(forcedAt: string, asOf: string, isWanted: boolean): string {
+  return `${isWanted ? 'too old, and paging,' : 'forced, though machines are missing,'} ${when(forcedAt, asOf)}`
 }
 
 function releasesOf({ releases = [] }: NonNullable<Answer['fleet']>): string[] {
@@ -177,7 +189,7 @@ const RUNBOOK: Readonly<Record<State, string>> = {
 }
 
 function nextSteps(answer: Answer, state: State): string[] {
-  const { ring, canary } = answer
+  const { ring, canary, calendars } = answer
   if (state === 'observing')
     return wouldAllTake(answer)
       ? [`  next: "mode": "enforce" for ${ring} in cdk.json, then deploy   (docs/first-machine.md)`]
@@ -193,8 +205,15 @@ function nextSteps(answer: Answer, state: State): string[] {
     return [
       `  next: nothing, once it soaks; else mend it, then ticketring deliver ${ring}; or ticketring promote ${ring}   (${RUNBOOK_PAGE}#canary-failed)`,
     ]
+  if (state === 'held' && calendars !== undefined && calendars.state !== 'open')
+    return [`  next: ${CALENDAR_STEPS[calendars.state]}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
   return [`  next: ticketring deliver ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
 }
+
+const CALENDAR_STEPS = {
+  closed: 'nothing: it goes on once the calendar opens; a revoke does not wait',
+  unread: 'mend `rotation.calendars` or the way to them, then deploy',
+} as const
 
 function machinesOf(count: number): string {
   return count === 1 ? 'the one machine' : `all ${count.toLocaleString('en-US')} machines`

@@ -24,4 +24,14 @@ describe.each([
       expect(sum(() => true) - of('ListCommands')).toBeLessThanOrEqual(most + 2 * pages)
     },
   )
+
+  it('takes one more where calendars hold it', async () => {
+    const progress = { state() {} }
+    const counts = await countCalls(trigger, 1, { scope, progress, calendars: ['year-end', 'sale'] })
+    expect(counts.get('GetCalendarState')).toBe(1)
+    const without = await countCalls(trigger, 1, { scope, progress })
+    const sum = (all: ReadonlyMap<string, number>) =>
+      [...all].reduce((total, [operation, count]) => total + (operation === 'ListCommands' ? 0 : count), 0)
+    expect(sum(counts)).toBe(sum(without) + 1)
+  })
 })

@@ -143,6 +143,36 @@ describe('what operators set', () => {
   })
 })
 
+describe('a calendar', () => {
+  const until = '2026-11-28T12:00:00.000Z'
+  const names = ['year-end']
+  const closed = { names, state: 'closed', until } as const
+  const unread = { names, state: 'unread', problem: 'calendar-unknown: no' } as const
+
+  it('that is closed while nothing is due leaves one line, which says what is to come', () => {
+    const text = statusText(answer({ calendars: closed }))
+    expect(text).toMatch(
+      /^edge: .*, next rotation in 2 h 10 min, calendar year-end closed until .* \(in 24 h\)$/,
+    )
+    expect(statusText(answer({ calendars: { names, state: 'open', until } }))).not.toContain('calendar')
+    expect(statusText(answer({ calendars: unread }))).toMatch(/^edge: .*, calendar year-end cannot be read$/)
+  })
+
+  it('that holds what is due is said with its name and end, and nothing is to be typed', () => {
+    const decision = { action: 'hold', reason: `held by calendar year-end, until ${until}`, until } as const
+    const given = answer({ decision, dueAt: '2026-11-27T11:00:00.000Z', calendars: closed })
+    expect(stateOf(given)).toBe('held')
+    for (const part of [
+      'edge: HELD: generation 7',
+      `now: hold: held by calendar year-end, until ${until}`,
+      'due 1 h ago; too old, and paging, in 10 h 10 min',
+      'next: nothing: it goes on once the calendar opens; a revoke does not wait   (docs/runbook.md#rotation-held)',
+    ])
+      expect(statusText(given)).toContain(part)
+    expect(statusText({ ...given, calendars: unread })).toContain('next: mend `rotation.calendars`')
+  })
+})
+
 describe('a ring that was revoked', () => {
   const proof = { refused: 298, stillAccepting: ['i-3'], unproven: 1 }
 

@@ -138,6 +138,23 @@ it('where Secrets Manager rotates, the function may ask for it, on this secret a
   )
 })
 
+it('where calendars are named, both functions may ask those, and no others, for their state', () => {
+  const shared = 'arn:aws:ssm:eu-west-1:444455556666:document/bank-holidays'
+  const rotation = { calendars: ['year-end', shared] }
+  const held = policiesOf(synthesiseTemplate({ rings: [exampleRing({ rotation })] }).resources)
+  const plain = policiesOf(resources)
+  for (const role of ['EdgeRotationRole/rotate', 'EdgeStatusRole/look']) {
+    const known = (plain[role] ?? []).map((each) => JSON.stringify(allowedBy(each)))
+    const more = (held[role] ?? []).map(allowedBy).filter((each) => !known.includes(JSON.stringify(each)))
+    expect(more).toEqual([
+      {
+        actions: ['ssm:GetCalendarState'],
+        on: [`arn:<AWS::Partition>:ssm:${HERE}:document/year-end`, shared],
+      },
+    ])
+  }
+})
+
 it.each([
   ['eu-west-1', 'secretsmanager.eu-west-1.amazonaws.com'],
   ['cn-north-1', ['secretsmanager.cn-north-1.amazonaws.com', 'secretsmanager.cn-north-1.amazonaws.com.cn']],
