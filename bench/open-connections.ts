@@ -4,8 +4,10 @@ import { APPLICATION_PROTOCOLS } from '../local/rehearsal/clients/application-pr
 import { TERMINATORS } from '../local/rehearsal/machines/kinds.ts'
 import type { Machine } from '../local/rehearsal/machines/machine.ts'
 
+const askForPage = (serverName: string) => `GET / HTTP/1.1\r\nHost: ${serverName}\r\n\r\n`
 const QUESTIONS = {
-  http: (serverName: string) => `GET / HTTP/1.1\r\nHost: ${serverName}\r\n\r\n`,
+  http: askForPage,
+  web: askForPage,
   dns: APPLICATION_PROTOCOLS.dns.question,
 }
 

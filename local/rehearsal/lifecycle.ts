@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { ResultLine } from '../../lambda/ring/result-line.ts'
 import type { Instance } from '../aws/loopback.ts'
 import { boot, commandsOf, environmentOf, hasPrograms, pullRing } from './machines/installed-program.ts'
-import { isStapled } from './machines/kinds.ts'
+import { takesStaples } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import { amendSettings } from './machines/own-settings.ts'
 import { startServer, stopServer } from './machines/running-server.ts'
@@ -122,9 +122,9 @@ export class Lifecycle {
   }
 
   /** A ring and a set have one tag, or a fleet some machines that only the ring is for. */
-  #tagsOf({ server }: Machine): Readonly<Record<string, string>> {
+  #tagsOf(machine: Machine): Readonly<Record<string, string>> {
     const { ring, set } = this.#parts
-    const told = isStapled(server) ? [ring, set] : [ring]
+    const told = takesStaples(machine) ? [ring, set] : [ring]
     return Object.fromEntries(told.map(({ targets: { tag, values } }) => [tag, values[0] as string]))
   }
 

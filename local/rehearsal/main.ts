@@ -7,6 +7,7 @@ import { listenForInterruption } from '../interruption.ts'
 import { paintOn } from '../paint.ts'
 import { requireInstalled } from './machines/required-servers.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
+import type { OwnConfigurations } from './own/own-configuration.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
@@ -32,6 +33,7 @@ async function main(words: readonly string[]): Promise<number> {
   if (options.keep) requireAnnounceable()
   requireInstalled(options.fleet)
   const progress = progressOn(process.stdout, Date.now, paintOn(process.stdout))
+  const own = await readOwn(options, progress)
   foretell(options, progress)
   // Loading them takes longer than all that has been answered by here.
   const { rehearse } = await import('./rehearsal.ts')
@@ -43,8 +45,17 @@ async function main(words: readonly string[]): Promise<number> {
     if (options.html === undefined) return
     writeFileSync(options.html, pageOf(result, historyOf(result.testbed, result.record, Date.now())))
   }
-  const { report } = await rehearse({ ...options, progress, signal: interruption.signal, onResult })
+  const { report } = await rehearse({ ...options, own, progress, signal: interruption.signal, onResult })
   return report.ok ? 0 : 1
+}
+
+/** The user's configurations, which their servers accept: what differs in the copies is said. */
+async function readOwn({ configurations }: Options, progress: Progress): Promise<OwnConfigurations> {
+  if (Object.keys(configurations).length === 0) return {}
+  const { readOwnConfigurations } = await import('./own/read.ts')
+  const own = await readOwnConfigurations(configurations)
+  for (const { said } of Object.values(own)) for (const line of said) progress.say(line)
+  return own
 }
 
 /** What comes, before anything is loaded that takes its time. */

@@ -14,6 +14,8 @@ export interface Options {
   readonly report?: string
   /** Where a page that shows the run goes, if anywhere. */
   readonly html?: string
+  /** Configurations of the user's, which the fleet's machines run: files. */
+  readonly configurations: Readonly<Partial<Record<Kind, string>>>
   /** Stay up after the rotations. */
   readonly keep: boolean
   /** What befalls the fleet meanwhile, if anything. */
@@ -23,17 +25,23 @@ export interface Options {
 }
 
 const FLEET: Fleet = { haproxy: 3, nginx: 2 }
+/** Machines that run a configuration of the user's: what there have to be for a ring. */
+const OWN = 2
 
 export const USAGE = `Usage: npm start -- [options]
 
 Rehearses ticket-key rotation and OCSP stapling on this machine: the synthesised stack on a loopback AWS, real servers,
 a real responder, real TLS clients. Exit code 0 only if no resumption was lost, no retired ticket accepted, no
-key byte found, and every staple what it should be. Without --rotations, --fleet, --scene and --keep it also shows a
-machine that falls behind, the gate that waits for it, and after all that a revoke, which is one generation more.
+key byte found, and every staple what it should be. Without --rotations, --fleet, a configuration, --scene and --keep it also
+shows a machine that falls behind, the gate that waits for it, and after all that a revoke, which is one generation more.
 
   --rotations N             advances to go through, 1 to 1000 (default 5)
   --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default), of ${KINDS.join(', ')}; the last of two
                             or more is behind PROXY protocol, where that kind can be
+  --haproxy-config FILE     two machines run this haproxy.cfg of yours, with its addresses moved to loopback; what a ring
+                            needs is added in the copy and said; what may reach or start anything else is refused
+  --nginx-config FILE       the same for an nginx.conf; with both there are two machines of each. Neither goes with
+                            --fleet or --scene
   --scene NAME              what befalls the fleet meanwhile, of the list below
   --report FILE             write the result as JSON
   --html FILE               write a page that shows the run: machines over time, all in one file
@@ -53,11 +61,14 @@ export function parseOptions(words: readonly string[]): Options | 'help' | 'scen
   const values = readWords(words)
   if (values.help === true) return 'help'
   const scene = values.scene === undefined ? undefined : parseScene(values.scene)
-  const fleet = values.fleet === undefined ? fleetOf(scene) : parseFleet(values.fleet)
+  const configurations = configurationsOf(values)
+  const own = ownFleet(configurations, values)
+  const fleet = own ?? (values.fleet === undefined ? fleetOf(scene) : parseFleet(values.fleet))
   if (scene !== undefined) requireSize(scene, fleet)
   return {
     rotations: parseCount('--rotations', values.rotations ?? '5', 1, 1000),
     fleet,
+    configurations,
     keep: values.keep === true,
     ...(values.report === undefined ? {} : { report: parseFile('--report', values.report) }),
     ...(values.html === undefined ? {} : { html: parseFile('--html', values.html) }),
@@ -66,8 +77,9 @@ export function parseOptions(words: readonly string[]): Options | 'help' | 'scen
   }
 }
 
-function isPlain({ rotations, fleet, scene, keep }: ReturnType<typeof readWords>): boolean {
-  return [rotations, fleet, scene, keep].every((value) => value === undefined)
+function isPlain({ rotations, fleet, scene, keep, ...values }: ReturnType<typeof readWords>): boolean {
+  const configurations = OWN_KINDS.map((kind) => values[`${kind}-config`])
+  return [rotations, fleet, scene, keep, ...configurations].every((value) => value === undefined)
 }
 
 function readWords(words: readonly string[]) {
@@ -76,6 +88,8 @@ function readWords(words: readonly string[]) {
   const options = {
     rotations: text,
     fleet: text,
+    'haproxy-config': text,
+    'nginx-config': text,
     report: text,
     html: text,
     scene: text,
@@ -87,10 +101,36 @@ function readWords(words: readonly string[]) {
   } catch (error) {
     const came = error instanceof Error ? error.message.split('. ')[0] : String(error)
     throw refuse(
-      'the options --rotations N, --fleet KINDS, --scene NAME, --report FILE, --html FILE, --keep, --help',
+      'the options --rotations N, --fleet KINDS, --haproxy-config FILE, --nginx-config FILE, --scene NAME, --report FILE, --html FILE, --keep, --help',
       `${came}`,
     )
   }
+}
+
+const OWN_KINDS = ['haproxy', 'nginx'] as const
+
+function configurationsOf(values: ReturnType<typeof readWords>): Options['configurations'] {
+  const named = OWN_KINDS.flatMap((kind) => {
+    const option = `${kind}-config` as const
+    const file = values[option]
+    return file === undefined ? [] : [[kind, parseFile(`--${option}`, file)] as const]
+  })
+  return Object.fromEntries(named)
+}
+
+/** The machines that run the user's configurations; undefined where there are none. */
+function ownFleet(
+  configurations: Options['configurations'],
+  { fleet, scene }: ReturnType<typeof readWords>,
+): Fleet | undefined {
+  const kinds = OWN_KINDS.filter((kind) => configurations[kind] !== undefined)
+  if (kinds.length === 0) return undefined
+  const options = kinds.map((kind) => `--${kind}-config`).join(' and ')
+  if (fleet !== undefined)
+    throw refuse(`${options} without --fleet: there are two machines of each kind`, `--fleet ${fleet}`)
+  // What scenes do to a configuration, they do to their own.
+  if (scene !== undefined) throw refuse(`${options} without --scene`, `--scene ${scene}`)
+  return Object.fromEntries(kinds.map((kind) => [kind, OWN]))
 }
 
 function parseFleet(text: string): Fleet {

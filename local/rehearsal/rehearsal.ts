@@ -17,7 +17,7 @@ import { timingFor } from './timing.ts'
 export async function rehearse(options: Rehearsing): Promise<Result> {
   const { fleet, timing = timingFor(options.fleet), faults = {} } = options
   const wishes: Wishes = options.scene === undefined ? {} : SCENES[options.scene]
-  const testbed = await Testbed.build(fleet, timing, faults, options.signal, wishes)
+  const testbed = await Testbed.build(fleet, timing, faults, options.signal, wishes, options.own)
   const clients = new Clients()
   testbed.scope.defer(() => clients.stop())
   let ok = false
@@ -41,7 +41,8 @@ async function stayUp(testbed: Testbed, { signal, progress }: Rehearsing): Promi
   try {
     const { plainPort, pki } = testbed.machines[0] as Machine
     const asking = `openssl s_client -status -CAfile ${pki.root} -connect 127.0.0.1:${plainPort}`
-    progress.say(`a staple: ${asking} -servername ${pki.serverName} </dev/null`)
+    if (testbed.stapled.length > 0)
+      progress.say(`a staple: ${asking} -servername ${pki.serverName} </dev/null`)
     const which = isFirst ? '' : `--rehearsal ${process.pid} `
     progress.say(`staying up until Ctrl-C: npm run invoke -- ${which}rotate '{"action":"status"}'`)
     await pause(2 ** 31 - 1, undefined, { signal }).catch(() => {})

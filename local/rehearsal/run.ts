@@ -5,6 +5,8 @@ import { DRAINING } from './clients/ticket-validity.ts'
 import type { Faults } from './faults.ts'
 import { hostOf } from './machines/fleet.ts'
 import type { Options } from './options.ts'
+import type { OwnConfigurations } from './own/own-configuration.ts'
+import { survey } from './own/survey.ts'
 import { RunRecord } from './page/record.ts'
 import type { Progress } from './progress.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
@@ -20,7 +22,9 @@ import { StapleScenario } from './staples/scenario.ts'
 import type { Testbed } from './testbed.ts'
 import { patienceWith, type Timing } from './timing.ts'
 
-export interface Rehearsing extends Options {
+export interface Rehearsing extends Omit<Options, 'configurations'> {
+  /** What the machines of a kind run in place of its example. */
+  readonly own?: OwnConfigurations | undefined
   readonly progress: Progress
   /** Ctrl-C. */
   readonly signal: AbortSignal
@@ -74,6 +78,7 @@ export class Run {
     await this.#observer.until('waiting for the first tick to make generation 1', 60, hasRing)
     await this.#raiseFleet()
     await faults?.onStart?.(this.#testbed)
+    await this.#survey()
     this.#letClientsIn()
     this.#playStaples()
     this.#playScene()
@@ -141,11 +146,19 @@ export class Run {
     )
   }
 
+  /** What configurations of the user's take. */
+  async #survey(): Promise<void> {
+    const { doors, said } = await survey(this.#testbed.machines.filter(({ own }) => own !== undefined))
+    for (const line of said) this.#options.progress.say(line)
+    this.#testbed.doors = doors
+  }
+
   #letClientsIn(): void {
     const { lanes, scene } = this.#options
-    const { all, machines, pki, timing } = this.#testbed
+    const { all, machines, pki, timing, doors, versions } = this.#testbed
     this.#clients.start({
-      hosts: all.map(hostOf),
+      hosts: all.map((machine) => ({ ...hostOf(machine), doors: doors.get(machine.id) })),
+      versions,
       absent: all.filter((machine) => !machines.includes(machine)).map(({ id }) => id),
       authority: pki.authority,
       holdsBack: scene === undefined,

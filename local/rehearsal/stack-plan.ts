@@ -8,6 +8,8 @@ export interface StackPlan {
   readonly kinds: readonly Kind[]
   /** Whether open and guarded listeners share the ring, with each other's tickets tried. */
   readonly guarded?: boolean
+  /** What a ring's `servers` says, and nothing else, where the machines run configurations of the user's. */
+  readonly servers?: Readonly<Partial<Record<Kind, object>>>
   /** What an earlier stack left of the ring. */
   readonly existing?: Existing
 }
@@ -19,13 +21,13 @@ export interface Existing {
 }
 
 /** What a fleet does not say. */
-export type StackWishes = Pick<StackPlan, 'guarded' | 'existing'>
+export type StackWishes = Pick<StackPlan, 'guarded' | 'existing' | 'servers'>
 
 export function stackPlanOf(fleet: Fleet, wishes: StackWishes = {}): StackPlan {
   return {
     ...wishes,
     machines: sizeOf(fleet),
-    stapled: sizeOf(fleet, KINDS.filter(isStapled)),
+    stapled: wishes.servers === undefined ? sizeOf(fleet, KINDS.filter(isStapled)) : 0,
     kinds: kindsOf(fleet),
   }
 }

@@ -35,7 +35,7 @@ export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
     mode: 'enforce' as const,
     ...(plan.existing === undefined ? {} : { existing: plan.existing }),
     ...(plan.guarded === true ? { mixedClientAuthentication: 'checked' } : {}),
-    servers: {
+    servers: plan.servers ?? {
       ...examples,
       ...servers,
       ...(plan.guarded === true ? { haproxy: guardedToo(servers.haproxy) } : {}),

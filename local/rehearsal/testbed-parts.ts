@@ -11,8 +11,11 @@ import { amendSettings } from './machines/own-settings.ts'
 import { makePki, type Pki } from './machines/pki.ts'
 import { freePorts } from './machines/ports.ts'
 import { type RunningServer, stopServer } from './machines/running-server.ts'
+import { startBackend } from './own/backend.ts'
+import type { OwnConfigurations } from './own/own-configuration.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
 import { ExecTrace } from './secrecy/exec-trace.ts'
+import type { StackWishes } from './stack-plan.ts'
 import { Responder, urlOfResponder } from './staples/responder.ts'
 import { publishChains } from './staples/staple-set.ts'
 import { stackFor } from './synthesis.ts'
@@ -56,6 +59,7 @@ interface Wanted {
   readonly faults: Faults
   readonly signal: AbortSignal
   readonly wishes: Wishes
+  readonly own: OwnConfigurations
 }
 
 /** Synthesises the stack and starts the loopback AWS from it, with the responder: nothing is scheduled yet. */
@@ -67,16 +71,18 @@ export async function startParts({
   faults,
   signal,
   wishes: { spare = false, guarded = false },
+  own,
 }: Wanted): Promise<TestbedParts> {
   const outdir = `${workspace.disk}/cdk.out`
-  const synthesis = faults.synthesis ?? (await stackFor(fleet, outdir, signal, guarded ? { guarded } : {}))
+  const synthesis = faults.synthesis ?? (await stackFor(fleet, outdir, signal, wishesOf(guarded, own)))
   const { template, assembly, rings, stapling } = synthesis
   const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
   const { pki, responder } = await openResponder(workspace, scope)
   stopIfAsked(signal)
   const ofRing = { name: ring.name, ...ring.rotation }
   const ofSet = { name: set.name, store: set.storePath }
-  const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet)
+  const backend = Object.keys(own).length === 0 ? 0 : await startBackend(scope)
+  const machines = await planFleet(fleet, ofRing, pki, workspace, ofSet, { configurations: own, backend })
   const one = spare ? await planFleet({ [kindsOf(fleet)[0] as Kind]: 1 }, ofRing, pki, workspace, ofSet) : []
   if (guarded) for (const each of [...machines, ...one]) amendSettings(each, ring.name, NOTHING_GUARDED)
   const trace = new ExecTrace(workspace.traces)
@@ -98,6 +104,14 @@ export async function startParts({
   stopIfAsked(signal)
   const world = { workspace, scope, pki, ring, set, responder, aws, synthesis }
   return { ...world, override, timing, trace, machines, spare: one[0], servers }
+}
+
+function wishesOf(guarded: boolean, own: OwnConfigurations): StackWishes {
+  const servers = Object.fromEntries(Object.entries(own).map(([kind, { settings }]) => [kind, settings]))
+  return {
+    ...(guarded ? { guarded } : {}),
+    ...(Object.keys(servers).length === 0 ? {} : { servers }),
+  }
 }
 
 /** No machine has the guarded listener from the start. */

@@ -2,12 +2,15 @@ import type { Synthesis } from '../../infra/app/build-app.ts'
 import type { SynthesisedRing, SynthesisedSet } from '../../infra/app/summary.ts'
 import type { Instance, LoopbackAws } from '../aws/loopback.ts'
 import { Scope } from '../scope.ts'
+import { TLS_VERSIONS, type TlsVersion } from './clients/tls-client.ts'
 import type { Faults } from './faults.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { type Fleet, isStapled, terminatorOf } from './machines/kinds.ts'
+import { serverNameOf } from './machines/fleet.ts'
+import { type Fleet, takesStaples, terminatorOf } from './machines/kinds.ts'
 import type { Machine } from './machines/machine.ts'
 import type { Pki } from './machines/pki.ts'
 import type { RunningServer } from './machines/running-server.ts'
+import type { Door, OwnConfigurations } from './own/own-configuration.ts'
 import { RingAlarms } from './ring/ring-alarms.ts'
 import { RingWatch } from './ring/ring-watch.ts'
 import type { Running } from './running-rehearsal.ts'
@@ -39,6 +42,8 @@ export class Testbed implements TestbedParts {
   /** One more, which is not there from the start; none unless it was asked for. */
   readonly spare: Machine | undefined
   readonly servers: RunningServer[]
+  /** What the doors of machines with a configuration of the user's take, by machine, once they were asked. */
+  doors: ReadonlyMap<string, readonly Door[]> = new Map()
   readonly lifecycle: Lifecycle
 
   private constructor(parts: TestbedParts) {
@@ -74,6 +79,7 @@ export class Testbed implements TestbedParts {
     faults: Faults,
     signal: AbortSignal = new AbortController().signal,
     wishes: Wishes = {},
+    own: OwnConfigurations = {},
   ): Promise<Testbed> {
     const workspace = openWorkspace()
     const scope = new Scope()
@@ -82,7 +88,7 @@ export class Testbed implements TestbedParts {
     scope.defer(() => process.off('exit', abandon))
     scope.defer(() => forgetMemory(workspace))
     try {
-      return new Testbed(await startParts({ workspace, scope, fleet, timing, faults, signal, wishes }))
+      return new Testbed(await startParts({ workspace, scope, fleet, timing, faults, signal, wishes, own }))
     } catch (error) {
       await scope.close()
       forgetDisk(workspace)
@@ -105,13 +111,28 @@ export class Testbed implements TestbedParts {
     return this.members.map(({ id }) => id)
   }
 
+  /** The TLS versions in which the machine gives tickets. */
+  versionsOf({ id }: Pick<Machine, 'id'>): readonly TlsVersion[] {
+    const doors = this.doors.get(id)
+    return TLS_VERSIONS.filter(
+      (version) => doors === undefined || doors.some(({ versions }) => versions.includes(version)),
+    )
+  }
+
+  /** Those of all members. */
+  get versions(): readonly TlsVersion[] {
+    return TLS_VERSIONS.filter((version) =>
+      this.members.some((each) => this.versionsOf(each).includes(version)),
+    )
+  }
+
   get instances(): readonly Instance[] {
     return this.lifecycle.instances
   }
 
   /** The members that staple. */
   get stapled(): readonly Machine[] {
-    return this.members.filter(({ server }) => isStapled(server))
+    return this.members.filter(takesStaples)
   }
 
   /** The first ticks after a deploy: they make generation 1, and fetch the first staples. */
@@ -170,7 +191,7 @@ export class Testbed implements TestbedParts {
         id: machine.id,
         server: machine.server,
         address: `127.0.0.1:${machine.plainPort}`,
-        serverName: machine.pki.serverName,
+        serverName: serverNameOf(machine),
         keyFiles: terminatorOf(machine).keyFiles(machine),
       })),
     }

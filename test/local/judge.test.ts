@@ -23,6 +23,7 @@ const good: Evidence = {
   generation: 3,
   hosts: [host],
   tally,
+  versions: ['TLSv1.2', 'TLSv1.3'],
   pairs: ['a a TLSv1.2', 'a a TLSv1.3'],
   misread: [],
   proved: 6,

@@ -13,12 +13,14 @@ const HEADER = Buffer.from([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
 /** An answer without an error begins like this (RFC 1035 §4.1.1): that identifier, QR, RCODE 0. */
 const [LENGTH, FLAGS, RCODE, LEAST] = [2, 4, 5, 14]
 
+const askForPage = (serverName: string) => Buffer.from(`GET / HTTP/1.0\r\nHost: ${serverName}\r\n\r\n`)
+const answersLike = (wanted: RegExp) => (answer: Buffer) =>
+  answer.length < OK_LENGTH ? undefined : wanted.test(answer.toString('latin1', 0, OK_LENGTH))
+
 export const APPLICATION_PROTOCOLS = {
-  http: {
-    question: (serverName) => Buffer.from(`GET / HTTP/1.0\r\nHost: ${serverName}\r\n\r\n`),
-    isGood: (answer) =>
-      answer.length < OK_LENGTH ? undefined : OK.test(answer.toString('latin1', 0, OK_LENGTH)),
-  },
+  http: { question: askForPage, isGood: answersLike(OK) },
+  /** HTTP with any answer: what a configuration of the user's says to a stranger is its own business. */
+  web: { question: askForPage, isGood: answersLike(/^HTTP\/1\.[01] [1-5]\d\d/) },
   /** Over TCP: each message behind its length (RFC 1035 §4.2.2, RFC 7858 §3.3). */
   dns: {
     question: (serverName) => {

@@ -10,7 +10,7 @@ import { Incidents } from './incidents.ts'
 import type { FromClients, ToClients } from './messages.ts'
 import { emptyStapleTally, emptyTally, type StapleTally, type Tally } from './tally.ts'
 import type { RingView } from './ticket-validity.ts'
-import type { TlsVersion } from './tls-client.ts'
+import { TLS_VERSIONS, type TlsVersion } from './tls-client.ts'
 
 /** A ticket that a machine issued, the first under its key in that TLS version. */
 export interface Sample {
@@ -52,7 +52,8 @@ export class Clients {
   }
 
   start(world: Pick<Start, 'hosts' | 'authority' | 'lifetime'> & Partial<Start>): void {
-    this.#tell({ certificates: [], lanes: LANES, absent: [], holdsBack: true, ...world, type: 'start' })
+    const usual = { certificates: [], lanes: LANES, absent: [], holdsBack: true, versions: TLS_VERSIONS }
+    this.#tell({ ...usual, ...world, type: 'start' })
   }
 
   /** How a machine stands with them from now on. */

@@ -1,4 +1,5 @@
 import type { Kind } from '../machines/kinds.ts'
+import type { Door } from '../own/own-configuration.ts'
 import type { StaplePhase } from '../staples/observed-staple.ts'
 import type { Availability } from './availability.ts'
 import type { StapleTally, Tally } from './tally.ts'
@@ -11,6 +12,8 @@ export interface Host extends Target {
   readonly server: Kind
   /** Whether it is asked for staples. */
   readonly stapled?: boolean
+  /** Listeners and names that its clients go to in turn: of one with a configuration of the user's. */
+  readonly doors?: readonly Door[] | undefined
 }
 
 /** A certificate whose staple the clients ask for. */
@@ -37,6 +40,8 @@ export type ToClients =
       readonly absent: readonly string[]
       /** Whether they stay away between deliveries, so that these have their part of all tries. */
       readonly holdsBack: boolean
+      /** Those that the fleet speaks. */
+      readonly versions: readonly TlsVersion[]
     }
   | { readonly type: 'machine'; readonly id: string; readonly availability: Availability }
   /** What may be stapled from now on; the first one lets in the clients that ask for it. */

@@ -33,11 +33,12 @@ async function receive(message: ToClients): Promise<void> {
   }
 }
 
-function begin({ hosts, authority, certificates, lifetime, lanes, absent, holdsBack }: Start) {
+function begin({ hosts, authority, certificates, lifetime, lanes, absent, holdsBack, versions }: Start) {
   const availability = new FleetAvailability(absent)
-  const resumptions = new ResumptionProbe({ hosts, authority, lifetime, tell, availability, holdsBack })
+  const seen = { hosts, authority, tell, availability }
+  const resumptions = new ResumptionProbe({ ...seen, lifetime, holdsBack, versions })
   const stapled = hosts.filter((host) => host.stapled)
-  const staples = new StapleProbe({ hosts: stapled, authority, certificates, tell, availability })
+  const staples = new StapleProbe({ ...seen, hosts: stapled, certificates })
   const loads = [new Load(resumptions, lanes), new Load(staples, 1)]
   for (const load of loads) load.start()
   const tallies = () => ({ tally: resumptions.tally, staples: staples.tally })

@@ -7,7 +7,7 @@ import { count, emptyTally, type Moment, noCounts, type Tally } from './tally.ts
 import { keyNameOf } from './ticket.ts'
 import { type Ticket, TicketPool } from './ticket-pool.ts'
 import { isPromised, type RingView } from './ticket-validity.ts'
-import { TLS_VERSIONS, type TlsVersion, type Visit, type Visiting, visit } from './tls-client.ts'
+import { type TlsVersion, type Visit, type Visiting, visit } from './tls-client.ts'
 
 /** After a resumption failed, how long until what the secret held at that time is known for sure (ms). */
 const HINDSIGHT = 1_000
@@ -32,6 +32,8 @@ interface ResumptionProbeOptions {
   readonly availability: FleetAvailability
   /** Whether clients stay away in between, so that deliveries have their part of all tries. */
   readonly holdsBack: boolean
+  /** Those that the fleet speaks. */
+  readonly versions: readonly TlsVersion[]
 }
 
 /** TLS clients that keep coming back to the fleet with the tickets they were given. */
@@ -75,7 +77,8 @@ export class ResumptionProbe implements Probe {
   /** Every machine and version in turn. */
   #nextSource(): readonly [Host, TlsVersion] {
     const hosts = this.#hosts
-    const version = TLS_VERSIONS[Math.floor(this.#arrivals / hosts.length) % TLS_VERSIONS.length]
+    const { versions } = this.#options
+    const version = versions[Math.floor(this.#arrivals / hosts.length) % versions.length]
     return [hosts[this.#arrivals % hosts.length] as Host, version as TlsVersion]
   }
 
@@ -88,7 +91,8 @@ export class ResumptionProbe implements Probe {
   async #arrive(): Promise<void> {
     const [from, version] = this.#nextSource()
     const turn = this.#arrivals++
-    const ticket = await this.#take(from, version)
+    const door = doorOf(from, version, Math.floor(turn / this.#hosts.length / this.#options.versions.length))
+    const ticket = await this.#take(from, version, door)
     if (ticket === undefined) return
     this.#pool.add(ticket)
     const peers = this.#hosts.filter(({ server }) => server === from.server)
@@ -106,8 +110,8 @@ export class ResumptionProbe implements Probe {
     await this.#resume(ticket, peers[Math.floor(Math.random() * peers.length)] as Host, 'in between')
   }
 
-  async #take(from: Host, version: TlsVersion): Promise<Ticket | undefined> {
-    const given = await this.#visit(from, { version })
+  async #take(from: Host, version: TlsVersion, door?: number): Promise<Ticket | undefined> {
+    const given = await this.#visit(through(from, door), { version })
     const { reason, isBehind = false } = this.#options.availability.of(from)
     if (given === undefined) {
       if (reason === undefined) count(this.tally.resumption[version], 'failed')
@@ -123,7 +127,8 @@ export class ResumptionProbe implements Probe {
     const name = keyNameOf(given.ticket)
     const generation = this.#view.encryptsIn[name]
     const { session } = given
-    const issued = { from, version, session, keyName: name, issuedAt: Date.now(), proven: false }
+    const by = { from, version, ...(door === undefined ? {} : { door }) }
+    const issued = { ...by, session, keyName: name, issuedAt: Date.now(), proven: false }
     // Under a key that is the machine's own, as was to be expected.
     if (generation === undefined && reason !== undefined) return { ...issued, generation, reason }
     this.#sample(from, version, name, given.ticket)
@@ -195,10 +200,11 @@ export class ResumptionProbe implements Probe {
   }
 
   /** One try, and a second one where the first did not end as `hoped`. */
-  async #attempt({ version, session }: Ticket, to: Host, hoped: Outcome): Promise<Outcome> {
-    const first = await this.#visit(to, { version, session })
+  async #attempt({ version, session, door }: Ticket, to: Host, hoped: Outcome): Promise<Outcome> {
+    const host = through(to, door)
+    const first = await this.#visit(host, { version, session })
     const isFinal = first === undefined || first.reused || hoped === 'refused'
-    const shown = isFinal ? first : await this.#visit(to, { version, session })
+    const shown = isFinal ? first : await this.#visit(host, { version, session })
     if (shown === undefined) return 'failed'
     return shown.reused ? 'reused' : 'refused'
   }
@@ -240,4 +246,18 @@ export class ResumptionProbe implements Probe {
   #incident(kind: string, text: string): void {
     this.#options.tell({ type: 'incident', kind, text })
   }
+}
+
+/** Which of a machine's doors clients of this version come to in this turn; undefined where it has one alone. */
+function doorOf({ doors }: Host, version: TlsVersion, turn: number): number | undefined {
+  const open = doors?.flatMap(({ versions }, index) => (versions.includes(version) ? [index] : []))
+  return open?.[turn % open.length]
+}
+
+/** The machine as it is asked through one of its doors; through the first where it has no such one. */
+function through(host: Host, door: number | undefined): Host {
+  const found = host.doors?.[door ?? 0] ?? host.doors?.[0]
+  if (found === undefined) return host
+  const { port, serverName, proxyProtocol } = found
+  return { ...host, port, serverName, proxyProtocol }
 }

@@ -6,6 +6,8 @@ import type { TlsVersion } from './tls-client.ts'
 export interface Ticket extends Issued {
   readonly from: Host
   readonly version: TlsVersion
+  /** Which of the machine's doors gave it, where it has several: they are alike on machines of a kind. */
+  readonly door?: number
   readonly session: Buffer
   /** By which its generation is known, once the ring of that key is. */
   readonly keyName: string

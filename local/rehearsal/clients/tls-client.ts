@@ -14,6 +14,8 @@ export interface Target {
   readonly proxyProtocol: boolean
   /** HTTP where it says nothing. */
   readonly speaks?: ApplicationProtocol
+  /** Whether its certificate may be any: the user's own is none of the rehearsal's. */
+  readonly isStranger?: boolean
 }
 
 /** What one connection showed. */
@@ -91,6 +93,7 @@ async function open(
     socket: tcp,
     servername: target.serverName,
     secureContext: contextOf(authority, version),
+    rejectUnauthorized: target.isStranger !== true,
     ...(session === undefined ? {} : { session }),
     ...(wantsStaple === true ? { requestOCSP: true } : {}),
   })

@@ -32,7 +32,7 @@ export const haproxy: Terminator = {
   },
   configure(machine) {
     placeCertificates(machine)
-    writeFileSync(reload(machine), reloadScript(masterPid(machine)))
+    writeReload(machine)
     const example = readFileSync(join(EXAMPLES, 'haproxy.cfg'), 'utf8')
     writeFileSync(configuration(machine), fillIn(example, replacements(machine)))
   },
@@ -54,6 +54,10 @@ export const haproxy: Terminator = {
   }),
   keyFiles: (machine) => [keys(machine)],
   stop: (process) => void process.kill('SIGTERM'),
+}
+
+export function writeReload(machine: Machine): void {
+  writeFileSync(reload(machine), reloadScript(masterPid(machine)))
 }
 
 function placeCertificates(machine: Machine): void {

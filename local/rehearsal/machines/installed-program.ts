@@ -6,7 +6,7 @@ import { spawnGroup } from '../../process-group.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import { resultLineOf } from '../ring/result-line.ts'
 import type { ExecTrace } from '../secrecy/exec-trace.ts'
-import { isStapled } from './kinds.ts'
+import { takesStaples } from './kinds.ts'
 import type { Machine } from './machine.ts'
 import { confDirectory } from './own-settings.ts'
 
@@ -26,8 +26,8 @@ function programOf(machine: Machine, command: 'ring' | 'staples'): string {
 }
 
 /** What is delivered to a machine: a ring, and staples where its kind takes any. */
-export function commandsOf({ server }: Machine): readonly ('ring' | 'staples')[] {
-  return isStapled(server) ? ['ring', 'staples'] : ['ring']
+export function commandsOf(machine: Machine): readonly ('ring' | 'staples')[] {
+  return takesStaples(machine) ? ['ring', 'staples'] : ['ring']
 }
 
 /** Whether its documents have installed what boot units run. */

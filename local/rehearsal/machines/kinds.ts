@@ -31,8 +31,13 @@ export function sizeOf(fleet: Fleet, kinds: readonly Kind[] = KINDS): number {
   return kinds.reduce((sum, kind) => sum + (fleet[kind] ?? 0), 0)
 }
 
-export function terminatorOf({ server }: Pick<Machine, 'server'>): Terminator {
-  return TERMINATORS[server]
+export function terminatorOf({ server, own }: Pick<Machine, 'server' | 'own'>): Terminator {
+  return own?.terminator ?? TERMINATORS[server]
+}
+
+/** Whether it staples what a set delivers. */
+export function takesStaples(machine: Pick<Machine, 'server' | 'own'>): boolean {
+  return terminatorOf(machine).stapleSettings !== undefined
 }
 
 /** Whether machines of this kind staple what a set delivers. */

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import type { ApplicationProtocol } from '../clients/application-protocol.ts'
+import type { OwnMachine } from '../own/own-configuration.ts'
 import type { Kind } from './kinds.ts'
 import type { Pki } from './pki.ts'
 
@@ -24,6 +25,8 @@ export interface Machine {
   readonly pki: Pki
   /** The user of the server's master process. */
   readonly owner: string
+  /** What it has of a configuration of the user's, if it runs one. */
+  readonly own?: OwnMachine
 }
 
 /** One listener, once for each certificate: what proves a staple, as a setting names it. */

@@ -22,13 +22,16 @@ export const PLANS: readonly CertificatePlan[] = [
   { name: 'lab', serverName: 'lab.example.com', revoked: 'withhold' },
 ]
 
-export interface ServerCertificate extends CertificatePlan {
-  /** File: the certificate, then its issuer. */
+/** Files of a certificate. */
+export interface Issued {
+  /** The certificate, then its issuer. */
   readonly certificate: string
   readonly privateKey: string
-  /** File with all of these: HAProxy's way. */
+  /** All of these: HAProxy's way. */
   readonly bundle: string
 }
+
+export interface ServerCertificate extends CertificatePlan, Issued {}
 
 /** Files that an OCSP responder answers from. */
 export interface ResponderFiles {
@@ -48,6 +51,8 @@ export interface Pki extends Pick<ServerCertificate, 'serverName' | 'certificate
   /** Those of the first are this object's own. */
   readonly certificates: readonly ServerCertificate[]
   readonly responder: ResponderFiles
+  /** One more certificate, for these names; the same for the same names. */
+  issue(names: readonly string[]): Issued
   /** Revokes a certificate in the issuer's index: a responder that starts from now on says so. */
   revoke(name: string): void
 }
@@ -80,6 +85,7 @@ export function makePki(directory: string, url?: string): Pki {
       signer: ca.at('signer.pem'),
       signerKey: signer.privateKey,
     },
+    issue: (names) => ca.issueFor(names),
     revoke: (name) => ca.revoke(name),
   }
 }
@@ -103,6 +109,7 @@ commonName = supplied
 /** A root and the authority below it that issues. */
 class Authority {
   readonly #directory: string
+  readonly #issued = new Map<string, Issued>()
 
   constructor(directory: string) {
     this.#directory = directory
@@ -134,11 +141,21 @@ class Authority {
     return join(this.#directory, file)
   }
 
-  issue(
-    name: string,
-    subject: string,
-    extensions: readonly string[],
-  ): Pick<ServerCertificate, 'certificate' | 'privateKey' | 'bundle'> {
+  issueFor(names: readonly string[]): Issued {
+    const known = this.#issued.get(names.join())
+    if (known !== undefined) return known
+    const alternatives = `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}`
+    // A common name has 64 characters at most (RFC 5280, appendix A.1).
+    const subject = `ticketring rehearsal ${this.#issued.size + 1}`
+    const issued = this.issue(`own-${this.#issued.size + 1}`, subject, [
+      alternatives,
+      'extendedKeyUsage=serverAuth',
+    ])
+    this.#issued.set(names.join(), issued)
+    return issued
+  }
+
+  issue(name: string, subject: string, extensions: readonly string[]): Issued {
     this.#request(name, subject, extensions)
     const files = ['-in', `${name}.csr`, '-extfile', `${name}.ext`, '-out', `${name}.pem`]
     this.#openssl('ca', '-batch', '-notext', '-config', 'ca.cnf', ...files)

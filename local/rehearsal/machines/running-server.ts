@@ -31,7 +31,9 @@ export async function startServer(machine: Machine, trace: Pick<ExecTrace, 'wrap
   })
   closeSync(handle)
   try {
-    for (const port of new Set([machine.publicPort, machine.plainPort])) await listening(port, process, log)
+    const doors = machine.own?.doors.map(({ port }) => port) ?? []
+    for (const port of new Set([machine.publicPort, machine.plainPort, ...doors]))
+      await listening(port, process, log)
     return { machine, process }
   } catch (error) {
     killGroup(process)

@@ -3,8 +3,6 @@ import type { Clients, Sample } from '../clients/clients.ts'
 import type { Incidents } from '../clients/incidents.ts'
 import { noCounts, STAPLE_COUNTS, type StapleTally, type Tally } from '../clients/tally.ts'
 import { isUnderKey, keyNameOf } from '../clients/ticket.ts'
-import { TLS_VERSIONS } from '../clients/tls-client.ts'
-import type { Machine } from '../machines/machine.ts'
 import type { Options } from '../options.ts'
 import type { RunRecord } from '../page/record.ts'
 import type { Progress } from '../progress.ts'
@@ -107,7 +105,8 @@ function gather(
     },
     rotations: sighting.generation - 1,
     tally,
-    pairs: pairsOf(testbed.members),
+    versions: testbed.versions,
+    pairs: pairsOf(testbed),
     misread: misreadersOf(testbed, clients.samples),
     proved: clients.samples.length,
     revocation: shown?.revoke,
@@ -136,11 +135,12 @@ function misreadersOf({ watch }: Testbed, samples: readonly Sample[]): readonly 
 }
 
 /** Every ordered pair of machines of one kind, each with itself too, as the tally names them. */
-function pairsOf(machines: readonly Machine[]): readonly string[] {
-  return machines.flatMap((from) =>
-    machines
+function pairsOf(testbed: Testbed): readonly string[] {
+  const { members } = testbed
+  return members.flatMap((from) =>
+    members
       .filter((to) => to.server === from.server)
-      .flatMap((to) => TLS_VERSIONS.map((version) => `${from.id} ${to.id} ${version}`)),
+      .flatMap((to) => testbed.versionsOf(from).map((version) => `${from.id} ${to.id} ${version}`)),
   )
 }
 

@@ -1,6 +1,6 @@
 import { counted } from '../../../lambda/kernel/count.ts'
 import { deliveryShare, type StapleTally, stapleTotalOf, type Tally, totalOf } from '../clients/tally.ts'
-import { TLS_VERSIONS } from '../clients/tls-client.ts'
+import { TLS_VERSIONS, type TlsVersion } from '../clients/tls-client.ts'
 import { isStapled } from '../machines/kinds.ts'
 import type { Finding } from '../secrecy/key-search.ts'
 import type { Theft } from '../secrecy/theft.ts'
@@ -24,7 +24,9 @@ export interface Evidence {
   readonly generation: number
   readonly hosts: readonly HostReport[]
   readonly tally: Tally
-  /** Ordered pairs of machines of one kind, a machine with itself included, in both TLS versions. */
+  /** Those that the fleet speaks. */
+  readonly versions: readonly TlsVersion[]
+  /** Ordered pairs of machines of one kind, a machine with itself included, in each of these. */
   readonly pairs: readonly string[]
   /** Machines whose tickets do not verify under the ring's key: the key's bytes are in another order. */
   readonly misread: readonly string[]
@@ -78,10 +80,10 @@ const CHECKS: readonly Check[] = [
     when(hosts.length < wanted.members, `${hosts.length} of ${wanted.members} machines could be looked at`),
   ({ status, wanted }) => fleetProblem(status, wanted.members, 'confirmed'),
   // What was tried: what was not proves nothing.
-  ({ tally }) =>
-    TLS_VERSIONS.filter((version) => tally.resumption[version].tried === 0).map(
-      (version) => `nothing was tried in ${version}`,
-    ),
+  ({ tally, versions }) =>
+    versions
+      .filter((version) => tally.resumption[version].tried === 0)
+      .map((version) => `nothing was tried in ${version}`),
   ({ tally, pairs }) => {
     const untried = pairs.filter((pair) => (tally.pairs[pair] ?? 0) === 0)
     return when(untried.length > 0, `${untried.length} of ${pairs.length} pairs of machines were never tried`)
@@ -121,8 +123,8 @@ const CHECKS: readonly Check[] = [
           `${phase}: ${unexpected} of ${asked} staples were not what they should be`,
       ),
   ({ staples }) => ifAny(staples.failed, 'connection', 'that asked for a staple failed twice'),
-  ({ staples, hosts }) =>
-    hosts
+  ({ staples, hosts, wanted }) =>
+    (wanted.stapled === 0 ? [] : hosts)
       .filter(({ id, server }) => isStapled(server) && (staples.hosts[id]?.asked ?? 0) === 0)
       .map(({ id }) => `${id} was never asked for a staple`),
   ({ staples, stapleParts }) =>

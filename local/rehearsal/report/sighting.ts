@@ -1,6 +1,6 @@
 import type { Sample } from '../clients/clients.ts'
 import { keyNameOf } from '../clients/ticket.ts'
-import { TLS_VERSIONS, type TlsVersion, visit } from '../clients/tls-client.ts'
+import { type TlsVersion, visit } from '../clients/tls-client.ts'
 import { hostOf } from '../machines/fleet.ts'
 import type { Machine } from '../machines/machine.ts'
 import type { Progress } from '../progress.ts'
@@ -42,11 +42,14 @@ export async function sight(
   }
 }
 
-async function lookAtHosts({ members, watch, ids }: Testbed): Promise<readonly HostReport[]> {
+async function lookAtHosts(testbed: Testbed): Promise<readonly HostReport[]> {
+  const { members, watch, ids } = testbed
   const generations = watch.look(ids).encryptsIn
   return Promise.all(
     members.map(async (machine) => {
-      const names = await Promise.all(TLS_VERSIONS.map((version) => keyNameAt(machine, version)))
+      const names = await Promise.all(
+        testbed.versionsOf(machine).map((version) => keyNameAt(machine, version)),
+      )
       const [encryptsWith = ''] = names
       const generation = new Set(names).size === 1 ? (generations[encryptsWith] ?? 0) : 0
       const { id, server, plainPort } = machine
@@ -57,7 +60,10 @@ async function lookAtHosts({ members, watch, ids }: Testbed): Promise<readonly H
 
 /** Empty where the machine gives no ticket. */
 async function keyNameAt(machine: Machine, version: TlsVersion): Promise<string> {
-  const target = { ...hostOf(machine), port: machine.plainPort, proxyProtocol: false }
+  const { plainPort, publicPort, proxyProtocol } = machine
+  // Of a configuration of the user's that may be the public one.
+  const isProxied = proxyProtocol && plainPort === publicPort
+  const target = { ...hostOf(machine), port: plainPort, proxyProtocol: isProxied }
   const nothing = { ticket: undefined }
   const { ticket } = await visit(target, { authority: machine.pki.authority, version }).catch(() => nothing)
   return ticket === undefined ? '' : keyNameOf(ticket)
