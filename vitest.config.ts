@@ -25,7 +25,7 @@ const LONG = {
     'test/cli/deployed.test.ts',
     'test/handlers/{at-once,crashes}.test.ts',
     'test/infra/{app/largest-stacks,app/nag,app/own-app,fleet/bundle,packages/packages,release/release,ring/launch-hook}.test.ts',
-    'test/local/{adopt-first,exposure,iam,page,rehearsal-faults,rehearsal-kinds,released,scenes,servers,show,staple-iam,synthesis-inputs}.test.ts',
+    'test/local/{adopt-first,exposure,iam,own-rehearsal,page,rehearsal-faults,rehearsal-kinds,released,scenes,servers,show,staple-iam,synthesis-inputs}.test.ts',
     'test/local/aws/{moto,rotation,run-command,scheduler,tools}.test.ts',
     'test/ring/{exploration,large-fleet}.test.ts',
   ],

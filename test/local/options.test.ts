@@ -21,6 +21,7 @@ describe('the command line', () => {
     expect(parseOptions(words)).toEqual({
       rotations: 20,
       fleet: { nginx: 3 },
+      configurations: {},
       report: 'r.json',
       html: 'r.html',
       keep: true,
@@ -33,6 +34,12 @@ describe('the command line', () => {
     expect(parseOptions(['--fleet', line])).toMatchObject({
       fleet: Object.fromEntries(KINDS.map((kind) => [kind, 1])),
     })
+  })
+
+  it('takes configurations of the user’s, of which two machines each are the fleet', () => {
+    const options = parseOptions(['--haproxy-config', 'h.cfg'])
+    expect(options).toMatchObject({ configurations: { haproxy: 'h.cfg' }, fleet: { haproxy: 2 } })
+    expect(options).not.toHaveProperty('show')
   })
 
   it('takes a scene, and lists them where it has no name', () => {
@@ -65,6 +72,9 @@ describe('the command line', () => {
     ['--rotation 3', "Unknown option '--rotation'"],
     ['haproxy=3', "Unexpected argument 'haproxy=3'"],
     ['--keep=yes', '--keep'],
+    ['--haproxy-config=', '--haproxy-config with the name of a file'],
+    ['--haproxy-config h.cfg --fleet haproxy=3', '--haproxy-config without --fleet'],
+    ['--haproxy-config h.cfg --scene reboot', '--haproxy-config without --scene'],
     ['--scene reboto', 'did you mean reboot?'],
     ['--scene tickets-off --fleet haproxy=2', '--fleet with nginx for --scene tickets-off; got haproxy'],
     ['--scene away --fleet haproxy=2', '--fleet with 3 machines or more for --scene away; got 2'],

@@ -40,9 +40,10 @@ function headline({ report }: Result): readonly string[] {
 function hostLines({ report, testbed }: Result): readonly string[] {
   return report.hosts.map(({ id, server, address, generation, encryptsWith }) => {
     const machine = testbed.all.find((each) => each.id === id)
-    const behind = machine?.proxyProtocol
-      ? `behind PROXY protocol at ${machine.publicPort}, proved at `
-      : 'at '
+    const behind =
+      machine?.proxyProtocol && machine.publicPort !== machine.plainPort
+        ? `behind PROXY protocol at ${machine.publicPort}, proved at `
+        : 'at '
     return `  ${id} ${server.padEnd(13)} generation ${generation}, encrypts with ${encryptsWith || 'no known key'}, ${behind}${address}`
   })
 }

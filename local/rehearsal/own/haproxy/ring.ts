@@ -41,7 +41,7 @@ export function planHaproxy(read: ReadHaproxy): PlannedHaproxy {
   const lines = read.items.flatMap((item) => linesOf(item, ring, addition))
   const proved = addition === undefined ? proofs : [addition.proof]
   return {
-    lines: withGlobals(lines, read),
+    lines: [...withGlobals(lines, read), ...WITHOUT_NAMESERVERS],
     listeners: ring.filter((bind) => !bind.isGuarded).flatMap(listenersOf),
     proofs: proved,
     settings: {
@@ -116,6 +116,15 @@ function proofOf(bind: Bind | undefined, keyFile: string) {
   }
   return { bind, shown, words, proof }
 }
+
+/**
+ * HAProxy (2.6 at least) makes this section of /etc/resolv.conf for its own HTTP client, and connects to what that names
+ * when it starts. Nothing asks this one.
+ */
+const WITHOUT_NAMESERVERS: readonly RewrittenLine[] = [
+  { words: ['resolvers', 'default'] },
+  { words: ['nameserver', 'none', ({ backend }) => `127.0.0.1:${backend}`] },
+]
 
 const TICKETS: readonly Word[] = ['tls-ticket-keys', ({ keys }) => keys]
 
