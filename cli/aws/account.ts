@@ -6,9 +6,16 @@ export interface Account {
   readonly region: string | undefined
 }
 
+/** It would warn of a profile beside keys of the environment: what was tried is in our own words where it fails. */
+const logger = { debug() {}, info() {}, warn() {}, error() {} }
+
 /** For a client of the SDK. */
 export function clientOptions({ profile, region }: Account) {
-  return { ...(profile === undefined ? {} : { profile }), ...(region === undefined ? {} : { region }) }
+  return {
+    logger,
+    ...(profile === undefined ? {} : { profile }),
+    ...(region === undefined ? {} : { region }),
+  }
 }
 
 /** What the SDK or a service says where credentials are missing, over, unknown or wrong. */

@@ -3,6 +3,14 @@ import type { Command } from '../command.ts'
 import { read } from '../ring/words.ts'
 import { UsageError } from '../usage-error.ts'
 
+/** A package has the program alone. */
+function refuseAPackage(error: unknown): never {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
+  throw new UsageError(
+    'document reads cdk.json of a checkout, which a package is not: `aws ssm get-document` has what is deployed',
+  )
+}
+
 export const DOCUMENT: Command = {
   name: 'document',
   summary: 'what runs as root on the machines of a ring or set, to be read',
@@ -18,7 +26,7 @@ Exit code: 0 it is printed, 2 there is no such ring or set.`,
   run: async (words, io) => {
     const { values, positionals } = read(words, { json: { type: 'boolean' } } as const)
     // Loading it takes longer than all other commands.
-    const { configuredDocument } = await import('../../local/configured-document.ts')
+    const { configuredDocument } = await import('../../local/configured-document.ts').catch(refuseAPackage)
     try {
       const text = configuredDocument(positionals)
       io.out(values.json === true ? JSON.stringify({ name: positionals[0], text }) : text)

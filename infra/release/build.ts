@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zipSync } from 'fflate'
 import { type BuiltFile, buildPackages } from '../packages/build.ts'
+import { bundleCommand } from './command.ts'
 import { constructsPackage } from './constructs.ts'
 import { bundleFunctions } from './functions.ts'
 import { billOfMaterials } from './sbom.ts'
@@ -13,18 +14,22 @@ import { releasedTemplates } from './template.ts'
 const EPOCH = new Date(1980, 0, 1)
 
 /**
- * All files of a release and their checksums: the machines' packages, the templates with the code that they name, the constructs,
- * and what the functions are made of. The same sources give the same bytes, wherever they are built.
+ * All files of a release and their checksums: the machines' packages, the templates with the code that they name, the constructs with the command line,
+ * and what functions and command line are made of. The same sources give the same bytes, wherever they are built.
  */
 export async function buildRelease(): Promise<readonly BuiltFile[]> {
   const version = ownVersion()
   const packages = buildPackages().files.filter(({ name }) => name !== 'SHA256SUMS')
   const { bundles, packages: bundled } = await bundleFunctions(['rotate.ts', 'staple.ts'])
+  const command = await bundleCommand()
   const files = [
     ...packages,
     ...releasedStack(version),
-    constructsPackage(bundles),
-    { name: `ticketring-${version}.cdx.json`, data: Buffer.from(billOfMaterials(bundled, version)) },
+    constructsPackage(bundles, command.program),
+    {
+      name: `ticketring-${version}.cdx.json`,
+      data: Buffer.from(billOfMaterials([...bundled, ...command.packages], version)),
+    },
   ]
   const sums = files.map(({ name, data }) => `${createHash('sha256').update(data).digest('hex')}  ${name}\n`)
   return [...files, { name: 'SHA256SUMS', data: Buffer.from(sums.join('')) }]

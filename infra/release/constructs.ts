@@ -1,4 +1,4 @@
-/** The constructs compiled, as a package that npm installs: for an app that needs neither this repository nor esbuild. */
+/** The constructs compiled, and the command line, as a package that npm installs: for an app that needs neither this repository nor esbuild. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,13 +27,17 @@ const PEERS = ['aws-cdk-lib', 'constructs']
 /** What the constructs import besides. */
 const DEPENDENCIES = ['fflate', 're2js']
 
-/** @param bundles the functions' */
-export function constructsPackage(bundles: readonly BuiltFile[]): BuiltFile {
-  const manifest = manifestOf(JSON.parse(read(PROJECT, 'package.json').toString()))
+/**
+ * @param bundles the functions'
+ * @param program the command line's, which `npx` runs
+ */
+export function constructsPackage(bundles: readonly BuiltFile[], program: BuiltFile): BuiltFile {
+  const manifest = manifestOf(JSON.parse(read(PROJECT, 'package.json').toString()), program)
   const files = [
     { name: 'package.json', data: Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`) },
     ...AS_THEY_ARE.map((name) => ({ name, data: read(PROJECT, name) })),
     ...compiled(),
+    program,
     ...bundles.map(({ name, data }) => ({ name: `${BUNDLES}/${name}`, data })),
   ].toSorted((one, other) => (one.name < other.name ? -1 : 1))
   const entries = files.map(({ name, data }) => ({ kind: 'file' as const, path: `/${name}`, data }))
@@ -60,7 +64,10 @@ interface Manifest {
   readonly devDependencies: Readonly<Record<string, string>>
 }
 
-function manifestOf({ name, version, description, license, engines, devDependencies }: Manifest) {
+function manifestOf(
+  { name, version, description, license, engines, devDependencies }: Manifest,
+  program: BuiltFile,
+) {
   const versions = (names: readonly string[], range: string) =>
     Object.fromEntries(names.map((each) => [each, `${range}${devDependencies[each]}`]))
   return {
@@ -70,6 +77,7 @@ function manifestOf({ name, version, description, license, engines, devDependenc
     license,
     type: 'module',
     exports: { '.': { types: './infra/index.d.ts', default: './infra/index.js' } },
+    bin: { [name]: program.name },
     engines,
     dependencies: versions(DEPENDENCIES, ''),
     peerDependencies: versions(PEERS, '^'),

@@ -35,7 +35,7 @@ export async function bundleFunctions(entries: readonly string[]): Promise<Bundl
 }
 
 /** The packages whose files these are. */
-function packagesOf(files: readonly string[]): readonly BundledPackage[] {
+export function packagesOf(files: readonly string[]): readonly BundledPackage[] {
   const folders = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? [])
   return [...new Set(folders)].sort().map((folder) => {
     const read = JSON.parse(readFileSync(`${BUNDLING.absWorkingDir}/${folder}/package.json`, 'utf8'))

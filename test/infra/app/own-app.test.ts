@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Template } from 'aws-cdk-lib/assertions'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bundleCommand } from '../../../infra/release/command.ts'
 import { constructsPackage } from '../../../infra/release/constructs.ts'
 import { bundleFunctions } from '../../../infra/release/functions.ts'
 
@@ -23,10 +24,11 @@ const assembly = join(folder, 'cdk.out')
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const { bundles } = await bundleFunctions(['rotate.ts', 'staple.ts'])
+const { program } = await bundleCommand()
 
 /** Of a release, what an app installs. */
 function release(): void {
-  const { name, data } = constructsPackage(bundles)
+  const { name, data } = constructsPackage(bundles, program)
   mkdirSync(join(clone, 'dist/release'), { recursive: true })
   writeFileSync(join(clone, 'dist/release', name), data)
 }
@@ -171,6 +173,7 @@ describe('the package that it installs', () => {
       'SECURITY.md',
       'UPGRADING.md',
       'agent',
+      'bin',
       'bundles',
       'docs',
       'infra',
@@ -181,6 +184,42 @@ describe('the package that it installs', () => {
     const endings = code.flatMap((path) => /(?:\.d\.ts|\.\w+)$/.exec(path)?.[0] ?? [])
     expect(new Set(endings)).toEqual(new Set(['.js', '.d.ts', '.mjs', '.py', '.md', '.json']))
     expect(files().filter((path) => /test|node_modules|__pycache__/.test(path))).toEqual([])
+  })
+
+  /** As it is typed in the app's folder, where no registry is asked. */
+  function npx(...words: readonly string[]) {
+    const { PATH } = process.env
+    const env = {
+      PATH,
+      HOME: folder,
+      npm_config_update_notifier: 'false',
+      AWS_REGION: 'eu-west-1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    }
+    const given = ['--offline', '--no', '--', 'ticketring', ...words]
+    return spawnSync('npx', given, {
+      cwd: app,
+      encoding: 'utf8',
+      env: { ...env, NODE_OPTIONS: process.env.NODE_OPTIONS },
+    })
+  }
+
+  it('has the command line, which needs nothing besides', () => {
+    const { status, stdout, stderr } = npx('--help')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toContain('Usage: ticketring <command>')
+    expect(readFileSync(join(installed, 'bin/ticketring.mjs'), 'utf8')).not.toMatch(/from"(?!node:)[@a-z]/)
+  })
+
+  it.each([
+    [['probe', '127.0.0.1:1'], '127.0.0.1:1'],
+    [['status'], 'The profile default gives no access: Could not load credentials from any providers\n'],
+    [['document', 'edge'], 'document reads cdk.json of a checkout, which a package is not'],
+  ])('answers %j in words', (words, told) => {
+    const { status, stdout, stderr } = npx(...words)
+    expect(status).toBe(2)
+    expect(stdout + stderr).toContain(told)
+    expect(stdout + stderr).not.toMatch(/Warning|\n {4}at /)
   })
 
   it('leaves the CDK to the app, and needs two small packages besides', () => {
