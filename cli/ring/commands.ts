@@ -76,9 +76,14 @@ Exit code: 0 it was done, or was not due and all is well; 1 it is held or machin
       const event = { action, ...given('reason'), ...given('instance'), ...(dryRun ? { dryRun } : {}) }
       const answer = await ask(functions, dryRun ? status : rotation, event, io)
       io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
-      return isWell(answer) ? 0 : 1
+      return isWell(answer) && !isUndone(event, answer) ? 0 : 1
     },
   }
+}
+
+/** A machine that was asked for and is not there, or offline, is sent nothing, however well the others are. */
+function isUndone(event: object, { decision, did }: Answer): boolean {
+  return 'instance' in event && decision.action === 'hold' && did.length === 0
 }
 
 export const REVOKE: Command = {

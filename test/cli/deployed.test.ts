@@ -5,8 +5,10 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PutParameterCommand } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DeployedFunction } from '../handlers/deployed-function.ts'
+import { clients } from '../local/aws/fixture.ts'
 import { asOperator, environmentOf, type OperatorAccess, spawnAsOperator } from './operator.ts'
 
 /** What is asked of a function is taken and not answered; all else is handed on. */
@@ -144,12 +146,19 @@ describe('a command that cannot be done', () => {
       { AWS_ACCESS_KEY_ID: 'ASIAQVEREXPIRED00000', AWS_SESSION_TOKEN: 'over' },
       'The key of the environment (AWS_ACCESS_KEY_ID) gives no access: ',
     ],
+    [
+      'with a profile beside a key, which the SDK warns of by itself',
+      [],
+      { AWS_PROFILE: 'ops', AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
+      'The profile ops (AWS_PROFILE) gives no access: ',
+    ],
     ['without a Region', [], { AWS_REGION: undefined }, 'gives no access: Region is missing'],
   ])('%s says which was tried, and is neither well nor unwell', async (_, words, env, stderr) => {
     const told = await asOperator(access, ['status', 'edge', ...words], env)
     expect(told).toMatchObject({ code: 2, stdout: '' })
     expect(told.stderr).toContain(stderr)
     expect(told.stderr).toContain('Log in, or name another by --profile and --region')
+    expect(told.stderr.split('\n')).toHaveLength(3)
   })
 
   it('is not asked again where nothing answers', async () => {
@@ -162,15 +171,94 @@ describe('a command that cannot be done', () => {
     const asked = history.calls.slice(before).filter(({ operation }) => operation === 'Invoke')
     expect(asked).toHaveLength(1)
   })
+})
 
-  it.each([
-    ['2', 'a duration with its unit'],
-    ['8d', 'at most 7 days'],
-    ['-1h', 'a duration'],
-  ])('such as a pause for %j sets nothing', async (time) => {
-    const told = await ticketring('pause', 'edge', `--for=${time}`, '--reason', 'a drill')
-    expect(told).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('request-invalid') })
-    expect((await deployed.invoke({ action: 'status' })).payload).not.toHaveProperty('paused')
+describe('what is typed wrong', () => {
+  const none = 'i-0000000000000dead'
+  const pause = (time: string) => ['pause', 'edge', `--for=${time}`, '--reason', 'a drill']
+  const aside = (id: string, time: string) => [
+    'quarantine',
+    'add',
+    'edge',
+    id,
+    `--for=${time}`,
+    '--reason',
+    'a drill',
+  ]
+
+  it.each<[string, readonly string[], string]>([
+    ['a machine that is not there', aside(none, '1h'), 'wanted one of the 1 machines of the roll call'],
+    [
+      'a machine to be sent to that is not there',
+      ['deliver', 'edge', '--instance', none],
+      `no machine ${none} on the roll call`,
+    ],
+    ['an id that is none', aside('web-1', '1h'), 'request-invalid'],
+    ['a certificate that is not there', ['explain', 'web', 'wwv'], 'www'],
+    ['a duration without its unit', pause('90'), 'a duration with its unit'],
+    ['one of zero', pause('0h'), 'a duration'],
+    ['one below zero', pause('-2h'), 'a duration'],
+    ['one of absurd digits', pause(`${'9'.repeat(400)}d`), 'a duration'],
+    ['one in words', pause('two days'), 'a duration'],
+    ['a time in place of one', pause('2020-01-01T00:00:00Z'), 'a duration'],
+    ['one beyond the cap', pause('169h'), 'up to 7d'],
+    ['a quarantine beyond the cap', aside(none, '8d'), 'up to 7d'],
+    ['no duration', ['pause', 'edge', '--reason', 'a drill'], '--for TIME is wanted'],
+    ['no reason', ['pause', 'edge', '--for', '1h'], '--reason TEXT is wanted'],
+    ['a reason of two lines', ['pause', 'edge', '--for', '1h', '--reason', 'a\nb'], 'request-invalid'],
+    [
+      'a revoke without a reason',
+      ['revoke', 'edge', '--yes-drop-all-sessions'],
+      'A revoke wants --reason TEXT',
+    ],
+    [
+      'a revoke without --yes-drop-all-sessions',
+      ['revoke', 'edge', '--reason', 'a drill'],
+      'Nothing was changed',
+    ],
+    ['two rings', ['rotate', 'edge', 'quay'], 'The name of one ring is wanted'],
+    ['an option that is not there', ['rotate', 'edge', '--force'], "Unknown option '--force'"],
+  ])('%s is answered with what is wanted, and changes nothing', async (_, words, why) => {
+    const { calls } = deployed.testbed.aws.history
+    const before = calls.length
+    const { code, stdout, stderr } = await ticketring(...words)
+    expect(stdout + stderr).toContain(why)
+    expect(code).toBe(words[0] === 'deliver' ? 1 : 2)
+    expect(stdout + stderr).not.toMatch(/\n {4}at /)
+    const written = calls.slice(before).map(({ operation }) => operation)
+    expect(written.filter((each) => /^(Put(?!Log)|Send|Update|Delete|Create)/.test(each))).toEqual([])
+  })
+
+  it('where a machine is nearly there, is answered with its id', async () => {
+    const id = deployed.testbed.machines[0]?.id ?? ''
+    const near = `${id.slice(0, -1)}${id.endsWith('0') ? '1' : '0'}`
+    expect(await ticketring(...aside(near, '1h'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`mean ${id}?`),
+    })
+    const { code, stdout } = await ticketring('deliver', 'edge', '--instance', near)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining(`mean ${id}?`) })
+  })
+
+  it('into the control parameter leaves what was set before, and is said first', async () => {
+    const { aws } = deployed.testbed
+    const { ssm } = clients(aws)
+    const write = (Value: string) =>
+      ssm.send(
+        new PutParameterCommand({ Name: '/ticketring/edge/control', Value, Type: 'String', Overwrite: true }),
+      )
+    expect(await ticketring(...pause('1h'))).toMatchObject({ code: 0 })
+    await deployed.invoke({ action: 'reconcile' })
+    await write('{"paused": tomorrow}')
+    await deployed.invoke({ action: 'reconcile' })
+    const { code, stdout } = await ticketring('status', 'edge')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^edge: CONTROL INVALID: /)
+    expect(stdout).toMatch(/\n {2}paused until .* a drill\n {2}what was set before counts: control-malformed/)
+    expect(stdout).toContain('next: write /ticketring/edge/control anew   (docs/runbook.md#control-invalid)')
+    await write('{"version":1}')
+    await deployed.invoke({ action: 'reconcile' })
+    expect((await ticketring('status', 'edge')).stdout).not.toContain('CONTROL INVALID')
   })
 })
 
@@ -208,12 +296,18 @@ describe('two operators at once', () => {
 })
 
 describe('a command that is watched', () => {
-  it('ends with 130 on Ctrl-C, and says what goes on without it', async () => {
+  it.each([
+    [
+      ['revoke', 'edge', '--reason', 'a drill', '--yes-drop-all-sessions'],
+      'goes on with the revoke: `ticketring status` tells how it stands',
+    ],
+    [['status', 'edge', '--live'], 'goes on with the deliver: `ticketring status` tells how it stands'],
+    [['status', 'edge'], 'Nothing was changed'],
+  ])('%j ends with 130 on Ctrl-C, and says what goes on without it', async (words, goesOn) => {
     const relay = await relayWithoutAnswers(access.endpoint)
     try {
       const { PATH, NODE_OPTIONS } = process.env
       const env = { PATH, NODE_OPTIONS, ...environmentOf({ ...access, endpoint: relay.endpoint }) }
-      const words = ['revoke', 'edge', '--reason', 'a drill', '--yes-drop-all-sessions']
       const child = spawn(process.execPath, ['bin/ticketring.mjs', ...words], { env })
       let stderr = ''
       child.stderr.on('data', (text) => {
@@ -223,7 +317,7 @@ describe('a command that is watched', () => {
       const closed = once(child, 'close')
       child.kill('SIGINT')
       expect(await closed).toEqual([130, null])
-      expect(stderr).toContain('goes on with the revoke: `ticketring status` tells how it stands')
+      expect(stderr).toContain(goesOn)
     } finally {
       relay.close()
     }

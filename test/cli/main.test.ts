@@ -37,6 +37,15 @@ describe('ticketring', () => {
     expect(stderr).not.toMatch(/(?!\n)\p{Cc}|\u202e/u)
   })
 
+  it('prints a document as it is, or as JSON with its name', async () => {
+    const [plain, json] = await Promise.all([
+      ticketring('document', 'edge'),
+      ticketring('document', 'edge', '--json'),
+    ])
+    expect([plain.code, json.code]).toEqual([0, 0])
+    expect(JSON.parse(json.stdout)).toEqual({ name: 'edge', text: plain.stdout.slice(0, -1) })
+  })
+
   it('has help for each command', async () => {
     const { code, stdout } = await ticketring('probe', '--help')
     expect(code).toBe(0)
