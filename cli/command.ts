@@ -8,6 +8,8 @@ export interface Io {
   readonly endState: () => void
   /** Until it is called again, what an operator is told who presses Ctrl-C: what goes on without this command. */
   readonly onInterrupt: (goesOn: string | undefined) => void
+  /** Of the terminal that {@link out} writes to, where it is one. */
+  readonly columns?: number | undefined
   /** ms */
   readonly now: () => number
 }

@@ -3,6 +3,7 @@ import type { Command, ExitCode, Io } from './command.ts'
 import { DOCUMENT } from './document/command.ts'
 import { HISTORY } from './history/command.ts'
 import { OFFBOARD } from './offboard/command.ts'
+import { PREFLIGHT } from './preflight/command.ts'
 import { PROBE } from './probe/command.ts'
 import { DELIVER, PROMOTE, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
 import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   QUARANTINE,
   EXPLAIN,
   DOCUMENT,
+  PREFLIGHT,
   OFFBOARD,
   PROBE,
 ]

@@ -19,5 +19,6 @@ export function terminal(): Io {
   const onInterrupt = (text: string | undefined) => {
     goesOn = text
   }
-  return { out: console.log, error: console.error, state, endState: end, onInterrupt, now: Date.now }
+  const { columns } = process.stdout
+  return { out: console.log, error: console.error, state, endState: end, onInterrupt, columns, now: Date.now }
 }

@@ -20,11 +20,16 @@ export interface DeployedRing {
   readonly log: string | undefined
   /** What takes it off its machines; undefined where it is not told to leave. */
   readonly offboard: Offboarding | undefined
+  /** What looks whether its machines could take it; undefined where it is told to leave, and in a stack of an earlier release. */
+  readonly preflight: Preflight | undefined
 }
 
-export interface Offboarding {
+export interface Preflight {
   readonly document: string
   readonly targets: Targets
+}
+
+export interface Offboarding extends Preflight {
   /** Kinds of server. */
   readonly servers: readonly string[]
 }
@@ -115,16 +120,33 @@ function ringsIn(outputs: Readonly<Record<string, string>>): readonly DeployedRi
     const status = of('Status')
     return status !== statusName(name)
       ? []
-      : [{ name, rotation: value, status, log: of('Log'), offboard: offboardingOf(of) }]
+      : [
+          {
+            name,
+            rotation: value,
+            status,
+            log: of('Log'),
+            offboard: offboardingOf(of),
+            preflight: documentOf(of, 'Preflight'),
+          },
+        ]
   })
 }
 
-function offboardingOf(of: (part: string) => string | undefined): Offboarding | undefined {
-  const [document, targets = ''] = [of('Offboard'), of('Targets')]
+function offboardingOf(of: Part): Offboarding | undefined {
+  const found = documentOf(of, 'Offboard')
+  return found === undefined ? undefined : { ...found, servers: of('Servers')?.split(',') ?? [] }
+}
+
+/** A document, and the machines that it is for. */
+function documentOf(of: Part, output: 'Offboard' | 'Preflight'): Preflight | undefined {
+  const [document, targets = ''] = [of(output), of('Targets')]
   const [, tag, values] = /^([^=]+)=(.+)$/.exec(targets) ?? []
   if (document === undefined || tag === undefined || values === undefined) return undefined
-  return { document, targets: { tag, values: values.split(',') }, servers: of('Servers')?.split(',') ?? [] }
+  return { document, targets: { tag, values: values.split(',') } }
 }
+
+type Part = (name: string) => string | undefined
 
 function setsIn(outputs: Readonly<Record<string, string>>): readonly DeployedSet[] {
   return toldIn(outputs, /^ticketring-(.+)-staples$/).flatMap(({ name, of }) => {

@@ -1,0 +1,60 @@
+import { counted } from '../../lambda/kernel/count.ts'
+
+/** What was found on a machine. */
+export interface Row {
+  readonly problem: string
+  readonly machine: string
+  readonly found: string
+}
+
+/** Columns that a table's last one needs to be read: with fewer, what is found stands below its machine. */
+const LEAST_LAST = 40
+
+/** A table where it fits, else a heading for each problem. Nothing is cut. @param columns of the terminal, where it is one */
+export function rowsText(rows: readonly Row[], columns: number | undefined): string {
+  const widths = (['problem', 'machine'] as const).map((each) =>
+    Math.max(...[HEAD, ...rows].map((row) => row[each].length)),
+  )
+  const before = widths.reduce((sum, width) => sum + width + 2, 0)
+  if (columns !== undefined && columns - before < LEAST_LAST) return stacked(rows, columns)
+  return [HEAD, ...rows].flatMap((row) => tableRow(row, widths, before, columns)).join('\n')
+}
+
+const HEAD: Row = { problem: 'PROBLEM', machine: 'MACHINE', found: 'FOUND' }
+
+function tableRow(
+  { problem, machine, found }: Row,
+  [first = 0, second = 0]: readonly number[],
+  before: number,
+  columns: number | undefined,
+): readonly string[] {
+  const [line = '', ...more] = wrapped(found, columns, ' '.repeat(before))
+  const head = `${problem.padEnd(first)}  ${machine.padEnd(second)}  `
+  return [`${head}${line.slice(before)}`.trimEnd(), ...more]
+}
+
+function stacked(rows: readonly Row[], columns: number): string {
+  const problems = [...new Set(rows.map(({ problem }) => problem))]
+  return problems
+    .flatMap((problem) => {
+      const own = rows.filter((row) => row.problem === problem)
+      const machines = own.flatMap(({ machine, found }) => [
+        `  ${machine}`,
+        ...wrapped(found, columns, '    '),
+      ])
+      return [`${problem}: ${counted(own.length, 'machine')}`, ...machines]
+    })
+    .join('\n')
+}
+
+/** Lines of whole words, each indented; a word that is longer than a line stays whole. One line where there is no terminal. */
+export function wrapped(text: string, columns: number | undefined, indent: string): readonly string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)
+    const fits = line !== undefined && (columns === undefined || line.length + 1 + word.length <= columns)
+    if (fits) lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(`${indent}${word}`)
+  }
+  return lines
+}
