@@ -39,8 +39,9 @@ shows a machine that falls behind, the gate that waits for it, and after all tha
   --fleet haproxy=3,nginx=2 machines of each kind, 0 to 20 (this is the default), of ${KINDS.join(', ')}; the last of two
                             or more is behind PROXY protocol, where that kind can be
   --haproxy-config FILE     two machines run this haproxy.cfg of yours, with its addresses moved to loopback; what a ring
-                            needs is added in the copy and said; what may reach or start anything else is refused.
-                            Without --fleet and --scene
+                            needs is added in the copy and said; what may reach or start anything else is refused
+  --nginx-config FILE       the same for an nginx.conf and what it includes; with both there are two machines of each.
+                            Neither goes with --fleet or --scene
   --scene NAME              what befalls the fleet meanwhile, of the list below
   --report FILE             write the result as JSON
   --html FILE               write a page that shows the run: machines over time, all in one file
@@ -88,6 +89,7 @@ function readWords(words: readonly string[]) {
     rotations: text,
     fleet: text,
     'haproxy-config': text,
+    'nginx-config': text,
     report: text,
     html: text,
     scene: text,
@@ -99,13 +101,13 @@ function readWords(words: readonly string[]) {
   } catch (error) {
     const came = error instanceof Error ? error.message.split('. ')[0] : String(error)
     throw refuse(
-      'the options --rotations N, --fleet KINDS, --haproxy-config FILE, --scene NAME, --report FILE, --html FILE, --keep, --help',
+      'the options --rotations N, --fleet KINDS, --haproxy-config FILE, --nginx-config FILE, --scene NAME, --report FILE, --html FILE, --keep, --help',
       `${came}`,
     )
   }
 }
 
-const OWN_KINDS = ['haproxy'] as const
+const OWN_KINDS = ['haproxy', 'nginx'] as const
 
 function configurationsOf(values: ReturnType<typeof readWords>): Options['configurations'] {
   const named = OWN_KINDS.flatMap((kind) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Machine } from '../machines/machine.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { Findings } from './findings.ts'
-import type { Places, RewrittenLine } from './places.ts'
+import type { Places } from './places.ts'
 
 /**
  * What is to be said of a configuration before it is rehearsed.
@@ -49,7 +49,8 @@ export function placesOf(machine: Machine, keys: string): Places {
 export interface Copied {
   readonly copy: string
   readonly file: string
-  readonly lines: readonly RewrittenLine[]
+  /** By line of the copy: of another file where it says so. */
+  readonly lines: readonly { readonly line?: number; readonly file?: string }[]
 }
 
 /** What a server's own test says of a copy, with the user's files and lines in place of the copy's. */
@@ -58,8 +59,8 @@ export function inUsersLines(said: string, copies: readonly Copied[]): string {
     const [first = '', ...others] = text.split(copy)
     return others.reduce((before, part) => {
       const [number = ''] = /^:\d+/.exec(part) ?? []
-      const line = lines[Number(number.slice(1)) - 1]?.line
-      return `${before}${file}${line === undefined ? '' : `:${line}`}${part.slice(number.length)}`
+      const { line, file: included = file } = lines[Number(number.slice(1)) - 1] ?? {}
+      return `${before}${included}${line === undefined ? '' : `:${line}`}${part.slice(number.length)}`
     }, first)
   }, said)
 }

@@ -49,6 +49,11 @@ export function askedName(name: string): string | undefined {
   return /^[a-z0-9_-]+(\.[a-z0-9_-]+)+$/.test(host) && !/^[0-9.]+$/.test(host) ? host : undefined
 }
 
+/** Those of names that a client can ask for, each once. */
+export function askable(names: readonly string[]): readonly string[] {
+  return [...new Set(names.map(askedName).filter((name) => name !== undefined))]
+}
+
 /** What the name of a certificate's file says, where it is named after its host. */
 export function namesOfFile(path: string): readonly string[] {
   const base = path.replace(/^.*\//, '').replace(/\.(pem|crt|cer|cert)$/, '')

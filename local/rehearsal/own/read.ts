@@ -9,9 +9,10 @@ import { RehearsalError } from '../rehearsal-error.ts'
 import { forgetDisk, forgetMemory, openWorkspace, type Workspace } from '../workspace.ts'
 import { DISK, readConfiguration } from './disk.ts'
 import { ownHaproxy } from './haproxy/own-haproxy.ts'
+import { ownNginx } from './nginx/own-nginx.ts'
 import type { OwnConfiguration, OwnConfigurations } from './own-configuration.ts'
 
-const READERS = { haproxy: ownHaproxy } as const
+const READERS = { haproxy: ownHaproxy, nginx: ownNginx } as const
 type OwnKind = keyof typeof READERS
 
 /**

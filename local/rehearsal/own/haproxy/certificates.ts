@@ -1,7 +1,7 @@
 /** Certificates of haproxy.cfg: `crt`, `crt-list`, `ca-file`. Source: configuration manual, bind options. */
 import { isAbsolute, join } from 'node:path'
 import type { Findings, Spot } from '../findings.ts'
-import { askedName, type Disk, namesOfFile, type RewrittenLine, type Word } from '../places.ts'
+import { askable, type Disk, namesOfFile, type RewrittenLine, type Word } from '../places.ts'
 import { CRT_LIST_OPTIONS } from './allowed.ts'
 import { readOptions } from './options.ts'
 
@@ -119,9 +119,4 @@ export class Certificates {
     const guarded = kept.some((word, at) => word === 'verify' && kept[at + 1] === 'required')
     return { words: [...kept, ...more], guarded }
   }
-}
-
-function askable(names: readonly string[]): readonly string[] {
-  const asked = names.map(askedName).filter((name) => name !== undefined)
-  return [...new Set(asked)]
 }

@@ -49,7 +49,7 @@ export function readHaproxy(given: Given): ReadHaproxy {
 
 class HaproxyReader {
   readonly #given: Given
-  readonly #findings = new Findings()
+  readonly #findings: Findings
   readonly #items: Item[] = []
   readonly #bases: Bases
   readonly #certificates: Certificates
@@ -63,6 +63,7 @@ class HaproxyReader {
 
   constructor(given: Given) {
     this.#given = given
+    this.#findings = new Findings(given.file)
     this.#bases = { crt: given.folder, ca: given.folder }
     this.#certificates = new Certificates(given.disk, this.#bases, this.#findings)
   }

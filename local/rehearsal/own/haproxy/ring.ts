@@ -36,8 +36,7 @@ export function planHaproxy(read: ReadHaproxy): PlannedHaproxy {
   const { keyFile, ring } = ringOf(binds, read)
   const proofs = proofsOf(ring)
   const addition = proofs.length === 0 ? proofOf(ring[0], keyFile) : undefined
-  if (addition !== undefined)
-    read.findings.added.push(`${at(addition.bind.spot)}: beside it: ${addition.shown}`)
+  if (addition !== undefined) read.findings.add(addition.bind.spot, `beside it: ${addition.shown}`)
   const lines = read.items.flatMap((item) => linesOf(item, ring, addition))
   const proved = addition === undefined ? proofs : [addition.proof]
   return {
@@ -82,7 +81,7 @@ function ringOf(binds: readonly Bind[], { findings, file }: ReadHaproxy) {
         'name a key file of another ring there, or none',
       )
   if (keyFile === undefined)
-    for (const bind of ring) findings.added.push(`${at(bind.spot)}: at its end: tls-ticket-keys ${KEYS}`)
+    for (const bind of ring) findings.add(bind.spot, `at its end: tls-ticket-keys ${KEYS}`)
   return { keyFile: keyFile ?? KEYS, ring }
 }
 
@@ -153,7 +152,7 @@ function withGlobals(lines: readonly RewrittenLine[], read: ReadHaproxy): readon
   const { findings, socket, lifetime, global, file } = read
   const needed: RewrittenLine[] = []
   const say = (text: string) =>
-    findings.added.push(`${global === undefined ? file : at({ file, line: global })}: in global: ${text}`)
+    findings.add(global === undefined ? file : { file, line: global }, `in global: ${text}`)
   if (socket === undefined) {
     say(`stats socket ${SOCKET} mode 600 level admin`)
     const path: Word = (places) => places.file('admin.sock')
