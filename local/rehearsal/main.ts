@@ -7,7 +7,7 @@ import { listenForInterruption } from '../interruption.ts'
 import { paintOn } from '../paint.ts'
 import { requireInstalled } from './machines/required-servers.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
-import type { OwnConfigurations } from './own/own-configuration.ts'
+import { type OwnConfigurations, serversOf } from './own/own-configuration.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { RehearsalError } from './rehearsal-error.ts'
 import type { Result } from './report/judge.ts'
@@ -55,6 +55,8 @@ async function readOwn({ configurations }: Options, progress: Progress): Promise
   const { readOwnConfigurations } = await import('./own/read.ts')
   const own = await readOwnConfigurations(configurations)
   for (const { said } of Object.values(own)) for (const line of said) progress.say(line)
+  const settings = JSON.stringify({ servers: serversOf(own) }, null, 2).split('\n')
+  for (const line of ['what a ring in cdk.json says of that:', ...settings]) progress.say(line)
   return own
 }
 

@@ -12,7 +12,7 @@ import { makePki, type Pki } from './machines/pki.ts'
 import { freePorts } from './machines/ports.ts'
 import { type RunningServer, stopServer } from './machines/running-server.ts'
 import { startBackend } from './own/backend.ts'
-import type { OwnConfigurations } from './own/own-configuration.ts'
+import { type OwnConfigurations, serversOf } from './own/own-configuration.ts'
 import { stopIfAsked } from './rehearsal-error.ts'
 import { ExecTrace } from './secrecy/exec-trace.ts'
 import type { StackWishes } from './stack-plan.ts'
@@ -107,7 +107,7 @@ export async function startParts({
 }
 
 function wishesOf(guarded: boolean, own: OwnConfigurations): StackWishes {
-  const servers = Object.fromEntries(Object.entries(own).map(([kind, { settings }]) => [kind, settings]))
+  const servers = serversOf(own)
   return {
     ...(guarded ? { guarded } : {}),
     ...(Object.keys(servers).length === 0 ? {} : { servers }),

@@ -37,9 +37,17 @@ describe('the command line', () => {
   })
 
   it('takes configurations of the user’s, of which two machines each are the fleet', () => {
-    const options = parseOptions(['--haproxy-config', 'h.cfg'])
-    expect(options).toMatchObject({ configurations: { haproxy: 'h.cfg' }, fleet: { haproxy: 2 } })
-    expect(options).not.toHaveProperty('show')
+    const words = '--haproxy-config h.cfg --nginx-config n.conf'.split(' ')
+    expect(parseOptions(words.slice(0, 2))).toMatchObject({
+      configurations: { haproxy: 'h.cfg' },
+      fleet: { haproxy: 2 },
+    })
+    const both = parseOptions([...words, '--rotations', '2', '--keep'])
+    expect(both).toMatchObject({
+      configurations: { haproxy: 'h.cfg', nginx: 'n.conf' },
+      fleet: { haproxy: 2, nginx: 2 },
+    })
+    for (const options of [parseOptions(words), both]) expect(options).not.toHaveProperty('show')
   })
 
   it('takes a scene, and lists them where it has no name', () => {
@@ -74,7 +82,7 @@ describe('the command line', () => {
     ['--keep=yes', '--keep'],
     ['--haproxy-config=', '--haproxy-config with the name of a file'],
     ['--haproxy-config h.cfg --fleet haproxy=3', '--haproxy-config without --fleet'],
-    ['--haproxy-config h.cfg --scene reboot', '--haproxy-config without --scene'],
+    ['--nginx-config n.conf --scene reboot', '--nginx-config without --scene'],
     ['--scene reboto', 'did you mean reboot?'],
     ['--scene tickets-off --fleet haproxy=2', '--fleet with nginx for --scene tickets-off; got haproxy'],
     ['--scene away --fleet haproxy=2', '--fleet with 3 machines or more for --scene away; got 2'],

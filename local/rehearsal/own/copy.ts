@@ -9,7 +9,7 @@ import type { Places } from './places.ts'
  * What is to be said of a configuration before it is rehearsed.
  * @throws RehearsalError with all that keeps it from that.
  */
-export function settled(file: string, findings: Findings, servers: object): readonly string[] {
+export function settled(file: string, findings: Findings): readonly string[] {
   const { refused, added, said, leftOut } = findings
   if (refused.length > 0)
     throw new RehearsalError(
@@ -17,14 +17,11 @@ export function settled(file: string, findings: Findings, servers: object): read
       'Change that in a copy, and name the copy. What is not known to make no connection is refused',
     )
   const lines = added.length === 0 ? [] : ['lines that it lacks, which the copy has:', ...indented(added)]
-  const shown = JSON.stringify({ servers }, null, 2).split('\n')
   return [
     `${file}: its addresses are moved to loopback, every backend is a server of the rehearsal's`,
     ...leftOut,
     ...said,
     ...lines,
-    `what a ring in cdk.json says of it:`,
-    ...indented(shown),
   ]
 }
 

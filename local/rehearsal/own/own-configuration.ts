@@ -10,7 +10,7 @@ export interface OwnConfiguration {
   readonly listeners: readonly OwnListener[]
   /** What a ring's `servers` says of its kind. */
   readonly settings: object
-  /** What differs in the rehearsal's copy, what was added, and the settings. */
+  /** What differs in the rehearsal's copy, and what was added. */
   readonly said: readonly string[]
   readonly terminator: Terminator
   /** Bytes that a key file may have before there is a ring. */
@@ -50,3 +50,8 @@ export interface Door {
 
 /** Those that the user named, by kind. */
 export type OwnConfigurations = Readonly<Partial<Record<Kind, OwnConfiguration>>>
+
+/** What a ring's `servers` says of them. */
+export function serversOf(own: OwnConfigurations): Readonly<Partial<Record<Kind, object>>> {
+  return Object.fromEntries(Object.entries(own).map(([kind, { settings }]) => [kind, settings]))
+}

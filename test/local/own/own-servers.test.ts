@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { planOwn } from '../../../local/rehearsal/machines/fleet.ts'
@@ -26,6 +26,7 @@ import { isLoopback } from '../../loopback-only.mjs'
 import { folderWith } from './copies.ts'
 
 const HAPROXY = 'test/local/own/haproxy.cfg'
+const NGINX = 'test/local/own/nginx/nginx.conf'
 
 const refusalOf = async (kind: 'haproxy' | 'nginx', file: string) => {
   const error = await readOwnConfigurations({ [kind]: file }).then(
@@ -48,7 +49,7 @@ describe('a configuration that is none', () => {
     ['zeros', () => join(folderWith({ a: 'a\0b' }), 'a'), 'it is no text in UTF-8'],
     ['a log', () => join(folderWith({ a: '#\n'.repeat(600_000) }), 'a'), '1200000 bytes'],
   ])('is refused: %s', async (_, make, why) => {
-    for (const kind of ['haproxy'] as const) {
+    for (const kind of ['haproxy', 'nginx'] as const) {
       const file = make()
       expect(await refusalOf(kind, file)).toContain(`--${kind}-config ${file}: ${why}`)
     }
@@ -78,6 +79,26 @@ describe('HAProxy', () => {
     expect(said).toContain(`haproxy refuses ${file}:\n`)
     expect(said).toMatch(new RegExp(`parsing \\[${file}:${number}\\] : balance only supports`))
     expect(said).not.toMatch(/i-0[0-9a-f]{16}/)
+  })
+})
+
+describe('nginx', () => {
+  it('takes what becomes of a tree of sites', async () => {
+    const { nginx } = await readOwnConfigurations({ nginx: NGINX })
+    expect(nginx?.said.join('\n')).toContain(`${NGINX}:16: in http: ssl_session_ticket_key`)
+  })
+
+  it('is heard about the file and the line that its user wrote', async () => {
+    const folder = folderWith({})
+    cpSync('test/local/own/nginx', folder, { recursive: true })
+    const site = join(folder, 'sites-enabled/www')
+    const lines = readFileSync(site, 'utf8').replace('burst=40', 'burst=many')
+    writeFileSync(site, lines)
+    const number = lines.split('\n').findIndex((line) => line.includes('burst=many')) + 1
+    const said = await refusalOf('nginx', join(folder, 'nginx.conf'))
+    expect(said).toContain(`nginx refuses ${join(folder, 'nginx.conf')}:\n`)
+    expect(said).toContain(`"burst=many" in ${site}:${number}\n`)
+    expect(said).not.toMatch(/i-0[0-9a-f]{16}\/nginx\.conf/)
   })
 })
 
@@ -122,7 +143,10 @@ describe('nothing leaves the machine', () => {
     return machine
   }
 
-  it.each([['haproxy', HAPROXY]] as const)(
+  it.each([
+    ['haproxy', HAPROXY],
+    ['nginx', NGINX],
+  ] as const)(
     'while %s starts, answers at each listener and connects to its backends',
     async (kind, file) => {
       const trace = join(workspace.disk, 'calls')

@@ -28,7 +28,7 @@ export function ownHaproxy(file: string, text: string, disk: Disk): OwnConfigura
     ports: read.ports,
     listeners,
     settings,
-    said: settled(file, read.findings, { haproxy: settings }),
+    said: settled(file, read.findings),
     terminator: terminatorFor(read, planned),
     standInKeys: () => Array.from({ length: 3 }, () => `${randomBytes(KEY).toString('base64')}\n`).join(''),
     objection: (machine) => objectionOf(machine, file, planned.lines),

@@ -28,7 +28,7 @@ export function ownNginx(file: string, text: string, disk: Disk): OwnConfigurati
     ports: read.sockets.ports,
     listeners,
     settings,
-    said: settled(file, read.findings, { nginx: settings }),
+    said: settled(file, read.findings),
     terminator: terminatorFor(planned),
     standInKeys: () => randomBytes(KEY),
     objection: (machine) => objectionOf(machine, file, planned),

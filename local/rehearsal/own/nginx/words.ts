@@ -58,8 +58,21 @@ class DirectiveReader {
         return found
       }
       if (words.length === 0) throw this.#refuse(`an unexpected ${token.mark}`)
-      found.push(token.mark === ';' ? { spot, words } : { spot, words, block: this.nodes(depth + 1) })
+      if (token.mark === ';') found.push({ spot, words })
+      else found.push({ spot, words, block: this.#block(words, depth + 1) })
     }
+  }
+
+  /** What is in braces: of Lua nothing, since its lines are no directives. */
+  #block([directive = '']: readonly string[], depth: number): readonly Node[] {
+    if (!directive.endsWith('_by_lua_block')) return this.nodes(depth)
+    for (let open = 1; open > 0; ) {
+      const code = this.#next(/[^{}]*[{}]/y)
+      if (code === undefined) throw this.#refuse('a { that is not closed')
+      this.#move(code)
+      open += code.endsWith('{') ? 1 : -1
+    }
+    return []
   }
 
   #refuse(why: string): UnreadableFile {
