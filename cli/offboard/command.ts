@@ -5,6 +5,7 @@ import type { Command, Io } from '../command.ts'
 import { ACCOUNT, ACCOUNT_OPTIONS, deployedOf, only, read } from '../ring/words.ts'
 import { ServiceError } from '../service-error.ts'
 import { UsageError } from '../usage-error.ts'
+import { readable } from '../wrapped-text.ts'
 import { exitCodeOf, offboardText, type Told } from './offboard-text.ts'
 import { outcomeOf } from './outcome.ts'
 
@@ -54,7 +55,7 @@ Exit code: 0 no machine names a file, or all is removed; 1 not so; 2 a machine i
     io.out(
       values.json === true
         ? jsonOf(name, isRemoval, told)
-        : offboardText(name, told, leaving.servers, isRemoval),
+        : readable(io, offboardText(name, told, leaving.servers, isRemoval)),
     )
     if (remove && !confirmed) {
       io.error('Nothing was removed. To do it: the same command with --yes-remove-files')

@@ -2,6 +2,7 @@ import type { Answer } from '../../lambda/ring/answer.ts'
 import type { DeployedRing, DeployedStack } from '../aws/stack.ts'
 import type { Command } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
+import { readable } from '../wrapped-text.ts'
 import { isWell } from './state.ts'
 import { proofLines, statusText } from './status-text.ts'
 import { tellStatuses } from './statuses.ts'
@@ -27,7 +28,8 @@ Exit code: 0 every machine has proved the present generation, 1 not so, 2 that c
       if (values.live === true) await ask(functions, rotation, { action: 'deliver' }, io)
       return ask(functions, status, { action: 'status' }, io)
     }
-    return tellStatuses(rings, answerOf, io, values.json === true ? JSON.stringify : statusText)
+    const textOf = (answer: Answer) => readable(io, statusText(answer))
+    return tellStatuses(rings, answerOf, io, values.json === true ? JSON.stringify : textOf)
   },
 }
 
@@ -75,7 +77,7 @@ Exit code: 0 it was done, or was not due and all is well; 1 it is held or machin
       const { rotation, status } = stack.ring(ring)
       const event = { action, ...given('reason'), ...given('instance'), ...(dryRun ? { dryRun } : {}) }
       const answer = await ask(functions, dryRun ? status : rotation, event, io)
-      io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
+      io.out(values.json === true ? JSON.stringify(answer) : readable(io, doneText(answer)))
       return isWell(answer) && !isUndone(event, answer) ? 0 : 1
     },
   }
@@ -110,12 +112,12 @@ Exit code: 0 every machine has proved that it refuses, 1 not so, 2 nothing was a
     const event = { action: 'revoke', ring, reason: values.reason }
     if (values['yes-drop-all-sessions'] !== true) {
       const answer = await ask(functions, status, { ...event, dryRun: true }, io)
-      io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
+      io.out(values.json === true ? JSON.stringify(answer) : readable(io, doneText(answer)))
       io.error('Nothing was changed. To do it: the same command with --yes-drop-all-sessions')
       return 2
     }
     const answer = await ask(functions, rotation, event, io)
-    io.out(values.json === true ? JSON.stringify(answer) : revokedText(answer))
+    io.out(values.json === true ? JSON.stringify(answer) : readable(io, revokedText(answer)))
     return isProved(answer) ? 0 : 1
   },
 }

@@ -2,6 +2,7 @@ import type { Answer } from '../../lambda/ring/answer.ts'
 import type { Command, ExitCode, Io } from '../command.ts'
 import { operatorName } from '../operator-name.ts'
 import { UsageError } from '../usage-error.ts'
+import { readable } from '../wrapped-text.ts'
 import { quarantineLines, statusText } from './status-text.ts'
 import {
   ACCOUNT,
@@ -108,7 +109,7 @@ async function set(
   const { functions, stack } = await deployedOf(values)
   const { rotation, status } = stack.ring(ring)
   const answer = await ask(functions, isDry ? status : rotation, asked, io)
-  io.out(values.json === true ? JSON.stringify(answer) : setText(answer))
+  io.out(values.json === true ? JSON.stringify(answer) : readable(io, setText(answer)))
   return 0
 }
 
@@ -124,6 +125,6 @@ async function list(ring: string, values: Given, io: Io): Promise<ExitCode> {
   const answer = await ask(functions, stack.ring(ring).status, { action: 'status' }, io)
   const { quarantine = [] } = answer
   const lines = quarantine.length === 0 ? [`${ring}: no machine is set aside`] : quarantineLines(answer)
-  io.out(values.json === true ? JSON.stringify(quarantine) : lines.join('\n'))
+  io.out(values.json === true ? JSON.stringify(quarantine) : readable(io, lines.join('\n')))
   return 0
 }
