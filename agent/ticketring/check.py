@@ -138,12 +138,13 @@ class Check(RingRun):
         self._try(self._read_settings)
         self._try(self._look_for_hold)
         has_openssl = self._try(self._look_at_openssl)
-        for path in self._memory_paths():
+        has_server = self._try(self._find_server)
+        for path in self._memory_paths(has_server):
             self._try(lambda path=path: self._look_at_memory(path))
         self._look_at_swap()
         self._ring = make_ring()
         self._try(self._look_at_aws)
-        if self._try(self._find_server):
+        if has_server:
             runs = self._try(self._look_at_server)
             if has_openssl:
                 self._look_at_listeners(runs)
@@ -204,15 +205,15 @@ class Check(RingRun):
             raise Failure("tool-missing", f"wanted openssl to say its version, got {said or 'nothing'}")
         self.facts["openssl"] = words[1][:40]
 
-    def _memory_paths(self) -> Sequence[str]:
-        """Of the run's directory and of the key files, what is there of them."""
+    def _memory_paths(self, has_server: bool) -> Sequence[str]:
+        """Of the run's directory and of the server's key files, or of each kind's, what is there of them."""
         paths = list[str]()
         with contextlib.suppress(Failure):
             paths.append(self._run_directory())
-        for kind in KINDS:
-            if self._settings.get(kind.needs):
+        for needs in [self._server.needs] if has_server else [kind.needs for kind in KINDS]:
+            if self._settings.get(needs):
                 with contextlib.suppress(Failure):
-                    paths.append(self._key_directory(kind.needs))
+                    paths.append(self._key_directory(needs))
         return list(dict.fromkeys(_nearest(path) for path in paths))
 
     def _key_directory(self, needs: str) -> str:

@@ -112,6 +112,15 @@ describe('a check of HAProxy', () => {
     expect((await check()).codes).toContain('server-not-running')
   })
 
+  test('asks no memory for the keys of another kind that its ring names too', async () => {
+    await start()
+    instance.set('NGINX_KEYS=/opt/nginx')
+    instance.set('SERVER=haproxy')
+    expect((await check()).codes).toEqual([])
+    instance.set('SERVER=nginx')
+    expect((await check()).codes).toContain('not-tmpfs')
+  })
+
   test('names a hold, no endpoint, and a word that is none in its settings, beside each other', async () => {
     await start()
     const run = join(instance.terminator.directory, 'run')

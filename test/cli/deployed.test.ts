@@ -120,6 +120,20 @@ describe('history', () => {
   })
 })
 
+describe('preflight', () => {
+  it('finds nothing in the way on a machine of the rehearsal', async () => {
+    const { stdout, stderr } = await ticketring('preflight', 'edge', '--json')
+    expect(stderr).toBe('')
+    const { machines } = JSON.parse(stdout)
+    expect(machines).toMatchObject([
+      { instance: deployed.testbed.machines[0]?.id, answered: true, facts: { server: 'haproxy' } },
+    ])
+    // What the machine has that runs this is no concern of the test's.
+    const found = machines[0].problems.filter((each: { code: string }) => each.code !== 'swap-unencrypted')
+    expect(found).toEqual([])
+  })
+})
+
 describe('a command that cannot be done', () => {
   it.each<[string, readonly string[], Readonly<Record<string, string | undefined>>, string]>([
     [
