@@ -8,6 +8,7 @@ export type State =
   | 'degraded'
   | 'observing'
   | 'held'
+  | 'overdue'
   | 'paused'
   | 'revoked'
   | 'auth-bypass'
@@ -22,6 +23,7 @@ export function stateOf(answer: Answer): State {
   if (answer.paused !== undefined) return 'paused'
   if (answer.mode === 'observe') return 'observing'
   if (isHeld(answer)) return 'held'
+  if (isOverdue(answer)) return 'overdue'
   if (answer.canary?.held) return 'canary'
   if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
   if (isProvedByAll(fleet)) return 'healthy'
@@ -43,6 +45,14 @@ export function wouldAllTake({ fleet }: Answer): boolean {
 /** Too old, or due and waiting. */
 function isHeld({ asOf, dueAt = asOf, forcedAt = asOf, decision }: Answer): boolean {
   return asOf > forcedAt || (asOf > dueAt && decision.action === 'hold')
+}
+
+/** Three ticks of the rotation function (ms). */
+const THREE_TICKS = 15 * 60_000
+
+/** Nothing is in its way, and the function has not done it: it does not run. */
+function isOverdue({ asOf, dueAt = asOf, decision }: Answer): boolean {
+  return decision.action === 'advance' && Date.parse(asOf) - Date.parse(dueAt) > THREE_TICKS
 }
 
 /** By every machine that the roll call of now has: a record of fewer or of others proves nothing of these. */

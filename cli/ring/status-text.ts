@@ -181,6 +181,7 @@ const RUNBOOK: Readonly<Record<State, string>> = {
   'no machines': '',
   degraded: 'stragglers',
   held: 'rotation-held',
+  overdue: 'key-age',
   paused: 'rotation-held',
   revoked: 'stragglers',
   'control invalid': 'control-invalid',
@@ -207,6 +208,11 @@ function nextSteps(answer: Answer, state: State): string[] {
     ]
   if (state === 'held' && calendars !== undefined && calendars.state !== 'open')
     return [`  next: ${CALENDAR_STEPS[calendars.state]}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
+  if (state === 'overdue')
+    return [
+      '  the rotation function does not run: nothing holds the rotation, and no tick has made it',
+      `  next: see its schedules and its log; ticketring rotate ${ring} shows its error   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`,
+    ]
   return [`  next: ticketring deliver ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
 }
 

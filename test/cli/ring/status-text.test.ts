@@ -208,6 +208,28 @@ describe('a rotation that is due and waits', () => {
   })
 })
 
+describe('a rotation that is due, and that nothing holds', () => {
+  const due = (dueAt: string) =>
+    answer({ decision: { action: 'advance', reason: 'every machine holds generation 7' }, dueAt })
+
+  it('is well while the next tick may make it', () => {
+    expect(stateOf(due('2026-11-27T11:50:00.000Z'))).toBe('healthy')
+  })
+
+  it('is overdue once three ticks have not: the function does not run', () => {
+    const given = due('2026-11-27T11:40:00.000Z')
+    expect(stateOf(given)).toBe('overdue')
+    expect(isWell(given)).toBe(false)
+    for (const part of [
+      'edge: OVERDUE: generation 7',
+      'due 20 min ago',
+      'the rotation function does not run: nothing holds the rotation, and no tick has made it',
+      'ticketring rotate edge shows its error   (docs/runbook.md#key-age)',
+    ])
+      expect(statusText(given)).toContain(part)
+  })
+})
+
 describe('how a ring stands', () => {
   it('is one line where all is well', () => {
     expect(statusText(answer())).toBe(
