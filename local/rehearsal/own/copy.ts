@@ -5,15 +5,20 @@ import { RehearsalError } from '../rehearsal-error.ts'
 import type { Findings } from './findings.ts'
 import type { Places } from './places.ts'
 
+/** More than these say that it is another kind of file. */
+const MOST_REFUSED = 20
+
 /**
  * What is to be said of a configuration before it is rehearsed.
  * @throws RehearsalError with all that keeps it from that.
  */
 export function settled(file: string, findings: Findings): readonly string[] {
   const { refused, added, said, leftOut } = findings
+  const shown = refused.slice(0, MOST_REFUSED)
+  const more = refused.length > MOST_REFUSED ? [`and ${refused.length - MOST_REFUSED} more`] : []
   if (refused.length > 0)
     throw new RehearsalError(
-      `${file} cannot be rehearsed as it is:\n${refused.map((each) => `  ${each}`).join('\n')}`,
+      `${file} cannot be rehearsed as it is:\n${indented([...shown, ...more]).join('\n')}`,
       'Change that in a copy, and name the copy. What is not known to make no connection is refused',
     )
   const lines = added.length === 0 ? [] : ['lines that it lacks, which the copy has:', ...indented(added)]

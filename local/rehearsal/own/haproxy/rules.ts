@@ -1,5 +1,6 @@
 /** Which directives of haproxy.cfg are kept, by section, and what is done to conditions. */
 
+import { isIP } from 'node:net'
 import type { Findings, Spot } from '../findings.ts'
 import { type Allowed, TCP_ACTIONS, TCP_STAGES, WHY } from './allowed.ts'
 
@@ -18,11 +19,26 @@ export function keep(
   // What is called with arguments, as set-var(txn.x).
   const action = second.replace(/\(.*$/s, '')
   const names = [directive, `${directive} ${action}`]
-  if (names.some((name) => kept.has(name)) || isTcpRule(bare)) return withoutLookups(words)
+  if (names.some((name) => kept.has(name)) || isTcpRule(bare)) {
+    const excepted = directive === 'option' ? bare[bare.indexOf('except') + 1] : undefined
+    if (bare.includes('except') && !isNetwork(excepted)) {
+      findings.refuse(
+        spot,
+        `${names[1]} except ${excepted}: a name, which is looked up`,
+        'write its address in a copy',
+      )
+      return undefined
+    }
+    return withoutLookups(words)
+  }
   const known = names.find((name) => left.has(name))
   if (known !== undefined) findings.leaveOut(spot, known)
   else refuse(bare, spot, findings)
   return undefined
+}
+
+function isNetwork(text = ''): boolean {
+  return isIP(text.replace(/\/[0-9.]+$/, '')) > 0
 }
 
 function refuse([directive = '', second = '']: readonly string[], spot: Spot, findings: Findings): void {
