@@ -216,6 +216,11 @@ describe('a rotation that is due, and that nothing holds', () => {
     expect(stateOf(due('2026-11-27T11:50:00.000Z'))).toBe('healthy')
   })
 
+  it('is not overdue while something else comes first', () => {
+    const decision = { action: 'unlabel', reason: 'AWSPREVIOUS is to be erased' } as const
+    expect(stateOf(answer({ decision, dueAt: '2026-11-27T11:00:00.000Z' }))).toBe('healthy')
+  })
+
   it('is overdue once three ticks have not: the function does not run', () => {
     const given = due('2026-11-27T11:40:00.000Z')
     expect(stateOf(given)).toBe('overdue')
