@@ -1,7 +1,10 @@
 import { Inspection } from '../../lambda/kernel/inspection.ts'
 
-/** CloudFormation's: bytes of a template's body, and resources of a stack. IAM's: characters of a role's inline policies. */
-const MOST = { bytes: 1_000_000, resources: 500, policies: 10_240 } as const
+/**
+ * CloudFormation's: bytes of a template's body, and resources of a stack. IAM's: characters of a role's inline policies.
+ * EventBridge's: characters of an event pattern.
+ */
+const MOST = { bytes: 1_000_000, resources: 500, policies: 10_240, pattern: 2_048 } as const
 
 interface Resource {
   readonly Type: string
@@ -25,7 +28,18 @@ export function refuseOversize(text: string): void {
     const instead = 'Name it for fewer rings or sets, or give a set a chainPath'
     refuse(`role ${role}`, MOST.policies, 'characters of inline policies', length, instead)
   }
-  inspection.settle('a stack within the limits of CloudFormation and IAM')
+  for (const [id, { Type, Properties = {} }] of Object.entries(Resources)) {
+    if (Type !== 'AWS::Events::Rule') continue
+    const length = JSON.stringify(writtenOut(Properties.EventPattern)).length
+    refuse(
+      `rule ${id}`,
+      MOST.pattern,
+      'characters of its pattern',
+      length,
+      'Let fewer roles read the ring, or shorter names',
+    )
+  }
+  inspection.settle('a stack within the limits of CloudFormation, IAM and EventBridge')
 }
 
 /** How long the inline policies of each role are together. What a role of a fleet has besides is not known here. */

@@ -46,6 +46,11 @@ export class FleetDelivery extends Construct {
     this.#association = isStopped ? undefined : this.#associate(props)
   }
 
+  /** As CloudFormation knows it. */
+  get documentName(): string {
+    return this.#resource.ref
+  }
+
   #associate({ document, targets, name, repairEvery, parameters }: FleetDeliveryProps): CfnAssociation {
     return new CfnAssociation(this, 'Association', {
       associationName: name,

@@ -3,6 +3,7 @@ import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { type AlarmSpec, functionAlarms, nonZero } from '../fleet/alarms.ts'
+import type { AccessMetrics } from './access-watch.ts'
 import { TICK_MINUTES } from './rotation-function.ts'
 
 /** What a ring's function measures: namespace `Ticketring`, dimension `Ring`. */
@@ -34,11 +35,13 @@ interface Watched {
   readonly hasCanary: boolean
   readonly handler: IFunction
   readonly undelivered: IQueue
+  /** Where others than the ring's own are watched. */
+  readonly access: AccessMetrics | undefined
 }
 
 /** What is watched of one ring. */
 export function ringAlarms(watched: Watched): readonly AlarmSpec[] {
-  const { metrics, maxKeyAge, checksAuthentication, hasCanary, handler, undelivered } = watched
+  const { metrics, maxKeyAge, checksAuthentication, hasCanary, handler, undelivered, access } = watched
   return [
     keyAge(metrics, maxKeyAge),
     nonZero(6, {
@@ -73,6 +76,7 @@ export function ringAlarms(watched: Watched): readonly AlarmSpec[] {
     }),
     ...(checksAuthentication ? [authBypass(metrics)] : []),
     ...(hasCanary ? [canaryFailed(metrics)] : []),
+    ...(access === undefined ? [] : accessAlarms(access)),
     ...functionAlarms(handler, undelivered, { heading: '', what: 'the rotation function', tick: TICK }),
   ]
 }
@@ -90,6 +94,36 @@ function keyAge(metrics: RingMetrics, maxKeyAge: number): AlarmSpec {
     // A function that no longer runs measures nothing: silence is the worst case, not the best.
     silence: 'pages',
   }
+}
+
+/** EventBridge counts what its rules match, and says nothing of what they do not. */
+function accessAlarms({ reads, changes, heard }: AccessMetrics): readonly AlarmSpec[] {
+  return [
+    nonZero(1, {
+      metric: reads,
+      heading: 'read-by-others',
+      meaning: 'somebody who is none of its readers has read the ring',
+      tells: 'page',
+    }),
+    nonZero(1, {
+      metric: changes,
+      heading: 'changed-by-others',
+      meaning: "somebody else has changed the ring's secret, its document or its records",
+      tells: 'page',
+    }),
+    {
+      metric: heard,
+      heading: 'watch-deaf',
+      meaning:
+        'in the state of no data, the calls of its own function are not heard either, so nobody watches who reads the ring',
+      // What is heard is well, however much it is: only silence is not.
+      limit: { below: 0 },
+      periods: 3,
+      of: 3,
+      tells: 'page',
+      silence: 'pages',
+    },
+  ]
 }
 
 function canaryFailed(metrics: RingMetrics): AlarmSpec {

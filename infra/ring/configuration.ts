@@ -35,6 +35,17 @@ const oneOrMore: Kind<readonly string[]> = {
   read: (value, place, earlier) => names.read(typeof value === 'string' ? [value] : value, place, earlier),
 }
 
+const ACCESS_WATCH = {
+  readers: setting(
+    list(text(/^[\w+=,.@-]{1,64}$/, 'names of IAM roles'), { least: 0, most: 20, of: 'names of IAM roles' }),
+    {
+      says: 'names of roles of this account that may read the ring without a page, beside `fleetRoles`: of an audit, say',
+      normal: [],
+    },
+  ),
+}
+const accessWatch = object(ACCESS_WATCH)
+
 export const RING = {
   name: setting(NAME, {
     says: "the trust group: hosts that must not accept each other's sessions get rings of their own",
@@ -68,6 +79,9 @@ export const RING = {
   launchGroups: optional(groups, {
     says: 'Auto Scaling groups of the machines, whose [launch hook](autoscaling.md) each completes once it has proved the ring',
     machine: 'LAUNCH_GROUPS',
+  }),
+  accessWatch: optional(accessWatch, {
+    says: 'alarms that page when anybody else [reads the ring or changes it](operations.md#who-else-reads-the-ring): wants a trail of CloudTrail with management events, reads too',
   }),
   offboard: optional(flag, {
     says: '`true`: the first step to [take the ring off its machines](operations.md#to-leave): its schedules rest, State Manager runs nothing',

@@ -63,6 +63,15 @@ export interface CanaryProps {
   readonly stopOnAlarms?: readonly string[]
 }
 
+/** Who else reads or changes a ring. */
+export interface AccessWatchProps {
+  /**
+   * Names of roles of this account that read the ring without a page, beside those of `grantRead`.
+   * @default - those alone
+   */
+  readonly readers?: readonly string[]
+}
+
 export interface TicketKeyRingProps {
   /** Name of the ring, unique in account and Region: 1 to 29 lower-case letters, digits and hyphens. */
   readonly name: string
@@ -112,6 +121,12 @@ export interface TicketKeyRingProps {
    * @default Duration.days(2)
    */
   readonly staleAfter?: Duration
+  /**
+   * Alarms that page when anybody but the function, who was let read and these roles reads the ring, or changes secret, document or
+   * records: wants a trail of CloudTrail with management events, reads too.
+   * @default - nobody is watched
+   */
+  readonly accessWatch?: AccessWatchProps
   /**
    * The first step to take the ring off its machines: its schedules rest, State Manager runs nothing, and a document is there that
    * removes what deliveries brought.

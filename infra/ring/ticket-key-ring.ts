@@ -10,14 +10,14 @@ import { Inspection } from '../../lambda/kernel/inspection.ts'
 import { Alarms, measured } from '../fleet/alarms.ts'
 import { FleetDelivery } from '../fleet/delivery.ts'
 import type { FleetDocument } from '../fleet/document.ts'
-import type { FleetFunction } from '../fleet/function.ts'
-import { groupName } from '../fleet/names.ts'
+import { functionName, groupName } from '../fleet/names.ts'
 import type { LogKeeping, Operations } from '../fleet/operations.ts'
 import { tellOutputs } from '../fleet/outputs.ts'
 import { asConfigured } from '../fleet/props.ts'
 import { refuseForeign } from '../fleet/regions.ts'
 import { ownProgram } from '../program/program.ts'
 import { namedIn } from '../servers/servers.ts'
+import { AccessWatch } from './access-watch.ts'
 import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
 import { parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
@@ -48,6 +48,7 @@ export class TicketKeyRing extends Construct {
   readonly document: FleetDocument
   readonly #ring: RingConfiguration
   readonly #secret: RingSecret
+  readonly #access: AccessWatch | undefined
 
   constructor(scope: Construct, id: string, props: TicketKeyRingProps) {
     super(scope, id)
@@ -62,13 +63,14 @@ export class TicketKeyRing extends Construct {
     this.function = functions.rotation.handler
     this.logs = functions.rotation.logs
     this.statusFunction = functions.status
+    this.#access = this.#watchAccess(functions.delivery)
     this.#watch(this.#schedule(), operations)
     this.#tell()
     if (this.#isLeaving) addOffboardDocument(this, this.#ring)
     else addPreflight(this, this.#ring)
   }
 
-  #createFunctions(logs: LogKeeping | undefined): { rotation: FleetFunction; status: IFunction } {
+  #createFunctions(logs: LogKeeping | undefined) {
     const { name, targets, rotation, repairEvery } = this.#ring
     const { document } = this
     const delivery = new FleetDelivery(this, 'Delivery', {
@@ -82,7 +84,7 @@ export class TicketKeyRing extends Construct {
     const parts = { ring: this.#ring, secret: this.#secret, document, delivery, window, logs }
     const rotating = createRotationFunction(this, 'Rotation', parts)
     delivery.precede(rotating.handler)
-    return { rotation: rotating, status: createRingStatusFunction(this, 'Status', parts) }
+    return { rotation: rotating, status: createRingStatusFunction(this, 'Status', parts), delivery }
   }
 
   get #isLeaving(): boolean {
@@ -117,6 +119,18 @@ export class TicketKeyRing extends Construct {
     return undelivered
   }
 
+  #watchAccess({ documentName }: FleetDelivery): AccessWatch | undefined {
+    const { name, accessWatch } = this.#ring
+    if (accessWatch === undefined) return undefined
+    return new AccessWatch(this, 'Access', {
+      ring: name,
+      readers: accessWatch.readers,
+      secretArn: this.secretArn,
+      rotationRole: `${functionName(name)}-${Stack.of(this).region}`,
+      document: documentName,
+    })
+  }
+
   #watch(undelivered: IQueue, operations: Operations): void {
     const { name, rotation, mixedClientAuthentication, canary } = this.#ring
     new Alarms(this, 'Alarms', {
@@ -130,6 +144,7 @@ export class TicketKeyRing extends Construct {
         hasCanary: canary !== undefined,
         handler: this.function,
         undelivered,
+        access: this.#access?.metrics,
       }),
     })
   }
@@ -140,6 +155,7 @@ export class TicketKeyRing extends Construct {
    */
   grantRead(fleetRole: IGrantable): Grant {
     const read = this.#secret.grantRead(fleetRole)
+    this.#access?.letRead(fleetRole)
     const { launchGroups } = this.#ring
     return launchGroups === undefined ? read : read.combine(grantCompletion(this, fleetRole, launchGroups))
   }

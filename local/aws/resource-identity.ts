@@ -88,6 +88,9 @@ const NAMINGS: Readonly<Record<string, Naming>> = {
     Arn: arn(account, 'cloudwatch', `alarm:${name}`),
   })),
   'AWS::CloudWatch::Dashboard': named('DashboardName'),
+  'AWS::Events::Rule': named('Name', (name, account) => ({
+    Arn: arn(account, 'events', `rule/${name}`),
+  })),
   'AWS::CDK::Metadata': plain,
 }
 
