@@ -20,6 +20,7 @@ const EXAMPLE: Json = {
     exampleRing({
       servers: { haproxy: HAPROXY, nginx: NGINX, ...OTHER_SERVERS },
       canary: { tag: 'canary', values: ['yes'] },
+      accessWatch: { readers: [] },
     }),
   ],
   stapling: [
