@@ -11,6 +11,7 @@ export interface ExampleRing {
   readonly rotation?: Json
   readonly mixedClientAuthentication?: string
   readonly canary?: Json
+  readonly accessWatch?: Json
   readonly repairEvery?: string
   readonly endpoints?: Json
   readonly program?: string
