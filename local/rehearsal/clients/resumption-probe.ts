@@ -76,10 +76,10 @@ export class ResumptionProbe implements Probe {
 
   /** Every machine and version in turn. */
   #nextSource(): readonly [Host, TlsVersion] {
-    const hosts = this.#hosts
-    const { versions } = this.#options
-    const version = versions[Math.floor(this.#arrivals / hosts.length) % versions.length]
-    return [hosts[this.#arrivals % hosts.length] as Host, version as TlsVersion]
+    const sources = this.#options.versions.flatMap((version) =>
+      this.#hosts.flatMap((host) => (takes(host, version) ? [[host, version] as const] : [])),
+    )
+    return sources[this.#arrivals % sources.length] as readonly [Host, TlsVersion]
   }
 
   /** However slow the clients are, a ticket of every machine and version is there when its generation is retired. */
@@ -97,7 +97,7 @@ export class ResumptionProbe implements Probe {
     this.#pool.add(ticket)
     const peers = this.#hosts.filter(({ server }) => server === from.server)
     for (const to of peers) await this.#resume(ticket, to, 'at once')
-    const strangers = this.#hosts.filter(({ server }) => server !== from.server)
+    const strangers = this.#hosts.filter((host) => host.server !== from.server && takes(host, version))
     const stranger = strangers[turn % strangers.length]
     if (stranger !== undefined) await this.#resumeElsewhere(ticket, stranger)
   }
@@ -246,6 +246,11 @@ export class ResumptionProbe implements Probe {
   #incident(kind: string, text: string): void {
     this.#options.tell({ type: 'incident', kind, text })
   }
+}
+
+/** Whether the machine gives tickets in this version, as far as it was asked. */
+function takes({ doors }: Host, version: TlsVersion): boolean {
+  return doors?.some(({ versions }) => versions.includes(version)) !== false
 }
 
 /** Which of a machine's doors clients of this version come to in this turn; undefined where it has one alone. */

@@ -48,7 +48,7 @@ async function askAt(machine: Machine, door: Door) {
     const target = { ...hostOf(machine), port, serverName, proxyProtocol }
     const trouble = await visit(target, { authority: machine.pki.authority, version }).then(
       ({ ticket }) => (ticket === undefined ? 'gives no ticket' : undefined),
-      ({ message }: Error) => message,
+      ({ message }: Error) => message.trim(),
     )
     if (trouble === undefined) versions.push(version)
     else troubles.push(`${door.spot} ${serverName}: not tried in ${version}: ${trouble}`)
