@@ -121,11 +121,18 @@ export class Lifecycle {
     return said[0]
   }
 
+  /** The machine that each new generation goes to first, where the ring has a canary. */
+  get canary(): Machine | undefined {
+    const { ring, machines } = this.#parts
+    return ring.canary === undefined ? undefined : machines[0]
+  }
+
   /** A ring and a set have one tag, or a fleet some machines that only the ring is for. */
   #tagsOf(machine: Machine): Readonly<Record<string, string>> {
     const { ring, set } = this.#parts
-    const told = takesStaples(machine) ? [ring, set] : [ring]
-    return Object.fromEntries(told.map(({ targets: { tag, values } }) => [tag, values[0] as string]))
+    const first = machine === this.canary && ring.canary !== undefined ? [ring.canary] : []
+    const told = [ring.targets, ...(takesStaples(machine) ? [set.targets] : []), ...first]
+    return Object.fromEntries(told.map(({ tag, values }) => [tag, values[0] as string]))
   }
 
   /** A machine that registers is served by its associations at once, though nothing serves there yet. */

@@ -10,6 +10,8 @@ export interface StackPlan {
   readonly guarded?: boolean
   /** What a ring's `servers` says, and nothing else, where the machines run configurations of the user's. */
   readonly servers?: Readonly<Partial<Record<Kind, object>>>
+  /** Whether each new generation goes to a canary first, whatever cdk.json says. */
+  readonly canary?: boolean
   /** What an earlier stack left of the ring. */
   readonly existing?: Existing
 }
@@ -21,7 +23,7 @@ export interface Existing {
 }
 
 /** What a fleet does not say. */
-export type StackWishes = Pick<StackPlan, 'guarded' | 'existing' | 'servers'>
+export type StackWishes = Pick<StackPlan, 'guarded' | 'canary' | 'existing' | 'servers'>
 
 export function stackPlanOf(fleet: Fleet, wishes: StackWishes = {}): StackPlan {
   return {

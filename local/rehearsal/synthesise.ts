@@ -13,6 +13,9 @@ const TOPICS = {
   ticket: 'arn:aws:sns:us-east-1:111122223333:ticket',
 }
 
+/** Where cdk.json has none: a machine that has the second tag, as operators give it. */
+const CANARY = { tag: 'canary', values: ['yes'], soak: 900, stopOnAlarms: [] }
+
 /** HAProxy with a listener more, which demands a client certificate: where it really is, a machine's own settings say. */
 function guardedToo(
   example = TERMINATORS.haproxy.example as RingConfiguration['servers']['haproxy'],
@@ -34,6 +37,7 @@ export function synthesiseFor(plan: StackPlan, outdir: string): Synthesis {
     // Nothing could be shown of machines that only look.
     mode: 'enforce' as const,
     ...(plan.existing === undefined ? {} : { existing: plan.existing }),
+    ...(plan.canary === true ? { canary: ring.canary ?? CANARY } : {}),
     ...(plan.guarded === true ? { mixedClientAuthentication: 'checked' } : {}),
     servers: plan.servers ?? {
       ...examples,

@@ -49,6 +49,8 @@ export interface Wishes {
   readonly spare?: boolean
   /** Open and guarded listeners share the ring. */
   readonly guarded?: boolean
+  /** Each new generation goes to one machine first. */
+  readonly canary?: boolean
 }
 
 interface Wanted {
@@ -70,11 +72,12 @@ export async function startParts({
   timing,
   faults,
   signal,
-  wishes: { spare = false, guarded = false },
+  wishes: { spare = false, guarded = false, canary = false },
   own,
 }: Wanted): Promise<TestbedParts> {
   const outdir = `${workspace.disk}/cdk.out`
-  const synthesis = faults.synthesis ?? (await stackFor(fleet, outdir, signal, wishesOf(guarded, own)))
+  const synthesis =
+    faults.synthesis ?? (await stackFor(fleet, outdir, signal, wishesOf({ guarded, canary }, own)))
   const { template, assembly, rings, stapling } = synthesis
   const [ring, set] = [rings[0], stapling[0]] as [SynthesisedRing, SynthesisedSet]
   const { pki, responder } = await openResponder(workspace, scope)
@@ -106,10 +109,14 @@ export async function startParts({
   return { ...world, override, timing, trace, machines, spare: one[0], servers }
 }
 
-function wishesOf(guarded: boolean, own: OwnConfigurations): StackWishes {
+function wishesOf(
+  { guarded, canary }: Pick<Wishes, 'guarded' | 'canary'>,
+  own: OwnConfigurations,
+): StackWishes {
   const servers = serversOf(own)
   return {
     ...(guarded ? { guarded } : {}),
+    ...(canary ? { canary } : {}),
     ...(Object.keys(servers).length === 0 ? {} : { servers }),
   }
 }

@@ -136,7 +136,9 @@ export class Override implements DurationOverride {
     const configuration = parseRotationConfiguration(text)
     if (!this.configured.has(name)) this.configured.set(name, configuration)
     const timing = { ...configuration.timing, ...this.#shortened() }
-    return serialiseRotationConfiguration(this.#bend({ ...configuration, timing }))
+    const { canary } = configuration
+    const soaking = canary === undefined ? {} : { canary: { ...canary, soak: SOAK } }
+    return serialiseRotationConfiguration(this.#bend({ ...configuration, timing, ...soaking }))
   }
 
   #hasten(text: string, name: string): string {
@@ -164,6 +166,9 @@ export function isOfStaples(name: string): boolean {
  */
 const WINDOW = 1
 
+/** Seconds from the canary's proof until the others follow. */
+const SOAK = 3
+
 /** maxKeyAge in intervals: a processor that has too much to do must not pass for a machine that is gone. */
 const PATIENT = 20
 
@@ -175,9 +180,10 @@ export function timingInWords(shown: Timing, configured: RotationConfiguration |
   const was = (seconds: number | undefined) =>
     seconds === undefined ? '' : ` (configured: ${inWords(seconds)})`
   const timing = configured?.timing
+  const canary = configured?.canary
   return (
     `T ${shown.every} s${was(timing?.every)}, L ${shown.ticketLifetime} s${was(timing?.ticketLifetime)}, ` +
-    `tick ${shown.tick} s${was(timing?.tick)}, window ${WINDOW} s${was(timing?.window)}, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}, associations every ${shown.association} s, first waves to ${WAVE} % of the machines at a time, reloads of nginx as soon as they are due, mode enforce`
+    `tick ${shown.tick} s${was(timing?.tick)}, window ${WINDOW} s${was(timing?.window)}, maxKeyAge ${PATIENT * shown.every} s${was(timing?.maxKeyAge)}${canary === undefined ? '' : `, soak of the canary ${SOAK} s${was(canary.soak)}`}, associations every ${shown.association} s, first waves to ${WAVE} % of the machines at a time, reloads of nginx as soon as they are due, mode enforce`
   )
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { SynthesisedRing } from '../../../infra/app/build-app.ts'
 import type { ResultLine } from '../../../lambda/ring/result-line.ts'
 import { keysOf } from '../../../lambda/ring/ring.ts'
+import type { ExecutionRecord } from '../../aws/history.ts'
 import type { Tone } from '../../paint.ts'
 import type { Availability } from '../clients/availability.ts'
 import type { Clients } from '../clients/clients.ts'
@@ -132,12 +133,20 @@ export class FleetControl {
   }
 
   /** What the machine's runs have said, by command or by association, since then (ms). */
-  heard({ id }: Machine, since = 0): readonly ResultLine[] {
-    const { commands, associations } = this.#parts.testbed.aws.history
-    const runs = [...commands.flatMap(({ invocations }) => invocations), ...associations]
-    return runs
-      .filter(({ instance, startedAt }) => instance === id && (startedAt ?? 0) >= since)
+  heard(machine: Machine, since = 0): readonly ResultLine[] {
+    return this.#runsOn(machine)
+      .filter(({ startedAt }) => (startedAt ?? 0) >= since)
       .flatMap(({ stdout }) => resultLineOf(stdout) ?? [])
+  }
+
+  /** When the machine first proved that generation or a later one (ms). */
+  provedAt(machine: Machine, generation: number): number | undefined {
+    const proofs = this.#runsOn(machine).filter(({ stdout, exitCode }) => {
+      const line = exitCode === 0 ? resultLineOf(stdout) : undefined
+      return line !== undefined && line.generation >= generation
+    })
+    const times = proofs.flatMap(({ endedAt }) => endedAt ?? [])
+    return times.length === 0 ? undefined : Math.min(...times)
   }
 
   /** State Manager's next run, now; resolves once every machine has had it. */
@@ -184,6 +193,13 @@ export class FleetControl {
         throw new RehearsalError(`after ${PATIENCE / 1000} s it is still not so that ${what}`)
       await pause(LOOK_EVERY)
     }
+  }
+
+  /** By command or by association. */
+  #runsOn({ id }: Machine): readonly ExecutionRecord[] {
+    const { commands, associations } = this.#parts.testbed.aws.history
+    const runs = [...commands.flatMap(({ invocations }) => invocations), ...associations]
+    return runs.filter(({ instance }) => instance === id)
   }
 
   #visits({ id }: Machine): number {

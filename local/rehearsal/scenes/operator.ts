@@ -28,18 +28,21 @@ export class Operator {
   }
 
   /**
-   * Waits until an alarm that pages has been in this state since the scene began.
+   * Waits until an alarm that pages has been in this state.
    * @param heading of the runbook.
+   * @param since ms; by default since the scene began.
    * @returns the alarm, and what it says, in a sentence.
    */
-  async isPaged(heading: string, state: Exclude<AlarmState, 'OK'> = 'ALARM'): Promise<string> {
+  async isPaged(
+    heading: string,
+    state: Exclude<AlarmState, 'OK'> = 'ALARM',
+    since = this.#since,
+  ): Promise<string> {
     const { alarms } = this.#testbed
     const { AlarmName, AlarmDescription } = alarms.named(heading)
     if (!alarms.pages(heading, state))
       throw new RehearsalError(`the alarm ${AlarmName} pages no one in ${state}`)
-    await this.#until(`the alarm ${AlarmName} is in ${state}`, () =>
-      alarms.hasBeen(heading, state, this.#since),
-    )
+    await this.#until(`the alarm ${AlarmName} is in ${state}`, () => alarms.hasBeen(heading, state, since))
     return `paged: ${AlarmName} ${state}: ${AlarmDescription}`
   }
 

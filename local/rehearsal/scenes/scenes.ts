@@ -1,5 +1,6 @@
 import { autoscaling } from './autoscaling.ts'
 import { away } from './away.ts'
+import { canaryFails } from './canary-fails.ts'
 import { destroyAndRedeploy } from './destroy-and-redeploy.ts'
 import { halfEditedNginx } from './half-edited-nginx.ts'
 import { keyLeakAndRevoke } from './key-leak-and-revoke.ts'
@@ -26,6 +27,7 @@ export const SCENES = {
   'run-command-outage': runCommandOutage,
   'pause-over-max-key-age': pauseOverMaxKeyAge,
   'destroy-and-redeploy': destroyAndRedeploy,
+  'canary-fails': canaryFails,
   'tickets-off': ticketsOff,
   'half-edited-nginx': halfEditedNginx,
   'key-leak-and-revoke': keyLeakAndRevoke,
