@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 # A document in which `program` is "installed" has the one of `packaged`.
 from carried import bring
 from library import LOCK_SECONDS, Version, open_library, precompile
+from rollback import goes_back
 from ticketring.clock import Deadline
 from ticketring.result import Failure, note
 
@@ -38,6 +39,8 @@ def main(head: str, command: str, name: str, settings: str, carried: bytes) -> N
         if os.environ.get("AWS_SSM_INSTANCE_ID", "").startswith("mi-"):
             # No metadata service tells a boot of a hybrid machine what the agent tells a command.
             settings += f"REGION={os.environ.get('AWS_SSM_REGION_NAME', '')}\n"
+        if command == "ring" and goes_back(conf, f"# {program}\n{settings}".encode()):
+            keep(command, name, conf)
         path = bring(program, carried, f"current-{command}", conf, settings.encode())
         started = time.monotonic()
         run(path, [command, name], settings, program[:12])
@@ -60,7 +63,7 @@ def interrupt(number: int, _: object) -> None:
 
 
 def keep(command: str, name: str, conf: str) -> None:
-    """State Manager's run repairs by what a command brought last. Returns where nothing sound is left of that."""
+    """Runs what was brought last, as State Manager does to repair. Returns where nothing sound is left of that."""
     library = open_library()
     # Else another run could bring the first program meanwhile, or remove the one that is found.
     with library.locked(".lock", LOCK_SECONDS, Deadline(LOCK_SECONDS)):

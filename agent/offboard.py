@@ -94,7 +94,7 @@ def remove(ring: str, keys: list[str], deadline: Deadline) -> list[str]:
     with Directory(run).locked("lock", 30, deadline) if os.path.isdir(run) else contextlib.nullcontext():
         remove_keys(keys, removed)
         remove_directory(run, removed)
-    remove_files(LIBRARY, (f"{ring}.conf",), removed)
+    remove_files(LIBRARY, (f"{ring}.conf", f"{ring}.before"), removed)
     if not os.path.isdir(PACKAGED) and not glob.glob(f"{glob.escape(LIBRARY)}/*.conf"):
         remove_programs(removed)
     return removed

@@ -26,3 +26,8 @@ def bring(program: str, _carried: bytes, _link: str, conf: str, settings: bytes)
     with library.locked(".lock", LOCK_SECONDS, Deadline(LOCK_SECONDS)):
         keep_settings(library, conf, program, settings)
         return f"{version.path}/{precompile(version, zipapp)}"
+
+
+def goes_back(_conf: str, _brought: bytes) -> bool:
+    """The way back of a package's program is its package manager's: the machine runs what it has."""
+    return os.environ.get("SSM_Program") == "back"

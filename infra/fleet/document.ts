@@ -40,7 +40,7 @@ export interface DocumentPlan {
   readonly name: string
   readonly description: string
   readonly step: string
-  /** What a caller may say beside {@link PROGRAM_PARAMETER}. */
+  /** What a caller may say beside {@link programParameter}. */
   readonly parameter: {
     readonly name: string
     readonly description: string
@@ -62,13 +62,12 @@ export interface DocumentPlan {
 
 /**
  * What a caller may say to every document: to bring its program with its settings, or, as State Manager does, to keep to what
- * was brought last. One of two words, which an agent may put into the text.
+ * was brought last; to a ring's also to go back to what was brought before it. One word, which an agent may put into the text.
  */
-const PROGRAM_PARAMETER = {
-  type: 'String',
-  default: 'bring',
-  allowedPattern: '^(bring|keep)$',
-} as const
+function programParameter([variable]: DocumentPlan['subject']) {
+  const words = variable === 'TICKETRING_RING' ? 'bring|keep|back' : 'bring|keep'
+  return { type: 'String', default: 'bring', allowedPattern: `^(${words})$` }
+}
 
 /** Seconds that a run may take on a machine, unless a kind of server needs more. */
 export const EXECUTION_SECONDS = 120
@@ -113,7 +112,13 @@ export interface DocumentText {
 }
 
 function contentOf(
-  { description, step, parameter: { name, ...parameter }, execution = EXECUTION_SECONDS }: DocumentPlan,
+  {
+    description,
+    step,
+    subject,
+    parameter: { name, ...parameter },
+    execution = EXECUTION_SECONDS,
+  }: DocumentPlan,
   runCommand: readonly string[],
 ): DocumentContent {
   return {
@@ -121,7 +126,7 @@ function contentOf(
     description,
     parameters: {
       [name]: { type: 'String', ...parameter, interpolationType: 'ENV_VAR' },
-      Program: PROGRAM_PARAMETER,
+      Program: programParameter(subject),
     },
     mainSteps: [
       {

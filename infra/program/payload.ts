@@ -2,6 +2,7 @@
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { AGENT, PACKAGE, type Program, type SourceFile, sourceOf } from './program.ts'
 import { linesOf } from './python-tokens.ts'
+import type { Capability } from './selection.ts'
 
 /** What the installer shares with the program, in the order in which one needs the other. */
 export const SHARED = ['result', 'clock', 'directory'].map((name) => `${PACKAGE}/${name}.py`)
@@ -12,10 +13,15 @@ export type Origin = 'carried' | 'packaged'
 /** What it has for itself, as one text. */
 const INSTALLER = 'install.py'
 
-function ownOfInstaller(origin: Origin): SourceFile {
-  const imports = new RegExp(`^from (${PACKAGE}\\.|library|carried).* import .*\n`, 'gm')
-  const texts = ['library.py', `${origin}.py`, INSTALLER].map((path) => sourceOf(AGENT, path).text)
-  return { path: INSTALLER, text: texts.join('').replaceAll(imports, '') }
+/** The way back, which a set's installer has not: a program that is no good holds no staple up. */
+const OF_RINGS = /^( +)if command == "ring" and .*\n(?:\1 +.*\n)+/gm
+
+function ownOfInstaller(origin: Origin, capability: Capability): SourceFile {
+  const imports = new RegExp(`^from (${PACKAGE}\\.|library|carried|rollback).* import .*\n`, 'gm')
+  const back = origin === 'carried' && capability === 'ring' ? ['rollback.py'] : []
+  const texts = ['library.py', `${origin}.py`, ...back, INSTALLER].map((path) => sourceOf(AGENT, path).text)
+  const text = texts.join('').replaceAll(imports, '')
+  return { path: INSTALLER, text: capability === 'ring' ? text : text.replaceAll(OF_RINGS, '') }
 }
 
 /** What takes a ring off a machine: one text, with what it shares with the program. */
@@ -36,11 +42,11 @@ export interface Carried {
 }
 
 /** @throws TicketringError `configuration-invalid` where a line would be taken for the name of a source. */
-export function carriedOf({ hash, sources }: Program, origin: Origin): Carried {
+export function carriedOf({ hash, sources }: Program, origin: Origin, capability: Capability): Carried {
   const shared = SHARED.flatMap((path) => sources.filter((source) => source.path === path))
   const others = origin === 'packaged' ? [] : sources.filter(({ path }) => !SHARED.includes(path))
   return {
-    installer: `#${hash}\n${[...shared, ownOfInstaller(origin)].map(partOf).join('')}`,
+    installer: `#${hash}\n${[...shared, ownOfInstaller(origin, capability)].map(partOf).join('')}`,
     rest: others.map(partOf).join(''),
   }
 }

@@ -15,11 +15,12 @@ const LINE = 1_000
 /** What runs on a machine for this plan: of the program, what its capability and its kinds of server need. */
 export function programText(plan: DocumentPlan, whole: Program): DocumentText {
   const isInstalled = plan.program === 'installed'
-  const program = isInstalled ? whole : programFor(capabilityOf(plan), whole, plan.kinds)
-  const carried = carriedOf(program, isInstalled ? 'packaged' : 'carried')
+  const capability = capabilityOf(plan)
+  const program = isInstalled ? whole : programFor(capability, whole, plan.kinds)
+  const carried = carriedOf(program, isInstalled ? 'packaged' : 'carried', capability)
   const { subject, settings } = plan
   const call = [
-    `run("${capabilityOf(plan)}", "${subject[1]}", """\\`,
+    `run("${capability}", "${subject[1]}", """\\`,
     ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
     '"""',
   ]

@@ -251,7 +251,7 @@ describe('while another document is being installed', () => {
 
   test('a run whose turn never comes says so', async () => {
     const holder = await holdLock(machine)
-    const { installer } = carriedOf(PROGRAM, 'carried')
+    const { installer } = carriedOf(PROGRAM, 'carried', 'ring')
     const call = `LOCK_SECONDS = 0\nmain('{"x":1', "ring", "edge", "", b"#" + b"0" * 64 + b"\\n#x.py\\n")\n`
     const { stdout } = spawnSync('/usr/bin/python3', ['-I', '-'], {
       input: installer.replaceAll('\nfrom .', '\n#') + call,

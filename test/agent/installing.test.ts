@@ -502,7 +502,7 @@ describe('where the machine is an odd one', () => {
     for (const program of [A, B])
       expect(readFileSync(programFile(program.hash)).equals(program.zipapp)).toBe(true)
     expect(readdirSync(machine.library).sort()).toEqual(
-      ['.lock', 'current-ring', 'edge.conf', A.hash, B.hash].sort(),
+      ['.lock', 'current-ring', 'edge.before', 'edge.conf', A.hash, B.hash].sort(),
     )
   })
 })

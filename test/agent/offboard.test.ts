@@ -21,7 +21,7 @@ const DELIVERED = [
   `mkdir -p /run/ticketring/edge ${LIBRARY}/${HASH} ${UNITS}/timers.target.wants /run/systemd/system`,
   'touch /run/ticketring/edge/haproxy.keys /run/ticketring/edge/nginx.current.key /run/ticketring/edge/nginx.next.key',
   'touch /run/ticketring/edge/nginx.previous.key /run/ticketring/edge/state',
-  `touch ${LIBRARY}/${HASH}/ticketring.pyz ${LIBRARY}/edge.conf && ln -s ${HASH} ${LIBRARY}/current-ring`,
+  `touch ${LIBRARY}/${HASH}/ticketring.pyz ${LIBRARY}/edge.conf ${LIBRARY}/edge.before && ln -s ${HASH} ${LIBRARY}/current-ring`,
   `touch ${UNITS}/ticketring-boot@edge.service ${UNITS}/ticketring-pull@edge.service ${UNITS}/ticketring-pull@edge.timer`,
 ]
 const OTHER_RING = [

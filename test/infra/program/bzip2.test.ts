@@ -24,7 +24,7 @@ function noise(size: number): Buffer {
 }
 
 describe('what is packed is unpacked by Python', () => {
-  const { installer, rest } = carriedOf(ownProgram(), 'carried')
+  const { installer, rest } = carriedOf(ownProgram(), 'carried', 'ring')
   const program = Buffer.from(installer + rest)
 
   it.each<[string, Buffer]>([

@@ -301,9 +301,10 @@ describe('the documents of cdk.json, which have two kinds of server', () => {
 
 describe('the installer', () => {
   const origins = ['carried', 'packaged'] as const
-  it.each(origins)(
-    'of a program that is %s is one text of several modules, which give no name twice',
-    (origin) => {
+  const capabilities = ['ring', 'staples'] as const
+  it.each(origins.flatMap((origin) => capabilities.map((capability) => [origin, capability] as const)))(
+    'of a program that is %s, for %s, is one text of several modules, which give no name twice',
+    (origin, capability) => {
       // As open.py runs it: what its modules import from each other is there.
       const judge = `
 import ast, sys
@@ -314,7 +315,7 @@ own = [node.module for node in body if isinstance(node, ast.ImportFrom) and (nod
 print(len(names) > 20, sorted({name for name in names if names.count(name) > 1}), own)
 `
       const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-I', '-c', judge], {
-        input: carriedOf(PROGRAM, origin).installer,
+        input: carriedOf(PROGRAM, origin, capability).installer,
         encoding: 'utf8',
       })
       expect(stderr + stdout).toBe('True [] []\n')
@@ -329,7 +330,7 @@ describe('what an operator reads of it', () => {
   it('is the lines of sh, the settings, the installer, the sources and the hashes', () => {
     expect(text).toContain('\nTICKET_LIFETIME=7200\n')
     expect(text).toContain('exec "$python" -IS -')
-    expect(text).toContain(carriedOf(carried, 'carried').installer)
+    expect(text).toContain(carriedOf(carried, 'carried', 'ring').installer)
     for (const { path, text: source } of carried.sources) expect(text).toContain(`# ---- ${path}\n${source}`)
     expect(text).toContain(carried.hash)
     expect(text).not.toMatch(/.{700}/)

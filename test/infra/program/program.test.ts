@@ -86,5 +86,5 @@ it.each([
 
 it('refuses a line that would be taken for the name of a source', () => {
   const sources = [{ path: 'ticketring/a.py', text: 'X = """\n#b.py\n"""\n' }]
-  expect(() => carriedOf({ ...buildProgram(), sources }, 'carried')).toThrow(/ticketring\/a\.py/)
+  expect(() => carriedOf({ ...buildProgram(), sources }, 'carried', 'ring')).toThrow(/ticketring\/a\.py/)
 })
