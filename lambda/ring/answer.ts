@@ -7,7 +7,7 @@ import { later } from '../kernel/time.ts'
 import type { CalendarSight } from './calendar.ts'
 import { canaryFleet, isDocumentPassed, isHeldToCanary } from './canary.ts'
 import type { RotationConfiguration } from './configuration.ts'
-import type { Control, Quarantine, SetUntil } from './control.ts'
+import type { Control, Quarantine, RolledBack, SetUntil } from './control.ts'
 import type { Delivery, OldProcess } from './delivery-record.ts'
 import { INSTANCE_REMEDIES } from './instance-remedies.ts'
 import type { RotationPorts } from './observation.ts'
@@ -67,6 +67,8 @@ export interface Answer {
   readonly canary?: ToldCanary
   /** Until when no generation is made but by a revoke, and why. */
   readonly paused?: Serialised<SetUntil>
+  /** A document that machines were told to go back from: until another one is deployed. */
+  readonly rolledBack?: RolledBack
   /** Machines that hold no rotation up, until when and why. */
   readonly quarantine?: readonly Serialised<Quarantine>[]
   /** Why the control parameter of now is not what counts, but the last sound version of it. */
@@ -152,9 +154,10 @@ export function controlIn({
   control,
   controlProblem,
 }: Pick<Situation, 'control' | 'controlProblem'>): Pick<Answer, keyof Control | 'controlProblem'> {
-  const { paused, quarantine = [] } = control ?? {}
+  const { paused, rolledBack, quarantine = [] } = control ?? {}
   return {
     ...(paused === undefined ? {} : { paused: withIsoEnd(paused) }),
+    ...(rolledBack === undefined ? {} : { rolledBack }),
     ...(quarantine.length === 0 ? {} : { quarantine: quarantine.map(withIsoEnd) }),
     ...(controlProblem === undefined ? {} : { controlProblem }),
   }

@@ -15,6 +15,7 @@ import {
 } from './configuration.ts'
 import type { CanaryState } from './delivery-record.ts'
 import { alarmName } from './look-at-canary.ts'
+import { isRolledBack } from './rollback.ts'
 import { leaveOf } from './set-aside.ts'
 import { type CanarySight, type Decision, isRevocation, type Known, type Situation } from './situation.ts'
 
@@ -40,12 +41,16 @@ export function isLeftByCanary(
   return canary === undefined && delivery.canary !== undefined && delivery.canary.passedAt === undefined
 }
 
-/** True unless a canary has yet to prove the document that would be sent now: where machines only look, none ever does. */
+/**
+ * True unless a canary has yet to prove the document that would be sent now: where machines only look none ever does, and one
+ * that is rolled back is brought to none.
+ */
 export function isDocumentPassed(
-  { carried }: Pick<Situation, 'carried'>,
+  situation: Pick<Situation, 'carried' | 'control'>,
   { canary, document, mode }: Pick<RotationConfiguration, 'canary' | 'document' | 'mode'>,
 ): boolean {
-  return canary === undefined || mode === 'observe' || carried.passed === document.name
+  if (canary === undefined || mode === 'observe' || isRolledBack(situation)) return true
+  return situation.carried.passed === document.name
 }
 
 /** Ticks that two deliveries may take, one to the canary and one to the others. */
@@ -190,7 +195,7 @@ export function promoteByHand(known: Known, configuration: RotationConfiguration
 
 /** From its first command on, what is the canary's is on record as that. */
 export function noteSent(known: Known, configuration: RotationConfiguration): Known {
-  if (!isHeldToCanary(known, configuration)) return known
+  if (!isHeldToCanary(known, configuration) || isRolledBack(known)) return known
   const { delivery } = known
   const canary = { ...delivery.canary, document: configuration.document.name }
   return { ...known, delivery: { ...delivery, canary } }
@@ -213,6 +218,6 @@ export function passCanary(
     ...known,
     // What the canary was sent is no first wave of the others.
     delivery: isHeld ? { ...delivery, canary, attempts: 0 } : delivery,
-    carried: passes === undefined ? carried : { ...carried, passed: passes },
+    carried: passes === undefined || isRolledBack(known) ? carried : { ...carried, passed: passes },
   }
 }

@@ -106,7 +106,7 @@ async function committed(
 ): Promise<Situation> {
   const { pendingParent: _, ...rest } = situation
   const delivery = undelivered(version, ring, ports.configuration.mode)
-  const carried = carriedTo(delivery, situation, ports.configuration)
+  const carried = carriedTo(delivery, situation)
   const after = {
     ...rest,
     delivery,

@@ -5,7 +5,10 @@ import { nearestName } from '../kernel/nearest-name.ts'
 import { later } from '../kernel/time.ts'
 import { type Control, pauseText, type SetUntil } from './control.ts'
 import type { ActionRequest, ControlRequest } from './request.ts'
+import { rolledBackText } from './rollback.ts'
 import { mostQuarantined } from './set-aside.ts'
+
+const SOMEBODY = 'an operator'
 
 export interface ControlChange {
   /** Made again where another operator came in between. */
@@ -18,10 +21,15 @@ export interface Settable {
   readonly control: Control
   readonly fleet: Fleet
   readonly now: Date
+  /** The name of the document that would be sent now. */
+  readonly document: string
 }
 
 /** @throws TicketringError `request-invalid` for a machine that is not there, or one more than may be set aside. */
-export function changeOf(request: ControlRequest, { control: before, fleet, now }: Settable): ControlChange {
+export function changeOf(
+  request: ControlRequest,
+  { control: before, fleet, now, document }: Settable,
+): ControlChange {
   switch (request.action) {
     case 'pause': {
       const paused = setBy(request, now)
@@ -30,13 +38,31 @@ export function changeOf(request: ControlRequest, { control: before, fleet, now 
     case 'resume': {
       const told =
         before.paused === undefined ? 'it was not paused' : `resumed: it was ${pauseText(before.paused)}`
-      return { apply: ({ quarantine }) => ({ quarantine }), told }
+      return { apply: ({ paused: _, ...others }) => others, told }
     }
     case 'quarantine':
       return setAside(request, before, fleet, now)
     case 'release':
       return release(request.instance ?? '', before)
+    case 'rollback':
+      return rollBack(request, before, document)
   }
+}
+
+function rollBack(
+  { undo, reason = '', by = SOMEBODY }: ActionRequest,
+  before: Control,
+  document: string,
+): ControlChange {
+  if (undo === true) {
+    const told =
+      before.rolledBack === undefined
+        ? 'nothing was rolled back'
+        : `no longer: ${rolledBackText(before.rolledBack)}`
+    return { apply: ({ rolledBack: _, ...others }) => others, told }
+  }
+  const rolledBack = { document, reason, by }
+  return { apply: (control) => ({ ...control, rolledBack }), told: rolledBackText(rolledBack) }
 }
 
 function setAside(request: ActionRequest, before: Control, fleet: Fleet, now: Date): ControlChange {
@@ -64,7 +90,7 @@ function without(control: Control, instance: string): Control {
 }
 
 function setBy({ seconds = 0, reason = '', by }: ActionRequest, now: Date): SetUntil {
-  return { until: later(now, seconds), reason, by: by ?? 'an operator' }
+  return { until: later(now, seconds), reason, by: by ?? SOMEBODY }
 }
 
 /** @returns how many machines there are. */

@@ -17,10 +17,18 @@ export interface Quarantine extends SetUntil {
   readonly instance: string
 }
 
+/** A document that machines are to go back from; one that a deploy brings after it is another. */
+export interface RolledBack {
+  readonly document: string
+  readonly reason: string
+  readonly by: string
+}
+
 /** What operators have set for one ring. */
 export interface Control {
   /** No new generation until then, but for a revoke. */
   readonly paused?: SetUntil
+  readonly rolledBack?: RolledBack
   readonly quarantine: readonly Quarantine[]
 }
 
@@ -35,6 +43,8 @@ const CLOCKS_DIFFER = 300
 const MOST_BY = 100
 /** Bytes of a standard parameter. */
 const PARAMETER_LIMIT = 4096
+/** Source: CreateDocument, Name. */
+const DOCUMENT = /^[A-Za-z0-9_.-]{3,128}$/
 /** An id of EC2, or of a hybrid machine. */
 export const INSTANCE = /^m?i-[0-9a-f]{1,17}$/
 
@@ -44,7 +54,12 @@ export const INSTANCE = /^m?i-[0-9a-f]{1,17}$/
  * @throws TicketringError `control-malformed`.
  */
 export function parseControl(text: string, modifiedAt: Date): Control {
-  const fields = Fields.ofJson(text, 'a control parameter', MALFORMED, ['version', 'paused', 'quarantine'])
+  const fields = Fields.ofJson(text, 'a control parameter', MALFORMED, [
+    'version',
+    'paused',
+    'rolledBack',
+    'quarantine',
+  ])
   if (fields.integer('version', 1) !== 1) fields.refuse('version', 'the number 1')
   const latest = later(modifiedAt, LONGEST_SET + CLOCKS_DIFFER)
   const quarantine = fields.has('quarantine')
@@ -54,8 +69,15 @@ export function parseControl(text: string, modifiedAt: Date): Control {
   if (new Set(ids).size < ids.length) fields.refuse('quarantine', 'a list that names each machine once')
   return {
     ...(fields.has('paused') ? { paused: parsePause(fields.raw('paused'), latest) } : {}),
+    ...(fields.has('rolledBack') ? { rolledBack: parseRolledBack(fields.raw('rolledBack')) } : {}),
     quarantine,
   }
+}
+
+function parseRolledBack(value: unknown): RolledBack {
+  const fields = Fields.of(value, 'rolledBack', MALFORMED, ['document', 'reason', 'by'])
+  const document = fields.string('document', DOCUMENT, 'the name of a document')
+  return { document, reason: parseLine(fields, 'reason'), by: parseLine(fields, 'by', MOST_BY) }
 }
 
 function parsePause(value: unknown, latest: Date): SetUntil {
@@ -80,10 +102,8 @@ function parseSet(fields: Fields, latest: Date): SetUntil {
  * The inverse of {@link parseControl}.
  * @throws TicketringError `request-invalid` where it is more than a parameter holds.
  */
-export function serialiseControl({ paused, quarantine }: Control): string {
-  const text = parameterText(
-    JSON.stringify({ version: 1, ...(paused === undefined ? {} : { paused }), quarantine }),
-  )
+export function serialiseControl({ quarantine, ...others }: Control): string {
+  const text = parameterText(JSON.stringify({ version: 1, ...others, quarantine }))
   if (Buffer.byteLength(text) <= PARAMETER_LIMIT) return text
   throw new TicketringError('request-invalid', {
     wanted: `a control parameter of ${PARAMETER_LIMIT} bytes at most`,
@@ -92,9 +112,10 @@ export function serialiseControl({ paused, quarantine }: Control): string {
   })
 }
 
-/** Without what has ended. */
-export function inForce({ paused, quarantine }: Control, now: Date): Control {
+/** Without what has ended. @param document that would be sent now. */
+export function inForce({ paused, rolledBack, quarantine }: Control, now: Date, document: string): Control {
   return {
+    ...(rolledBack?.document === document ? { rolledBack } : {}),
     ...(paused !== undefined && paused.until > now ? { paused } : {}),
     quarantine: quarantine.filter(({ until }) => until > now),
   }

@@ -3,11 +3,13 @@ import { scriptsOf } from '../fleet/delivery-state.ts'
 import type { Evidence } from '../fleet/evidence.ts'
 import type { Address } from '../fleet/rollout.ts'
 import { isDocumentPassed, noteCanary, noteSent } from './canary.ts'
+import type { RotationConfiguration } from './configuration.ts'
 import { judge, type Verdict } from './confirmation.ts'
 import type { Delivery } from './delivery-record.ts'
 import { lastChanceUntil } from './gate.ts'
 import { type RotationPorts, saveRecord } from './observation.ts'
 import type { Order } from './ports.ts'
+import { isRolledBack } from './rollback.ts'
 import { leaveOf } from './set-aside.ts'
 import type { Known } from './situation.ts'
 
@@ -18,11 +20,14 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
     message: (to, known) => ({
       ...to,
       generation: known.delivery.generation,
-      ...(to.canary || isDocumentPassed(known, ports.configuration) ? {} : { program: 'keep' }),
+      ...programFor(to, known, ports.configuration),
     }),
-    judge: ({ delivery, carried }) => ({
+    judge: (situation) => ({
       judge: (invocation) => {
-        const kept = ports.configuration.canary === undefined ? [] : (carried.scripts ?? [])
+        const { delivery, carried } = situation
+        // Of a machine that was told to keep its program, or to go back.
+        const mayBeOlder = ports.configuration.canary !== undefined || isRolledBack(situation)
+        const kept = mayBeOlder ? (carried.scripts ?? []) : []
         return judge(invocation, {
           ...delivery,
           ring,
@@ -31,7 +36,7 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
           ...(mode === undefined ? {} : { mode }),
         })
       },
-      note: (verdicts, holders) => audit(ports, delivery, verdicts, holders),
+      note: (verdicts, holders) => audit(ports, situation.delivery, verdicts, holders),
     }),
     subject: ({ delivery }) => delivery.version,
     leave: (situation) => leaveOf(situation, ports.configuration),
@@ -41,6 +46,15 @@ function ringDelivery(ports: RotationPorts): Capability<Known, Order, Verdict> {
     },
     save: (situation) => saveRecord(ports, situation),
   }
+}
+
+function programFor(
+  { canary }: Address,
+  known: Known,
+  configuration: RotationConfiguration,
+): Pick<Order, 'program'> {
+  if (isRolledBack(known)) return { program: 'back' }
+  return canary === true || isDocumentPassed(known, configuration) ? {} : { program: 'keep' }
 }
 
 /** The longest of their lifetimes, and the oldest of their processes. */

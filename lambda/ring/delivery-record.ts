@@ -1,6 +1,6 @@
 import type { DeliveryState } from '../fleet/delivery-state.ts'
 import type { Baseline } from '../fleet/expected-members.ts'
-import type { Mode, RotationConfiguration } from './configuration.ts'
+import type { Mode } from './configuration.ts'
 import type { Ring } from './ring.ts'
 
 /** What is public about a ring: enough for a tick to decide without touching key bytes. */
@@ -135,12 +135,11 @@ function mergeCarried(
 export function carriedTo(
   delivery: Delivery | undefined,
   record: Pick<DeliveryRecord, 'delivery' | 'carried'>,
-  { canary }: Pick<RotationConfiguration, 'canary'>,
 ): Carried {
   const { delivery: last, carried: all } = record
-  // Machines may be told to keep the program that they have, which an older version brought: only beside a canary.
+  // Machines may be told to keep the program that they have, which an older version brought, or to go back to it.
   const scripts = [...new Set([...(all.scripts ?? []), ...(last?.scripts ?? [])])].slice(-MOST_KEPT)
-  const carried = canary === undefined || scripts.length === 0 ? all : { ...all, scripts }
+  const carried = scripts.length === 0 ? all : { ...all, scripts }
   const precedes = last?.lineage === delivery?.lineage && last?.generation === (delivery?.generation ?? 0) - 1
   if (last === undefined || !precedes) return carried
   return { ...carried, before: { generation: last.generation, rotatedAt: last.rotatedAt } }

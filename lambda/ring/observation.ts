@@ -69,7 +69,7 @@ const LOOK_PAUSE = 200
 export async function observe(ports: ObservationPorts): Promise<Situation & { readonly rotates: boolean }> {
   const [sight, fleet, machines] = await Promise.all([look(ports), callRoll(ports), callCanary(ports)])
   const { labels, record, delivery, unread, seen } = sight
-  const carried = record === undefined ? {} : carriedTo(delivery, record, ports.configuration)
+  const carried = record === undefined ? {} : carriedTo(delivery, record)
   const pendingParent = await parentOfPending(ports, labels)
   const isUninitialised = delivery === undefined && unread === undefined
   const lost = isUninitialised ? (record?.delivery ?? (await beforeCurrent(ports, labels))) : undefined
@@ -81,7 +81,7 @@ export async function observe(ports: ObservationPorts): Promise<Situation & { re
     rotates: labels.rotationEnabled,
     carried,
     ...seen,
-    control: inForce(seen.control, now),
+    control: inForce(seen.control, now, ports.configuration.document.name),
     fleet: await withDepartures(ports, fleet, { ...record, carried }),
     ...(delivery === undefined ? {} : { delivery }),
     ...(canary === undefined ? {} : { canary }),

@@ -31,7 +31,8 @@ async function settable(ports: ObservationPorts, request: ControlRequest): Promi
   const { control } = await soundControl(ports, await ports.controls.read())
   const fleet = request.action === 'quarantine' ? await callRoll(ports) : UNCALLED
   const now = ports.clock.now()
-  return { control: inForce(control, now), fleet, now }
+  const document = ports.configuration.document.name
+  return { control: inForce(control, now, document), fleet, now, document }
 }
 
 const UNCALLED: Fleet = { known: false, refusal: 'it was not called' }
@@ -72,11 +73,11 @@ async function told(
 
 /** Parameter Store has no compare-and-set: what another operator wrote in between is found afterwards, and changed again. */
 async function save(ports: RotationPorts, { apply }: ControlChange): Promise<Control> {
-  const { controls, clock } = ports
+  const { controls, clock, configuration } = ports
   let before = await controls.read()
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const { control } = await soundControl(ports, before)
-    const after = apply(inForce(control, clock.now()))
+    const after = apply(inForce(control, clock.now(), configuration.document.name))
     const written = await controls.write(serialiseControl(after), before?.version ?? 0)
     if (written === (before?.version ?? 0) + 1) return after
     before = await overtaken(ports, written)

@@ -69,8 +69,11 @@ export interface StoredControl {
 /** Which generation is to reach the fleet. */
 export interface Order extends Address {
   readonly generation: number
-  /** `keep`: a machine runs the program that it was brought before; otherwise it is brought the document's. */
-  readonly program?: 'keep'
+  /**
+   * `keep`: a machine runs what it was brought last, `back`: what it was brought before the document; otherwise it is brought
+   * the document's.
+   */
+  readonly program?: 'keep' | 'back'
 }
 
 /** What the canary is judged by beside the machines' own answers. */

@@ -5,7 +5,7 @@ import { parseLine, parseReason } from '../kernel/reason.ts'
 import { INSTANCE, LONGEST_SET } from './control.ts'
 
 /** What operators set for a while, in the control parameter. */
-const CONTROLS = ['pause', 'resume', 'quarantine', 'release'] as const
+const CONTROLS = ['pause', 'resume', 'quarantine', 'release', 'rollback'] as const
 export const ACTIONS = ['status', 'rotate', 'deliver', 'revoke', 'reconcile', 'promote', ...CONTROLS] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -23,6 +23,8 @@ export interface ActionRequest {
   readonly seconds?: number
   /** Which machine is set aside, or counts again, or alone is delivered to. */
   readonly instance?: string
+  /** Of a rollback: that it ends. */
+  readonly undo?: boolean
   /** Who asks, in their own word. */
   readonly by?: string
   readonly dryRun: boolean
@@ -87,7 +89,18 @@ export function parseRotationRequest(event: unknown): RotationRequest {
 }
 
 function parseAction(event: unknown): ActionRequest {
-  const allowed = ['action', 'ring', 'scheduledTime', 'reason', 'token', 'for', 'instance', 'by', 'dryRun']
+  const allowed = [
+    'action',
+    'ring',
+    'scheduledTime',
+    'reason',
+    'token',
+    'for',
+    'instance',
+    'undo',
+    'by',
+    'dryRun',
+  ]
   const fields = Fields.of(event, 'the event', 'request-invalid', allowed)
   const action = fields.oneOf('action', ACTIONS)
   if (fields.has('scheduledTime') && action !== 'rotate')
@@ -120,6 +133,7 @@ function refuseOthersFields(fields: Fields, action: Action): void {
     fields.refuse('for', 'absent: only pause and quarantine take one')
   if (fields.has('instance') && !TAKES_INSTANCE.includes(action))
     fields.refuse('instance', 'absent: only quarantine, release and deliver take one')
+  if (fields.has('undo') && action !== 'rollback') fields.refuse('undo', 'absent: only rollback takes it')
   if (fields.has('by') && !CONTROLS.some((each) => each === action))
     fields.refuse('by', `absent: only ${CONTROLS.join(', ')} take it`)
 }
@@ -127,10 +141,12 @@ function refuseOthersFields(fields: Fields, action: Action): void {
 function parseSetting(
   fields: Fields,
   action: Action,
-): Pick<ActionRequest, 'seconds' | 'instance' | 'reason' | 'by'> {
+): Pick<ActionRequest, 'seconds' | 'instance' | 'reason' | 'undo' | 'by'> {
   const isSet = TAKES_FOR.includes(action)
   return {
-    ...(isSet ? { seconds: parseFor(fields), reason: parseReason(fields) } : {}),
+    ...(isSet ? { seconds: parseFor(fields) } : {}),
+    ...(isSet || action === 'rollback' ? { reason: parseReason(fields) } : {}),
+    ...(fields.has('undo') ? { undo: fields.boolean('undo') } : {}),
     ...(TAKES_INSTANCE.includes(action) && (action !== 'deliver' || fields.has('instance'))
       ? { instance: fields.string('instance', INSTANCE, "a machine's id, such as i-0123456789abcdef0") }
       : {}),

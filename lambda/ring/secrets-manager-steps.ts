@@ -3,7 +3,7 @@ import type { Fleet } from '../fleet/membership.ts'
 import { messageOf, TicketringError } from '../kernel/errors.ts'
 import { later } from '../kernel/time.ts'
 import { promote } from './commit.ts'
-import { inForce } from './control.ts'
+import { type Control, inForce } from './control.ts'
 import { deliver } from './deliver.ts'
 import { carriedTo, type Delivery, type DeliveryRecord, undelivered } from './delivery-record.ts'
 import { withCalendars } from './look-at-calendars.ts'
@@ -105,10 +105,10 @@ async function finishSecret(ports: RotationPorts, { token }: StepRequest): Promi
   const staged = await readStaged(ports, token)
   if (staged === undefined) throw unknownToken(token, 'no value in that version')
   const ring = required(parseRing(staged.value, ports.configuration.ring), token)
-  const record = await recordUnlessPaused(ports, token)
+  const known = await readUnlessPaused(ports, token)
   await promote(ports, token, ring)
   try {
-    await startDelivery(ports, token, ring, record)
+    await startDelivery(ports, token, ring, known)
   } catch (error) {
     const during = 'sending the delivery after finishSecret'
     ports.eventLog.record({ kind: 'trouble', during, detail: messageOf(error) })
@@ -123,19 +123,29 @@ async function insistOnToken({ versions }: RotationPorts, { token }: StepRequest
 }
 
 /** One call reads both parameters. @throws TicketringError `rotation-held` unless the version is committed already. */
-async function recordUnlessPaused(ports: RotationPorts, token: string): Promise<DeliveryRecord | undefined> {
+async function readUnlessPaused(ports: RotationPorts, token: string): Promise<Parameters> {
   const [record, stored] = await Promise.all([readRecord(ports), ports.controls.read()])
-  const control = inForce((await soundControl(ports, stored)).control, ports.clock.now())
+  const control = inForce(
+    (await soundControl(ports, stored)).control,
+    ports.clock.now(),
+    ports.configuration.document.name,
+  )
   const isCommitted = control.paused !== undefined && (await ports.versions.labels()).current === token
   if (!isCommitted) refuseDuringPause({ control })
-  return record
+  return { record, control }
+}
+
+/** What its two parameters say. */
+interface Parameters {
+  readonly record: DeliveryRecord | undefined
+  readonly control: Control
 }
 
 async function startDelivery(
   ports: RotationPorts,
   version: string,
   ring: Ring,
-  record: DeliveryRecord | undefined,
+  { record, control }: Parameters,
 ): Promise<void> {
   if (record?.delivery?.version === version && record.delivery.attempts > 0) return
   const delivery = undelivered(version, ring, ports.configuration.mode)
@@ -146,9 +156,10 @@ async function startDelivery(
   const situation: Situation & { delivery: Delivery } = {
     now: ports.clock.now(),
     labels: { current: version },
-    carried: record === undefined ? {} : carriedTo(delivery, record, ports.configuration),
+    carried: record === undefined ? {} : carriedTo(delivery, record),
     fleet: { known: true, members: [] },
     delivery,
+    control,
   }
   const { target, timing } = ports.configuration
   const ramp = !isRevocation(version)

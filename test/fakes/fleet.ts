@@ -40,6 +40,8 @@ export class SimulatedInstance {
   drifted = 0
   /** Of the program that the last command brought. */
   script = SCRIPT
+  /** Of the one that it was brought before. */
+  scriptBefore = SCRIPT
   /** Its settings say that it looks and loads nothing. */
   observes = false
   /** True where it has the canary's tag too. */
@@ -52,6 +54,11 @@ export class SimulatedInstance {
   }
 
   /** Fetches AWSCURRENT and applies it. @returns the script's output. */
+  bring(script: string): void {
+    if (this.script !== script) this.scriptBefore = this.script
+    this.script = script
+  }
+
   apply(value: string, name: string, wanted: number): { status: string; output: string } {
     const ring = readRing(value, name)
     if (typeof ring === 'string') return this.#answer('failed', undefined, ring)
@@ -244,7 +251,8 @@ export class SimulatedFleet implements FleetInventory, CommandSender<Order>, Can
     if (conduct === 'denied') return { id, status: 'AccessDenied', output: '' }
     if (conduct === 'fail') return { id, status: 'Failed', output: '\n----------ERROR-------\nno such thing' }
     if (conduct !== 'apply') return { id, status: conduct.status ?? 'Success', output: conduct.say }
-    if (program === undefined) instance.script = this.script
+    if (program === undefined) instance.bring(this.script)
+    if (program === 'back' && instance.script === this.script) instance.script = instance.scriptBefore
     const finished = this.clock === undefined ? {} : { finishedAt: this.clock.now() }
     return { id, ...instance.apply(this.#current(), this.#ring, generation), ...finished }
   }

@@ -19,6 +19,7 @@ const SETS = {
   pause: { for: '1h', reason: 'see who writes it' },
   resume: {},
   quarantine: { instance: 'i-1', for: '1h', reason: 'disk' },
+  rollback: { reason: 'slow' },
   release: { instance: 'i-1' },
 }
 
@@ -43,14 +44,14 @@ describe.each<[string, string, (value: string) => string]>([
 
   it('can be paused, and machines set aside, all the same', async () => {
     const world = await spoilt(spoil)
-    for (const action of ['pause', 'quarantine', 'release', 'resume'] as const) {
+    for (const action of ['pause', 'quarantine', 'release', 'rollback', 'resume'] as const) {
       const answer = await world.invoke({ action, ...SETS[action] })
       expect(answer).toMatchObject({
         did: [expect.any(String)],
         decision: { reason: expect.stringContaining(code) },
       })
     }
-    expect(world.controls.versions).toHaveLength(4)
+    expect(world.controls.versions).toHaveLength(5)
   })
 
   it('is mended as its remedy says: {} under AWSCURRENT, then a revoke', async () => {

@@ -4,6 +4,8 @@ import { inForce, parseControl, serialiseControl } from '../../lambda/ring/contr
 const NOW = new Date('2026-11-21T19:00:00.000Z')
 const SET = { until: '2026-11-22T07:00:00.000Z', reason: 'sale', by: 'ada' }
 const MACHINE = { instance: 'i-0123456789abcdef0', ...SET }
+const DOCUMENT = 'ticketring-edge-0123456789ab'
+const BACK = { document: DOCUMENT, reason: 'slow', by: 'ada' }
 const text = (fields: object) => JSON.stringify({ version: 1, ...fields })
 const parse = (fields: object) => parseControl(text(fields), NOW)
 
@@ -19,8 +21,16 @@ describe('what operators set', () => {
   it('ends by itself, to the second', () => {
     const control = parse({ paused: SET, quarantine: [MACHINE] })
     const [before, end] = [new Date(Date.parse(SET.until) - 1000), new Date(SET.until)]
-    expect(inForce(control, before)).toEqual(control)
-    expect(inForce(control, end)).toEqual({ quarantine: [] })
+    expect(inForce(control, before, DOCUMENT)).toEqual(control)
+    expect(inForce(control, end, DOCUMENT)).toEqual({ quarantine: [] })
+  })
+
+  it('is of one document: another that is deployed ends a way back, and no time does', () => {
+    const control = parse({ rolledBack: BACK })
+    expect(control).toEqual({ rolledBack: BACK, quarantine: [] })
+    expect(parseControl(serialiseControl(control), NOW)).toEqual(control)
+    expect(inForce(control, new Date('2036-01-01T00:00:00Z'), DOCUMENT)).toEqual(control)
+    expect(inForce(control, NOW, 'ticketring-edge-ba9876543210')).toEqual({ quarantine: [] })
   })
 
   it('may quote what Parameter Store would take for a reference', () => {
@@ -41,6 +51,9 @@ describe('what operators set', () => {
     ['an end of no time', text({ paused: { ...SET, until: 'tomorrow' } }), '"until"'],
     ['an end after a week', text({ paused: { ...SET, until: '2026-11-28T19:05:01Z' } }), 'within 7 days'],
     ['a machine without an id', text({ quarantine: [{ ...MACHINE, instance: 'web-1' }] }), '"instance"'],
+    ['a way back from no document', text({ rolledBack: { ...BACK, document: '*' } }), '"document"'],
+    ['a way back without a reason', text({ rolledBack: { ...BACK, reason: undefined } }), '"reason"'],
+    ['a way back with an end', text({ rolledBack: { ...BACK, until: SET.until } }), 'unknown field "until"'],
     ['one machine twice', text({ quarantine: [MACHINE, MACHINE] }), 'names each machine once'],
     ['machines that are no list', text({ quarantine: MACHINE }), 'a list'],
   ])('is refused with %s', (_, given, why) => {
