@@ -6,7 +6,7 @@ import { OFFBOARD } from './offboard/command.ts'
 import { PREFLIGHT } from './preflight/command.ts'
 import { PROBE } from './probe/command.ts'
 import { DELIVER, PROMOTE, REVOKE, ROTATE, STATUS } from './ring/commands.ts'
-import { PAUSE, QUARANTINE, RESUME } from './ring/control-commands.ts'
+import { PAUSE, QUARANTINE, RESUME, ROLLBACK } from './ring/control-commands.ts'
 import { ServiceError } from './service-error.ts'
 import { shownText } from './shown-text.ts'
 import { EXPLAIN } from './staples/explain.ts'
@@ -22,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   PAUSE,
   RESUME,
   QUARANTINE,
+  ROLLBACK,
   EXPLAIN,
   DOCUMENT,
   PREFLIGHT,

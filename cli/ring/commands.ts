@@ -134,7 +134,8 @@ function revokedText(answer: Answer): string {
   return [...proofLines(proof), doneText(answer)].join('\n')
 }
 
-function doneText(answer: Answer): string {
+/** What was decided and done, and how the ring stands since. */
+export function doneText(answer: Answer): string {
   const did = answer.did.map((each) => `  ${each}`)
   return [
     `${answer.ring}: ${answer.decision.action}: ${answer.decision.reason}`,

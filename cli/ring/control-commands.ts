@@ -3,6 +3,8 @@ import type { Command, ExitCode, Io } from '../command.ts'
 import { operatorName } from '../operator-name.ts'
 import { UsageError } from '../usage-error.ts'
 import { readable } from '../wrapped-text.ts'
+import { doneText } from './commands.ts'
+import { isWell } from './state.ts'
 import { quarantineLines, statusText } from './status-text.ts'
 import {
   ACCOUNT,
@@ -85,6 +87,39 @@ ${EXIT}`,
         ? { action: 'quarantine', instance, ...lasting(values) }
         : { action: 'release', instance }
     return set(only([ring]), event, values, io)
+  },
+}
+
+export const ROLLBACK: Command = {
+  name: 'rollback',
+  summary: 'have machines go back to the program and settings before the last deploy',
+  usage: `Usage: ticketring rollback RING --reason TEXT [options]
+
+The document of the last deploy is brought to no machine any more, and each that has it goes back to what it was brought before, by
+a delivery that begins at once. The keys stay as they are, and no ticket is lost. Another deploy ends it: its document is brought.
+
+  --reason TEXT      why, for those who look at it meanwhile
+  --undo             end it: the document goes its way again, with the next generation or by deliver
+${DRY}
+${ACCOUNT}
+
+Exit code: 0 every machine has proved the ring since, or with --undo it is set; 1 it is set, and not so; 2 it is not, or that cannot be told.`,
+  run: async (words, io) => {
+    const undo = { undo: { type: 'boolean' } } as const
+    const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...DRY_RUN, ...undo })
+    const { reason } = values
+    if (reason === undefined) throw new UsageError('--reason TEXT is wanted')
+    const ring = only(positionals)
+    const event = { action: 'rollback', reason, ...(values.undo === true ? { undo: true } : {}) }
+    if (values.undo === true || values['dry-run'] === true) return set(ring, event, values, io)
+    const { functions, stack } = await deployedOf(values)
+    const { rotation } = stack.ring(ring)
+    const asked = { ...event, by: operatorName() }
+    const { did } = await ask(functions, rotation, asked, io)
+    if (values.json !== true) io.out(`${ring}: ${did.join('; ')}`)
+    const answer = await ask(functions, rotation, { action: 'deliver' }, io)
+    io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
+    return isWell(answer) ? 0 : 1
   },
 }
 

@@ -30,6 +30,7 @@ function healthyLine({
   rotatedAt,
   proof,
   calendars,
+  rolledBack,
 }: Answer): string {
   const proved = fleet?.judgedAt ?? convergedAt
   const parts = [
@@ -42,6 +43,9 @@ function healthyLine({
       ? []
       : [dueAt > asOf ? `next rotation in ${span(asOf, dueAt)}` : 'the next rotation is due']),
     ...calendarPart(calendars, asOf),
+    ...(rolledBack === undefined
+      ? []
+      : [`the last deploy is rolled back by ${rolledBack.by}: ${rolledBack.reason}`]),
   ]
   return parts.join(', ')
 }
@@ -70,11 +74,16 @@ function headOf(
 }
 
 function controlLines(answer: Answer): string[] {
-  const { paused, controlProblem, asOf } = answer
+  const { paused, rolledBack, controlProblem, asOf } = answer
   return [
     ...(paused === undefined
       ? []
       : [`  paused until ${paused.until} (${when(paused.until, asOf)}) by ${paused.by}: ${paused.reason}`]),
+    ...(rolledBack === undefined
+      ? []
+      : [
+          `  the last deploy is rolled back (${rolledBack.document}) by ${rolledBack.by}: ${rolledBack.reason}`,
+        ]),
     ...(controlProblem === undefined ? [] : [`  what was set before counts: ${controlProblem}`]),
     ...quarantineLines(answer).map((line) => `  ${line}`),
   ]
