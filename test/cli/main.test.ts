@@ -21,7 +21,7 @@ describe('ticketring', () => {
     [['prob'], 'No command "prob"\nDid you mean probe?'],
     [
       ['zzz'],
-      'No command "zzz"\nThere is status, history, rotate, deliver, promote, revoke, pause, resume, quarantine, explain, document, preflight, offboard, probe',
+      'No command "zzz"\nThere is status, history, rotate, deliver, promote, revoke, pause, resume, quarantine, rollback, explain, document, preflight, offboard, probe',
     ],
     [['probe'], 'At least one HOST:PORT is wanted\nticketring probe --help has the options'],
     [['probe', '--loud', '127.0.0.1:1'], "Unknown option '--loud'"],
