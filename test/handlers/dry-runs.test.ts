@@ -31,6 +31,7 @@ const TAKES: Readonly<Record<Action, () => object>> = {
   resume: () => ({}),
   quarantine: () => ({ ...FOR, instance: machine }),
   release: () => ({ instance: machine }),
+  rollback: () => ({ reason: 'a drill' }),
 }
 
 /** What functions ask of AWS while this goes on, logs aside. */
