@@ -195,9 +195,11 @@ export function promoteByHand(known: Known, configuration: RotationConfiguration
 
 /** From its first command on, what is the canary's is on record as that. */
 export function noteSent(known: Known, configuration: RotationConfiguration): Known {
-  if (!isHeldToCanary(known, configuration) || isRolledBack(known)) return known
+  if (!isHeldToCanary(known, configuration)) return known
   const { delivery } = known
-  const canary = { ...delivery.canary, document: configuration.document.name }
+  const { document: _, ...before } = delivery.canary ?? {}
+  // What is proved by the program of before says nothing of the document that is rolled back.
+  const canary = isRolledBack(known) ? before : { ...before, document: configuration.document.name }
   return { ...known, delivery: { ...delivery, canary } }
 }
 

@@ -136,6 +136,29 @@ describe('a canary that was brought it', () => {
     }
   })
 
+  it('proves nothing of the document by the program of before, also where the way back is taken back in the soak', async () => {
+    const world = await withCanary()
+    await world.invoke(ROLLBACK)
+    await world.invoke(DELIVER)
+    await world.invoke({ ...ROLLBACK, undo: true })
+    await world.pass(30 * MINUTE)
+    expect(holding(world, 2)).toEqual(IDS)
+    expect(await world.invoke({ action: 'status' })).toMatchObject({ canary: { documentPassed: false } })
+  })
+
+  it('alone has the generation, also where nothing could be heard of what was sent', async () => {
+    const world = await due()
+    deploy(world, NEW)
+    await world.invoke(ROLLBACK)
+    const ports = world.ports()
+    const { sender } = ports
+    const progress = () => Promise.reject(new Error('no answer'))
+    const dying = { ...ports, sender: { ...sender, send: sender.send.bind(sender), progress } }
+    await world.invoke({ action: 'rotate' }, dying)
+    await world.reconcile()
+    expect(holding(world, 1)).toEqual(['i-2', 'i-3', 'i-4', 'i-5'])
+  })
+
   it('has nothing to promote where it only waits for the document', async () => {
     const world = await settled()
     deploy(world, NEW)
