@@ -10,6 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { toLayout } from '../../lambda/ring/layouts.ts'
 import { keysOf } from '../../lambda/ring/ring.ts'
 import { TLS_VERSIONS, type TlsVersion } from '../../local/rehearsal/clients/tls-client.ts'
+import { NO_NAMESERVERS } from '../../local/rehearsal/machines/haproxy.ts'
 import { freePorts } from '../../local/rehearsal/machines/ports.ts'
 import { type Identity, makeCertificate, SERVER_NAME } from './identity.ts'
 import { ringOf } from './instance.ts'
@@ -103,7 +104,7 @@ async function haproxy(directory: string, port: number, binds: readonly string[]
   const file = join(directory, `haproxy.${port}.cfg`)
   const answer = 'http-request return status 200 content-type text/plain lf-string ssl_c_used=%[ssl_c_used]'
   const timeouts = ['connect', 'client', 'server'].map((kind) => `timeout ${kind} 5s`)
-  const text = ['defaults', 'mode http', ...timeouts, 'frontend tls', ...binds, answer, '']
+  const text = ['defaults', 'mode http', ...timeouts, 'frontend tls', ...binds, answer, NO_NAMESERVERS]
   writeFileSync(file, text.join('\n'))
   const server = new ServerProcess('haproxy', ['-db', '-f', file], port)
   await server.start()

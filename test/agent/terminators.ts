@@ -5,6 +5,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
+import { NO_NAMESERVERS } from '../../local/rehearsal/machines/haproxy.ts'
 import { freePorts, takesConnections } from '../../local/rehearsal/machines/ports.ts'
 import { type Identity, makeCertificate, SERVER_NAME } from './identity.ts'
 
@@ -125,7 +126,7 @@ ${bind('client-certificate', `verify required ca-file ${certificate}`)}
 ${bind('other', '', `${directory}/other.keys`)}
   bind unix@${directory}/proof.sock mode 600 ssl crt ${site} tls-ticket-keys ${keyFile}
   http-request return status 200 content-type text/plain string ok
-`
+${NO_NAMESERVERS}`
 }
 
 /** Starts nginx with these keys (bytes: current, next, previous) in its key files. */

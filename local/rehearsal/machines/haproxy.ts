@@ -13,6 +13,12 @@ const masterPid = (machine: Machine) => join(machine.directory, 'haproxy.pid')
 export const reload = (machine: Machine) => join(machine.directory, 'reload')
 const proof = (machine: Machine) => join(machine.directory, 'edge.sock')
 
+/**
+ * HAProxy (2.6 at least) makes this section of /etc/resolv.conf for its own HTTP client, and connects to what that names
+ * when it starts. Nothing asks this one.
+ */
+export const NO_NAMESERVERS = 'resolvers default\n    nameserver none 127.0.0.1:9\n'
+
 export const haproxy: Terminator = {
   needs: 'haproxy',
   pace: 6,
@@ -34,7 +40,7 @@ export const haproxy: Terminator = {
     placeCertificates(machine)
     writeReload(machine)
     const example = readFileSync(join(EXAMPLES, 'haproxy.cfg'), 'utf8')
-    writeFileSync(configuration(machine), fillIn(example, replacements(machine)))
+    writeFileSync(configuration(machine), fillIn(example, replacements(machine)) + NO_NAMESERVERS)
   },
   // Under a master process, as systemd runs it: that alone can reload.
   command: (machine) => ['haproxy', '-W', '-p', masterPid(machine), '-f', configuration(machine)],
