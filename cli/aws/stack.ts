@@ -4,6 +4,7 @@ import {
   DescribeStacksCommand,
 } from '@aws-sdk/client-cloudformation'
 import { staplesStatusName, statusName } from '../../infra/fleet/names.ts'
+import { readTargets } from '../../infra/fleet/targets-text.ts'
 import { NAME } from '../../lambda/kernel/fields.ts'
 import { nearestName } from '../../lambda/kernel/nearest-name.ts'
 import { ServiceError } from '../service-error.ts'
@@ -140,10 +141,8 @@ function offboardingOf(of: Part): Offboarding | undefined {
 
 /** A document, and the machines that it is for. */
 function documentOf(of: Part, output: 'Offboard' | 'Preflight'): Preflight | undefined {
-  const [document, targets = ''] = [of(output), of('Targets')]
-  const [, tag, values] = /^([^=]+)=(.+)$/.exec(targets) ?? []
-  if (document === undefined || tag === undefined || values === undefined) return undefined
-  return { document, targets: { tag, values: values.split(',') } }
+  const [document, targets] = [of(output), readTargets(of('Targets') ?? '')]
+  return document === undefined || targets === undefined ? undefined : { document, targets }
 }
 
 type Part = (name: string) => string | undefined

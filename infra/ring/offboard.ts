@@ -4,6 +4,7 @@ import type { Construct } from 'constructs'
 import { type DocumentContent, digest } from '../fleet/document.ts'
 import { groupName } from '../fleet/names.ts'
 import { tellOutputs } from '../fleet/outputs.ts'
+import { targetsText } from '../fleet/targets-text.ts'
 import { offboardSource } from '../program/payload.ts'
 import { PYTHONS } from '../program/program-text.ts'
 import { namedIn } from '../servers/servers.ts'
@@ -34,10 +35,9 @@ export function addOffboardDocument(scope: Construct, ring: RingConfiguration): 
     targetType: '/',
     updateMethod: 'Replace',
   })
-  const { tag, values } = ring.targets
   tellOutputs(scope, ring.name, {
     Offboard: [ref, 'Document that takes the ring off a machine'],
-    Targets: [`${tag}=${values.join(',')}`, 'Tag of its machines'],
+    Targets: [targetsText(ring.targets), 'Tag of its machines'],
     Servers: [Object.keys(ring.servers).join(','), 'Kinds of its servers'],
   })
 }

@@ -5,6 +5,7 @@ import { Construct } from 'constructs'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { type DocumentContent, digest, MOST_BYTES } from '../fleet/document.ts'
 import { tellOutputs } from '../fleet/outputs.ts'
+import { targetsText } from '../fleet/targets-text.ts'
 import { lookOf } from '../program/payload.ts'
 import { ownProgram } from '../program/program.ts'
 import { callLines, shellLines } from '../program/program-text.ts'
@@ -18,13 +19,12 @@ const ID = 'TicketringPreflight'
 
 /** The document of the stack that knows the ring, told with the tag of its machines. */
 export function addPreflight(scope: Construct, ring: RingConfiguration): void {
-  const { tag, values } = ring.targets
   tellOutputs(scope, ring.name, {
     Preflight: [
       documentFor(Stack.of(scope), ring).ref,
       'Document that looks whether a machine could take the ring',
     ],
-    Targets: [`${tag}=${values.join(',')}`, 'Tag of its machines'],
+    Targets: [targetsText(ring.targets), 'Tag of its machines'],
   })
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DeployedStack } from '../../cli/aws/stack.ts'
+import { readTargets, targetsText } from '../../infra/fleet/targets-text.ts'
 
 const EDGE = { EdgeFunction: 'ticketring-edge-rotation', EdgeStatus: 'ticketring-edge-status' }
 const WEB = {
@@ -12,6 +13,16 @@ describe('outputs of a stack', () => {
     const { rings, sets } = new DeployedStack('s', { ...EDGE, ...WEB, Other: 'x' })
     expect([rings, sets]).toMatchObject([[{ name: 'edge' }], [{ name: 'web' }]])
   })
+
+  it.each(['ticketring = edge', 'a=b = x=y,z', 'tag =  = ,'])(
+    'tell a tag, whatever signs it has: %s',
+    (text) => {
+      const outputs = { ...EDGE, EdgePreflight: 'look', EdgeTargets: text }
+      const [ring] = new DeployedStack('s', outputs).rings
+      expect(ring?.preflight?.targets).toEqual(readTargets(text))
+      expect(targetsText(readTargets(text) as { tag: string; values: readonly string[] })).toBe(text)
+    },
+  )
 
   it.each([
     ['a function of another stack under Status', { ...EDGE, EdgeStatus: 'prod-wipe' }],

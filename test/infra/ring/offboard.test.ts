@@ -40,7 +40,7 @@ describe('a ring that is taken off its machines', () => {
       { Value: unknown }
     >
     expect(EdgeOffboard?.Value).toEqual({ Ref: expect.stringContaining('Offboard') })
-    expect([EdgeTargets?.Value, EdgeServers?.Value]).toEqual(['ticketring=edge', 'haproxy,nginx'])
+    expect([EdgeTargets?.Value, EdgeServers?.Value]).toEqual(['ticketring = edge', 'haproxy,nginx'])
   })
 })
 

@@ -36,7 +36,7 @@ describe('the document that looks at machines before a ring is on them', () => {
     >
     expect(EdgePreflight?.Value).toBe('<TicketringPreflightDocument>')
     expect(ApiPreflight?.Value).toBe('<TicketringPreflightDocument>')
-    expect([EdgeTargets?.Value, ApiTargets?.Value]).toEqual(['ticketring=edge', 'ticketring=api'])
+    expect([EdgeTargets?.Value, ApiTargets?.Value]).toEqual(['ticketring = edge', 'ticketring = api'])
   })
 
   it('is another one where anything in it is another', () => {
