@@ -21,8 +21,8 @@ export function outcomeOf(ring: string, { online, status, output }: MachineResul
   if (line === undefined) return online ? { kind: 'unanswered', status } : { kind: 'offline' }
   const { offboard, named, more, removed, error, detail } = line
   if (offboard === 'clear') return { kind: 'clear' }
-  if (offboard === 'named') return { kind: 'named', lines: texts(named), more: Number(more) || 0 }
-  if (offboard === 'removed') return { kind: 'removed', files: texts(removed), more: Number(more) || 0 }
+  if (offboard === 'named') return { kind: 'named', lines: texts(named), more: count(more) }
+  if (offboard === 'removed') return { kind: 'removed', files: texts(removed), more: count(more) }
   return { kind: 'failed', error: text(error, 'unknown'), detail: text(detail, '') }
 }
 
@@ -36,9 +36,18 @@ function parsed(line: string): readonly Readonly<Record<string, unknown>>[] {
 }
 
 function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string').map(onOneLine) : []
 }
 
 function text(value: unknown, otherwise: string): string {
-  return typeof value === 'string' ? value : otherwise
+  return typeof value === 'string' ? onOneLine(value) : otherwise
+}
+
+/** What a machine says has no lines: one of them would read as another machine's. */
+function onOneLine(text: string): string {
+  return text.replace(/[\n\t]/g, (sign) => (sign === '\n' ? '\\n' : '\\t'))
+}
+
+function count(value: unknown): number {
+  return Number.isSafeInteger(value) ? Math.max(0, Number(value)) : 0
 }

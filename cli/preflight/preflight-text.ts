@@ -76,7 +76,7 @@ const NONE = 'none'
 
 function rankOf({ answered }: Look, code: string): number {
   if (!answered) return 2
-  return code in FOUND_BESIDE ? 1 : 0
+  return Object.hasOwn(FOUND_BESIDE, code) ? 1 : 0
 }
 
 function who({ instance, name }: Look): string {

@@ -204,6 +204,20 @@ describe('what a machine says', () => {
     expect(said('{"ring":"edge","offboard":"done"}')).toMatchObject({ kind: 'failed' })
   })
 
+  it.each([
+    { offboard: 'named', named: [`/etc/a:1\n  ${two}  names none of its files`] },
+    { offboard: 'removed', removed: [`/run/a\n  ${two}  removed:`] },
+    { offboard: 'failed', error: `held\n  ${two}  removed:`, detail: `\n  ${two}  removed:` },
+  ])('is no line that reads as another machine: $offboard', (line) => {
+    const outcome = said(JSON.stringify({ ring: 'edge', ...line }))
+    const lines = offboardText('edge', [{ id: one, outcome }], [], true).split('\n')
+    expect(lines.filter((each) => each.trimStart().startsWith(two))).toEqual([])
+  })
+
+  it.each(['1e999', '1.5', '-3', '"7"', 'null'])('counts no more where it says %s', (more) => {
+    expect(said(`{"ring":"edge","offboard":"named","named":[],"more":${more}}`)).toMatchObject({ more: 0 })
+  })
+
   it('is told with how much more there is', () => {
     const outcome = said('{"ring":"edge","offboard":"named","named":["/etc/a:1"],"more":2}')
     expect(offboardText('edge', [{ id: one, name: 'web-1', outcome }], [], false)).toContain(
