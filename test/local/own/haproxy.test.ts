@@ -68,6 +68,8 @@ describe('what is moved', () => {
     ['http-request set-header X "{ src if }"', "http-request set-header X '{ src if }'"],
     ['no option httpclose', 'no option httpclose'],
     ['option forwardfor except 10.0.0.0/8 if-none', 'option forwardfor except 10.0.0.0/8 if-none'],
+    ['acl except src 10.0.0.1', 'acl except src -n 10.0.0.1'],
+    ['http-request set-header except x', 'http-request set-header except x'],
     [
       'tcp-request content accept if { req.ssl_hello_type 1 }',
       'tcp-request content accept if { req.ssl_hello_type -n 1 }',
@@ -118,6 +120,17 @@ describe('what is moved', () => {
 })
 
 describe('what is refused, by line', () => {
+  it('what decides at start whether a section follows, also where that is left out', () => {
+    const { refused } = moved(
+      `${GLOBAL}${SITE}peers p\n.if defined(X)\nfrontend g\nbind :80\n.endif\n`,
+      CERTIFICATES,
+    )
+    expect(refused).toEqual([
+      'h.cfg:7: .if decides at start: keep in a copy the lines that hold',
+      'h.cfg:10: .endif decides at start: keep in a copy the lines that hold',
+    ])
+  })
+
   it.each([
     ['lua-load /etc/x.lua', 'global', 'lua-load /etc/x.lua: runs code'],
     ['external-check', 'global', 'external-check: starts programs'],
@@ -130,6 +143,9 @@ describe('what is refused, by line', () => {
     ['option external-check', 'f', 'option external-check'],
     ['option forwardfor except proxy.example.net', 'f', 'a name, which is looked up'],
     ['option originalto header X except', 'f', 'a name, which is looked up'],
+    ['option forwardfor except 10.0.0.0/8 except proxy.example.net', 'f', 'except proxy.example.net: a name'],
+    ['constructor x', 'f', 'constructor x: not known to do no harm'],
+    ['constructor', 'global', 'constructor: not known to do no harm'],
     ['mode log', 'f', 'mode log'],
     ['filter spoe engine x config y', 'f', 'filter spoe'],
     ['http-request lua.f', 'f', 'http-request lua.f'],

@@ -130,7 +130,7 @@ export const TCP_ACTIONS: Directives = directives(alone(TCP_RULES))
 export const TCP_STAGES: Directives = directives(alone('connection session content'))
 
 /** What its sections may hold. */
-export const SECTIONS: Readonly<Record<string, Allowed>> = {
+const KNOWN: Readonly<Record<string, Allowed>> = {
   global: GLOBAL,
   defaults: PROXY,
   frontend: PROXY,
@@ -143,6 +143,7 @@ export const SECTIONS: Readonly<Record<string, Allowed>> = {
   },
   'http-errors': { kept: NOTHING, left: NOTHING },
 }
+export const SECTIONS: ReadonlyMap<string, Allowed> = new Map(Object.entries(KNOWN))
 
 /** Sections that only say whom to connect to: left out whole. */
 export const LEFT_SECTIONS: Directives = directives(alone('peers resolvers mailers'))
@@ -152,18 +153,20 @@ export const REFUSED_SECTIONS: Directives = directives(
 )
 
 /** Why some are refused; of others it is not known that they do no harm. */
-export const WHY: Readonly<Record<string, string>> = {
-  program: 'starts processes',
-  'lua-load': 'runs code that may connect anywhere',
-  'lua-load-per-thread': 'runs code that may connect anywhere',
-  'external-check': 'starts programs',
-  'insecure-fork-wanted': 'lets it start programs',
-  ring: 'sends logs, and may write files',
-  'log-forward': 'receives and sends logs',
-  acme: 'asks an authority on the network',
-  dispatch: 'names an address to connect to',
-  'crt-store': 'is not known to the rehearsal',
-}
+export const WHY: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    program: 'starts processes',
+    'lua-load': 'runs code that may connect anywhere',
+    'lua-load-per-thread': 'runs code that may connect anywhere',
+    'external-check': 'starts programs',
+    'insecure-fork-wanted': 'lets it start programs',
+    ring: 'sends logs, and may write files',
+    'log-forward': 'receives and sends logs',
+    acme: 'asks an authority on the network',
+    dispatch: 'names an address to connect to',
+    'crt-store': 'is not known to the rehearsal',
+  }),
+)
 
 /** How many words follow an option. */
 type Options = ReadonlyMap<string, number>

@@ -85,12 +85,20 @@ class HaproxyReader {
     const spot = { file: this.#given.file, line }
     try {
       const words = readWords(text, this.#given.variables)
-      if (words.length === 0 || this.#begins(words, spot) || this.#section === undefined) return
+      if (words.length === 0 || this.#decides(words, spot) || this.#begins(words, spot)) return
+      if (this.#section === undefined) return
       this.#directive(words, spot)
     } catch (error) {
       if (!(error instanceof UnreadableLine)) throw error
       this.#findings.refuse(spot, error.message, 'write it out in a copy')
     }
+  }
+
+  /** Whether sections follow may hang on it, also in one that is left out. */
+  #decides([directive = '']: readonly string[], spot: Spot): boolean {
+    if (!directive.startsWith('.')) return false
+    this.#findings.refuse(spot, `${directive} decides at start`, 'keep in a copy the lines that hold')
+    return true
   }
 
   #begins(words: readonly string[], spot: Spot): boolean {
@@ -102,10 +110,10 @@ class HaproxyReader {
     }
     if (REFUSED_SECTIONS.has(kind)) {
       this.#section = undefined
-      this.#findings.refuse(spot, `section ${kind}: ${WHY[kind] ?? 'not known to do no harm'}`)
+      this.#findings.refuse(spot, `section ${kind}: ${WHY.get(kind) ?? 'not known to do no harm'}`)
       return true
     }
-    if (SECTIONS[kind] === undefined || (kind === this.#section && kind === 'cache')) return false
+    if (!SECTIONS.has(kind) || (kind === this.#section && kind === 'cache')) return false
     this.#section = kind
     if (kind === 'global') this.#global ??= spot.line
     this.#headed(words, spot)
@@ -120,11 +128,9 @@ class HaproxyReader {
 
   #directive(words: readonly string[], spot: Spot): void {
     const [directive = '', second] = words
-    const allowed = SECTIONS[this.#section ?? '']
+    const allowed = SECTIONS.get(this.#section ?? '')
     if (allowed === undefined) this.#findings.refuse(spot, `${directive} outside of any section`)
     else if (this.#section === 'global' && this.#global_(words, spot)) return
-    else if (directive.startsWith('.'))
-      this.#findings.refuse(spot, `${directive} decides at start`, 'keep in a copy the lines that hold')
     else if (directive === 'bind') this.#bind(words, spot)
     else if (directive === 'errorfile') this.#errorFile(words, spot)
     else if (directive === 'stick-table') this.#keep(spot, withoutPeers(words))

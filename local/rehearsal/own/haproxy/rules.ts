@@ -20,11 +20,11 @@ export function keep(
   const action = second.replace(/\(.*$/s, '')
   const names = [directive, `${directive} ${action}`]
   if (names.some((name) => kept.has(name)) || isTcpRule(bare)) {
-    const excepted = directive === 'option' ? bare[bare.indexOf('except') + 1] : undefined
-    if (bare.includes('except') && !isNetwork(excepted)) {
+    const name = directive === 'option' ? exceptedIn(bare).find((each) => !isNetwork(each)) : undefined
+    if (name !== undefined) {
       findings.refuse(
         spot,
-        `${names[1]} except ${excepted}: a name, which is looked up`,
+        `${names[1]} except ${name}: a name, which is looked up`,
         'write its address in a copy',
       )
       return undefined
@@ -37,12 +37,17 @@ export function keep(
   return undefined
 }
 
-function isNetwork(text = ''): boolean {
+/** What follows each `except`; nothing after the last is no network either. */
+function exceptedIn(words: readonly string[]): readonly string[] {
+  return words.flatMap((word, at) => (word === 'except' ? [words[at + 1] ?? ''] : []))
+}
+
+function isNetwork(text: string): boolean {
   return isIP(text.replace(/\/[0-9.]+$/, '')) > 0
 }
 
 function refuse([directive = '', second = '']: readonly string[], spot: Spot, findings: Findings): void {
-  const why = WHY[directive] ?? WHY[second]
+  const why = WHY.get(directive) ?? WHY.get(second)
   const named = second === '' ? directive : `${directive} ${second}`
   findings.refuse(spot, `${named}: ${why ?? 'not known to do no harm'}`)
 }
