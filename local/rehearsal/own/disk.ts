@@ -123,13 +123,19 @@ function matching(pattern: string): readonly string[] {
   return found
 }
 
+/** What is one of several signs, a ] first among them; a sign that stands for itself; any other one. */
+const PART = /\[([!^]?)(\]?[^\]]*)\]|\\([\s\S])|[\s\S]/g
+
+function likePart(part: string, not?: string, signs?: string, itself?: string): string {
+  if (signs) return `[${not === '' ? '' : '^'}${signs.replace(/[\\\][^]/g, '\\$&')}]`
+  if (part === '*') return '.*'
+  return part === '?' ? '.' : (itself ?? part).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
+
+/** Of a range that runs backwards, none. */
 function namesLike(folder: string, segment: string): readonly string[] {
-  const source = segment
-    .replace(/[.+^${}()|\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.')
-  const like = new RegExp(`^${source.replaceAll('[!', '[^')}$`)
   try {
+    const like = new RegExp(`^${segment.replace(PART, likePart)}$`, 's')
     return readdirSync(folder)
       .filter((name) => !name.startsWith('.') && like.test(name))
       .toSorted()

@@ -189,6 +189,27 @@ describe('what is moved', () => {
     expect(refused.join()).toContain(why)
   })
 
+  it.each([
+    ['[ab]?.conf', ['a1.conf', 'b2.conf']],
+    ['[!ab]*', ['[x', ']y', 'c.conf']],
+    ['[]a]*', [']y', 'a1.conf']],
+    ['[x', ['[x']],
+    ['[z-a]*', []],
+    ['\\a1*', ['a1.conf']],
+    ['[\\d]*', []],
+    ['(a|b)*', []],
+  ])('the files of %s are those of glob(3)', (pattern, names) => {
+    const folder = folderWith({
+      'a1.conf': '',
+      'b2.conf': '',
+      'c.conf': '',
+      '[x': '',
+      ']y': '',
+      '.a1.conf': '',
+    })
+    expect(DISK.matching(`${folder}/${pattern}`)).toEqual(names.map((name) => `${folder}/${name}`))
+  })
+
   it('a pattern that finds nothing is nothing', () => {
     expect(within('include /run/ticketring/web.staples/edge.ocsp[.]conf;').refused).toEqual([])
   })
@@ -201,6 +222,9 @@ describe('what is refused, by line', () => {
     ['perl x;', 'perl: runs code'],
     ['dav_methods PUT;', 'dav_methods: writes files'],
     ['set_real_ip_from db.example.net;', 'set_real_ip_from db.example.net: a name, which is looked up'],
+    ['set_real_ip_from 192.0.2.1.5;', 'set_real_ip_from 192.0.2.1.5: a name, which is looked up'],
+    ['set_real_ip_from cafe:80;', 'set_real_ip_from cafe:80: a name, which is looked up'],
+    ['constructor x;', 'constructor: not known to do no harm'],
     ['ssl on;', 'ssl: put ssl on its listen lines'],
     ['xslt_stylesheet /x;', 'xslt_stylesheet: not known to do no harm'],
     ['tunnel_pass 192.0.2.1:80;', 'tunnel_pass: not known to do no harm'],

@@ -1,4 +1,5 @@
 /** A user's nginx.conf, with every address moved to loopback. */
+import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { Findings, type Spot } from '../findings.ts'
 import { askable, type Disk, FALLBACK_NAME, namesOfFile, type Word } from '../places.ts'
@@ -161,7 +162,7 @@ class NginxReader {
       return []
     }
     if (directive === 'set_real_ip_from') return this.#realIp(rest, node)
-    if (FILES[directive] !== undefined) return this.#file_(directive, rest[0] ?? '', spot)
+    if (FILES.has(directive)) return this.#file_(directive, rest[0] ?? '', spot)
     if (KEPT.has(directive) && block === undefined) return [{ words, spot }]
     this.#refuse(spot, words)
     return []
@@ -175,8 +176,7 @@ class NginxReader {
 
   /** A name would be looked up when nginx starts. */
   #realIp([address = '']: readonly string[], { words, spot }: Node): readonly Line[] {
-    if (/^(?:unix:|[0-9.]+(?:\/\d+)?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:\/\d+)?)$/.test(address))
-      return [{ words, spot }]
+    if (address === 'unix:' || isIP(address.replace(/\/\d+$/, '')) > 0) return [{ words, spot }]
     this.#findings.refuse(
       spot,
       `set_real_ip_from ${address}: a name, which is looked up`,
@@ -188,7 +188,7 @@ class NginxReader {
   #file_(directive: string, path: string, spot: Spot): readonly Line[] {
     const file = resolve(this.#folder, path)
     if (this.#disk.isReadable(file)) return [{ words: [directive, file], spot }]
-    if (FILES[directive] === 'optional') {
+    if (FILES.get(directive) === 'optional') {
       this.#findings.say(spot, `${path} is not there, or cannot be read: left out`)
       return []
     }
@@ -243,13 +243,13 @@ class NginxReader {
 }
 
 /** Directives with one file: an authority, or what only narrows or adds. */
-const FILES: Readonly<Record<string, 'authority' | 'optional'>> = {
-  ssl_client_certificate: 'authority',
-  ssl_trusted_certificate: 'authority',
-  ssl_crl: 'optional',
-  ssl_dhparam: 'optional',
-  ssl_password_file: 'optional',
-}
+const FILES = new Map<string, 'authority' | 'optional'>([
+  ['ssl_client_certificate', 'authority'],
+  ['ssl_trusted_certificate', 'authority'],
+  ['ssl_crl', 'optional'],
+  ['ssl_dhparam', 'optional'],
+  ['ssl_password_file', 'optional'],
+])
 
 const UNITS: Readonly<Record<string, number>> = {
   ...{ ms: 1e-3, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800, M: 2_592_000, y: 31_536_000 },
