@@ -55,6 +55,8 @@ const LINE = [
   'listeners',
   'lifetime',
 ]
+/** None that says of another machine that it was not heard, or of this one that nothing is in the way. */
+const CODE = new RegExp(`^(?!(${[...UNHEARD, 'none'].join('|')})$)[a-z][a-z0-9-]{0,63}$`)
 const WORD = /^[\w.+~-]{0,64}$/
 const PRINTABLE = /^[\x20-\x7e]{0,300}$/
 
@@ -90,7 +92,7 @@ function parseProblem(value: unknown): Problem {
 
 function problemIn(fields: Fields, code: 'code' | 'error'): Problem {
   return {
-    code: fields.string(code, /^[a-z][a-z0-9-]{0,63}$/, 'a code'),
+    code: fields.string(code, CODE, 'a code of docs/errors.md'),
     detail: fields.string('detail', PRINTABLE, 'printable text'),
   }
 }

@@ -9,10 +9,10 @@ import type { Io } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
 import { parseAnswer } from './answer-shape.ts'
 
-export const ACCOUNT = `  --stack NAME       whose outputs name the functions (default ${STACK_NAME}; cloudformation:DescribeStacks)
+export const ACCOUNT = `  --stack NAME       whose outputs name what is asked (default ${STACK_NAME}; cloudformation:DescribeStacks)
   --profile NAME     as of the AWS CLI (default: what the environment says)
   --region REGION    the same
-  --json             print the functions' answers as they are
+  --json             print what was answered as JSON
   -h, --help         this text`
 
 export const ACCOUNT_OPTIONS = {

@@ -62,6 +62,11 @@ describe('what a machine says of itself', () => {
     expect(said(output, more)).toMatchObject({ answered: false, problems: [{ code }], facts: {} })
   })
 
+  it.each(['none', 'offline', 'unanswered'])('is no answer where it gives itself the code %s', (code) => {
+    const output = SOUND.replace('[]', `[{"code":"${code}","detail":""}]`)
+    expect(said(output)).toMatchObject({ answered: false, problems: [{ code: 'answer-malformed' }] })
+  })
+
   it('is shown in one line where it is no answer', () => {
     expect(said('\u001b[2Jroot\nx').problems[0]?.detail).toBe('Success: ?[2Jroot?x')
   })
