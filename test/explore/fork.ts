@@ -14,8 +14,8 @@ export function forkOf(world: World): World {
   fork.secret.history.splice(0, Number.POSITIVE_INFINITY, ...secret.history)
   fork.secret.rotationEnabled = secret.rotationEnabled
   fork.record.text = record.text
-  for (const { id, ring, online, present, conduct } of fleet.instances)
-    Object.assign(fork.fleet.join(id, false), { ring, online, present, conduct })
+  for (const { id, ring, online, present, conduct, canary } of fleet.instances)
+    Object.assign(fork.fleet.join(id, false), { ring, online, present, conduct, canary })
   for (const [id, command] of fleet.commands)
     fork.fleet.commands.set(id, { ...command, invocations: new Map(command.invocations) })
   fork.fleet.orders.push(...fleet.orders)

@@ -1,5 +1,6 @@
 import { isRefusal } from '../../lambda/kernel/errors.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
+import { isHeldToCanary } from '../../lambda/ring/canary.ts'
 import { parseRecord } from '../../lambda/ring/delivery-record-text.ts'
 import { parseRing, type Ring, sharesNoKey } from '../../lambda/ring/ring.ts'
 import { isRevocation } from '../../lambda/ring/situation.ts'
@@ -27,7 +28,12 @@ function duringOf(run: Run): string | undefined {
     const problem = outcomeProblem(world, process)
     if (problem !== undefined) return `${process.name}: ${problem}`
   }
-  return historyProblem(world) ?? lineageProblem(scenario.start, world) ?? skewProblem(run)
+  return (
+    historyProblem(world) ??
+    lineageProblem(scenario.start, world) ??
+    skewProblem(run) ??
+    strangerProblem(world, scenario.start)
+  )
 }
 
 function outcomeProblem(world: World, { outcome, current }: Process): string | undefined {
@@ -77,6 +83,22 @@ function skewProblem({ world, scenario, commits }: Run): string | undefined {
   return undefined
 }
 
+/** What encrypts anywhere opens everywhere, unless a revoke has begun: also where a canary alone has gone on. */
+function strangerProblem(world: World, start: World): string | undefined {
+  const { maxKeyAge } = world.configuration.timing
+  const ring = currentOf(start)
+  const isTooOld =
+    ring !== undefined && (world.clock.now().getTime() - ring.rotatedAt.getTime()) / 1000 >= maxKeyAge
+  if (world.configuration.canary === undefined || isTooOld || world.secret.history.some(isRevocation))
+    return undefined
+  const machines = world.fleet.present().filter(({ ring }) => ring !== undefined)
+  for (const { id, ring } of machines) {
+    const stranger = machines.find((each) => !each.accepts(ring?.current.name ?? ''))
+    if (stranger !== undefined) return `${stranger.id} cannot open tickets of ${id}`
+  }
+  return undefined
+}
+
 async function afterOf(run: Run): Promise<string | undefined> {
   const { world, scenario } = run
   const revokes = expected(run)
@@ -84,7 +106,32 @@ async function afterOf(run: Run): Promise<string | undefined> {
   if (problem !== undefined) return `after two ticks: ${problem}`
   const [old, ring] = [currentOf(scenario.start), currentOf(world)]
   if (revokes.owed && old && ring && !sharesNoKey(old, ring)) return 'a revoke was lost'
-  return (await retryProblem(run)) ?? countProblem(run, revokes) ?? historyProblem(world)
+  return (
+    (await retryProblem(run)) ??
+    countProblem(run, revokes) ??
+    (await soakProblem(run)) ??
+    historyProblem(world)
+  )
+}
+
+/** A canary keeps what it proves from the others for as long as its soak; what it does not prove, for as long as it may. */
+async function soakProblem({ world, scenario }: Run): Promise<string | undefined> {
+  const { canary, timing } = world.configuration
+  if (canary === undefined) return undefined
+  const problem = strangerProblem(world, scenario.start)
+  for (let waited = 0; waited < canary.soak + 3 * timing.tick; waited += timing.tick * 0.7) {
+    const failed = await tick(world)
+    if (failed !== undefined) return failed
+  }
+  return problem ?? strangerProblem(world, scenario.start) ?? followProblem(world) ?? endProblem(world)
+}
+
+/** After its soak. */
+function followProblem(world: World): string | undefined {
+  const { delivery } = parseRecord(world.record.text ?? '')
+  const isWell = world.fleet.present().some(({ canary, conduct }) => canary && conduct === 'apply')
+  const isHeld = delivery !== undefined && isHeldToCanary({ delivery }, world.configuration)
+  return isWell && isHeld ? 'the canary has proved its generation, and the others do not follow' : undefined
 }
 
 async function tick(world: World): Promise<string | undefined> {
@@ -107,7 +154,10 @@ function endProblem(world: World): string | undefined {
   const highest = Math.max(...secret.history.map((each) => ringOf(world, each)?.generation ?? 0))
   if (carried.highest?.generation !== highest)
     return `highest fell to ${carried.highest?.generation}, from ${highest}`
-  const reachable = fleet.present().filter(({ conduct }) => conduct === 'apply')
+  const isHeld = isHeldToCanary({ delivery }, world.configuration)
+  const reachable = fleet
+    .present()
+    .filter(({ conduct, canary }) => conduct === 'apply' && (canary || !isHeld))
   const behind = reachable.find((each) => each.ring?.current.name !== ring.current.name)
   if (behind !== undefined)
     return `${behind.id} holds generation ${behind.ring?.generation}, not ${ring.generation}`

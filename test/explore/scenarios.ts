@@ -2,6 +2,7 @@ import type { RotationConfiguration } from '../../lambda/ring/configuration.ts'
 import { parseRotationRequest, STEPS } from '../../lambda/ring/request.ts'
 import { run } from '../../lambda/ring/rotate.ts'
 import { runStep } from '../../lambda/ring/secrets-manager-steps.ts'
+import { CANARY } from '../fakes/canary-world.ts'
 import { converged, HOUR, hooked, methods, REVOKE, stepOf, TIMING, TOKEN, World } from '../fakes/world.ts'
 import type { Scenario } from './explorer.ts'
 import type { Program } from './process.ts'
@@ -20,6 +21,7 @@ export const EVENTS = {
   revoke: REVOKE,
   'revoke with a token': { ...REVOKE, token: TOKEN_OF_REVOKE },
   deliver: { action: 'deliver' },
+  promote: { action: 'promote', reason: 'drill' },
   status: { action: 'status' },
 } as const
 export type Invoked = keyof typeof EVENTS | (typeof STEPS)[number] | 'the four steps'
@@ -28,6 +30,8 @@ export type Invoked = keyof typeof EVENTS | (typeof STEPS)[number] | 'the four s
 export interface State {
   readonly name: string
   readonly trigger: RotationConfiguration['trigger']
+  /** Whether there is a canary. */
+  readonly canary?: true
   readonly make: () => Promise<World>
 }
 
@@ -71,6 +75,27 @@ async function withStraggler(world: World): Promise<World> {
   const [lost] = world.fleet.instances
   if (lost) lost.conduct = 'lose'
   await world.reconcile()
+  return world
+}
+
+/** The first machine is a canary, and a rotation is due. */
+async function withCanary(): Promise<World> {
+  const world = new World(IDS, { canary: CANARY })
+  const [first] = world.fleet.instances
+  if (first) first.canary = true
+  await world.reconcile()
+  await world.pass(CANARY.soak + 2 * TIMING.tick)
+  world.clock.advance(TIMING.every)
+  return world
+}
+
+/** The next generation is the canary's alone. */
+async function soaking(conduct: 'apply' | 'fail'): Promise<World> {
+  const world = await withCanary()
+  const [first] = world.fleet.instances
+  if (first) first.conduct = conduct
+  await world.rotate()
+  await world.pass(TIMING.tick)
   return world
 }
 
@@ -118,6 +143,19 @@ export const STATES: readonly State[] = [
       return world
     },
   },
+  { name: 'a canary and a rotation due', trigger: 'schedule', canary: true, make: withCanary },
+  { name: 'a canary that soaks', trigger: 'schedule', canary: true, make: () => soaking('apply') },
+  { name: 'a canary that fails', trigger: 'schedule', canary: true, make: () => soaking('fail') },
+  {
+    name: 'a canary that fails until its generation is too old',
+    trigger: 'schedule',
+    canary: true,
+    make: async () => {
+      const world = await soaking('fail')
+      world.clock.advance(TIMING.maxKeyAge + HOUR)
+      return world
+    },
+  },
   { name: 'a rotation due', trigger: 'secrets-manager', make: hookedAndDue },
   { name: 'a rotation begun', trigger: 'secrets-manager', make: () => begun() },
   { name: 'a rotation staged', trigger: 'secrets-manager', make: () => begun('createSecret') },
@@ -126,8 +164,9 @@ export const STATES: readonly State[] = [
 const ACTIONS = Object.keys(EVENTS) as (keyof typeof EVENTS)[]
 
 /** Who may meet whom: by hand, by schedule, by Secrets Manager. */
-export function actorsFor({ trigger }: State): readonly Invoked[] {
-  return trigger === 'schedule' ? ACTIONS : [...ACTIONS, 'createSecret', 'finishSecret', 'the four steps']
+export function actorsFor({ trigger, canary }: State): readonly Invoked[] {
+  const actions = ACTIONS.filter((name) => name !== 'promote' || canary)
+  return trigger === 'schedule' ? actions : [...actions, 'createSecret', 'finishSecret', 'the four steps']
 }
 
 export function programOf(invoked: Invoked, world: World): Program {
