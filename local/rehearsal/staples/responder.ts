@@ -1,8 +1,8 @@
-import type { ChildProcess } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync } from 'node:fs'
-import { setTimeout as pause } from 'node:timers/promises'
-import { spawnGroup } from '../../process-group.ts'
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
 import type { ResponderFiles } from '../machines/pki.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 
@@ -11,20 +11,24 @@ export interface ResponderOptions {
   readonly port: number
   /** From thisUpdate to nextUpdate. */
   readonly minutes: number
-  /** File for what it says. */
+  /** File for what it says; its questions and answers are beside it for a moment. */
   readonly log: string
 }
 
-/** How long to wait before a responder that ended by itself is started again (ms). */
-const RESTING = 100
+/** For one answer (ms). */
 const PATIENCE = 5_000
+/** RFC 6960 §4.2.1: an OCSPResponse that is `malformedRequest`. */
+const MALFORMED = Buffer.from('30030a0101', 'hex')
 
-/** The OCSP responder of the openssl command: it answers one question at a time. */
+/**
+ * An OCSP responder of loopback: the openssl command answers each question. As a server of its own that would listen on
+ * every address of the machine.
+ */
 export class Responder {
   readonly #options: ResponderOptions
-  #process: ChildProcess | undefined
-  /** Times that it had ended without being told to. */
-  restarts = 0
+  readonly #answering = new Set<Promise<void>>()
+  #server: Server | undefined
+  #questions = 0
 
   constructor(options: ResponderOptions) {
     this.#options = options
@@ -34,55 +38,62 @@ export class Responder {
     return urlOfResponder(this.#options.port)
   }
 
-  /** Of the process that answers now. */
-  get pid(): number | undefined {
-    return this.#process?.pid
-  }
-
   /**
-   * Resolves when it takes questions; it says what the issuer's index holds now.
+   * Resolves when it takes questions.
    * @throws RehearsalError when it does not start.
    */
   async start(): Promise<void> {
-    const ready = this.#launch()
-    const inTime = await Promise.race([ready.then(() => true), pause(PATIENCE, false, { ref: false })])
-    if (!inTime)
-      throw new RehearsalError('The OCSP responder did not start', `Its log is ${this.#options.log}`)
+    const server = createServer((question, answer) => {
+      const answering = this.#answer(question, answer).finally(() => this.#answering.delete(answering))
+      this.#answering.add(answering)
+    })
+    server.listen(this.#options.port, '127.0.0.1')
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      throw new RehearsalError(
+        `The OCSP responder did not start: ${(error as Error).message}`,
+        'Run it again: another program has taken its port',
+      )
+    }
+    this.#server = server
   }
 
   async stop(): Promise<void> {
-    const process = this.#process
-    this.#process = undefined
-    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return
-    const gone = once(process, 'exit')
-    process.kill('SIGKILL')
-    await gone
+    const server = this.#server
+    this.#server = undefined
+    if (server === undefined) return
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await Promise.all([closed, ...this.#answering])
   }
 
-  /** Resolves when it says that it is ready: one that is connected to and left without a question never answers again. */
-  #launch(): Promise<void> {
+  /** Does not throw: who has gone is not answered. */
+  async #answer(question: IncomingMessage, answer: ServerResponse): Promise<void> {
+    try {
+      const asked = Buffer.concat(await question.toArray())
+      answer.setHeader('content-type', 'application/ocsp-response')
+      answer.end(await this.#answerOf(asked))
+    } catch (error) {
+      answer.destroy(error as Error)
+    }
+  }
+
+  async #answerOf(question: Uint8Array): Promise<Buffer> {
     const { log, ...options } = this.#options
-    // A rehearsal that is killed takes its responder with it: the kernel tells it.
-    const argv = ['setpriv', '--pdeathsig', 'KILL', '--', 'openssl', ...wordsOf(options)]
-    const process = spawnGroup(argv, { stdio: ['ignore', 'pipe', 'pipe'] })
-    this.#process = process
-    process.once('exit', () => void this.#startAgain(process))
-    return new Promise((resolve) => {
-      for (const stream of [process.stdout, process.stderr]) {
-        stream?.on('data', (text: Buffer) => {
-          // Its last words come after its end: the folder may be gone.
-          if (this.#process === process) appendFileSync(log, text)
-          if (text.includes('waiting for OCSP client')) resolve()
-        })
-      }
-    })
-  }
-
-  async #startAgain(ended: ChildProcess): Promise<void> {
-    await pause(RESTING, undefined, { ref: false })
-    if (this.#process !== ended) return
-    this.restarts += 1
-    void this.#launch()
+    const beside = `${log}.${++this.#questions}`
+    const [asked, answered] = [`${beside}.question`, `${beside}.answer`]
+    try {
+      writeFileSync(asked, question)
+      await promisify(execFile)('openssl', wordsOf(options, asked, answered), { timeout: PATIENCE })
+      return readFileSync(answered)
+    } catch (error) {
+      appendFileSync(log, `${(error as Error).message}\n`)
+      return MALFORMED
+    } finally {
+      for (const file of [asked, answered]) rmSync(file, { force: true })
+    }
   }
 }
 
@@ -91,9 +102,12 @@ export function urlOfResponder(port: number): string {
   return `http://127.0.0.1:${port}/`
 }
 
-function wordsOf({ files, port, minutes }: Omit<ResponderOptions, 'log'>): readonly string[] {
+function wordsOf(
+  { files, minutes }: Omit<ResponderOptions, 'log'>,
+  asked: string,
+  answered: string,
+): readonly string[] {
   const { index, issuer, signer, signerKey } = files
   const identity = ['-index', index, '-CA', issuer, '-rsigner', signer, '-rkey', signerKey]
-  const manners = ['-nmin', String(minutes), '-ignore_err']
-  return ['ocsp', ...identity, '-port', String(port), ...manners]
+  return ['ocsp', ...identity, '-nmin', String(minutes), '-reqin', asked, '-respout', answered]
 }
