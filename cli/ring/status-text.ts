@@ -66,11 +66,14 @@ function headOf(
   const { confirmed, members, observed } = fleet
   const machines = counted(members, 'machine')
   const since = rotatedAt === undefined ? '' : `, made ${ago(rotatedAt, asOf)}`
-  const made = `${ring}: ${state.toUpperCase()}: generation ${generation} (${encryptsWith})${since}`
+  const head = `${ring}: ${state.toUpperCase()}: generation ${generation}`
+  const made = `${head} (${encryptsWith})${since}`
   // Until a command was sent, or its roll call could be read.
   if (members === 0 && fleet.judgedAt === undefined && state !== 'no machines')
     return `${made}, delivered to no machine yet: its roll call is not known`
-  return `${made}, ${observed === undefined ? `proved by ${confirmed} of ${machines}` : `${observed} of ${machines} would take it, none is to load it`}`
+  return observed === undefined
+    ? `${head}${since}, ${confirmed} of ${machines} encrypt with ${encryptsWith}`
+    : `${made}, ${observed} of ${machines} would take it, none is to load it`
 }
 
 function controlLines(answer: Answer): string[] {
@@ -91,7 +94,7 @@ function controlLines(answer: Answer): string[] {
 
 function canaryLines({ canary, asOf }: Answer): string[] {
   if (canary === undefined) return []
-  const { held, machines, soaksUntil, documentPassed } = canary
+  const { held, machines, soaksUntil, documentPassed, document, passed = 'none' } = canary
   const who = machines === undefined ? 'its machines could not be read' : machines.join(', ') || 'no machine'
   const soak =
     soaksUntil === undefined
@@ -106,6 +109,9 @@ function canaryLines({ canary, asOf }: Answer): string[] {
       : [
           `  the document of the last deploy has not passed the canary (${who}): the others keep their program`,
         ]),
+    ...(documentPassed
+      ? []
+      : [`  document on its way: ${document}`, `  document that passed the canary last: ${passed}`]),
   ]
 }
 

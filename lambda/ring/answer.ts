@@ -104,6 +104,10 @@ export interface ToldCanary {
   readonly forced?: true
   /** False where a deploy's document has yet to pass: it is brought to the canary alone. */
   readonly documentPassed: boolean
+  /** Name of that document. */
+  readonly document: string
+  /** Name of the document that the canary let pass last; absent where none has. */
+  readonly passed?: string
 }
 
 /** A value with its times in ISO 8601. */
@@ -191,6 +195,8 @@ function canaryIn(known: Known, configuration: RotationConfiguration): Pick<Answ
     ...(passedAt === undefined ? {} : { passedAt: passedAt.toISOString() }),
     ...(forced ? { forced } : {}),
     documentPassed: isDocumentPassed(known, configuration),
+    document: configuration.document.name,
+    ...(known.carried.passed === undefined ? {} : { passed: known.carried.passed }),
   }
   return { canary: told }
 }

@@ -286,7 +286,12 @@ describe('a new document', () => {
     await world.invoke({ action: 'deliver' })
     expect(running(world, 'ba9876543210')).toEqual(['i-1'])
     expect(world.delivery()).toMatchObject({ confirmed: 5 })
-    expect((await world.invoke({ action: 'status' })).canary).toMatchObject({ documentPassed: false })
+    const { canary } = await world.invoke({ action: 'status' })
+    expect(canary).toMatchObject({
+      documentPassed: false,
+      document: 'ticketring-edge-ba9876543210',
+      passed: 'ticketring-edge-0123456789ab',
+    })
     await world.invoke({ action: 'promote' })
     await world.invoke({ action: 'deliver' })
     expect(running(world, 'ba9876543210')).toEqual(IDS)

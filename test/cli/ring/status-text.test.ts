@@ -77,7 +77,13 @@ describe('a generation whose command could not be sent', () => {
 })
 
 describe('a canary', () => {
-  const canary = { held: true, machines: ['i-0123456789abcdef0'], documentPassed: false } as const
+  const canary = {
+    held: true,
+    machines: ['i-0123456789abcdef0'],
+    documentPassed: false,
+    document: 'edge-2222',
+    passed: 'edge-1111',
+  } as const
   const one = { confirmed: 0, stragglers: [STRAGGLER] }
 
   it('that fails is said with its machine, what the others do, and what to type', () => {
@@ -91,6 +97,16 @@ describe('a canary', () => {
       'mend it, then ticketring deliver edge; or ticketring promote edge   (docs/runbook.md#canary-failed)',
     )
     expect(text).not.toContain('299 machines more')
+  })
+
+  it('that has yet to prove a document is said with its name, and with that of the one before', () => {
+    const names = /document on its way: edge-2222\n {2}document that passed the canary last: edge-1111\n/
+    for (const held of [true, false])
+      expect(statusText(answer({ canary: { ...canary, held } }, one))).toMatch(names)
+    const { passed: _, ...first } = canary
+    expect(statusText(answer({ canary: first }, one))).toContain('passed the canary last: none\n')
+    const proved = { ...canary, documentPassed: true }
+    expect(statusText(answer({ canary: proved }, one))).not.toContain('edge-2222')
   })
 
   it('that soaks is said with its end', () => {
@@ -116,7 +132,7 @@ describe('what operators set', () => {
     const given = answer({ paused })
     expect(stateOf(given)).toBe('paused')
     for (const part of [
-      'edge: PAUSED: generation 7 (6dec52344ab0cc39d359bf8eed285ed0), made 1 h 50 min ago, proved by 300 of 300 machines',
+      'edge: PAUSED: generation 7, made 1 h 50 min ago, 300 of 300 machines encrypt with 6dec52344ab0cc39d359bf8eed285ed0',
       '  paused until 2026-11-28T12:00:00.000Z (in 24 h) by ada: sale\n',
       'due in 2 h 10 min; too old, and paging, in 10 h 10 min',
       '  next: ticketring resume edge   (docs/runbook.md#rotation-held)',
@@ -248,7 +264,7 @@ describe('how a ring stands', () => {
     const text = statusText(degraded)
     expect(stateOf(degraded)).toBe('degraded')
     for (const part of [
-      'DEGRADED: generation 7 (6dec52344ab0cc39d359bf8eed285ed0), made 1 h 50 min ago, proved by 299 of 300 machines',
+      'DEGRADED: generation 7, made 1 h 50 min ago, 299 of 300 machines encrypt with 6dec52344ab0cc39d359bf8eed285ed0',
       'now: hold: the interval is not over, until 2026-11-27T14:10:00.000Z',
       'due in 2 h 10 min; forced, though machines are missing, in 10 h 10 min',
       'online now 299 of 300',
