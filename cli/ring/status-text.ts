@@ -158,10 +158,13 @@ function forcedText(forcedAt: string, asOf: string, isWanted: boolean): string {
   return `${isWanted ? 'too old, and paging,' : 'forced, though machines are missing,'} ${when(forcedAt, asOf)}`
 }
 
-function releasesOf({ releases = [] }: NonNullable<Answer['fleet']>): string[] {
-  if (releases.length === 0) return []
-  const told = releases.map(({ server, version, machines }) => `${server} ${version} on ${machines}`)
-  return [`  releases: ${told.join(', ')}`]
+function releasesOf({ releases = [], programs = [] }: NonNullable<Answer['fleet']>): string[] {
+  const servers = releases.map(({ server, version, machines }) => `${server} ${version} on ${machines}`)
+  const own = programs.map(({ version, machines }) => `${version} on ${machines}`)
+  return [
+    ...(servers.length === 0 ? [] : [`  releases: ${servers.join(', ')}`]),
+    ...(own.length === 0 ? [] : [`  programs: ${own.join(', ')}`]),
+  ]
 }
 
 function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {

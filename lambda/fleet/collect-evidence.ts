@@ -5,7 +5,7 @@ import type { DeliveryState, Reading, SentCommand } from './delivery-state.ts'
 import { type Evidence, type Heard, type Invocation, withOlder } from './evidence.ts'
 import type { Fleet } from './membership.ts'
 import type { Clock, CommandSender, EventLog, FleetEvent } from './ports.ts'
-import { countReleases, type Release } from './releases.ts'
+import { countRuns, type ProgramVersion, type Release } from './releases.ts'
 
 /** What reading results needs: of whichever story. */
 export interface EvidencePorts {
@@ -25,6 +25,7 @@ export interface CollectedEvidence {
   readonly evidence: Evidence<Heard>
   readonly commands: readonly SentCommand[]
   readonly releases: readonly Release[]
+  readonly programs: readonly ProgramVersion[]
   readonly reading?: Reading
   /** False where time ran out or a page could not be read: what was read counts, the rest is read on by the next tick. */
   readonly whole: boolean
@@ -75,9 +76,9 @@ export async function collectEvidence<V extends Heard>(
     commands.unshift({ ...command, judged: read.whole })
     ;[reading, whole] = [read.reading, read.whole]
   }
-  const releases = countReleases(evidence, holders, delivered.releases)
+  const runs = countRuns(evidence, holders, delivered)
   evidence = withOlder(evidence, before(delivered, holders))
-  return { evidence, commands, releases, whole, ...(reading === undefined ? {} : { reading }) }
+  return { evidence, commands, ...runs, whole, ...(reading === undefined ? {} : { reading }) }
 }
 
 function missingFrom(fleet: Fleet, evidence: Evidence<Heard>): readonly string[] {

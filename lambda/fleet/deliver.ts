@@ -110,14 +110,14 @@ async function weighed<S extends Delivering, O extends Address, V extends Heard>
   ports: DeliveryPorts<O>,
   { subject, leave }: Capability<S, O, V>,
   state: S,
-  { evidence, commands, releases, reading }: CollectedEvidence,
+  { evidence, commands, releases, programs, reading }: CollectedEvidence,
   changed: boolean,
 ): Promise<S> {
   const { target, timing } = ports.configuration
   const isComplete = state.fleet.known && stragglersOf(state.fleet.members, evidence).length === 0
   const fleet = isComplete ? state.fleet : await callRollAgain(ports, state.fleet)
   const { reading: _, ...delivery } = state.delivery
-  const judged = { ...delivery, commands, releases, ...(reading === undefined ? {} : { reading }) }
+  const judged = { ...delivery, commands, releases, programs, ...(reading === undefined ? {} : { reading }) }
   const lanes = delivery.commands.filter((command) => !command.judged).length
   const scales = { target, tick: timing.tick, what: subject(state), lanes, leave: leave?.(state) }
   const heard = { fleet, evidence, changed }

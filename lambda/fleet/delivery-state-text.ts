@@ -11,7 +11,7 @@ import {
   type Straggler,
 } from './delivery-state.ts'
 import type { Baseline } from './expected-members.ts'
-import type { Release } from './releases.ts'
+import type { ProgramVersion, Release } from './releases.ts'
 
 /** Bytes of a standard parameter. */
 const PARAMETER_LIMIT = 4096
@@ -20,20 +20,27 @@ const MALFORMED = 'record-malformed'
 const SCRIPT = /^[0-9a-f]{12}$/
 
 /**
- * Leaves out details' ends, then stragglers, then releases, then what can be asked again, until what `write` makes of it
- * fits a standard parameter.
+ * Leaves out details' ends, then which programs run, then stragglers, then releases, then what can be asked again, until what
+ * `write` makes of it fits a standard parameter.
  */
 export function fitDeliveryState<D extends DeliveryState>(
   delivered: D,
   write: (fitting: D) => string,
 ): string {
-  const { releases: _, ...fewer } = delivered
-  const { holders: __, reading: ___, ...asked } = fewer
-  for (const kept of [delivered, fewer as D, asked as D]) {
+  const { programs: _, ...told } = delivered
+  const { releases: __, ...fewer } = told
+  const { holders: ___, reading: ____, ...asked } = fewer
+  const fits = (kept: object, most: number) => {
+    const stragglers = delivered.stragglers.slice(0, most).map(shorten)
+    const text = parameterText(write({ ...(kept as D), stragglers }))
+    return Buffer.byteLength(text) < PARAMETER_LIMIT ? text : undefined
+  }
+  const whole = fits(delivered, MOST_STRAGGLERS)
+  if (whole !== undefined) return whole
+  for (const kept of [told, fewer, asked]) {
     for (let most = MOST_STRAGGLERS; most >= 0; most -= 5) {
-      const stragglers = delivered.stragglers.slice(0, most).map(shorten)
-      const text = parameterText(write({ ...kept, stragglers }))
-      if (Buffer.byteLength(text) < PARAMETER_LIMIT) return text
+      const text = fits(kept, most)
+      if (text !== undefined) return text
     }
   }
   throw new RangeError('a delivery record without stragglers exceeds a parameter')
@@ -56,6 +63,7 @@ export const DELIVERY_STATE_FIELDS = [
   'failures',
   'judgedAt',
   'releases',
+  'programs',
   'holders',
   'reading',
   'nextAt',
@@ -77,6 +85,7 @@ export function parseDeliveryState(fields: Fields): DeliveryState {
     ...(fields.has('failures') ? { failures: fields.list('failures', parseFailures) } : {}),
     ...(fields.has('judgedAt') ? { judgedAt: fields.time('judgedAt') } : {}),
     ...(fields.has('releases') ? { releases: fields.list('releases', parseRelease) } : {}),
+    ...(fields.has('programs') ? { programs: fields.list('programs', parseProgram) } : {}),
     ...(fields.has('holders') ? { holders: fields.string('holders') } : {}),
     ...(fields.has('reading') ? { reading: parseReading(fields.raw('reading')) } : {}),
     ...(fields.has('nextAt') ? { nextAt: fields.time('nextAt') } : {}),
@@ -116,6 +125,14 @@ function parseRelease(value: unknown): Release {
   return {
     server: fields.string('server'),
     version: fields.string('version'),
+    machines: fields.integer('machines', 1),
+  }
+}
+
+function parseProgram(value: unknown): ProgramVersion {
+  const fields = Fields.of(value, 'a program', MALFORMED, ['version', 'machines'])
+  return {
+    version: fields.string('version', SCRIPT, '12 hex digits'),
     machines: fields.integer('machines', 1),
   }
 }

@@ -1,5 +1,5 @@
 import { type Cause, type Failures, textOf } from './cause.ts'
-import type { Release } from './releases.ts'
+import type { ProgramVersion, Release } from './releases.ts'
 
 export interface SentCommand {
   /** Opaque: the sender's own reference. */
@@ -37,6 +37,8 @@ export interface DeliveryState {
   readonly judgedAt?: Date
   /** How many of those that confirmed run which release of their server, where they told. */
   readonly releases?: readonly Release[]
+  /** How many of them answered by which version of the machines' program. */
+  readonly programs?: readonly ProgramVersion[]
   /** `packHolders` of the roll call: who confirmed. Absent where all did, or where it has no room. */
   readonly holders?: string
   /** Where a command's results are read on from. */

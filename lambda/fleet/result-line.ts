@@ -54,11 +54,11 @@ export interface ScriptOutput {
   readonly serverVersion?: string
 }
 
-/** The server that runs on an instance, where it told its version. */
-export type Serving = Partial<Pick<ScriptOutput, 'server' | 'serverVersion'>>
+/** What runs on an instance: the program that answered, and the server, where it told its version. */
+export type Serving = Partial<Pick<ScriptOutput, 'server' | 'serverVersion' | 'script'>>
 
-export function servingOf({ server, serverVersion }: ScriptOutput): Serving {
-  return serverVersion === undefined ? {} : { server, serverVersion }
+export function servingOf({ server, serverVersion, script }: ScriptOutput): Serving {
+  return { script, ...(serverVersion === undefined ? {} : { server, serverVersion }) }
 }
 
 const COMMON_FIELDS = [

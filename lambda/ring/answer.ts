@@ -2,7 +2,7 @@ import { laggingIn } from '../fleet/awaited.ts'
 import { HELD } from '../fleet/cause.ts'
 import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
-import type { Release } from '../fleet/releases.ts'
+import type { ProgramVersion, Release } from '../fleet/releases.ts'
 import { later } from '../kernel/time.ts'
 import type { CalendarSight } from './calendar.ts'
 import { canaryFleet, isDocumentPassed, isHeldToCanary } from './canary.ts'
@@ -50,6 +50,8 @@ export interface Answer {
     readonly stragglers: readonly ToldStraggler[]
     /** How many of those that confirmed run which release of their server, as they told. */
     readonly releases?: readonly Release[]
+    /** How many of them answered by which version of the machines' program: the first 12 hex digits of its SHA-256. */
+    readonly programs?: readonly ProgramVersion[]
     /** How often machines had drifted and were put right, as the commands of this generation told. */
     readonly drifted?: number
     /** Those of them where a ticket of an open listener opened a guarded one. */
@@ -220,7 +222,7 @@ function factsOf(
 ): Partial<Answer> {
   const { delivery, fleet } = situation
   const { generation, lineage, version, encryptsWith, rotatedAt, convergedAt } = delivery
-  const { members, confirmed, stragglers, releases, judgedAt } = delivery
+  const { members, confirmed, stragglers, releases, programs, judgedAt } = delivery
   const { dueAt, forcedAt } = outlookOf(delivery, configuration.timing)
   const isLooked = delivery.mode === 'observe'
   const authBypass = failedBy('auth-bypass', stragglers)
@@ -241,6 +243,7 @@ function factsOf(
       ...(isLooked ? { confirmed: 0, observed: confirmed } : { confirmed }),
       stragglers: stragglers.map((each) => withFix(INSTANCE_REMEDIES, each, names.get(each.id))),
       ...(releases === undefined ? {} : { releases }),
+      ...(programs === undefined ? {} : { programs }),
       ...(delivery.drifted === undefined ? {} : { drifted: delivery.drifted }),
       ...(authBypass.length === 0 ? {} : { authBypass }),
       ...(localRing.length === 0 ? {} : { localRing }),

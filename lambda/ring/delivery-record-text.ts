@@ -59,7 +59,7 @@ function timesIn(value: unknown): readonly Date[] {
 
 /** Without what is left out where there is no room for it. */
 function bareSize({ delivery, ...rest }: DeliveryRecord): number {
-  const { holders: _, reading: __, releases: ___, ...needed } = delivery ?? {}
+  const { holders: _, reading: __, releases: ___, programs: ____, ...needed } = delivery ?? {}
   return Buffer.byteLength(JSON.stringify({ ...rest, delivery: delivery && { ...needed, stragglers: [] } }))
 }
 

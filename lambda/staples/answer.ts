@@ -1,6 +1,6 @@
 import { type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
-import type { Release } from '../fleet/releases.ts'
+import type { ProgramVersion, Release } from '../fleet/releases.ts'
 import { isRefusal } from '../kernel/errors.ts'
 import { decideStaple } from './decision.ts'
 import type { DeliveryResult } from './deliver.ts'
@@ -34,6 +34,8 @@ export interface StapleAnswer {
     readonly stragglers: readonly ToldStraggler[]
     /** How many of those that confirmed run which release of their server, as they told. */
     readonly releases?: readonly Release[]
+    /** How many of them answered by which version of the machines' program. */
+    readonly programs?: readonly ProgramVersion[]
     /** How many staples had drifted on machines and were put right, as commands told since the last change. */
     readonly drifted?: number
     /** The roll call of now. */
@@ -75,12 +77,13 @@ export function answer(
 }
 
 function fleetOf(progress: DeliveryProgress): StapleAnswer['fleet'] {
-  const { judgedAt, releases, stragglers, drifted } = progress.delivery
+  const { judgedAt, releases, programs, stragglers, drifted } = progress.delivery
   return {
     ...(judgedAt === undefined ? {} : { judgedAt: judgedAt.toISOString() }),
     ...standingOf(progress),
     stragglers: stragglers.map((each) => withFix(STAPLE_REMEDIES, each)),
     ...(releases === undefined ? {} : { releases }),
+    ...(programs === undefined ? {} : { programs }),
     ...(drifted === undefined ? {} : { drifted }),
     ...(progress.fleet.known ? { now: countOf(progress.fleet.members) } : {}),
   }

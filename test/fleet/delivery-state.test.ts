@@ -30,6 +30,7 @@ const FULL: Required<DeliveryState> = {
   failures: [{ code: 'reload-failed', machines: 1 }],
   judgedAt: instant(1),
   releases: [{ server: 'haproxy', version: '3.2.1', machines: 27 }],
+  programs: [{ version: '0123456789ab', machines: 28 }],
   reading: { command: 'c-2', next: 'page-2' },
   nextAt: instant(2),
   unsent: 'Throttled',
@@ -45,6 +46,7 @@ describe('a record of a delivery', () => {
       'failures',
       'judgedAt',
       'releases',
+      'programs',
       'holders',
       'reading',
     ] as const) {
@@ -65,6 +67,8 @@ describe('a record of a delivery', () => {
     ['failed', -1],
     ['failures', [{ code: 'x', machines: 0 }]],
     ['releases', [{ server: 'haproxy', version: '3', machines: 0 }]],
+    ['programs', [{ version: '3.2', machines: 1 }]],
+    ['programs', [{ version: '0123456789ab', machines: 0 }]],
     ['reading', { command: 'c-1' }],
     ['commands', [{ id: 'c-1', sentAt: START, judged: 'yes' }]],
     ['stragglers', [{ id: 'i-1', code: 'x', detail: '', ran: 'yes' }]],
@@ -102,6 +106,14 @@ describe('a record that a parameter has no room for', () => {
     expect(JSON.parse(fitDeliveryState(none, over))).not.toHaveProperty('holders')
   })
 
+  it('leaves out which programs run before it names fewer machines', () => {
+    const twenty = delivered(FLEET, missing(20))
+    const programs = [{ version: '0123456789ab', machines: 10 }]
+    const full = fitted({ ...twenty, programs }, filler(0, twenty))
+    expect(full).not.toHaveProperty('programs')
+    expect(full.stragglers).toHaveLength(20)
+  })
+
   it('names fewer machines first, then none', () => {
     const twenty = delivered(FLEET, missing(20))
     expect(fitted(twenty, filler(0, twenty)).stragglers).toHaveLength(20)
@@ -111,7 +123,7 @@ describe('a record that a parameter has no room for', () => {
   })
 
   it('leaves out releases next, then who holds it and where a command was read to, and then is no record', () => {
-    const { releases: _, ...bare } = { ...FULL, stragglers: [] }
+    const { releases: _, programs: __, ...bare } = { ...FULL, stragglers: [] }
     const fewer = fitted(FULL, filler(0, bare))
     expect(fewer).not.toHaveProperty('releases')
     expect(fewer).toMatchObject({ holders: FULL.holders, reading: FULL.reading, stragglers: [] })

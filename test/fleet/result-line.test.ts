@@ -64,8 +64,13 @@ describe('a result line of any capability', () => {
     expect(parsed({ error: 'busy', detail: 'x' })).toEqual(LINE)
   })
 
-  it('tells the server that runs where it told its version', () => {
-    expect(servingOf(LINE)).toEqual({})
-    expect(servingOf({ ...LINE, serverVersion: '3.2' })).toEqual({ server: 'haproxy', serverVersion: '3.2' })
+  it('tells the program that answered, and the server that runs where it told its version', () => {
+    const { script } = LINE
+    expect(servingOf(LINE)).toEqual({ script })
+    expect(servingOf({ ...LINE, serverVersion: '3.2' })).toEqual({
+      script,
+      server: 'haproxy',
+      serverVersion: '3.2',
+    })
   })
 })

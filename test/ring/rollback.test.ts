@@ -201,5 +201,7 @@ describe('what is asked for', () => {
     await world.invoke(DELIVER)
     expect(running(world, NEW)).toEqual(['i-3'])
     expect(world.delivery()).toMatchObject({ confirmed: 5 })
+    const [before, left] = [{ machines: 4 }, { version: NEW.script, machines: 1 }]
+    expect((await world.invoke({ action: 'status' })).fleet).toMatchObject({ programs: [before, left] })
   })
 })

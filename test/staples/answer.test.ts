@@ -71,6 +71,7 @@ describe('the fleet of an answer', () => {
       confirmed: 2,
       stragglers: [],
       releases: [{ server: 'nginx', version: '1.22.1', machines: 2 }],
+      programs: [{ version: expect.stringMatching(/^[0-9a-f]{12}$/), machines: 2 }],
       now: { members: 3, online: 2 },
     })
   })

@@ -34,6 +34,18 @@ const STRAGGLER = {
   fix: 'See the listener',
 }
 
+it('a ring that is not well tells what its machines run, servers and programs', () => {
+  const releases = [{ server: 'haproxy', version: '2.6.12', machines: 299 }]
+  const programs = [
+    { version: '0123456789ab', machines: 290 },
+    { version: 'ba9876543210', machines: 9 },
+  ]
+  const given = answer({}, { confirmed: 299, stragglers: [STRAGGLER], releases, programs })
+  expect(statusText(given)).toContain(
+    '\n  releases: haproxy 2.6.12 on 299\n  programs: 0123456789ab on 290, ba9876543210 on 9\n',
+  )
+})
+
 describe('a ring that observes', () => {
   const looked = (observed: number, stragglers: Fleet['stragglers'] = []) =>
     answer({ mode: 'observe' }, { confirmed: 0, observed, stragglers })
