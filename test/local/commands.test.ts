@@ -84,7 +84,7 @@ describe('explore', () => {
     })
     child.stderr.once('data', () => child.kill('SIGTERM'))
     expect(await once(child, 'close')).toEqual([143, null])
-    expect(said).toMatch(/^ended early, by SIGTERM: 0 of 11 states, \d+ schedules, 0 pairs with a fault$/m)
+    expect(said).toMatch(/^ended early, by SIGTERM: 0 of \d+ states, \d+ schedules, 0 pairs with a fault$/m)
   })
 })
 
