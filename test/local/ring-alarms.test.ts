@@ -53,7 +53,7 @@ class Rehearsed {
     },
     () => this.now,
   )
-  readonly #eventLog = logRingEvents(
+  readonly eventLog = logRingEvents(
     'edge',
     () => new Date(this.now),
     (line) => this.#logs.push({ functionName: 'rotation', text: `${line}\n` }),
@@ -64,7 +64,7 @@ class Rehearsed {
     for (let n = 0; n < times; n += 1) {
       this.now += seconds * 1000
       const metrics = { KeyAge, RotationHeld, RotationForced: 0, Members: 3, Stragglers: 0 }
-      this.#eventLog.record({ kind: 'measured', metrics })
+      this.eventLog.record({ kind: 'measured', metrics })
     }
   }
 }
@@ -78,6 +78,18 @@ describe("a rehearsal's alarms", () => {
     ring.measure(1, { RotationHeld: 1, seconds: 9 })
     expect(ring.alarms.stateOf('rotation-held')).toBe('ALARM')
     ring.measure(1, { seconds: 9 })
+    expect(ring.alarms.stateOf('rotation-held')).toBe('OK')
+  })
+
+  it('count a tick once that also counts failures by their code', () => {
+    const ring = new Rehearsed()
+    for (let tick = 0; tick < 6; tick += 1) {
+      ring.measure(1, { RotationHeld: 1 })
+      ring.eventLog.record({ kind: 'failing', code: 'tickets-off', machines: 1 })
+      ring.eventLog.record({ kind: 'failing', code: 'not-connected', machines: 2 })
+    }
+    expect(ring.alarms.stateOf('rotation-held')).toBe('ALARM')
+    ring.measure(1, {})
     expect(ring.alarms.stateOf('rotation-held')).toBe('OK')
   })
 

@@ -77,20 +77,21 @@ export class RingAlarms {
     return Math.floor((this.#clock() - at) / (this.#watched.timing.tick * 1000))
   }
 
-  /** In their order. A pipe may cut a line in two. */
+  /** One for each tick, in their order: failures are counted by code beside it. A pipe may cut a line in two. */
   #entries(): readonly Entry[] {
     const { history, ring } = this.#watched
     const ofRing = history.logs.filter(({ functionName }) => functionName === ring.functionName)
     const lines = ofRing.flatMap(({ text }) =>
       text.split('\n').filter((line) => /^\{"_aws":.*\}$/.test(line)),
     )
-    return lines.map((line) => JSON.parse(line) as Entry)
+    return lines.map((line) => JSON.parse(line) as Entry).filter(({ Code }) => Code === undefined)
   }
 }
 
 /** Of CloudWatch's embedded metric format. */
 interface Entry {
   readonly _aws: { readonly Timestamp: number }
+  readonly Code?: string
 }
 
 /**
