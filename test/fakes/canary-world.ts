@@ -28,7 +28,8 @@ export async function settled(setting: Setting = {}): Promise<World> {
   const world = made(setting)
   await world.reconcile()
   await world.pass(20 * MINUTE)
-  if (holding(world, 1).length < world.fleet.instances.length) throw new Error('generation 1 is not everywhere')
+  if (holding(world, 1).length < world.fleet.instances.length)
+    throw new Error('generation 1 is not everywhere')
   return world
 }
 
