@@ -44,12 +44,17 @@ export function findingsOf(facts: Facts, now: number, earlier?: EarlierReport): 
   ]
 }
 
+/** What refuses a client without a certificate took a ticket of one; nobody has shown a certificate here. */
 function bypasses({ listeners, resumptions }: Facts): Finding[] {
-  const asks = new Map(listeners.map((each) => [each.listener, each.asksForCertificate]))
+  const byKey = byListener(listeners)
   return resumptions
-    .filter(
-      ({ from, to, outcome }) => outcome === 'reused' && asks.get(from) === false && asks.get(to) === true,
-    )
+    .filter(({ from, to, version, outcome }) => {
+      const [giver, taker] = [byKey.get(`${from} ${version}`), byKey.get(`${to} ${version}`)]
+      const isOpened =
+        taker?.state === 'guarded' ||
+        (giver?.asksForCertificate === false && taker?.asksForCertificate === true)
+      return outcome === 'reused' && isOpened
+    })
     .map(({ from, to, version }) => ({
       code: 'auth-bypass',
       detail: `a ticket of ${from} opens ${to}, which asks for a client certificate, without one (${version})`,
@@ -86,7 +91,7 @@ function unchangedKeys({ listeners }: Facts, now: number, earlier: EarlierReport
 }
 
 function lostResumptions({ listeners, resumptions }: Facts): Finding[] {
-  const byKey = new Map(listeners.map((each) => [`${each.listener} ${each.version}`, each]))
+  const byKey = byListener(listeners)
   return resumptions
     .filter((each) => isLost(each, byKey))
     .map(({ from, to, version }) => ({
@@ -97,6 +102,11 @@ function lostResumptions({ listeners, resumptions }: Facts): Finding[] {
           ? 'Several processes with keys of their own behind one address do this, and a server that was just restarted'
           : 'They share a key name, so look for servers of different kinds, different certificates or session contexts',
     }))
+}
+
+/** By listener and version. */
+function byListener(listeners: readonly Fact[]): ReadonlyMap<string, Fact> {
+  return new Map(listeners.map((each) => [`${each.listener} ${each.version}`, each]))
 }
 
 /** What promises to resume: the same listener, or the same name and key. */
@@ -170,7 +180,7 @@ function unreachable({ listeners }: Facts): Finding[] {
   return [...away].map(([listener, why]) => ({
     code: 'unreachable',
     detail: `${listener}: ${why}`,
-    fix: 'Check address, port and the way there; a listener that wants PROXY protocol closes without a byte',
+    fix: 'Check address, port and the way there, and the name that is sent (--servername); a listener that wants PROXY protocol closes without a byte',
   }))
 }
 

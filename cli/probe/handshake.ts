@@ -69,16 +69,17 @@ function heard(socket: TLSSocket, watch: CertificateRequestWatch, patience: numb
   const timers: NodeJS.Timeout[] = []
   return new Promise<Handshake>((resolve) => {
     let given: Given | undefined
-    let shaken = false
-    const answer = () => resolve(answered(socket, given, watch))
-    const giveUp = (why: string) => (shaken ? answer() : resolve(failed(why)))
+    // Asked while the connection is there: of one that is closed, Node ends with it.
+    let reused: boolean | undefined
+    const answer = () => resolve(answered(reused === true, given, watch))
+    const giveUp = (why: string) => (reused === undefined ? resolve(failed(why)) : answer())
     timers.push(setTimeout(() => giveUp('no answer'), patience))
     socket.on('session', (session) => {
       given ??= { session, ticket: ticketOf(socket) }
-      if (shaken) answer()
+      if (reused !== undefined) answer()
     })
     socket.once('secureConnect', () => {
-      shaken = true
+      reused = socket.isSessionReused()
       if (given !== undefined) answer()
       else timers.push(setTimeout(answer, TICKET_WAIT))
     })
@@ -87,12 +88,12 @@ function heard(socket: TLSSocket, watch: CertificateRequestWatch, patience: numb
   }).finally(() => timers.forEach(clearTimeout))
 }
 
-function answered(socket: TLSSocket, given: Given | undefined, watch: CertificateRequestWatch): Handshake {
+function answered(reused: boolean, given: Given | undefined, watch: CertificateRequestWatch): Handshake {
   const ticket = given?.ticket
   const lifetime = given === undefined ? undefined : announcedLifetime(given.session)
   return {
     kind: 'answered',
-    reused: socket.isSessionReused(),
+    reused,
     asksForCertificate: watch.seen,
     ...(given === undefined ? {} : { session: given.session }),
     ...(ticket === undefined ? {} : { ticket }),
@@ -111,10 +112,16 @@ function ticketOf(socket: TLSSocket): Buffer | undefined {
 /** A certificate alert is one that a client without a certificate meets (RFC 8446 §6.2). */
 const CERTIFICATE_REQUIRED = /CERTIFICATE_REQUIRED/
 
-function refusalOf(error: NodeJS.ErrnoException, watch: CertificateRequestWatch): Handshake {
-  const { code = '', message } = error
-  const [, alert] = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_(\w+)$/.exec(code) ?? []
-  if (alert === undefined) return failed(WORDS[code] ?? message.slice(0, 200))
+/** OpenSSL leaves the word out of the names of alerts that came with extensions, such as unrecognized_name (RFC 6066 §9). */
+const ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)$/
+
+function refusalOf(
+  error: NodeJS.ErrnoException & { reason?: string },
+  watch: CertificateRequestWatch,
+): Handshake {
+  const { code = '', message, reason = message } = error
+  const [, alert] = ALERT.exec(code) ?? []
+  if (alert === undefined) return failed(WORDS[code] ?? reason.slice(0, 200))
   return {
     kind: 'refused',
     why: `the alert ${alert.toLowerCase().replaceAll('_', ' ')}`,

@@ -8,6 +8,8 @@ const MACS = [
   { hash: 'sha1', length: 20 },
 ] as const
 const HMAC_KEYS = [16, 20, 32]
+/** Where the HMAC key begins: by itself, and in files of 48 and 80 octets of which each part is a part. */
+const COUNTED_FROM = [0, 1, 16, 17, 32, 33, 48, 49]
 
 /** Key material that anybody guesses, by what it is called. */
 function guesses(): readonly (readonly [string, Buffer])[] {
@@ -17,7 +19,9 @@ function guesses(): readonly (readonly [string, Buffer])[] {
       (_, octet) =>
         [octet === 0 ? 'all-zero' : `of nothing but ${hex(octet)}`, Buffer.alloc(length, octet)] as const,
     ),
-    ['that counts up from zero', Buffer.from(Array.from({ length }, (_, at) => at))],
+    ...COUNTED_FROM.map(
+      (from) => ['that counts', Buffer.from(Array.from({ length }, (_, at) => from + at))] as const,
+    ),
   ])
 }
 

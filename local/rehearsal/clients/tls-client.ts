@@ -124,14 +124,19 @@ function converse(
 ): Promise<Visit> {
   const { question, isGood } = APPLICATION_PROTOCOLS[speaks]
   return new Promise((resolve, reject) => {
+    // Asked while the connection is there: of one that is closed it cannot be.
+    let reused = false
     let session: Buffer | undefined
     let ticket: Buffer | undefined
     let answer = Buffer.alloc(0)
     const settle = (force: boolean) => {
       if (isGood(answer) !== true || (!force && wantsTicket && ticket === undefined)) return
-      resolve({ reused: socket.isSessionReused(), session, ticket })
+      resolve({ reused, session, ticket })
     }
-    socket.once('secureConnect', () => socket.write(question(serverName)))
+    socket.once('secureConnect', () => {
+      reused = socket.isSessionReused()
+      socket.write(question(serverName))
+    })
     socket.on('session', (given) => {
       session = given
       ticket = socket.getTLSTicket()

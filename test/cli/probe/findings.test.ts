@@ -1,9 +1,11 @@
+import { createHmac, randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { parseEarlierReport } from '../../../cli/probe/earlier-report.ts'
 import { endpointsOf, textOf } from '../../../cli/probe/endpoint.ts'
 import { type Fact, type Facts, factsOf } from '../../../cli/probe/facts.ts'
 import { findingsOf } from '../../../cli/probe/findings.ts'
 import type { Handshake } from '../../../cli/probe/handshake.ts'
+import { knownKeyOf } from '../../../cli/probe/known-key.ts'
 import { reportOf } from '../../../cli/probe/report.ts'
 import { survey } from '../../../cli/probe/survey.ts'
 
@@ -69,10 +71,43 @@ describe('a look at tickets reports', () => {
     expect(codes(facts([fact(), { ...guarded, asksForCertificate: false }], tried))).toEqual([])
   })
 
+  it.each([false, true, null])(
+    'a door where the listener refuses who has no certificate, whatever the giver asks for (%s)',
+    (asksForCertificate) => {
+      const refusing = fact({ listener: 'b:443', state: 'guarded', asksForCertificate: true, keyName: null })
+      const tried = [{ version: 'TLSv1.3', from: 'a:443', to: 'b:443', outcome: 'reused' }] as const
+      expect(codes(facts([fact({ asksForCertificate }), refusing], tried))).toEqual(['auth-bypass'])
+    },
+  )
+
   it('a listener as away only where no version of it answers', () => {
     const away = fact({ state: 'unreachable', keyName: null, lifetime: null, why: 'no answer' })
     expect(codes(facts([away, { ...fact(), version: 'TLSv1.2' }]))).toEqual([])
     expect(codes(facts([away, { ...away, version: 'TLSv1.2' }]))).toEqual(['unreachable'])
+  })
+})
+
+describe('a key that is no secret', () => {
+  const ticketUnder = (key: Buffer) => {
+    const body = Buffer.concat([Buffer.alloc(16, 7), Buffer.alloc(16, 9), Buffer.alloc(160, 1)])
+    return Buffer.concat([body, createHmac('sha256', key).update(body).digest()])
+  }
+  const counting = (octets: number) => Buffer.from(Array.from({ length: octets }, (_, at) => at))
+
+  it.each([
+    ['all zero', 'all-zero', Buffer.alloc(32)],
+    ['one octet throughout', 'of nothing but 41', Buffer.alloc(16, 0x41)],
+    ['counting', 'that counts', counting(32)],
+    ['a file of 48 that counts, of nginx', 'that counts', counting(48).subarray(16, 32)],
+    ['a file of 48 that counts, of HAProxy', 'that counts', counting(48).subarray(32)],
+    ['a file of 80 that counts, of nginx', 'that counts', counting(80).subarray(16, 48)],
+    ['a file of 80 that counts, of HAProxy', 'that counts', counting(80).subarray(48)],
+  ])('is guessed: %s', (_, name, key) => {
+    expect(knownKeyOf(ticketUnder(key))).toBe(name)
+  })
+
+  it('is none that is random', () => {
+    expect(knownKeyOf(ticketUnder(randomBytes(32)))).toBeUndefined()
   })
 })
 

@@ -70,6 +70,12 @@ describe('ticketring probe', () => {
     )
   })
 
+  it('finds it too where the open listener speaks TLS 1.3 alone, in which nobody sees what is asked', async () => {
+    const [machine, other] = haproxies
+    const { findings } = await seen(at(machine, 'tls13'), at(other, 'client-certificate'))
+    expect(findings.map((each) => each.code)).toEqual(['auth-bypass'])
+  })
+
   it('finds no open door at nginx, which takes no such ticket', async () => {
     const { findings, listeners } = await seen(at(nginx, 'plain'), at(nginx, 'client-certificate'))
     expect(findings.filter(({ code }) => code === 'auth-bypass')).toEqual([])
@@ -110,6 +116,17 @@ describe('ticketring probe', () => {
     nonsense.close()
     expect(printed.findings.map(({ code }) => code)).toEqual(['unreachable'])
     expect(printed.resumptions.filter(({ outcome }) => outcome === 'reused')).toHaveLength(2)
+  })
+
+  it('bears a server that closes at the end of the handshake', async () => {
+    const { certificate, key } = (haproxies[0] as Terminator).identity
+    const identity = { cert: readFileSync(certificate), key: readFileSync(key) }
+    const hasty = createServer(identity, (socket) => socket.destroy()).listen(0, '127.0.0.1')
+    await new Promise((resolve) => hasty.once('listening', resolve))
+    const { port } = hasty.address() as AddressInfo
+    const printed = await seen('--timeout', '5', `127.0.0.1:${port}`, at(haproxies[0], 'plain'))
+    hasty.close()
+    expect(printed.listeners).toHaveLength(4)
   })
 
   it('cannot tell where nothing answers', async () => {
