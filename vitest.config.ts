@@ -28,7 +28,7 @@ const LONG = {
     'test/local/{adopt-first,exposure,iam,own-rehearsal,page,rehearsal-faults,rehearsal-kinds,released,scenes,servers,show,staple-iam,synthesis-inputs}.test.ts',
     'test/local/aws/{moto,rotation,run-command,scheduler,tools}.test.ts',
     'test/local/own/own-servers.test.ts',
-    'test/ring/{exploration,garbled,large-fleet}.test.ts',
+    'test/ring/{exploration,garbled,large-fleet,operators}.test.ts',
   ],
   /** A quarter of an hour of rehearsals: `npm run test:scenes`. */
   scenes: ['test/local/scenes-of-failure.test.ts'],

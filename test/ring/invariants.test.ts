@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { keysOf, parseRing, type Ring, sharesNoKey } from '../../lambda/ring/ring.ts'
 import { HOUR, REVOKE, TIMING, World } from '../fakes/world.ts'
+import { seedOf } from '../seed.ts'
 
 /** One thing that may happen to a fleet and its rotation. */
 type Event =
@@ -291,7 +292,7 @@ describe('whatever sequence of rotations, crashes, losses, revokes, departures a
   // In parts, since all of it would not fit into a test's time where processors have much else to do.
   it.each([1, 2, 3, 4])(
     'generations only grow, none is overwritten, tickets live their life, and revoked keys never come back (part %i)',
-    async () => {
+    async (part) => {
       await fc.assert(
         fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 60 }), async (events) => {
           const drill = new Drill()
@@ -299,7 +300,7 @@ describe('whatever sequence of rotations, crashes, losses, revokes, departures a
           for (const next of events) await drill.happen(next)
           await drill.settle()
         }),
-        { numRuns: 50 },
+        { numRuns: 50, seed: seedOf(part) },
       )
     },
   )
