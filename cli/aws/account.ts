@@ -9,10 +9,14 @@ export interface Account {
 /** It would warn of a profile beside keys of the environment: what was tried is in our own words where it fails. */
 const logger = { debug() {}, info() {}, warn() {}, error() {} }
 
+/** What does not answer a connection is not there, or not reachable (ms). */
+export const CONNECTION_TIMEOUT = 5_000
+
 /** For a client of the SDK. */
 export function clientOptions({ profile, region }: Account) {
   return {
     logger,
+    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT },
     ...(profile === undefined ? {} : { profile }),
     ...(region === undefined ? {} : { region }),
   }
@@ -20,7 +24,7 @@ export function clientOptions({ profile, region }: Account) {
 
 /** What the SDK or a service says where credentials are missing, over, unknown or wrong. */
 const NO_ACCESS =
-  /Credentials|Token|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|IncompleteSignature|AuthFailure|OptInRequired/
+  /Credentials|Token|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|IncompleteSignature|AuthFailure|RequestExpired|OptInRequired/
 const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/
 
 /**

@@ -1,7 +1,7 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { operatorName } from '../operator-name.ts'
 import { ServiceError } from '../service-error.ts'
-import { type Account, clientOptions, refusalOf } from './account.ts'
+import { type Account, CONNECTION_TIMEOUT, clientOptions, refusalOf } from './account.ts'
 
 /** Lambda lets a function run for so long, and a revoke waits for its machines (ms). */
 const LONGEST_RUN = 15 * 60_000 + 30_000
@@ -17,7 +17,11 @@ export class Functions {
       ...clientOptions(account),
       // What was asked for goes on when a client has lost patience: a second try would be a second question.
       maxAttempts: 1,
-      requestHandler: { requestTimeout: LONGEST_RUN, connectionTimeout: 5_000 },
+      requestHandler: {
+        connectionTimeout: CONNECTION_TIMEOUT,
+        requestTimeout: LONGEST_RUN,
+        throwOnRequestTimeout: true,
+      },
     })
   }
 

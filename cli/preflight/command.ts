@@ -1,9 +1,10 @@
 import { type Order, runOnMachines, type SystemsManager } from '../aws/run-command.ts'
 import type { DeployedRing, DeployedStack } from '../aws/stack.ts'
 import { systemsManager, watchedOn } from '../aws/systems-manager.ts'
-import type { Command, ExitCode, Io } from '../command.ts'
+import type { Command, Io } from '../command.ts'
 import { ACCOUNT, ACCOUNT_OPTIONS, deployedOf, only, read } from '../ring/words.ts'
 import { ServiceError } from '../service-error.ts'
+import { tellEach } from '../tell-each.ts'
 import { UsageError } from '../usage-error.ts'
 import { type Look, lookOf } from './look.ts'
 import { exitCodeOf, preflightText } from './preflight-text.ts'
@@ -50,26 +51,6 @@ function stayingIn({ name, rings }: DeployedStack): readonly DeployedRing[] {
   const staying = rings.filter(({ offboard }) => offboard === undefined)
   if (staying.length === 0) throw new UsageError(`No ring that stays in the stack ${name}`)
   return staying
-}
-
-/** One that cannot be told hides none of the others, and is the exit code. */
-async function tellEach(
-  rings: readonly DeployedRing[],
-  tell: (ring: DeployedRing) => Promise<ExitCode>,
-  io: Io,
-): Promise<ExitCode> {
-  const codes: ExitCode[] = []
-  for (const ring of rings) {
-    try {
-      codes.push(await tell(ring))
-    } catch (error) {
-      if (!(error instanceof ServiceError)) throw error
-      io.error(`${error.message}\n${error.next}`)
-      codes.push(2)
-    }
-  }
-  if (codes.includes(2)) return 2
-  return codes.includes(1) ? 1 : 0
 }
 
 /** @throws ServiceError for a ring that no document looks for. */

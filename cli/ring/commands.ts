@@ -1,11 +1,12 @@
 import type { Answer } from '../../lambda/ring/answer.ts'
 import type { DeployedRing, DeployedStack } from '../aws/stack.ts'
 import type { Command } from '../command.ts'
+import { tellEach } from '../tell-each.ts'
 import { UsageError } from '../usage-error.ts'
-import { readable } from '../wrapped-text.ts'
+import type { Placed } from './placed.ts'
 import { isWell } from './state.ts'
 import { proofLines, statusText } from './status-text.ts'
-import { tellStatuses } from './statuses.ts'
+import { tell } from './tell.ts'
 import { ACCOUNT, ACCOUNT_OPTIONS, ask, DRY_RUN, deployedOf, only, REASON, read } from './words.ts'
 
 export const STATUS: Command = {
@@ -14,6 +15,7 @@ export const STATUS: Command = {
   usage: `Usage: ticketring status [RING] [options]
 
 Asks the function that only looks, ticketring-RING-status, which can change nothing; without a name, that of every ring of the stack.
+Machines that have not proved the ring are told by their tag Name and zone as well, where you may ssm:DescribeInstanceProperties.
 
   --live             have the machines prove it now: sends the present generation again, as deliver does
 ${ACCOUNT}
@@ -22,14 +24,15 @@ Exit code: 0 every machine has proved the present generation, 1 not so, 2 that c
   run: async (words, io) => {
     const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, live: { type: 'boolean' } } as const)
     const asked = positionals.length > 0 ? only(positionals) : undefined
-    const { functions, stack } = await deployedOf(values)
+    const { account, functions, stack } = await deployedOf(values)
     const rings = asked === undefined ? ringsOf(stack) : [stack.ring(asked)]
-    const answerOf = async ({ rotation, status }: DeployedRing) => {
+    const tellOf = async ({ rotation, status }: DeployedRing) => {
       if (values.live === true) await ask(functions, rotation, { action: 'deliver' }, io)
-      return ask(functions, status, { action: 'status' }, io)
+      const answer = await ask(functions, status, { action: 'status' }, io)
+      await tell(answer, statusText, account, values, io)
+      return isWell(answer) ? 0 : 1
     }
-    const textOf = (answer: Answer) => readable(io, statusText(answer))
-    return tellStatuses(rings, answerOf, io, values.json === true ? JSON.stringify : textOf)
+    return tellEach(rings, tellOf, io)
   },
 }
 
@@ -73,11 +76,11 @@ Exit code: 0 it was done, or was not due and all is well; 1 it is held or machin
       const ring = only(positionals)
       const given = (name: 'reason' | 'instance') =>
         values[name] === undefined ? {} : { [name]: values[name] }
-      const { functions, stack } = await deployedOf(values)
+      const { account, functions, stack } = await deployedOf(values)
       const { rotation, status } = stack.ring(ring)
       const event = { action, ...given('reason'), ...given('instance'), ...(dryRun ? { dryRun } : {}) }
       const answer = await ask(functions, dryRun ? status : rotation, event, io)
-      io.out(values.json === true ? JSON.stringify(answer) : readable(io, doneText(answer)))
+      await tell(answer, doneText, account, values, io)
       return isWell(answer) && !isUndone(event, answer) ? 0 : 1
     },
   }
@@ -107,17 +110,17 @@ Exit code: 0 every machine has proved that it refuses, 1 not so, 2 nothing was a
     const { values, positionals } = read(words, { ...ACCOUNT_OPTIONS, ...REASON, ...confirmed })
     const ring = only(positionals)
     if (values.reason === undefined) throw new UsageError('A revoke wants --reason TEXT')
-    const { functions, stack } = await deployedOf(values)
+    const { account, functions, stack } = await deployedOf(values)
     const { rotation, status } = stack.ring(ring)
     const event = { action: 'revoke', ring, reason: values.reason }
     if (values['yes-drop-all-sessions'] !== true) {
       const answer = await ask(functions, status, { ...event, dryRun: true }, io)
-      io.out(values.json === true ? JSON.stringify(answer) : readable(io, doneText(answer)))
+      await tell(answer, doneText, account, values, io)
       io.error('Nothing was changed. To do it: the same command with --yes-drop-all-sessions')
       return 2
     }
     const answer = await ask(functions, rotation, event, io)
-    io.out(values.json === true ? JSON.stringify(answer) : readable(io, revokedText(answer)))
+    await tell(answer, revokedText, account, values, io)
     return isProved(answer) ? 0 : 1
   },
 }
@@ -128,14 +131,14 @@ function isProved({ proof, fleet }: Answer): boolean {
   )
 }
 
-function revokedText(answer: Answer): string {
+function revokedText(answer: Placed): string {
   const { proof } = answer
   if (proof === undefined) return doneText(answer)
   return [...proofLines(proof), doneText(answer)].join('\n')
 }
 
 /** What was decided and done, and how the ring stands since. */
-export function doneText(answer: Answer): string {
+export function doneText(answer: Placed): string {
   const did = answer.did.map((each) => `  ${each}`)
   return [
     `${answer.ring}: ${answer.decision.action}: ${answer.decision.reason}`,

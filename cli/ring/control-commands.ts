@@ -1,11 +1,12 @@
-import type { Answer } from '../../lambda/ring/answer.ts'
 import type { Command, ExitCode, Io } from '../command.ts'
 import { operatorName } from '../operator-name.ts'
 import { UsageError } from '../usage-error.ts'
 import { readable } from '../wrapped-text.ts'
 import { doneText } from './commands.ts'
+import type { Placed } from './placed.ts'
 import { isWell } from './state.ts'
 import { quarantineLines, statusText } from './status-text.ts'
+import { tell } from './tell.ts'
 import {
   ACCOUNT,
   ACCOUNT_OPTIONS,
@@ -112,13 +113,13 @@ Exit code: 0 every machine has proved the ring since, or with --undo it is set; 
     const ring = only(positionals)
     const event = { action: 'rollback', reason, ...(values.undo === true ? { undo: true } : {}) }
     if (values.undo === true || values['dry-run'] === true) return set(ring, event, values, io)
-    const { functions, stack } = await deployedOf(values)
+    const { account, functions, stack } = await deployedOf(values)
     const { rotation } = stack.ring(ring)
     const asked = { ...event, by: operatorName() }
     const { did } = await ask(functions, rotation, asked, io)
     if (values.json !== true) io.out(`${ring}: ${did.join('; ')}`)
     const answer = await ask(functions, rotation, { action: 'deliver' }, io)
-    io.out(values.json === true ? JSON.stringify(answer) : doneText(answer))
+    await tell(answer, doneText, account, values, io)
     return isWell(answer) ? 0 : 1
   },
 }
@@ -141,14 +142,14 @@ async function set(
 ): Promise<ExitCode> {
   const isDry = values['dry-run'] === true
   const asked = { ...event, by: operatorName(), ...(isDry ? { dryRun: true } : {}) }
-  const { functions, stack } = await deployedOf(values)
+  const { account, functions, stack } = await deployedOf(values)
   const { rotation, status } = stack.ring(ring)
   const answer = await ask(functions, isDry ? status : rotation, asked, io)
-  io.out(values.json === true ? JSON.stringify(answer) : readable(io, setText(answer)))
+  await tell(answer, setText, account, values, io)
   return 0
 }
 
-function setText(answer: Answer): string {
+function setText(answer: Placed): string {
   const what = answer.did.length > 0 ? answer.did.join('; ') : answer.decision.reason
   return [`${answer.ring}: ${what}`, ...(answer.generation === undefined ? [] : [statusText(answer)])].join(
     '\n',

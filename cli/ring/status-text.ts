@@ -1,10 +1,12 @@
 import { counted } from '../../lambda/kernel/count.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import { ago, span, when } from './elapsed.ts'
+import type { Placed } from './placed.ts'
 import { type State, stateOf, wouldAllTake } from './state.ts'
+import { stragglerLines } from './straggler-lines.ts'
 
 /** One line where all is well; otherwise what is wrong, machine by machine, and what to type next. */
-export function statusText(answer: Answer): string {
+export function statusText(answer: Placed): string {
   const state = stateOf(answer)
   if (state === 'healthy') return healthyLine(answer)
   const lines = [
@@ -13,7 +15,7 @@ export function statusText(answer: Answer): string {
     ...canaryLines(answer),
     ...factsOf(answer),
     ...(answer.proof === undefined ? [] : proofLines(answer.proof).map((line) => `  ${line}`)),
-    ...stragglersOf(answer),
+    ...stragglerLines(answer),
     ...nextSteps(answer, state),
   ]
   return lines.join('\n')
@@ -173,24 +175,7 @@ function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
     : `; online now ${now.online} of ${now.members}`
 }
 
-/** Never cut: an operator has to act on each. */
-function stragglersOf({ fleet, canary }: Answer): string[] {
-  if (fleet === undefined) return []
-  const lagging = fleet.lagging ?? []
-  const told = fleet.stragglers.flatMap(({ id, name, reason, fix }) => [
-    `  ${id}${name === undefined ? '' : ` (${name})`}  ${reason}`,
-    ...(fix === undefined ? [] : [`    ${fix}`]),
-    ...(lagging.includes(id) ? [`    ${NOT_AWAITED}`] : []),
-  ])
-  // Who waits for the canary is not behind.
-  const missing = fleet.members - (fleet.observed ?? fleet.confirmed)
-  const more = canary?.held ? 0 : missing - fleet.stragglers.length
-  return more > 0 ? [...told, `  and ${counted(more, 'machine')} more: the function's log names each`] : told
-}
-
 const RUNBOOK_PAGE = 'docs/runbook.md'
-const NOT_AWAITED =
-  'Not waited for, as Systems Manager has lost it: if it takes connections all the same, the tickets that it and the others give are lost between them'
 
 const RUNBOOK: Readonly<Record<State, string>> = {
   healthy: '',

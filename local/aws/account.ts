@@ -6,6 +6,11 @@ export interface Account {
   readonly random: (bytes: number) => Uint8Array
 }
 
+/** Where every machine stands. */
+export function zoneOf({ region }: Account): string {
+  return `${region}a`
+}
+
 export function arn(account: Account, service: string, resource: string): string {
   return `arn:aws:${service}:${account.region}:${account.id}:${resource}`
 }

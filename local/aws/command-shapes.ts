@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Account } from './account.ts'
+import { type Account, zoneOf } from './account.ts'
 import { streamOutput } from './agent-output.ts'
 import { type Execution, shownOutput } from './command-status.ts'
 import type { CommandDocument } from './document.ts'
@@ -72,6 +72,20 @@ export function describeInstance({ id, state, machine, registeredAt }: ManagedNo
     PlatformVersion: PLATFORM.version,
     ResourceType: id.startsWith('mi-') ? 'ManagedInstance' : 'EC2Instance',
     ComputerName: id,
+  }
+}
+
+/** What the console shows of a machine. Source: API reference, InstanceProperty. */
+export function describeProperties({ id, state, tags }: ManagedNode, account: Account) {
+  return {
+    InstanceId: id,
+    Name: tags.Name ?? '',
+    PingStatus: state === 'online' ? 'Online' : 'ConnectionLost',
+    PlatformType: 'Linux',
+    PlatformName: PLATFORM.name,
+    PlatformVersion: PLATFORM.version,
+    ComputerName: id,
+    ...(id.startsWith('mi-') ? {} : { AvailabilityZone: zoneOf(account) }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Account, letters } from './account.ts'
+import { type Account, letters, zoneOf } from './account.ts'
 import { type CredentialStore, type Credentials, roleSession } from './credentials.ts'
 import type { HttpAnswer } from './lambda-api.ts'
 
@@ -55,14 +55,16 @@ export class Metadata {
         return text(region)
       case '/latest/meta-data/placement/availability-zone':
       case '/latest/meta-data/placement/availability-zone/':
-        return text(`${region}a`)
+        return text(zoneOf(this.#account))
       case '/latest/meta-data/iam/security-credentials':
       case '/latest/meta-data/iam/security-credentials/':
         return text(role)
       case `/latest/meta-data/iam/security-credentials/${role}`:
         return text(JSON.stringify(this.#roleCredentials(id, role), undefined, 2))
       case '/latest/dynamic/instance-identity/document':
-        return text(JSON.stringify({ accountId, region, instanceId: id, availabilityZone: `${region}a` }))
+        return text(
+          JSON.stringify({ accountId, region, instanceId: id, availabilityZone: zoneOf(this.#account) }),
+        )
       case '/latest/meta-data/autoscaling/target-lifecycle-state':
         return group === undefined ? status(404) : text(group.target)
       default:

@@ -6,6 +6,7 @@ import {
   describeDocument,
   describeInstance,
   describeInvocation,
+  describeProperties,
   describeRun,
 } from './command-shapes.ts'
 import { DocumentStore } from './document-store.ts'
@@ -22,6 +23,13 @@ const page = (least: number) => ({
   MaxResults: z.number().int().min(least).max(50).default(50),
   NextToken: z.string().optional(),
 })
+// One page holds as many as a filter names.
+const PROPERTIES = {
+  InstancePropertyFilterList: z.tuple([
+    z.strictObject({ key: z.literal('InstanceIds'), valueSet: z.array(INSTANCE_ID).min(1).max(40) }),
+  ]),
+  MaxResults: z.number().int().min(40).max(1000),
+}
 
 interface SystemsManagerParts extends Omit<SendCommandParts, 'documents'> {
   readonly faults: FaultPlan
@@ -40,6 +48,7 @@ export class SystemsManager {
     CancelCommand: (input, caller) => this.#cancel(input, caller),
     DescribeDocument: (input, caller) => this.#describeDocument(input, caller),
     DescribeInstanceInformation: (input, caller) => this.#describeInstances(input, caller),
+    DescribeInstanceProperties: (input, caller) => this.#describeProperties(input, caller),
   }
 
   constructor(parts: SystemsManagerParts) {
@@ -136,5 +145,17 @@ export class SystemsManager {
     )
     const { page: some, next } = paginate(members, MaxResults, NextToken)
     return { InstanceInformationList: some.map(describeInstance), ...next }
+  }
+
+  /** One id that is not known refuses them all. */
+  async #describeProperties(input: unknown, caller: Caller) {
+    const {
+      InstancePropertyFilterList: [{ valueSet }],
+    } = parseInput(PROPERTIES, input)
+    await caller.need('ssm:DescribeInstanceProperties', '*')
+    const { account, fleet } = this.#parts
+    const found = fleet.members.filter(({ id }) => valueSet.includes(id))
+    if (found.length < new Set(valueSet).size) throw new AwsError('InvalidInstanceId', '')
+    return { InstanceProperties: found.map((node) => describeProperties(node, account)) }
   }
 }

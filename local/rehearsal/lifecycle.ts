@@ -132,7 +132,8 @@ export class Lifecycle {
     const { ring, set } = this.#parts
     const first = machine === this.canary && ring.canary !== undefined ? [ring.canary] : []
     const told = [ring.targets, ...(takesStaples(machine) ? [set.targets] : []), ...first]
-    return Object.fromEntries(told.map(({ tag, values }) => [tag, values[0] as string]))
+    const tags = told.map(({ tag, values }) => [tag, values[0] as string])
+    return { Name: `${ring.name} ${machine.server}`, ...Object.fromEntries(tags) }
   }
 
   /** A machine that registers is served by its associations at once, though nothing serves there yet. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -76,6 +76,34 @@ describe("functions are found by their stack's outputs", () => {
     await ticketring('status', 'edge')
     const asked = calls.slice(before).filter(({ kind }) => kind === 'operator')
     expect(asked.map(({ operation }) => operation)).toEqual(['DescribeStacks', 'Invoke'])
+  })
+})
+
+describe('a machine that has not proved the ring', () => {
+  it('is named by its tag and its zone, which is told to the operator and to no function', async () => {
+    const [machine] = deployed.testbed.machines
+    const hold = join(machine?.memory ?? '', 'run', 'hold')
+    const { history } = deployed.testbed.aws
+    await deployed.converge()
+    writeFileSync(hold, 'a drill\n')
+    expect(await ticketring('deliver', 'edge')).toMatchObject({ code: 1 })
+    const before = history.calls.length
+    const { code, stdout } = await ticketring('status', 'edge')
+    const asked = history.calls.slice(before)
+    const json = await ticketring('status', 'edge', '--json')
+    rmSync(hold)
+    await deployed.converge()
+    const who = `${machine?.id} (edge haproxy, us-east-1a)`
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: expect.stringContaining(`\n  ${who}  held-on-machine: `),
+    })
+    const kinds = asked.flatMap(({ operation, kind }) => (/Properties$/.test(operation) ? [kind] : []))
+    expect(kinds).toEqual(['operator'])
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      fleet: { stragglers: [{ id: machine?.id }] },
+      places: { [machine?.id ?? '']: { name: 'edge haproxy', zone: 'us-east-1a' } },
+    })
   })
 })
 

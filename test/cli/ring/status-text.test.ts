@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { Placed } from '../../../cli/ring/placed.ts'
 import { isWell, stateOf } from '../../../cli/ring/state.ts'
 import { statusText } from '../../../cli/ring/status-text.ts'
-import { tellStatuses } from '../../../cli/ring/statuses.ts'
 import { ServiceError } from '../../../cli/service-error.ts'
+import { tellEach } from '../../../cli/tell-each.ts'
 import type { Answer } from '../../../lambda/ring/answer.ts'
 
 type Fleet = NonNullable<Answer['fleet']>
@@ -329,16 +330,14 @@ describe('how a ring stands', () => {
 describe('how several rings stand', () => {
   const told = async (answers: Readonly<Record<string, Answer | undefined>>) => {
     const lines = { out: [] as string[], error: [] as string[] }
-    const answerOf = async (ring: string) => {
+    const tell = async (ring: string) => {
       const found = answers[ring]
       if (found === undefined) throw new ServiceError(`ticketring-${ring}-status failed`, 'Read its log')
-      return found
+      lines.out.push(statusText(found))
+      return isWell(found) ? 0 : 1
     }
-    const io = {
-      out: (text: string) => lines.out.push(text),
-      error: (text: string) => lines.error.push(text),
-    }
-    return { code: await tellStatuses(Object.keys(answers), answerOf, io), ...lines }
+    const error = (text: string) => lines.error.push(text)
+    return { code: await tellEach(Object.keys(answers), tell, { error }), ...lines }
   }
 
   it('is told of all, though one does not answer', async () => {
@@ -360,10 +359,27 @@ describe('how several rings stand', () => {
 })
 
 describe('a machine that has not proved it', () => {
-  it('is told by the name that it calls itself, beside its id', () => {
-    const named = { ...STRAGGLER, name: 'edge-7.example.com' }
-    expect(statusText(answer({}, { confirmed: 299, stragglers: [named] }))).toContain(
-      '\n  i-0123456789abcdef0 (edge-7.example.com)  verify-wrong-key: wanted 6dec…\n    See the listener\n',
+  const named = { ...STRAGGLER, name: 'edge-7.example.com' }
+  const behind = { confirmed: 299, stragglers: [named] }
+  const called = (places?: Placed['places']) =>
+    /\n {2}i-0123456789abcdef0(.*) {2}verify-wrong-key: wanted 6dec…\n {4}See the listener\n/.exec(
+      statusText({ ...answer({}, behind), ...(places === undefined ? {} : { places }) }),
+    )?.[1]
+
+  it.each<[Placed['places'], string]>([
+    [undefined, ' (edge-7.example.com)'],
+    [{}, ' (edge-7.example.com)'],
+    [{ [STRAGGLER.id]: { zone: 'eu-west-1b' } }, ' (edge-7.example.com, eu-west-1b)'],
+    [{ [STRAGGLER.id]: { name: 'web 7', zone: 'eu-west-1b' } }, ' (web 7, eu-west-1b)'],
+    [{ 'i-1': { name: 'other' } }, ' (edge-7.example.com)'],
+  ])('is told by its tag, or else by what it calls itself, and by its zone: %j', (places, who) => {
+    expect(called(places)).toBe(who)
+  })
+
+  it('is told without them where that is not told, which is said once', () => {
+    const text = statusText({ ...answer({}, behind), placesProblem: 'The profile ops may not: …; Give it …' })
+    expect(text).toMatch(
+      /\n {2}names and zones of machines are not told: The profile ops may not: …; Give it …\n {2}next: /,
     )
   })
 })
