@@ -40,6 +40,16 @@ const TELLS: Readonly<Record<SceneName, readonly RegExp[]>> = {
     /^paged: ticketring-edge-rotation-forced ALARM: /,
     /^all have proved generation \d+ since Run Command works again$/,
   ],
+  'ten-percent-offline': [
+    /^nginx on i-\S+, one of 10, was lost with generation \d+: the others turned without it/,
+    /^\$ ticketring status edge$/,
+    /edge: DEGRADED: generation \d+.*, 9 of 10 machines encrypt with /,
+    /^ {2}i-\S+ {2}connection lost$/,
+    /^ {2}Not waited for, as Systems Manager has lost it: /,
+    /next: ticketring /,
+    /^two generations later they lost [1-9]\d* sessions between it and the others$/,
+    /^back, it was brought what it lacked, and all have proved generation \d+$/,
+  ],
   'pause-over-max-key-age': [
     /^\$ ticketring pause edge --for 1h --reason a sale$/,
     /edge: paused until /,
@@ -139,7 +149,12 @@ export const ORDINARY: readonly SceneName[] = [
   'autoscaling',
 ]
 /** Those that cost sessions, and say whose. */
-const COSTLY: readonly SceneName[] = ['reboot-without-secrets', 'run-command-outage', 'tickets-off']
+const COSTLY: readonly SceneName[] = [
+  'reboot-without-secrets',
+  'run-command-outage',
+  'ten-percent-offline',
+  'tickets-off',
+]
 
 /** Plays it on a small fleet: it has to come to its end, and what it costs is expected, or nothing. */
 export async function expectScene(scene: SceneName): Promise<void> {

@@ -13,6 +13,7 @@ import { runCommandOutage } from './run-command-outage.ts'
 import type { Scene } from './scene.ts'
 import { tagTypo } from './tag-typo.ts'
 import { tampered } from './tampered.ts'
+import { tenPercentOffline } from './ten-percent-offline.ts'
 import { ticketsOff } from './tickets-off.ts'
 
 /** What may befall a fleet: one file of this folder each, and a line here. */
@@ -25,6 +26,7 @@ export const SCENES = {
   autoscaling,
   'tag-typo': tagTypo,
   'run-command-outage': runCommandOutage,
+  'ten-percent-offline': tenPercentOffline,
   'pause-over-max-key-age': pauseOverMaxKeyAge,
   'destroy-and-redeploy': destroyAndRedeploy,
   'canary-fails': canaryFails,
