@@ -11,7 +11,7 @@ import {
   startLoopbackAws,
 } from '../../local/aws/loopback.ts'
 import { Override } from '../../local/rehearsal/timing.ts'
-import { withProgram } from './altered-program.ts'
+import { withAltered } from './altered-program.ts'
 import { joinMachine, machineId, removeFolders } from './aws/fixture.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-deploying-'))
@@ -117,7 +117,7 @@ test('a deploy brings its program to no machine that has one, until a command do
     other: 'wanted one ring of schema 1',
   }
   const changed = JSON.parse(
-    JSON.stringify(withProgram(before.template, alteration)).replaceAll(named, other),
+    JSON.stringify(withAltered(before.template, alteration)).replaceAll(named, other),
   )
   /** Which programs State Manager's runs for the ring were on a machine. */
   const ranOn = (id: string) =>

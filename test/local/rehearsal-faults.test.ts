@@ -10,7 +10,7 @@ import type { Machine } from '../../local/rehearsal/machines/machine.ts'
 import { nginx } from '../../local/rehearsal/machines/nginx.ts'
 import type { Testbed } from '../../local/rehearsal/testbed.ts'
 import type { Timing } from '../../local/rehearsal/timing.ts'
-import { withProgram } from './altered-program.ts'
+import { withAltered } from './altered-program.ts'
 import { FLEET, QUICK, rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
 let stack: Awaited<ReturnType<typeof synthesiseOnce>>
@@ -80,7 +80,7 @@ function pushAgain({ machines, watch, trace }: Testbed): void {
 
 /** nginx gets the halves of each key in HAProxy's order. */
 const swapHalves = (template: unknown) =>
-  withProgram(template, {
+  withAltered(template, {
     file: 'servers/nginx.py',
     text: 'hmac_first = self._size == 80',
     other: 'hmac_first = False',
@@ -100,7 +100,7 @@ function meddleWithStaples({ machines }: Testbed): void {
 
 /** The program keeps what it is told to remove, and does not look whether it is gone. */
 const skipWithdrawal = (template: unknown) =>
-  withProgram(template, {
+  withAltered(template, {
     file: 'judge.py',
     text: 'if entry.state != "staple":\n                return []',
     other: 'if entry.state != "staple":\n                return None',

@@ -1,5 +1,6 @@
 import type { ExecutionRecord, LogRecord } from '../../aws/history.ts'
 import { decisionsIn } from '../ring/decisions.ts'
+import { isReleaseOf } from '../ring/documents.ts'
 import { resultLineOf } from '../ring/result-line.ts'
 import type { Testbed } from '../testbed.ts'
 import type { RunRecord } from './record.ts'
@@ -35,7 +36,7 @@ export interface RunHistory extends Span {
 export function historyOf({ aws, ring, all }: Testbed, record: RunRecord, now: number): RunHistory {
   const { commands, associations, logs } = aws.history
   const ofRing = [...commands.flatMap(({ invocations }) => invocations), ...associations].filter(
-    ({ document }) => document === ring.document.name,
+    ({ document }) => isReleaseOf(document, ring.document.name),
   )
   const told = logs.filter(({ functionName }) => functionName === ring.functionName)
   const commits = commitsIn(told)

@@ -1,6 +1,7 @@
 import { parseRing, type Ring } from '../../../lambda/ring/ring.ts'
 import type { LoopbackAws } from '../../aws/contract.ts'
 import type { RingView } from '../clients/ticket-validity.ts'
+import { isReleaseOf } from './documents.ts'
 import { resultLineOf } from './result-line.ts'
 
 interface Watched {
@@ -27,7 +28,7 @@ export class RingWatch {
   #confirmed = 0
   #confirmedAt = 0
 
-  /** @param watched names of the ring, of its secret and of the document that delivers it. */
+  /** @param watched names of the ring, of its secret and of a document that delivers it. */
   constructor(aws: LoopbackAws, { ring, secret, document }: Watched, clock: () => number) {
     this.#aws = aws
     this.#ring = ring
@@ -66,7 +67,9 @@ export class RingWatch {
 
   #isDelivering(): boolean {
     const { commands } = this.#aws.history
-    return commands.some(({ status, document }) => document === this.#document && !ENDED.has(status))
+    return commands.some(
+      ({ status, document }) => isReleaseOf(document, this.#document) && !ENDED.has(status),
+    )
   }
 
   /** The generation in which a key encrypts, by key name. */

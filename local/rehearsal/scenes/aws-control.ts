@@ -1,4 +1,5 @@
 import type { Machine } from '../machines/machine.ts'
+import { nextRelease, type Release } from '../next-release.ts'
 import { deployAgain, destroyStack } from '../redeployment.ts'
 import type { Existing } from '../stack-plan.ts'
 import type { Testbed } from '../testbed.ts'
@@ -53,6 +54,17 @@ export class AwsControl {
   /** Deletes the stack. @returns what stays of the ring. */
   destroyStack(): Promise<Existing> {
     return destroyStack(this.#testbed)
+  }
+
+  /** The next release, with another program than what is deployed. To make it takes a second. */
+  nextRelease(): Release {
+    const { synthesis, ring } = this.#testbed
+    return nextRelease(synthesis.template, ring)
+  }
+
+  async deploy({ template }: Release): Promise<void> {
+    await this.#testbed.aws.update(template)
+    this.#testbed.runSchedules()
   }
 
   /** Deploys it again with what stayed. */

@@ -35,6 +35,7 @@ export interface FleetControlParts {
 /** What a scene can do to a fleet, and see. */
 export class FleetControl {
   readonly #parts: FleetControlParts
+  readonly #forbidden = new Set<() => string | undefined>()
   readonly operator: Operator
   readonly aws: AwsControl
 
@@ -185,10 +186,20 @@ export class FleetControl {
     throw new RehearsalError(what)
   }
 
+  /** From now on whatever is waited for fails with what this says. @returns what ends that. */
+  forbid(wrong: () => string | undefined): () => void {
+    this.#forbidden.add(wrong)
+    return () => this.#forbidden.delete(wrong)
+  }
+
   async until(what: string, isSo: () => boolean): Promise<void> {
     const deadline = Date.now() + PATIENCE
     while (!isSo()) {
       this.#parts.signal.throwIfAborted()
+      for (const wrong of this.#forbidden) {
+        const came = wrong()
+        if (came !== undefined) this.fail(came)
+      }
       if (Date.now() > deadline)
         throw new RehearsalError(`after ${PATIENCE / 1000} s it is still not so that ${what}`)
       await pause(LOOK_EVERY)

@@ -4,6 +4,7 @@ import { canaryFails } from './canary-fails.ts'
 import { destroyAndRedeploy } from './destroy-and-redeploy.ts'
 import { halfEditedNginx } from './half-edited-nginx.ts'
 import { keyLeakAndRevoke } from './key-leak-and-revoke.ts'
+import { oldProgram } from './old-program.ts'
 import { openAndGuarded } from './open-and-guarded.ts'
 import { pauseOverMaxKeyAge } from './pause-over-max-key-age.ts'
 import { pull } from './pull.ts'
@@ -30,6 +31,7 @@ export const SCENES = {
   'pause-over-max-key-age': pauseOverMaxKeyAge,
   'destroy-and-redeploy': destroyAndRedeploy,
   'canary-fails': canaryFails,
+  'old-program': oldProgram,
   'tickets-off': ticketsOff,
   'half-edited-nginx': halfEditedNginx,
   'key-leak-and-revoke': keyLeakAndRevoke,
