@@ -211,12 +211,18 @@ export class Run {
     const target = rotations + 1
     const isStalled = () => Date.now() - this.#observer.committedAt > STALLED * timing.every * 1000
     const isPlaying = () => this.#scene?.isOver === false
-    while (isPlaying() || (generation() < target && !isStalled() && !this.#observer.isEnough())) {
+    const isOn = () => !this.#isBroken && generation() < target
+    while (isPlaying() || (isOn() && !isStalled() && !this.#observer.isEnough())) {
       await this.#observer.step(
         () =>
           `generation ${generation()} of ${target}${this.#observer.view?.delivering ? ', delivering' : ''}`,
       )
     }
+  }
+
+  /** Whether its scene came to no end: what that left behind is waited for no more. */
+  get #isBroken(): boolean {
+    return this.#scene?.trouble !== undefined
   }
 
   /** Whether there are tickets under a key that does not encrypt any more. */
@@ -229,17 +235,18 @@ export class Run {
     const { watch, ids } = this.#testbed
     const patience = patienceWith(this.#options.fleet) * 1000
     this.#testbed.comeToRest()
-    const isMoving = () => !watch.isConverged(ids) || this.#observer.view?.delivering !== false
+    const isMoving = () =>
+      !this.#isBroken && (!watch.isConverged(ids) || this.#observer.view?.delivering !== false)
     await this.#observer.while(isMoving, 'waiting for the last confirmation', patience)
     const isUntried = () =>
-      this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
+      !this.#isBroken && this.#isSuperseded() && this.#clients.tally.moments['after the next advance'] === 0
     await this.#observer.while(isUntried, 'letting clients come back with tickets of the generation before')
     await this.#observer.while(
       () => this.#staples?.isOver === false,
       'waiting for the last staples',
       Infinity,
     )
-    if (this.#befalls !== undefined) await this.#awaitVerdicts()
+    if (this.#befalls !== undefined && !this.#isBroken) await this.#awaitVerdicts()
     let isStill = false
     void this.#testbed.standStill().then(() => {
       isStill = true

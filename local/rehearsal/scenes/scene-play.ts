@@ -16,8 +16,6 @@ export class ScenePlay {
     } catch (error) {
       if (parts.signal.aborted) return
       this.trouble = `the scene: ${(error as Error).message}`
-      // What it left undone is waited for yet, but for machines that nothing would reach.
-      for (const instance of parts.testbed.instances) instance.restore()
       parts.progress.say(this.trouble)
     } finally {
       this.isOver = true
