@@ -1,6 +1,8 @@
 import { tolerateClosedPipes } from '../local/closed-pipe.ts'
+import { paintOn } from '../local/paint.ts'
 import { progressOn } from '../local/rehearsal/progress.ts'
 import type { Io } from './command.ts'
+import { withLoudLines } from './loud-lines.ts'
 
 /** What a shell says of a command that Ctrl-C ended. */
 const INTERRUPTED = 130
@@ -19,6 +21,13 @@ export function terminal(): Io {
   const onInterrupt = (text: string | undefined) => {
     goesOn = text
   }
-  const { columns } = process.stdout
-  return { out: console.log, error: console.error, state, endState: end, onInterrupt, columns, now: Date.now }
+  const columns = widthOf(process.stdout)
+  const paint = paintOn(process.stdout)
+  const out = (text: string) => console.log(withLoudLines(text, paint))
+  return { out, error: console.error, state, endState: end, onInterrupt, columns, now: Date.now }
+}
+
+/** @returns `undefined` of what is no terminal, and of one that tells no width, as a serial console's 0. */
+export function widthOf({ columns }: { readonly columns?: number }): number | undefined {
+  return columns === 0 ? undefined : columns
 }

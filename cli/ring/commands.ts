@@ -5,7 +5,7 @@ import { tellEach } from '../tell-each.ts'
 import { UsageError } from '../usage-error.ts'
 import type { Placed } from './placed.ts'
 import { isWell } from './state.ts'
-import { proofLines, statusText } from './status-text.ts'
+import { statusText } from './status-text.ts'
 import { tell } from './tell.ts'
 import { ACCOUNT, ACCOUNT_OPTIONS, ask, DRY_RUN, deployedOf, only, REASON, read } from './words.ts'
 
@@ -120,7 +120,7 @@ Exit code: 0 every machine has proved that it refuses, 1 not so, 2 nothing was a
       return 2
     }
     const answer = await ask(functions, rotation, event, io)
-    await tell(answer, revokedText, account, values, io)
+    await tell(answer, doneText, account, values, io)
     return isProved(answer) ? 0 : 1
   },
 }
@@ -129,12 +129,6 @@ function isProved({ proof, fleet }: Answer): boolean {
   return (
     proof !== undefined && proof.stillAccepting.length === 0 && proof.unproven === 0 && fleet !== undefined
   )
-}
-
-function revokedText(answer: Placed): string {
-  const { proof } = answer
-  if (proof === undefined) return doneText(answer)
-  return [...proofLines(proof), doneText(answer)].join('\n')
 }
 
 /** What was decided and done, and how the ring stands since. */

@@ -22,8 +22,8 @@ export function stateOf(answer: Answer): State {
   if (answer.controlProblem !== undefined) return 'control invalid'
   if (answer.paused !== undefined) return 'paused'
   if (answer.mode === 'observe') return 'observing'
-  if (isHeld(answer)) return 'held'
   if (isOverdue(answer)) return 'overdue'
+  if (isHeld(answer)) return 'held'
   if (answer.canary?.held) return 'canary'
   if (fleet.members === 0 && fleet.now?.members === 0) return 'no machines'
   if (isProvedByAll(fleet)) return 'healthy'
@@ -50,12 +50,19 @@ function isHeld({ asOf, dueAt = asOf, forcedAt = asOf, decision }: Answer): bool
 /** Three ticks of the rotation function (ms). */
 const THREE_TICKS = 15 * 60_000
 
-/** Nothing is in its way, and the function has not done it: it does not run. */
-function isOverdue({ asOf, dueAt = asOf, decision }: Answer): boolean {
-  return decision.action === 'advance' && Date.parse(asOf) - Date.parse(dueAt) > THREE_TICKS
+/** Nothing is in its way, or may be any more, and the function has not done it: it does not run. */
+function isOverdue({ asOf, dueAt = asOf, forcedAt = asOf, decision }: Answer): boolean {
+  const isLate = (since: string) => Date.parse(asOf) - Date.parse(since) > THREE_TICKS
+  if (decision.action === 'hold' || decision.action === 'rest') return false
+  return asOf > forcedAt ? isLate(forcedAt) : decision.action === 'advance' && isLate(dueAt)
 }
 
 /** By every machine that the roll call of now has: a record of fewer or of others proves nothing of these. */
-function isProvedByAll({ members, confirmed, stragglers, now }: NonNullable<Answer['fleet']>): boolean {
+export function isProvedByAll({
+  members,
+  confirmed,
+  stragglers,
+  now,
+}: NonNullable<Answer['fleet']>): boolean {
   return confirmed >= members && stragglers.length === 0 && now?.members === members
 }

@@ -1,8 +1,9 @@
 import { counted } from '../../lambda/kernel/count.ts'
 import type { Answer } from '../../lambda/ring/answer.ts'
 import { ago, span, when } from './elapsed.ts'
+import { nextSteps } from './next-steps.ts'
 import type { Placed } from './placed.ts'
-import { type State, stateOf, wouldAllTake } from './state.ts'
+import { type State, stateOf } from './state.ts'
 import { stragglerLines } from './straggler-lines.ts'
 
 /** One line where all is well; otherwise what is wrong, machine by machine, and what to type next. */
@@ -14,12 +15,15 @@ export function statusText(answer: Placed): string {
     ...controlLines(answer),
     ...canaryLines(answer),
     ...factsOf(answer),
-    ...(answer.proof === undefined ? [] : proofLines(answer.proof).map((line) => `  ${line}`)),
     ...stragglerLines(answer),
+    ...(answer.proof === undefined ? [] : proofLines(answer.proof)),
+    ...(state === 'overdue' ? [OVERDUE] : []),
     ...nextSteps(answer, state),
   ]
   return lines.join('\n')
 }
+
+const OVERDUE = '  the rotation function does not run: nothing holds the rotation, and no tick has made it'
 
 function healthyLine({
   ring,
@@ -33,6 +37,7 @@ function healthyLine({
   proof,
   calendars,
   rolledBack,
+  quarantine = [],
 }: Answer): string {
   const proved = fleet?.judgedAt ?? convergedAt
   const parts = [
@@ -48,6 +53,7 @@ function healthyLine({
     ...(rolledBack === undefined
       ? []
       : [`the last deploy is rolled back by ${rolledBack.by}: ${rolledBack.reason}`]),
+    ...(quarantine.length === 0 ? [] : [`${counted(quarantine.length, 'machine')} set aside`]),
   ]
   return parts.join(', ')
 }
@@ -126,14 +132,19 @@ export function quarantineLines({ quarantine = [], asOf }: Answer): string[] {
 }
 
 /** Who refuses tickets of before a revoke, and, with the command that keeps clients from it, who does not. */
-export function proofLines({ refused, stillAccepting, unproven }: NonNullable<Answer['proof']>): string[] {
+function proofLines({ refused, stillAccepting, unproven }: NonNullable<Answer['proof']>): string[] {
   return [
-    `${refused} refuse tickets from before, ${unproven} have not proved it`,
+    `  ${refused} refuse tickets from before, ${unproven} have not proved it`,
     ...stillAccepting.flatMap((id) => [
-      `STILL ACCEPTS OLD TICKETS: ${id}`,
-      `  aws elbv2 deregister-targets --target-group-arn <its target group> --targets Id=${id}`,
+      `  STILL ACCEPTS OLD TICKETS: ${id}`,
+      `    aws elbv2 deregister-targets --target-group-arn <its target group> --targets Id=${targetOf(id)}`,
     ]),
   ]
+}
+
+/** A hybrid machine is no instance of EC2: it is in a target group of addresses. */
+function targetOf(id: string): string {
+  return id.startsWith('mi-') ? '<its address>' : id
 }
 
 function factsOf({ decision, dueAt, forcedAt, asOf, fleet, exposure, paused, calendars }: Answer): string[] {
@@ -174,55 +185,6 @@ function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
     ? '; who is there now could not be read'
     : `; online now ${now.online} of ${now.members}`
 }
-
-const RUNBOOK_PAGE = 'docs/runbook.md'
-
-const RUNBOOK: Readonly<Record<State, string>> = {
-  healthy: '',
-  observing: '',
-  'no ring': '',
-  'no machines': '',
-  degraded: 'stragglers',
-  held: 'rotation-held',
-  overdue: 'key-age',
-  paused: 'rotation-held',
-  revoked: 'stragglers',
-  'control invalid': 'control-invalid',
-  'auth-bypass': 'auth-bypass',
-  canary: 'canary-failed',
-}
-
-function nextSteps(answer: Answer, state: State): string[] {
-  const { ring, canary, calendars } = answer
-  if (state === 'observing')
-    return wouldAllTake(answer)
-      ? [`  next: "mode": "enforce" for ${ring} in cdk.json, then deploy   (docs/first-machine.md)`]
-      : [`  next: mend what is named, then ticketring deliver ${ring}   (docs/first-machine.md)`]
-  if (state === 'no ring')
-    return [`  next: the first tick makes it, unless the ring starts paused: ticketring rotate ${ring}`]
-  if (state === 'no machines')
-    return ['  next: compare the tag and its values on the machines with `targets` of the ring']
-  if (state === 'paused') return [`  next: ticketring resume ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
-  if (state === 'control invalid')
-    return [`  next: write /ticketring/${ring}/control anew   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
-  if (state === 'canary' || canary?.held)
-    return [
-      `  next: nothing, once it soaks; else mend it, then ticketring deliver ${ring}; or ticketring promote ${ring}   (${RUNBOOK_PAGE}#canary-failed)`,
-    ]
-  if (state === 'held' && calendars !== undefined && calendars.state !== 'open')
-    return [`  next: ${CALENDAR_STEPS[calendars.state]}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
-  if (state === 'overdue')
-    return [
-      '  the rotation function does not run: nothing holds the rotation, and no tick has made it',
-      `  next: see its schedules and its log; ticketring rotate ${ring} shows its error   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`,
-    ]
-  return [`  next: ticketring deliver ${ring}   (${RUNBOOK_PAGE}#${RUNBOOK[state]})`]
-}
-
-const CALENDAR_STEPS = {
-  closed: 'nothing: it goes on once the calendar opens; a revoke does not wait',
-  unread: 'mend `rotation.calendars` or the way to them, then deploy',
-} as const
 
 function machinesOf(count: number): string {
   return count === 1 ? 'the one machine' : `all ${count.toLocaleString('en-US')} machines`

@@ -23,7 +23,13 @@ export interface Answer {
   /** Its machines look and load nothing. */
   readonly mode?: 'observe'
   /** The last decision, or, of a reading action, the one that would be taken now. */
-  readonly decision: { readonly action: Decision['action']; readonly reason: string; readonly until?: string }
+  readonly decision: {
+    readonly action: Decision['action']
+    readonly reason: string
+    readonly until?: string
+    /** Of a hold. */
+    readonly waitsFor?: Extract<Decision, { action: 'hold' }>['waitsFor']
+  }
   /** When the labels, the record and the roll call were looked at. */
   readonly asOf: string
   /** What was done before that, in order. */
@@ -124,7 +130,7 @@ export function answer(
   did: readonly string[],
 ): Answer {
   const { delivery, labels, now } = situation
-  const until = decision.action === 'hold' ? decision.until : undefined
+  const { until, waitsFor } = decision.action === 'hold' ? decision : {}
   const head = {
     action,
     ring: configuration.ring,
@@ -133,6 +139,7 @@ export function answer(
       action: decision.action,
       reason: decision.reason,
       ...(until === undefined ? {} : { until: until.toISOString() }),
+      ...(waitsFor === undefined ? {} : { waitsFor }),
     },
     asOf: now.toISOString(),
     did,

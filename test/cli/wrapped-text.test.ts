@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { widthOf } from '../../cli/terminal.ts'
 import { readable, wrappedText } from '../../cli/wrapped-text.ts'
 
 const CANARY =
@@ -42,5 +43,7 @@ describe('a text on a terminal', () => {
   it('is left as it is where it is no terminal', () => {
     expect(readable({}, CANARY)).toBe(CANARY)
     expect(readable({ columns: 80 }, CANARY)).not.toBe(CANARY)
+    expect(readable({ columns: widthOf({ columns: 0 }) }, CANARY)).toBe(CANARY)
+    expect(widthOf({ columns: 60 })).toBe(60)
   })
 })

@@ -323,7 +323,93 @@ describe('how a ring stands', () => {
     const { generation: _, fleet: __, ...none } = answer()
     expect(stateOf(none)).toBe('no ring')
     expect(statusText(none)).toContain('edge: NO RING yet')
-    expect(statusText(none)).toContain('ticketring rotate edge')
+    const next = (over: Partial<Answer>) =>
+      statusText({ ...none, ...over })
+        .split('\n')
+        .at(-1)
+    const genesis = { action: 'genesis', reason: 'the secret holds no ring yet' } as const
+    expect(next({ decision: genesis })).toBe(
+      '  next: nothing: the next tick makes it   (docs/runbook.md#rotation-held)',
+    )
+    const held = { action: 'hold', waitsFor: 'operator', reason: 'AWSCURRENT holds {}, though …' } as const
+    expect(next({ decision: held })).toContain('next: what is said above')
+    expect(next({ decision: { ...held, waitsFor: 'calendar' } })).toContain('once the calendar opens')
+    expect(next({ decision: { ...held, waitsFor: 'unread-calendar' } })).toContain(
+      'mend `rotation.calendars`',
+    )
+    const paused = { until: '2026-11-28T12:00:00.000Z', reason: 'sale', by: 'ada' }
+    expect(next({ decision: { ...held, waitsFor: 'pause' }, paused })).toContain('ticketring resume edge')
+  })
+})
+
+describe('what to type next', () => {
+  const nexts = (given: Answer) =>
+    statusText(given)
+      .split('\n')
+      .flatMap((line) => /^ {2}next: (.*?)(?: {3}\(.*\))?$/.exec(line)?.[1] ?? [])
+  const behind = { confirmed: 299, stragglers: [STRAGGLER] }
+  const paused = { until: '2026-11-28T12:00:00.000Z', reason: 'sale', by: 'ada' }
+  const old = { dueAt: '2026-11-27T10:00:00.000Z' }
+  const waiting = (waitsFor: NonNullable<Answer['decision']['waitsFor']>) =>
+    ({ ...old, decision: { action: 'hold', waitsFor, reason: 'it waits' } }) as const
+
+  it('mends a machine that is behind also where the ring is paused, frozen or its parameter nonsense', () => {
+    expect(nexts(answer({ paused }, behind))).toEqual(['ticketring resume edge', 'ticketring deliver edge'])
+    expect(nexts(answer({ paused }))).toEqual(['ticketring resume edge'])
+    expect(nexts(answer({ controlProblem: 'control-malformed' }, behind))).toEqual([
+      'write /ticketring/edge/control anew',
+      'ticketring deliver edge',
+    ])
+    const calendars = { names: ['year-end'], state: 'closed' } as const
+    expect(nexts(answer({ ...waiting('convergence'), calendars }, behind))).toEqual([
+      expect.stringContaining('once the calendar opens'),
+      'ticketring deliver edge',
+    ])
+  })
+
+  it('is what a held ring waits for, and no delivery that would change nothing', () => {
+    expect(nexts(answer(waiting('convergence'), behind))).toEqual(['ticketring deliver edge'])
+    expect(nexts(answer(waiting('ticket-lifetime')))).toEqual(['nothing: it goes on by itself'])
+    expect(nexts(answer(waiting('operator')))).toEqual(['what is said above'])
+    expect(nexts(answer(waiting('fleet')))).toEqual([
+      'see who has left; of a fleet made smaller on purpose ticketring deliver edge --reason TEXT',
+    ])
+  })
+
+  it('of a bypass is to close it', () => {
+    expect(nexts(answer({}, { ...behind, authBypass: ['i-1'] }))).toEqual([
+      'close one of the two listeners or give it keys of its own, then ticketring deliver edge',
+    ])
+  })
+
+  it('of a ring that is past its age while nothing holds it is that the function does not run', () => {
+    const late = { ...old, forcedAt: '2026-11-27T11:40:00.000Z' }
+    const forced = answer({ ...late, decision: { action: 'advance', reason: 'past maxKeyAge' } }, behind)
+    expect(stateOf(forced)).toBe('overdue')
+    expect(nexts(forced)).toEqual([expect.stringContaining('its schedules')])
+    const within = { ...forced, forcedAt: '2026-11-27T11:50:00.000Z' }
+    expect(stateOf(within)).toBe('held')
+  })
+})
+
+describe('what a machine is called in a command', () => {
+  const proof = { refused: 1, stillAccepting: ['i-0123456789abcdef0', 'mi-0123456789abcdef0'], unproven: 0 }
+
+  it('is its id in a target group, unless it is none of EC2', () => {
+    const text = statusText(answer({ proof }, { confirmed: 298 }))
+    expect(text).toContain('--targets Id=i-0123456789abcdef0\n')
+    expect(text).toContain('--targets Id=<its address>\n')
+  })
+})
+
+describe('machines that are set aside', () => {
+  it('are counted where all is well', () => {
+    const quarantine = [
+      { instance: 'i-1', until: '2026-11-28T12:00:00.000Z', reason: 'disk', by: 'ada' },
+    ] as const
+    expect(statusText(answer({ quarantine }))).toMatch(
+      /^edge: .*, next rotation in 2 h 10 min, 1 machine set aside$/,
+    )
   })
 })
 
