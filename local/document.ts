@@ -3,12 +3,12 @@ import { isRefusal } from '../lambda/kernel/errors.ts'
 import { tolerateClosedPipes } from './closed-pipe.ts'
 import { HELP } from './help-option.ts'
 
-const USAGE = `npm run --silent document -- NAME
+const USAGE = `npm run --silent document -- [NAME]
 
-Prints what the document of a ring or of a set of staples runs as root on a machine, to be read: the lines of sh with the
-settings, the installer, and the program's files as they are delivered; and the hashes that result lines and directories name.
+Prints what a document runs as root on a machine, to be read: the lines of sh with the settings, the installer, and the program's
+files as they are delivered; and the hashes that result lines and directories name. Without a name, which documents there are.
 
-  NAME        a ring or a set of cdk.json
+  NAME        a ring or a set of cdk.json, or a document by its own name
   -h, --help  this text
 `
 
@@ -19,8 +19,9 @@ async function main(): Promise<void> {
     return
   }
   // Loading it takes longer than to say how it is asked for.
-  const { configuredDocument } = await import('./configured-document.ts')
-  process.stdout.write(`${configuredDocument(positionals)}\n`)
+  const { configuredDocument, configuredDocuments, listOf } = await import('./configured-document.ts')
+  const text = positionals.length === 0 ? listOf(configuredDocuments()) : configuredDocument(positionals).text
+  process.stdout.write(`${text}\n`)
 }
 
 tolerateClosedPipes()

@@ -1,14 +1,20 @@
 import type { Program } from '../program/program.ts'
 import type { FleetDocument } from './document.ts'
 
+/** A document, and what it carries where it carries a program. */
+export type Carrying = Pick<FleetDocument, 'name' | 'content'> & {
+  readonly carried?: Pick<FleetDocument, 'program' | 'installer'>
+}
+
 /** What a document runs as root, to be read: its text, and in the place of a payload what that holds. */
-export function readableDocument(document: FleetDocument): string {
-  const { name, content, script, program, installer } = document
+export function readableDocument({ name, content, carried }: Carrying): string {
   const lines = content.mainSteps[0].inputs.runCommand
   const bytes = Buffer.byteLength(JSON.stringify(content))
-  const head = [`# Document ${name}: ${bytes} bytes, "script":"${script}" in result lines`]
-  const start = lines.findIndex((line) => /^""", \d+, "[0-9a-f]{64}", """$/.test(line))
-  if (start < 0) return [...head, ...lines].join('\n')
+  const script = carried === undefined ? '' : `, "script":"${carried.program.version}" in result lines`
+  const head = [`# Document ${name}: ${bytes} bytes${script}`]
+  const start = lines.findIndex((line) => /, \d+, "[0-9a-f]{64}", """$/.test(line))
+  if (carried === undefined || start < 0) return [...head, ...lines].join('\n')
+  const { program, installer } = carried
   const end = lines.indexOf('""")')
   const clear = [...lines.slice(0, start + 1), '# ... packed: what follows below', ...lines.slice(end)]
   return [...head, ...clear, ...payloadOf(program, installer)].join('\n')

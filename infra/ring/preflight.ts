@@ -5,9 +5,10 @@ import { Construct } from 'constructs'
 import { TicketringError } from '../../lambda/kernel/errors.ts'
 import { type DocumentContent, digest, MOST_BYTES } from '../fleet/document.ts'
 import { tellOutputs } from '../fleet/outputs.ts'
+import type { Carrying } from '../fleet/readable-document.ts'
 import { targetsText } from '../fleet/targets-text.ts'
 import { lookOf } from '../program/payload.ts'
-import { ownProgram } from '../program/program.ts'
+import { ownProgram, type Program } from '../program/program.ts'
 import { callLines, shellLines } from '../program/program-text.ts'
 import { checkFor } from '../program/selection.ts'
 import type { RingConfiguration } from './configuration.ts'
@@ -50,9 +51,7 @@ class Preflight extends Construct {
   constructor(stack: Stack, id: string) {
     super(stack, id)
     const document = new CfnDocument(this, 'Document', {
-      name: Lazy.string({
-        produce: () => `${NAME}-${digest(JSON.stringify(preflightContent(this.#rings)))}`,
-      }),
+      name: Lazy.string({ produce: () => nameOf(preflightContent(this.#rings)) }),
       content: Lazy.any({ produce: () => preflightContent(this.#rings) }),
       documentType: 'Command',
       documentFormat: 'JSON',
@@ -64,11 +63,33 @@ class Preflight extends Construct {
 
   /** Whether there was room. */
   takes(ring: RingConfiguration): boolean {
-    const content = preflightContent([...this.#rings, ring])
-    if (Buffer.byteLength(JSON.stringify(content)) > MOST_BYTES) return false
+    if (!isRoomFor([...this.#rings, ring])) return false
     this.#rings.push(ring)
     return true
   }
+}
+
+/** Those of a stack that has these rings, in this order. */
+export function preflightDocuments(rings: readonly RingConfiguration[]): readonly Carrying[] {
+  const groups: RingConfiguration[][] = []
+  for (const ring of rings.filter(({ offboard }) => !offboard)) {
+    const found = groups.find((group) => isRoomFor([...group, ring]))
+    if (found === undefined) groups.push([ring])
+    else found.push(ring)
+  }
+  return groups.map((group) => {
+    const content = preflightContent(group)
+    const program = programOf(group)
+    return { name: nameOf(content), content, carried: { program, installer: lookOf(program).installer } }
+  })
+}
+
+function isRoomFor(rings: readonly RingConfiguration[]): boolean {
+  return Buffer.byteLength(JSON.stringify(preflightContent(rings))) <= MOST_BYTES
+}
+
+function nameOf(content: DocumentContent): string {
+  return `${NAME}-${digest(JSON.stringify(content))}`
 }
 
 /** Of these rings, one is named by who sends it: nothing else gets into the text. */
@@ -98,8 +119,7 @@ export function preflightContent(rings: readonly RingConfiguration[]): DocumentC
 }
 
 function linesFor(rings: readonly RingConfiguration[]): readonly string[] {
-  const kinds = new Set(rings.flatMap(({ servers }) => Object.keys(servers)))
-  const program = checkFor(ownProgram(), [...kinds])
+  const program = programOf(rings)
   const settings = rings.flatMap((ring) => [
     `"${ring.name}": """\\`,
     ...Object.entries(ringSettings(ring)).map(([key, value]) => `${key}=${value}`),
@@ -108,4 +128,9 @@ function linesFor(rings: readonly RingConfiguration[]): readonly string[] {
   const call = ['run("ring", "{{Ring}}", {', ...settings, '}["{{Ring}}"]']
   const head = JSON.stringify({ v: 1, check: '{{Ring}}', script: program.version }).slice(0, -1)
   return shellLines(head, callLines(call, lookOf(program)))
+}
+
+function programOf(rings: readonly RingConfiguration[]): Program {
+  const kinds = new Set(rings.flatMap(({ servers }) => Object.keys(servers)))
+  return checkFor(ownProgram(), [...kinds])
 }

@@ -46,6 +46,41 @@ describe('ticketring', () => {
     expect(JSON.parse(json.stdout)).toEqual({ name: 'edge', text: plain.stdout.slice(0, -1) })
   })
 
+  it('says which documents there are, and prints each by its own name', async () => {
+    const list = await ticketring('document')
+    const names = list.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' ')[0] ?? '')
+    expect(names).toEqual([
+      expect.stringMatching(/^ticketring-edge-[0-9a-f]{12}$/),
+      expect.stringMatching(/^ticketring-staples-web-/),
+      expect.stringMatching(/^ticketring_preflight-/),
+      expect.stringMatching(/^ticketring-edge_offboard-/),
+    ])
+    const json = await ticketring('document', '--json')
+    expect(JSON.parse(json.stdout)).toMatchObject(
+      names.map((name) => ({ name, description: expect.any(String) })),
+    )
+    const texts = await Promise.all(names.map((name) => ticketring('document', name)))
+    for (const [at, { code, stdout }] of texts.entries()) {
+      expect(code).toBe(0)
+      expect(stdout).toMatch(new RegExp(`^# Document ${names[at]}: \\d+ bytes`))
+    }
+    // What a machine runs to look at itself, in clear.
+    expect(texts[2]?.stdout).toContain('\n# ---- ticketring/check.py\n')
+    expect(texts[3]?.stdout).toContain('sys.exit(main("edge", ')
+    for (const { stdout } of texts) expect(stdout).not.toMatch(/.{700}/)
+  })
+
+  it('names the documents that there are where one is asked for that is not there', async () => {
+    expect(await ticketring('document', 'edgy')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/wanted one of edge, web, ticketring_preflight-.*; got "edgy"/),
+    })
+  })
+
   it('has help for each command', async () => {
     const { code, stdout } = await ticketring('probe', '--help')
     expect(code).toBe(0)

@@ -325,7 +325,8 @@ print(len(names) > 20, sorted({name for name in names if names.count(name) > 1})
 
 describe('what an operator reads of it', () => {
   const carried = programFor('ring', PROGRAM, EXAMPLE_KINDS)
-  const text = readableDocument(buildRingDocument(ringOf(), PROGRAM))
+  const document = buildRingDocument(ringOf(), PROGRAM)
+  const text = readableDocument({ ...document, carried: document })
 
   it('is the lines of sh, the settings, the installer, the sources and the hashes', () => {
     expect(text).toContain('\nTICKET_LIFETIME=7200\n')

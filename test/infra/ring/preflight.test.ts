@@ -7,7 +7,7 @@ import { MOST_BYTES } from '../../../infra/fleet/document.ts'
 import { ownProgram } from '../../../infra/program/program.ts'
 import { checkFor, programFor } from '../../../infra/program/selection.ts'
 import { ringSettings } from '../../../infra/ring/document.ts'
-import { preflightContent } from '../../../infra/ring/preflight.ts'
+import { preflightContent, preflightDocuments } from '../../../infra/ring/preflight.ts'
 import { TicketKeyRing } from '../../../infra/ring/ticket-key-ring.ts'
 import { EXAMPLE_KINDS, exampleRing, HAPROXY, OTHER_SERVERS } from '../app/example.ts'
 import { flat, synthesiseTemplate } from '../app/synthesis.ts'
@@ -115,6 +115,14 @@ describe('rings that one document has no room for', () => {
     const { template, resources } = synthesiseTemplate({
       rings: [wide('edge', 3), wide('api', 3), named('web')],
     })
+    const documents = preflightDocuments(
+      parseConfiguration({ rings: [wide('edge', 3), wide('api', 3), named('web')] }).rings,
+    )
+    const deployed = resources.all('AWS::SSM::Document').map(({ Properties }) => Properties.Name)
+    expect(documents.map(({ name }) => name)).toEqual(
+      deployed.filter((name) => String(name).startsWith(PREFLIGHT)),
+    )
+    expect(documents).toHaveLength(2)
     const told = flat(template.Outputs) as Record<string, { Value: string }>
     expect([told.EdgePreflight?.Value, told.ApiPreflight?.Value, told.WebPreflight?.Value]).toEqual([
       '<TicketringPreflightDocument>',
