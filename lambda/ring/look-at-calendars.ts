@@ -15,17 +15,24 @@ interface Decided {
   readonly decision: Decision
 }
 
-/** Decides. The calendars are asked where a generation would be made otherwise, and nowhere else. */
+/** Decides. The calendars are asked where a generation would be made otherwise, or somebody paged because one is due. */
 export async function decideByCalendars(
   ports: CalendarPorts,
   situation: Situation,
   intent: Intent,
 ): Promise<Decided> {
   const decision = decide(situation, intent, ports.configuration)
-  if (decision.action !== 'advance' && decision.action !== 'genesis') return { situation, decision }
+  if (!turnsOnCalendars(decision)) return { situation, decision }
   const seen = await withCalendars(ports, situation)
   return { situation: seen, decision: decide(seen, intent, ports.configuration) }
 }
+
+function turnsOnCalendars(decision: Decision): boolean {
+  if (decision.action === 'hold') return decision.page && LATE.includes(decision.waitsFor)
+  return decision.action === 'advance' || decision.action === 'genesis'
+}
+
+const LATE: readonly Extract<Decision, { action: 'hold' }>['waitsFor'][] = ['convergence', 'canary']
 
 /** The situation with what the calendars say, where any are configured. Does not throw: what is not known holds. */
 export async function withCalendars<T extends Situation>(

@@ -59,7 +59,12 @@ it('is held while it cannot read one, held while one is closed, and goes on by t
   const until = new Date(end).toISOString()
   const held = `held by one of the calendars year-end, ${SHARED}, until ${until}`
   for (const event of [{ action: 'reconcile' }, { action: 'rotate' }])
-    expect((await ask(ACTS, event)).decision).toEqual({ action: 'hold', reason: held, until })
+    expect((await ask(ACTS, event)).decision).toEqual({
+      action: 'hold',
+      waitsFor: 'calendar',
+      reason: held,
+      until,
+    })
   expect(await ask(LOOKS, { action: 'status' })).toMatchObject({ calendars: { state: 'closed', until } })
   expect(aws.secretVersions('ticketring/edge')).toHaveLength(1)
 

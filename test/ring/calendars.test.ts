@@ -56,6 +56,20 @@ describe('a ring whose calendar is closed', () => {
     expect(generationOf(world)).toBe(1)
   })
 
+  it('pages for no machine that is behind before that either: no rotation waits for it', async () => {
+    const world = await converged(IDS, calendars)
+    const [machine] = world.fleet.instances
+    if (machine) machine.conduct = 'lose'
+    world.fleet.join('i-4', false).conduct = 'lose'
+    world.calendars.now = { state: 'closed' }
+    world.eventLog.entries.length = 0
+    await world.pass(TIMING.maxKeyAge - TIMING.tick)
+    expect(new Set(held(world))).toEqual(new Set([0]))
+    world.calendars.now = { state: 'open' }
+    await world.reconcile()
+    expect(held(world).at(-1)).toBe(1)
+  })
+
   it('still brings its generation to a machine that joins, and erases', async () => {
     const world = await converged(IDS, calendars)
     world.clock.advance(TIMING.every)
