@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { outputHead } from '../fleet/outputs.ts'
-import { PARAMETERS, type Parameter } from './parameters.ts'
+import { conditionOf, conditionsFor, optionOfResource, rulesFor } from './options.ts'
+import { type Json, PARAMETERS, type Parameter } from './parameters.ts'
+import { type Replacements, replacements, substitute } from './substitution.ts'
 import type { ReleasedCode } from './template.ts'
-
-export type Json = Readonly<Record<string, unknown>>
 
 interface Resource {
   readonly Type: string
@@ -26,20 +26,29 @@ export function parameterise(
       code.set(zip.name, zip)
       properties.Code = { S3Bucket: { Ref: 'CodeBucket' }, S3Key: zip.name }
     }
-    return [id, { ...resource, Properties: properties }] as const
+    const option = optionOfResource(id)
+    const condition = option === undefined ? {} : { Condition: conditionOf(option) }
+    return [id, { ...resource, ...condition, Properties: properties }] as const
   })
-  const named = replacements(resources)
+  const all = replacements(documentNames(resources))
   // A bootstrapped environment is what the CDK's own assets need.
   const { Rules: _, Resources: __, Parameters, Outputs, ...rest } = template
   const { BootstrapVersion: ___, ...asked } = Parameters as Json
-  const substituted = substitute(Object.fromEntries(released), named)
+  const parts = {
+    Resources: substitute(Object.fromEntries(released), all),
+    ...(Outputs === undefined ? {} : { Outputs: substitute(withoutHead(Outputs as Json), all) }),
+  }
+  const Conditions = conditionsFor(JSON.stringify(parts))
+  const declared = declaredFor(JSON.stringify({ ...parts, Conditions }))
+  const rules = rulesFor(declared)
   return {
     template: {
       AWSTemplateFormatVersion: '2010-09-09',
       ...rest,
-      Parameters: { ...asked, ...declaredFor(JSON.stringify(substituted)) },
-      Resources: substituted,
-      ...(Outputs === undefined ? {} : { Outputs: substitute(withoutHead(Outputs as Json), named) }),
+      Parameters: { ...asked, ...declared },
+      ...(rules === undefined ? {} : { Rules: rules }),
+      Conditions,
+      ...parts,
     },
     code: [...code.values()],
   }
@@ -56,63 +65,38 @@ function codeOf({ Code }: Json, assembly: string): ReleasedCode {
   return { directory: join(assembly, `asset.${S3Key.replace(/\.zip$/, '')}`), name: `ticketring-${S3Key}` }
 }
 
-/** Texts of the template, each with what CloudFormation puts there. */
-type Replacements = readonly (readonly [text: string, reference: string])[]
-
 /**
  * A document's name follows from its content, which parameters change: CloudFormation makes one up, a new one for each
  * content, which begins with the stack's name.
  */
-function replacements(resources: readonly (readonly [string, Resource])[]): Replacements {
-  const stands = Object.entries<Parameter>(PARAMETERS).flatMap(([name, { stand, within = ['*'] }]) =>
-    within.map((around) => [around.replace('*', stand), around.replace('*', `\${${name}}`)] as const),
-  )
+function documentNames(resources: readonly (readonly [string, Resource])[]): Replacements {
   const documents = resources.filter(([, { Type }]) => Type === 'AWS::SSM::Document')
-  const names = documents.flatMap(([id, { Properties }]) => {
+  return documents.flatMap(([id, { Properties }]) => {
     const name = String(Properties.Name)
     return [
-      [name, `\${${id}}`],
-      [name.replace(/[0-9a-f]{12}$/, '?'.repeat(12)), `\${AWS::StackName}-*`],
-    ] as const
+      { text: name, reference: `\${${id}}` },
+      { text: name.replace(/[0-9a-f]{12}$/, '?'.repeat(12)), reference: `\${AWS::StackName}-*` },
+    ]
   })
-  // The longer first: one holds another.
-  return [...names, ...stands].toSorted(([one], [other]) => other.length - one.length)
-}
-
-/** The value with a `Fn::Sub` for each text that holds one of them. */
-function substitute(value: unknown, named: Replacements): unknown {
-  if (typeof value === 'string') return substituteText(value, named)
-  if (Array.isArray(value)) return value.map((each) => substitute(each, named))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, each]) => [keyOf(key, named), substitute(each, named)]),
-  )
-}
-
-function substituteText(text: string, named: Replacements): unknown {
-  if (!named.some(([each]) => text.includes(each))) return text
-  const literal = text.replaceAll('${', '${!')
-  return { 'Fn::Sub': named.reduce((done, [each, reference]) => done.replaceAll(each, reference), literal) }
-}
-
-/** CloudFormation substitutes nothing in a key. */
-function keyOf(key: string, named: Replacements): string {
-  if (!named.some(([each]) => key.includes(each))) return key
-  throw new Error(`a parameter in the key ${key}, where CloudFormation knows none`)
 }
 
 /** Those that the text refers to: CloudFormation would ask for the others too. */
 function declaredFor(text: string): Json {
-  const referred = Object.entries<Parameter>(PARAMETERS).filter(([name]) => text.includes(`\${${name}}`))
+  const referred = Object.entries<Parameter>(PARAMETERS).filter(([name]) => refersTo(text, name))
   return Object.fromEntries(
-    referred.map(([name, { default: normal, pattern, description }]) => [
+    referred.map(([name, { default: normal, pattern, most, description }]) => [
       name,
       {
         Type: 'String',
         ...(normal === undefined ? {} : { Default: normal }),
         AllowedPattern: pattern,
+        ...(most === undefined ? {} : { MaxLength: most }),
         Description: description,
       },
     ]),
   )
+}
+
+function refersTo(text: string, parameter: string): boolean {
+  return text.includes(`\${${parameter}}`) || text.includes(`{"Ref":"${parameter}"}`)
 }

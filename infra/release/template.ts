@@ -1,15 +1,16 @@
 /** The one template for who has no CDK: a ring for HAProxy and nginx, what sets one apart from another as parameters. */
-import { App, CfnParameter, Fn, Stack } from 'aws-cdk-lib'
+import { App, CfnParameter, Duration, Fn, Stack } from 'aws-cdk-lib'
 import { Alarm, type CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import type { CloudFormationStackArtifact } from 'aws-cdk-lib/cx-api'
 import { readContext } from '../app/context.ts'
+import type { TicketKeyRingProps } from '../ring/props.ts'
 import { TicketKeyRing } from '../ring/ticket-key-ring.ts'
 import type { KeyServers } from '../servers/servers.ts'
-import { type Json, parameterise } from './parameterise.ts'
-import { PARAMETERS } from './parameters.ts'
+import { parameterise } from './parameterise.ts'
+import { type Json, PARAMETERS } from './parameters.ts'
 
 const ID = 'TicketringRing'
 const WATCH = 'TicketringRingWatch'
@@ -79,10 +80,26 @@ function addRing(stack: Stack, watch: Stack): void {
     targets: { tag: 'ticketring', values: [PARAMETERS.TagValue.stand] },
     servers: servers(),
     mode: PARAMETERS.Mode.stand,
+    ...optional(),
     operations: { watch, alarms: { page } },
   })
   nameAlarms(watch)
   ring.grantRead(Role.fromRoleName(stack, 'Fleet', given('FleetRole')))
+}
+
+/** All that a ring may have, of which `options.ts` knows what belongs to which parameter. */
+function optional(): Pick<TicketKeyRingProps, 'canary' | 'rotation' | 'accessWatch'> {
+  const { CanaryTag, CanaryValues, CanarySoak, StopOnAlarms, Calendars, AccessReaders } = PARAMETERS
+  return {
+    canary: {
+      tag: CanaryTag.stand,
+      values: [CanaryValues.stand],
+      soak: Duration.seconds(Number(CanarySoak.stand)),
+      stopOnAlarms: [StopOnAlarms.stand],
+    },
+    rotation: { calendars: [Calendars.stand] },
+    accessWatch: { readers: [AccessReaders.stand] },
+  }
 }
 
 /** The ring's name, which is a parameter, is in their ids. */

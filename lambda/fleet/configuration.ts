@@ -6,7 +6,7 @@ import { type Kind, object, optional, setting, type Values } from '../kernel/set
 
 // Letters, digits and the signs that Run Command takes after `tag:`, which is no `+`, 128 with it in an association;
 // `aws:` is reserved, and a wildcard would select other machines.
-const TAG_KEY = /^(?!aws:)[\w.:/=@-]{1,124}$/
+export const TAG_KEY = /^(?!aws:)[\w.:/=@-]{1,124}$/
 const TAG_VALUE = /^[\w.:/=+@ -]{1,256}$/
 const TAG_WANTED = 'a tag key of 1 to 124 letters, digits and _ . : / = @ - that does not begin with aws:'
 const VALUES_WANTED = 'tag values without wildcards'

@@ -60,7 +60,9 @@ export function mayLagOf({ mayLag = 1 }: Values<typeof LAG>): number {
 /** Calendars in one request. GetCalendarState documents no limit; each is a line of the functions' policies. */
 const MOST_CALENDARS = 10
 // Source: CreateDocument, Name; the ARN of a document has that name behind its slash.
-const CALENDAR = /^(arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:document\/)?[\w.-]{3,128}$/
+const CALENDAR_NAME = '[\\w.-]{3,128}'
+export const CALENDAR_ARN = `arn:aws[a-z-]*:ssm:[a-z0-9-]+:\\d{12}:document/${CALENDAR_NAME}`
+const CALENDAR = new RegExp(`^(${CALENDAR_ARN}|${CALENDAR_NAME})$`)
 
 const WINDOWS = {
   calendars: optional(

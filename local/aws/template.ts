@@ -4,16 +4,16 @@ import { LoopbackError } from './aws-error.ts'
 import type { Output } from './cloud-formation.ts'
 import { inCreationOrder } from './creation-order.ts'
 import { type Identity, identify } from './resource-identity.ts'
+import { CONDITIONAL, holds, refuseValues } from './template-conditions.ts'
 
 const TEMPLATE = z.object({
-  Parameters: z
-    .record(z.string(), z.object({ Type: z.string(), Default: z.string().optional() }))
-    .default({}),
+  ...CONDITIONAL,
   Mappings: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
   Resources: z.record(
     z.string(),
     z.object({
       Type: z.string(),
+      Condition: z.string().optional(),
       Properties: z.record(z.string(), z.unknown()).default({}),
       DeletionPolicy: z.enum(['Delete', 'Retain', 'RetainExceptOnCreate']).default('Delete'),
       DependsOn: z
@@ -63,8 +63,12 @@ export function readWholeTemplate(
 ): { readonly resources: TemplateResource[]; readonly outputs: readonly Output[] } {
   const parsed = TEMPLATE.safeParse(template)
   if (!parsed.success) throw new LoopbackError(`not a template: ${z.prettifyError(parsed.error)}`)
-  const { Resources, Outputs } = parsed.data
+  const { Outputs } = parsed.data
   const resolver = new Resolver(parsed.data, account, parameters, known)
+  refuseValues(parsed.data, resolver.valueOf)
+  const Resources = Object.fromEntries(
+    Object.entries(parsed.data.Resources).filter(([, { Condition }]) => resolver.isMade(Condition)),
+  )
   const resources = inCreationOrder(Resources).flatMap((logicalId) => {
     const resource = Resources[logicalId]
     if (!resource) return []
@@ -123,6 +127,21 @@ class Resolver {
     return identity
   }
 
+  /** @returns what the parameter was given, else its default. */
+  readonly valueOf = (parameter: string): string => {
+    const value = this.#parameters[parameter] ?? this.#template.Parameters[parameter]?.Default
+    if (value === undefined) throw new LoopbackError(`the parameter ${parameter} has no value`)
+    return value
+  }
+
+  /** Whether what is made under this condition is: without one it always is. */
+  isMade(condition: string | undefined): boolean {
+    if (condition === undefined) return true
+    const { Conditions } = this.#template
+    if (!(condition in Conditions)) throw new LoopbackError(`the template has no condition ${condition}`)
+    return holds(Conditions[condition], this.valueOf)
+  }
+
   resolve(value: unknown, where: string): unknown {
     if (Array.isArray(value)) {
       return value.map((item) => this.resolve(item, where)).filter((item) => item !== NO_VALUE)
@@ -139,7 +158,7 @@ class Resolver {
   #call(name: string, argument: unknown, where: string): unknown {
     switch (name) {
       case 'Ref':
-        return this.#ref(String(argument), where)
+        return this.#ref(String(argument))
       case 'Fn::GetAtt':
         return this.#attribute(argument)
       case 'Fn::Join': {
@@ -162,6 +181,10 @@ class Resolver {
         if (found === undefined) throw new LoopbackError(`${where}: no mapping ${map}.${first}.${second}`)
         return found
       }
+      case 'Fn::If': {
+        const [condition, whole, otherwise] = Array.isArray(argument) ? argument : []
+        return this.resolve(this.isMade(String(condition)) ? whole : otherwise, where)
+      }
       default:
         throw new LoopbackError(`${where}: ${name} is not modelled here`)
     }
@@ -177,7 +200,7 @@ class Resolver {
     return list
   }
 
-  #ref(name: string, where: string): unknown {
+  #ref(name: string): unknown {
     const { region, id } = this.#account
     const stack = this.#stackName
     const pseudo: Record<string, unknown> = {
@@ -190,11 +213,7 @@ class Resolver {
       'AWS::NoValue': NO_VALUE,
     }
     if (name in pseudo) return pseudo[name]
-    const parameter = this.#template.Parameters[name]
-    if (!parameter) return this.identity(name).ref
-    const value = this.#parameters[name] ?? parameter.Default
-    if (value === undefined) throw new LoopbackError(`${where}: the parameter ${name} has no value`)
-    return value
+    return name in this.#template.Parameters ? this.valueOf(name) : this.identity(name).ref
   }
 
   #attribute(argument: unknown): unknown {
@@ -212,7 +231,7 @@ class Resolver {
     return String(text).replace(/\$\{(!?)([^}]+)\}/g, (_, literal: string, name: string) => {
       if (literal) return `\${${name}}`
       if (name in variables) return String(this.resolve(variables[name], where))
-      return String(name.includes('.') ? this.#attribute(name) : this.#ref(name, where))
+      return String(name.includes('.') ? this.#attribute(name) : this.#ref(name))
     })
   }
 }

@@ -18,6 +18,11 @@ const GIVEN = {
   PageTopic: 'arn:aws:sns:eu-west-1:123456789012:page',
   CodeBucket: 'releases',
   ServerName: 'www.example.com',
+  CanaryTag: 'canary',
+  CanaryValues: 'yes',
+  StopOnAlarms: 'ticketring-edge-control-invalid',
+  AccessWatch: 'on',
+  AccessReaders: 'audit',
 }
 
 const ACCOUNT = {
@@ -62,7 +67,7 @@ function withReleasedRing(template: Template): Template {
   }
 }
 
-/** Clients know a delivery by its document, whose name CloudFormation makes up here. */
+/** Clients know a delivery by its document, whose name CloudFormation makes up here; a machine is tagged for the canary. */
 function watching({ rings, ...rest }: Synthesis, template: Template): Synthesis {
   const made = readTemplate(template, ACCOUNT, { 'AWS::StackName': STACK_NAME })
   const name = made.find(
@@ -70,14 +75,16 @@ function watching({ rings, ...rest }: Synthesis, template: Template): Synthesis 
   )
   if (name === undefined) throw new Error('wanted a document in the released template')
   const document = (ring: Ring) => ({ ...ring.document, name: name.identity.name })
-  return { ...rest, rings: rings.map((ring) => ({ ...ring, document: document(ring) })) }
+  const canary = { tag: GIVEN.CanaryTag, values: [GIVEN.CanaryValues], soak: 900, stopOnAlarms: [] }
+  return { ...rest, rings: rings.map((ring) => ({ ...ring, document: document(ring), canary })) }
 }
 
 describe('the released template', { timeout: 600_000 }, () => {
-  it('turns the ring of a real fleet and loses nothing', async () => {
+  it('turns the ring of a real fleet by its canary, and loses nothing', async () => {
     const template = withReleasedRing(synthesis.template)
     const faults = { synthesis: watching(synthesis, template), template: () => template }
     const { report, problems, incidents } = await rehearseWith(faults, 2)
+    expect(report.apiCalls).toHaveProperty('DescribeAlarms')
     expect(incidents.examples).toEqual([])
     expect(problems).toEqual([])
     expect(report).toMatchObject({ ok: true, rotations: 2, generation: 3, keyBytesFound: 0 })

@@ -28,6 +28,13 @@ function fileOf(ending: string) {
   return found
 }
 
+const FREEZE = 'arn:aws:ssm:eu-west-1:123456789012:document/year-end'
+/** Nothing switches off what it would name; and names of alarms, which only the function's configuration has, have spaces. */
+const MAY_HAVE: Readonly<Record<string, readonly string[]>> = {
+  nothing: ['CanaryTag', 'CanaryValues', 'StopOnAlarms', 'Calendars', 'AccessReaders'],
+  'white space': ['StopOnAlarms'],
+}
+
 const tagged = (value: string) => ({ targets: { tag: 'ticketring', values: [value] } })
 const verified = (address: string, serverName = 'a') => ({
   servers: { haproxy: { ...HAPROXY, verify: [{ address, serverName }] } },
@@ -50,16 +57,20 @@ const namesIn = (pattern: RegExp) => [...new Set([...page.matchAll(pattern)].map
 
 describe('docs/template.md', () => {
   it('has a row for each parameter, with its default', () => {
-    const rows = [...page.matchAll(/^\| `([A-Z]\w+)` \| .* \| (?:none|`([^`]+)`) \|$/gm)]
-    const told = Object.fromEntries(rows.map(([, name, normal]) => [name, normal]))
+    const rows = [...page.matchAll(/^\| `([A-Z]\w+)` \| .* \| (?:none|(empty)|`([^`]+)`) \|$/gm)]
+    const told = Object.fromEntries(
+      rows.map(([, name, empty, normal]) => [name, empty === undefined ? normal : '']),
+    )
     const asked = Object.entries<{ Default?: string }>(template.Parameters)
     expect(told).toEqual(Object.fromEntries(asked.map(([name, { Default }]) => [name, Default])))
   })
 
-  it('gives every parameter without a default, on the command line and in Terraform', () => {
+  it('gives every parameter without a default, on the command line and in Terraform, and none that is not there', () => {
     const asked = Object.entries<{ Default?: string }>(template.Parameters)
     const needed = asked.flatMap(([name, { Default }]) => (Default === undefined ? [name] : [])).sort()
-    expect(namesIn(/\b([A-Z]\w+)=\S/g)).toEqual(needed)
+    const given = namesIn(/\b([A-Z]\w+)=\S/g)
+    expect(given).toEqual(expect.arrayContaining(needed))
+    expect(Object.keys(template.Parameters)).toEqual(expect.arrayContaining(given))
     expect(namesIn(/^ {4}([A-Z]\w+) +=/gm)).toEqual(needed)
   })
 })
@@ -107,17 +118,21 @@ describe('a release', () => {
 describe('the released watch', () => {
   const alarms = Object.values<{ Type: string; Properties: Record<string, unknown> }>(watch.Resources)
 
-  it('has the alarm on silence, which the template of the ring has no more, under the same name', () => {
-    const named = { 'Fn::Sub': 'ticketring-$'.concat('{RingName}-key-age') }
-    expect(alarms.map(({ Properties }) => Properties.AlarmName)).toEqual([named])
-    expect(alarms[0]?.Properties.InsufficientDataActions).toEqual([{ Ref: 'PageTopic' }])
-    expect(all.map(({ Properties }) => Properties.AlarmName)).not.toContainEqual(named)
+  it('has the alarms on silence, which the template of the ring has no more, under the same names', () => {
+    const named = ['key-age', 'watch-deaf'].map((heading) => ({
+      'Fn::Sub': `ticketring-$`.concat(`{RingName}-${heading}`),
+    }))
+    expect(alarms.map(({ Properties }) => Properties.AlarmName)).toEqual(named)
+    for (const { Properties } of alarms)
+      expect(Properties.InsufficientDataActions).toEqual([{ Ref: 'PageTopic' }])
+    for (const name of named)
+      expect(all.map(({ Properties }) => Properties.AlarmName)).not.toContainEqual(name)
     expect(JSON.stringify(watch)).not.toMatch(/Fn::ImportValue|Fn::GetStackOutput/)
   })
 
-  it('asks for the ring and the topic alone, by the same patterns', () => {
-    const { RingName, PageTopic } = template.Parameters
-    expect(watch.Parameters).toEqual({ RingName, PageTopic })
+  it('asks for the ring, the topic and whether there is a watch, by the same patterns', () => {
+    const { RingName, PageTopic, AccessWatch } = template.Parameters
+    expect(watch.Parameters).toEqual({ RingName, PageTopic, AccessWatch })
   })
 })
 
@@ -125,13 +140,14 @@ describe('the released template', () => {
   it('holds nothing of what it was synthesised with, nor of the CDK', () => {
     const text = JSON.stringify(template)
     for (const { stand, within = ['*'] } of Object.values<Parameter>(PARAMETERS))
-      for (const around of within)
-        expect(text).not.toContain(around.replace('*', stand).replaceAll('"', '\\"'))
+      for (const around of stand === undefined ? [] : within)
+        expect(text).not.toContain(around.replace('*', String(stand)).replaceAll('"', '\\"'))
     expect(text).not.toMatch(/cdk-hnb|aws:cdk|BootstrapVersion/)
   })
 
   it('uses every parameter that it asks for', () => {
-    const text = JSON.stringify({ resources: template.Resources, outputs: template.Outputs })
+    const { Parameters: _, Rules: __, ...rest } = template
+    const text = JSON.stringify(rest)
     for (const name of Object.keys(template.Parameters))
       expect(text.includes(`\${${name}}`) || text.includes(`{"Ref":"${name}"}`), name).toBe(true)
   })
@@ -192,6 +208,71 @@ describe('the released template', () => {
       (name) => verified('127.0.0.1:1', name),
       ['www.example.com', '.a', 'a.', 'a_b', '', 'a b'],
     ],
+    [
+      'CanaryTag',
+      (tag) => ({ canary: { tag, values: ['yes'] } }),
+      ['canary', 'a:b/c=d', 'aws:a', 'a+b', 'a b', 't'.repeat(124), 't'.repeat(125)],
+    ],
+    [
+      'CanaryValues',
+      (values) => ({ canary: { tag: 'canary', values: values.split(',') } }),
+      ['yes', 'a,b,c,d,e', 'a,b,c,d,e,f', 'a*', 'a,', ',a', "it's", 'v'.repeat(257)],
+    ],
+    [
+      'CanarySoak',
+      (soak) => ({ canary: { tag: 'canary', values: ['yes'], soak: Number(soak) } }),
+      [
+        '1',
+        '900',
+        '999',
+        '1000',
+        '5999',
+        '6000',
+        '6299',
+        '6300',
+        '0',
+        '6301',
+        '6400',
+        '9999',
+        '63000',
+        '1.5',
+      ],
+    ],
+    [
+      'StopOnAlarms',
+      (alarms) => ({ canary: { tag: 'canary', values: ['yes'], stopOnAlarms: alarms.split(',') } }),
+      [
+        'edge-5xx',
+        'High CPU (edge) > 90 %',
+        'arn:aws:cloudwatch:eu-west-1:123456789012:alarm:edge-5xx',
+        'a,b,c,d,e,f,g,h,i,j',
+        'a,b,c,d,e,f,g,h,i,j,k',
+        'a'.repeat(255),
+        'a'.repeat(256),
+        'a\tb',
+        'ä',
+        'a,,b',
+      ],
+    ],
+    [
+      'Calendars',
+      (calendars) => ({ rotation: { calendars: calendars.split(',') } }),
+      [
+        FREEZE,
+        `${FREEZE},${FREEZE}-2`,
+        Array(10).fill(FREEZE).join(),
+        Array(11).fill(FREEZE).join(),
+        `${FREEZE}/1`,
+        `${FREEZE},`,
+        'arn:aws:ssm:eu-west-1:1:document/year-end',
+        'a b',
+      ],
+    ],
+    [
+      'AccessReaders',
+      (readers) => ({ accessWatch: { readers: readers.split(',') } }),
+      ['audit', 'a+b=c.d@e-f,g', 'arn:aws:iam::1:role/x', 'a/b', 'a,,b', 'r'.repeat(64), 'r'.repeat(65)],
+    ],
   ])('takes for %s what the construct takes', (parameter, ring, values) => {
     const pattern = new RegExp(template.Parameters[parameter].AllowedPattern)
     const taken = values.filter((value) => pattern.test(value))
@@ -210,8 +291,9 @@ describe('the released template', () => {
     ['a second line', 'a\nb'],
     ['white space', 'a b'],
     ['nothing', ''],
-  ])('takes no parameter with %s', (_, value) => {
+  ])('takes no parameter with %s', (what, value) => {
     for (const [name, { AllowedPattern }] of Object.entries<Record<string, string>>(template.Parameters)) {
+      if (MAY_HAVE[what]?.includes(name)) continue
       // As CloudFormation holds a pattern to a value: to all of it.
       const pattern = new RegExp(`^(?:${AllowedPattern})$`)
       for (const each of [value, `/run/${value}/x`, `127.0.0.1:${value}`, `arn:aws:sns:eu-west-1:1:${value}`])

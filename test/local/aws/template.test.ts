@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { readTemplate } from '../../../local/aws/template.ts'
 
 const account = {
@@ -49,9 +49,46 @@ test('AWS::NoValue removes its property', () => {
   expect(read({ Value: { Ref: 'AWS::NoValue' } })).toBeUndefined()
 })
 
+describe('conditions', () => {
+  const more = (Default: string) => ({
+    Parameters: { Colour: { Type: 'String', Default, AllowedPattern: 'red|blue|' } },
+    Conditions: {
+      HasColour: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'Colour' }, ''] }] },
+      IsLoud: { 'Fn::Contains': [['red', 'pink'], { Ref: 'Colour' }] },
+    },
+  })
+  const isLoud = { 'Fn::Contains': [['red', 'pink'], { Ref: 'Colour' }] }
+  const Assertions = [{ Assert: { 'Fn::Not': [isLoud] }, AssertDescription: 'no red here' }]
+  const RULES = { Loud: { RuleCondition: isLoud, Assertions } }
+  const If = (condition: string, otherwise: unknown = 'no') => ({ 'Fn::If': [condition, 'yes', otherwise] })
+
+  test('choose between two values, or leave one out', () => {
+    const noValue = { Ref: 'AWS::NoValue' }
+    expect(read({ Value: If('HasColour') }, more('blue'))).toBe('yes')
+    expect(read({ Value: If('HasColour') }, more(''))).toBe('no')
+    expect(read({ Value: ['a', If('HasColour', noValue)] }, more(''))).toEqual(['a'])
+    expect(read({ Value: { 'Fn::Join': ['-', ['a', If('HasColour', noValue)]] } }, more(''))).toBe('a')
+    expect(read({ Value: If('IsLoud') }, more('blue'))).toBe('no')
+  })
+
+  test('say what is made', () => {
+    const Resources = { Queue: { Type: 'AWS::SQS::Queue', Condition: 'HasColour', Properties: {} } }
+    expect(readTemplate({ Resources, ...more('blue') }, account)).toHaveLength(1)
+    expect(readTemplate({ Resources, ...more('') }, account)).toEqual([])
+  })
+
+  test('hold parameters to patterns and rules', () => {
+    const rules = (Default: string) => ({ ...more(Default), Conditions: {} })
+    expect(() => read({}, rules('green'))).toThrow('Parameter Colour must match pattern red|blue|')
+    expect(() => read({}, { ...rules('red'), Rules: RULES })).toThrow('Rule Loud: no red here')
+    expect(() => read({}, { ...rules('blue'), Rules: RULES })).not.toThrow()
+  })
+})
+
 test.each([
   [{ 'Fn::GetAtt': ['Queue', 'Colour'] }, 'the attribute Queue.Colour is not modelled'],
-  [{ 'Fn::If': ['a', 'b', 'c'] }, 'Fn::If is not modelled'],
+  [{ 'Fn::If': ['a', 'b', 'c'] }, 'the template has no condition a'],
+  [{ 'Fn::GetAZs': '' }, 'Fn::GetAZs is not modelled'],
   [{ Ref: 'Absent' }, 'the template has no resource Absent'],
 ])('%j is an error that names it', (Value, message) => {
   expect(() => read({ Value })).toThrow(message)
