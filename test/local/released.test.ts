@@ -6,6 +6,7 @@ import type { Synthesis } from '../../infra/app/build-app.ts'
 import { STACK_NAME } from '../../infra/app/stack-names.ts'
 import { buildRelease } from '../../infra/release/build.ts'
 import { readTemplate } from '../../local/aws/template.ts'
+import type { Faults } from '../../local/rehearsal/faults.ts'
 import { rehearseWith, synthesiseOnce } from './rehearsing.ts'
 
 type Template = Synthesis['template']
@@ -20,7 +21,7 @@ const GIVEN = {
   ServerName: 'www.example.com',
   CanaryTag: 'canary',
   CanaryValues: 'yes',
-  StopOnAlarms: 'ticketring-edge-control-invalid',
+  StopOnAlarms: 'edge-5xx',
   AccessWatch: 'on',
   AccessReaders: 'audit',
 }
@@ -82,7 +83,11 @@ function watching({ rings, ...rest }: Synthesis, template: Template): Synthesis 
 describe('the released template', { timeout: 600_000 }, () => {
   it('turns the ring of a real fleet by its canary, and loses nothing', async () => {
     const template = withReleasedRing(synthesis.template)
-    const faults = { synthesis: watching(synthesis, template), template: () => template }
+    const faults: Faults = {
+      synthesis: watching(synthesis, template),
+      template: () => template,
+      onStart: ({ aws }) => aws.setAlarm(GIVEN.StopOnAlarms, 'OK'),
+    }
     const { report, problems, incidents } = await rehearseWith(faults, 2)
     expect(report.apiCalls).toHaveProperty('DescribeAlarms')
     expect(incidents.examples).toEqual([])
