@@ -1,5 +1,7 @@
 import { Stack } from 'aws-cdk-lib'
 import {
+  Alarm,
+  AlarmStatusWidget,
   Dashboard,
   GraphWidget,
   type IWidget,
@@ -11,6 +13,8 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
+import { groupName } from '../fleet/names.ts'
+import { ACCESS_ALARMS } from '../ring/alarms.ts'
 import type { TicketKeyRing } from '../ring/ticket-key-ring.ts'
 import type { OcspStapling } from '../stapling/ocsp-stapling.ts'
 
@@ -39,11 +43,12 @@ export function addDashboard(
   new Dashboard(scope, id, {
     // Dashboards belong to the account, whatever the Region.
     dashboardName: `ticketring-${Stack.of(scope).region}`,
-    widgets: [...rings.map(ringWidgets), ...sets.map(setWidgets)].flat(),
+    widgets: [...rings.map((ring) => ringWidgets(scope, ring)), ...sets.map(setWidgets)].flat(),
   })
 }
 
-function ringWidgets({ name, maxKeyAge, construct }: ShownRing): readonly IWidget[][] {
+function ringWidgets(scope: Construct, ring: ShownRing): readonly IWidget[][] {
+  const { name, maxKeyAge, construct } = ring
   const [members, stragglers] = [construct.metricMembers(), construct.metricStragglers()]
   const confirmed = new MathExpression({
     expression: 'members - stragglers',
@@ -85,7 +90,26 @@ function ringWidgets({ name, maxKeyAge, construct }: ShownRing): readonly IWidge
       new GraphWidget({ title: 'machines that are behind, by code', width: 12, left: [codes] }),
       timesToProof(construct.logs),
     ],
+    ...accessWidgets(scope, ring),
     [decisions(construct.logs)],
+  ]
+}
+
+/** Of a ring that is watched for other principals: the alarms, one of which is in the watch stack, and what they count. */
+function accessWidgets(scope: Construct, { name, construct }: ShownRing): readonly IWidget[][] {
+  const { accessMetrics } = construct
+  if (accessMetrics === undefined) return []
+  const { reads, changes, heard } = accessMetrics
+  const alarms = ACCESS_ALARMS.map((heading) => {
+    const alarm = `${groupName(name)}-${heading}`
+    return Alarm.fromAlarmName(scope, `Shown-${alarm}`, alarm)
+  })
+  return [
+    [
+      new AlarmStatusWidget({ title: 'other principals', width: 6, alarms }),
+      new GraphWidget({ title: 'reads and changes by other principals', width: 9, left: [reads, changes] }),
+      new GraphWidget({ title: 'calls of its own function that were heard', width: 9, left: [heard] }),
+    ],
   ]
 }
 

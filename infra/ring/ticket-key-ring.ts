@@ -17,7 +17,7 @@ import { asConfigured } from '../fleet/props.ts'
 import { refuseForeign } from '../fleet/regions.ts'
 import { ownProgram } from '../program/program.ts'
 import { namedIn } from '../servers/servers.ts'
-import { AccessWatch } from './access-watch.ts'
+import { type AccessMetrics, AccessWatch } from './access-watch.ts'
 import { type RingMetric, ringAlarms, TICK } from './alarms.ts'
 import { parseRing, type RingConfiguration } from './configuration.ts'
 import { buildRingDocument } from './document.ts'
@@ -167,6 +167,11 @@ export class TicketKeyRing extends Construct {
    */
   launchHook(): CfnAutoScalingGroup.LifecycleHookSpecificationProperty {
     return launchHookOf(this.#ring)
+  }
+
+  /** How often other principals read and changed the ring, and calls of its own function were heard; absent without `accessWatch`. */
+  get accessMetrics(): AccessMetrics | undefined {
+    return this.#access?.metrics
   }
 
   /** Seconds since the present key began to encrypt. */

@@ -12,6 +12,7 @@ interface Widget {
     readonly title?: string
     readonly markdown?: string
     readonly query?: string
+    readonly alarms?: readonly string[]
     readonly metrics?: readonly (readonly unknown[])[]
     readonly annotations?: { readonly horizontal: readonly { readonly value: number }[] }
   }
@@ -96,6 +97,26 @@ describe('the dashboard', () => {
     )
     expect(new Set(cells).size).toBe(cells.length)
     for (const { x, width } of widgets) expect(x + width).toBeLessThanOrEqual(24)
+  })
+
+  it('shows whether other principals read or changed a ring, where that is watched alone', () => {
+    const watching = synthesiseTemplate({ rings: [exampleRing({ accessWatch: {} })] })
+    const [alarms, ...counts] = widgetsOf(watching.resources).slice(7, 10)
+    const there = [watching.resources, watching.watched].flatMap((from) =>
+      from.all('AWS::CloudWatch::Alarm').map(({ Properties }) => Properties.AlarmName),
+    )
+    const shown = (alarms?.properties.alarms ?? []).map((arn) => arn.split(':alarm:')[1])
+    expect(shown).toEqual(
+      ['read-by-others', 'changed-by-others', 'watch-deaf'].map((each) => `ticketring-edge-${each}`),
+    )
+    expect(there).toEqual(expect.arrayContaining(shown))
+    expect(counts.flatMap(drawn)).toEqual(
+      ['read-by-others', 'changed-by-others', 'heard'].map(
+        (each) => `TriggeredRules of ticketring-edge-${each}`,
+      ),
+    )
+    expect(JSON.stringify(widgets)).not.toContain('TriggeredRules')
+    expect(widgets.map(({ type }) => type)).not.toContain('alarm')
   })
 
   it('is there where an app has staples alone, or rings alone', () => {
