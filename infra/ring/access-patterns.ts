@@ -22,7 +22,7 @@ export interface Watched {
   readonly control: Names
 }
 
-/** Who changes whom may read the keys, which they are, or who makes them. */
+/** Calls that change which principal may read the keys, which keys they are, or what makes them. */
 const SECRET_CHANGES = [
   'CancelRotateSecret',
   'DeleteResourcePolicy',

@@ -29,8 +29,8 @@ interface Trace {
 }
 
 /**
- * Who reads a ring's secret, or changes it, its document or its records, and is none of ours: rules of EventBridge on
- * what CloudTrail tells of the account's management events. A queue keeps each such event for two weeks.
+ * Principals that read a ring's secret, or change it, its document or its records, and are none of the ring's: rules of EventBridge
+ * on what CloudTrail tells of the account's management events. A queue keeps each such event for two weeks.
  */
 export class AccessWatch extends Construct {
   readonly metrics: AccessMetrics
@@ -59,7 +59,7 @@ export class AccessWatch extends Construct {
     }
   }
 
-  /** From now on this role reads without a page. Who is no role of a name is told of all the same. */
+  /** From now on this role reads without a page. A principal that is no role of a name is told of all the same. */
   letRead({ grantPrincipal }: IGrantable): void {
     if ('roleName' in grantPrincipal) this.#readers.push(String(grantPrincipal.roleName))
   }

@@ -35,7 +35,7 @@ interface Watched {
   readonly hasCanary: boolean
   readonly handler: IFunction
   readonly undelivered: IQueue
-  /** Where others than the ring's own are watched. */
+  /** Where calls of other principals are watched. */
   readonly access: AccessMetrics | undefined
 }
 
@@ -96,26 +96,30 @@ function keyAge(metrics: RingMetrics, maxKeyAge: number): AlarmSpec {
   }
 }
 
+/** Headings of what `accessWatch` adds. */
+export const ACCESS_ALARMS = ['read-by-others', 'changed-by-others', 'watch-deaf'] as const
+
 /** EventBridge counts what its rules match, and says nothing of what they do not. */
 function accessAlarms({ reads, changes, heard }: AccessMetrics): readonly AlarmSpec[] {
   return [
     nonZero(1, {
       metric: reads,
       heading: 'read-by-others',
-      meaning: 'somebody who is none of its readers has read the ring',
+      meaning: 'a principal that is none of its readers has read the ring',
       tells: 'page',
     }),
     nonZero(1, {
       metric: changes,
       heading: 'changed-by-others',
-      meaning: "somebody else has changed the ring's secret, its document or its records",
+      meaning:
+        "a principal other than its function and CloudFormation has changed the ring's secret, its document or its records",
       tells: 'page',
     }),
     {
       metric: heard,
       heading: 'watch-deaf',
       meaning:
-        'in the state of no data, the calls of its own function are not heard either, so nobody watches who reads the ring',
+        'in the state of no data, the calls of its own function are not heard either, so no read of the ring by another principal would page',
       // What is heard is well, however much it is: only silence is not.
       limit: { below: 0 },
       periods: 3,

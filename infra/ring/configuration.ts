@@ -81,7 +81,7 @@ export const RING = {
     machine: 'LAUNCH_GROUPS',
   }),
   accessWatch: optional(accessWatch, {
-    says: 'alarms that page when anybody else [reads the ring or changes it](operations.md#who-else-reads-the-ring): wants a trail of CloudTrail with management events, reads too',
+    says: 'alarms that page when any other principal [reads the ring or changes it](operations.md#who-else-reads-the-ring): wants a trail of CloudTrail with management events, reads too',
   }),
   offboard: optional(flag, {
     says: '`true`: the first step to [take the ring off its machines](operations.md#to-leave): its schedules rest, State Manager runs nothing',

@@ -63,7 +63,7 @@ export interface CanaryProps {
   readonly stopOnAlarms?: readonly string[]
 }
 
-/** Who else reads or changes a ring. */
+/** Other principals that read or change a ring. */
 export interface AccessWatchProps {
   /**
    * Names of roles of this account that read the ring without a page, beside those of `grantRead`.
@@ -122,9 +122,9 @@ export interface TicketKeyRingProps {
    */
   readonly staleAfter?: Duration
   /**
-   * Alarms that page when anybody but the function, who was let read and these roles reads the ring, or changes secret, document or
-   * records: wants a trail of CloudTrail with management events, reads too.
-   * @default - nobody is watched
+   * Alarms that page when any principal but the function, those of `grantRead` and these roles reads the ring, or changes secret,
+   * document or records: wants a trail of CloudTrail with management events, reads too.
+   * @default - no principal is watched
    */
   readonly accessWatch?: AccessWatchProps
   /**

@@ -15,8 +15,8 @@ interface CalendarHold {
 }
 
 /**
- * Whether calendars hold a new generation. What is closed was closed by somebody, and holds however old the keys get, like a
- * pause; what cannot be read nobody closed, so past `maxKeyAge` forward secrecy wins.
+ * Whether calendars hold a new generation. A closed one is an operator's decision, and holds however old the keys get, like a
+ * pause; one that cannot be read is none, so past `maxKeyAge` forward secrecy wins.
  */
 export function calendarHold(sight: CalendarSight | undefined, isTooOld: boolean): CalendarHold | undefined {
   if (sight === undefined || sight.state === 'open') return undefined
