@@ -43,7 +43,7 @@ const TELLS: Readonly<Record<SceneName, readonly RegExp[]>> = {
   'ten-percent-offline': [
     /^nginx on i-\S+, one of 10, was lost with generation \d+: the others turned without it/,
     /^\$ ticketring status edge$/,
-    /edge: DEGRADED: generation \d+.*, 9 of 10 machines encrypt with /,
+    /edge: (HELD|DEGRADED): generation \d+.*, 9 of 10 machines encrypt with /,
     /^ {2}i-\S+ {2}connection lost$/,
     /^ {2}Not waited for, as Systems Manager has lost it: /,
     /next: ticketring /,

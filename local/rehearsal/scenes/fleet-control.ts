@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { SynthesisedRing } from '../../../infra/app/build-app.ts'
 import type { ResultLine } from '../../../lambda/ring/result-line.ts'
 import { keysOf } from '../../../lambda/ring/ring.ts'
@@ -17,10 +16,7 @@ import { resultLineOf } from '../ring/result-line.ts'
 import type { Testbed } from '../testbed.ts'
 import { AwsControl } from './aws-control.ts'
 import { Operator } from './operator.ts'
-
-/** How long a scene waits for what has to come, and how often it looks (ms). A delivery on a busy machine takes a minute. */
-const PATIENCE = 300_000
-const LOOK_EVERY = 50
+import { Waiting } from './waiting.ts'
 
 export interface FleetControlParts {
   readonly testbed: Testbed
@@ -35,14 +31,15 @@ export interface FleetControlParts {
 /** What a scene can do to a fleet, and see. */
 export class FleetControl {
   readonly #parts: FleetControlParts
-  readonly #forbidden = new Set<() => string | undefined>()
+  readonly #waiting: Waiting
   readonly operator: Operator
   readonly aws: AwsControl
 
   constructor(parts: FleetControlParts) {
     this.#parts = parts
     this.aws = new AwsControl(parts)
-    this.operator = new Operator({ ...parts, until: (what, isSo) => this.until(what, isSo) })
+    this.#waiting = new Waiting(parts.signal)
+    this.operator = new Operator(parts.testbed, this.#waiting)
   }
 
   get ring(): SynthesisedRing {
@@ -186,24 +183,14 @@ export class FleetControl {
     throw new RehearsalError(what)
   }
 
-  /** From now on whatever is waited for fails with what this says. @returns what ends that. */
+  /** As {@link Waiting.forbid}. */
   forbid(wrong: () => string | undefined): () => void {
-    this.#forbidden.add(wrong)
-    return () => this.#forbidden.delete(wrong)
+    return this.#waiting.forbid(wrong)
   }
 
-  async until(what: string, isSo: () => boolean): Promise<void> {
-    const deadline = Date.now() + PATIENCE
-    while (!isSo()) {
-      this.#parts.signal.throwIfAborted()
-      for (const wrong of this.#forbidden) {
-        const came = wrong()
-        if (came !== undefined) this.fail(came)
-      }
-      if (Date.now() > deadline)
-        throw new RehearsalError(`after ${PATIENCE / 1000} s it is still not so that ${what}`)
-      await pause(LOOK_EVERY)
-    }
+  /** As {@link Waiting.until}. */
+  until(what: string, isSo: () => boolean): Promise<void> {
+    return this.#waiting.until(what, isSo)
   }
 
   /** By command or by association. */

@@ -2,29 +2,18 @@ import type { AlarmState } from '../../aws/metric-alarm.ts'
 import { type Typed, typeTicketring } from '../operator-command.ts'
 import { RehearsalError } from '../rehearsal-error.ts'
 import type { Testbed } from '../testbed.ts'
-
-/** How long a scene looks for what has to be said (ms). */
-const PATIENCE = 300_000
-
-interface OperatorParts {
-  readonly testbed: Testbed
-  /** Aborted once the scene's end is not waited for any more. */
-  readonly signal: AbortSignal
-  readonly until: (what: string, isSo: () => boolean) => Promise<void>
-}
+import { PATIENCE, type Waiting } from './waiting.ts'
 
 /** What the one on call sees and types. */
 export class Operator {
   readonly #testbed: Testbed
-  readonly #signal: AbortSignal
-  readonly #until: (what: string, isSo: () => boolean) => Promise<void>
+  readonly #waiting: Waiting
   /** ms */
   readonly #since = Date.now()
 
-  constructor({ testbed, signal, until }: OperatorParts) {
+  constructor(testbed: Testbed, waiting: Waiting) {
     this.#testbed = testbed
-    this.#signal = signal
-    this.#until = until
+    this.#waiting = waiting
   }
 
   /**
@@ -42,7 +31,9 @@ export class Operator {
     const { AlarmName, AlarmDescription } = alarms.named(heading)
     if (!alarms.pages(heading, state))
       throw new RehearsalError(`the alarm ${AlarmName} pages no one in ${state}`)
-    await this.#until(`the alarm ${AlarmName} is in ${state}`, () => alarms.hasBeen(heading, state, since))
+    await this.#waiting.until(`the alarm ${AlarmName} is in ${state}`, () =>
+      alarms.hasBeen(heading, state, since),
+    )
     return `paged: ${AlarmName} ${state}: ${AlarmDescription}`
   }
 
@@ -50,7 +41,7 @@ export class Operator {
   async isRelieved(heading: string): Promise<string> {
     const { alarms } = this.#testbed
     const { AlarmName } = alarms.named(heading)
-    await this.#until(`the alarm ${AlarmName} is over`, () => alarms.stateOf(heading) === 'OK')
+    await this.#waiting.until(`the alarm ${AlarmName} is over`, () => alarms.stateOf(heading) === 'OK')
     return `${AlarmName} OK again`
   }
 
@@ -74,7 +65,7 @@ export class Operator {
       try {
         return await this.types(words, wanted)
       } catch (error) {
-        this.#signal.throwIfAborted()
+        this.#waiting.check()
         if (Date.now() > deadline) throw error
       }
     }
