@@ -102,7 +102,7 @@ const TELLS: Readonly<Record<SceneName, readonly RegExp[]>> = {
     /is rolled back by .*: slow since noon$/,
     /^all proved generation \d+ by the program [0-9a-f]{12} again, and clients came back to each$/,
     /^\$ ticketring status edge$/,
-    /the last deploy is rolled back by .*: slow since noon$/,
+    /the last deploy is rolled back .*by .*: slow since noon$/,
   ],
   'tickets-off': [
     /^nginx on i-\S+ had its session tickets turned off, and clients came back to all others$/,

@@ -20,12 +20,11 @@ export const oldProgram: Scene = {
     const since = Date.now()
     await fleet.aws.deploy(next)
     fleet.say(`a release with another program is deployed while the canary ${canary.id} soaks`)
+    const ran = (each: Machine, from = 0) =>
+      fleet.heard(each, since).some(({ script, generation }) => script === next.script && generation >= from)
     const allow = fleet.forbid(() => {
-      const ran = others.filter((each) =>
-        fleet.heard(each, since).some(({ script }) => script === next.script),
-      )
-      const ids = ran.map(({ id }) => id).join(', ')
-      return ids === '' ? undefined : `${ids} ran the program ${next.script} before it passed the canary`
+      const early = others.find((each) => ran(each))
+      return early && `${early.id} ran the program ${next.script} before it passed the canary`
     })
     // So that the next generation leaves time to look.
     const words = ['pause', ring.name, '--for', '1h', '--reason', 'a release']
@@ -54,13 +53,18 @@ export const oldProgram: Scene = {
       says: [/ is rolled back by .*: slow since noon$/],
     })
     fleet.say('the release is rolled back')
+    // One that was being committed meanwhile may have been sent before.
+    const last = fleet.generation + 1
+    fleet.forbid(() => {
+      const late = machines.find((each) => ran(each, last + 1))
+      return late && `${late.id} ran the program ${next.script}, which is rolled back`
+    })
     await fleet.generations(1)
     const { generation } = fleet
     await proved(fleet, machines, generation, old, backSince)
     for (const each of machines) await fleet.visited(each)
     const over = await operator.repeats(['status', ring.name], {
-      code: 0,
-      says: [/the last deploy is rolled back by .*: slow since noon$/],
+      says: [/the last deploy is rolled back .*by .*: slow since noon$/],
     })
     return [
       `a release with the program ${next.script} was deployed while ${canary.server} on ${canary.id} soaked, the canary of ${machines.length} machines: the others proved generation ${soaking} by ${old}, which they had`,
