@@ -1,7 +1,7 @@
 import { terminatorOf } from '../machines/kinds.ts'
 import type { Machine } from '../machines/machine.ts'
 import { amendSettings } from '../machines/own-settings.ts'
-import type { Scene } from './scene.ts'
+import { lineOn, type Scene } from './scene.ts'
 
 export const canaryFails: Scene = {
   shows:
@@ -38,7 +38,7 @@ export const canaryFails: Scene = {
       says: [
         /: (HELD|CANARY): /,
         new RegExp(`^canary: ${machine.id}: not proved yet; the others stay`),
-        new RegExp(`^${machine.id} +socket-refused: `),
+        lineOn(machine, 'socket-refused'),
         /^next: .*ticketring deliver /,
       ],
     })

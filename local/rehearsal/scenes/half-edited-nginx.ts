@@ -2,7 +2,7 @@ import type { Machine } from '../machines/machine.ts'
 import { editNginx } from '../machines/nginx-edit.ts'
 import { takesConnections } from '../machines/ports.ts'
 import type { FleetControl } from './fleet-control.ts'
-import { firstOf, type Scene } from './scene.ts'
+import { firstOf, lineOn, type Scene } from './scene.ts'
 
 export const halfEditedNginx: Scene = {
   shows:
@@ -44,9 +44,9 @@ export const halfEditedNginx: Scene = {
 
 function statusOf(
   { operator, ring }: FleetControl,
-  { id }: Machine,
+  machine: Machine,
   code: string,
 ): Promise<readonly string[]> {
-  const says = [/: (HELD|DEGRADED): /, new RegExp(`^${id} +${code}`), /^next: /]
+  const says = [/: (HELD|DEGRADED): /, lineOn(machine, code), /^next: /]
   return operator.repeats(['status', ring.name], { code: 1, says })
 }

@@ -1,7 +1,7 @@
 import { addGuardedListener } from '../machines/haproxy-edit.ts'
 import type { Machine } from '../machines/machine.ts'
 import { amendSettings } from '../machines/own-settings.ts'
-import { firstOf, type Scene } from './scene.ts'
+import { firstOf, lineOn, type Scene } from './scene.ts'
 
 export const openAndGuarded: Scene = {
   shows:
@@ -23,7 +23,7 @@ export const openAndGuarded: Scene = {
     const paged = await operator.isPaged('auth-bypass')
     const status = await operator.repeats(['status', ring.name], {
       code: 1,
-      says: [/: AUTH-BYPASS: /, new RegExp(`^${machine.id} +auth-bypass: `), /^next: /],
+      says: [/: AUTH-BYPASS: /, lineOn(machine, 'auth-bypass'), /^next: /],
     })
     const probed = await operator.types(['probe', open, guarded, '--servername', pki.serverName], {
       code: 1,

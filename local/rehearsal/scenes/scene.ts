@@ -21,6 +21,11 @@ export function firstOf(machines: readonly Machine[], kind: Kind): Machine | und
   return machines.find(({ server }) => server === kind)
 }
 
+/** The line of `ticketring status` on a machine that has not proved the ring, whatever it is called beside its id. */
+export function lineOn({ id }: Machine, cause: string): RegExp {
+  return new RegExp(`^${id}( \\(.*\\))?  ${cause}\\b`)
+}
+
 /** One machine of each kind that a fleet has several of: another one serves its clients meanwhile. */
 export function oneOfEach(machines: readonly Machine[]): readonly Machine[] {
   const first = new Map<Kind, Machine>()

@@ -1,6 +1,6 @@
 import type { Machine } from '../machines/machine.ts'
 import type { FleetControl } from './fleet-control.ts'
-import type { Scene } from './scene.ts'
+import { lineOn, type Scene } from './scene.ts'
 
 export const tenPercentOffline: Scene = {
   shows:
@@ -35,7 +35,7 @@ export const tenPercentOffline: Scene = {
       code: 1,
       says: [
         /: (HELD|DEGRADED): /,
-        new RegExp(`^${lost.id} +connection lost$`),
+        lineOn(lost, 'connection lost'),
         /^Not waited for, as Systems Manager has lost it: .*tickets .* are lost/,
         /^next: /,
       ],

@@ -1,6 +1,6 @@
 import type { Machine } from '../machines/machine.ts'
 import { editNginx, reloadNginx } from '../machines/nginx-edit.ts'
-import { firstOf, type Scene } from './scene.ts'
+import { firstOf, lineOn, type Scene } from './scene.ts'
 
 export const ticketsOff: Scene = {
   shows:
@@ -19,7 +19,7 @@ export const ticketsOff: Scene = {
     const paged = await operator.isPaged('rotation-held')
     const status = await operator.repeats(['status', ring.name], {
       code: 1,
-      says: [/: (HELD|DEGRADED): /, new RegExp(`^${machine.id} +tickets-off`), /^next: /],
+      says: [/: (HELD|DEGRADED): /, lineOn(machine, 'tickets-off'), /^next: /],
     })
     for (const other of fleet.machines) if (other !== machine) await fleet.visited(other)
     mend()
