@@ -47,6 +47,7 @@ function madeBy({ committedAt, origin, forced, asked }: Generation): string {
 function provedBy({ converged }: Generation): string {
   if (converged === undefined) return 'not proved by all that were waited for'
   const { at, confirmed, members } = converged
+  if (members === 0) return `no machine was there to prove it at ${at}`
   return `proved by ${confirmed} of ${members} at ${at}`
 }
 

@@ -46,7 +46,11 @@ export function historyOf(lines: readonly AuditLine[]): readonly Generation[] {
   const held = firstOfEach(of('held-by'))
   const told: Told = {
     commits: firstBy(of('committed'), keyOf),
-    convergences: firstBy(of('converged'), keyOf),
+    // Of a fleet that had no machine yet, the convergence that some proved.
+    convergences: firstBy(
+      of('converged').toSorted((one, other) => Number(one.members === 0) - Number(other.members === 0)),
+      keyOf,
+    ),
     tenures: tenuresOf(held),
     calls: firstBy(of('invoked'), ({ requestId }) => requestId),
     reasons: firstBy(of('asked'), ({ requestId = '' }) => requestId),

@@ -4,7 +4,7 @@ import { historyOf, missingIn } from '../../../cli/history/history.ts'
 import { historyText, machineText } from '../../../cli/history/history-text.ts'
 import { readLog } from '../../../cli/history/log-reader.ts'
 import { logRingEvents } from '../../../lambda/handlers/event-log.ts'
-import { converged, REVOKE, TIMING, type World } from '../../fakes/world.ts'
+import { converged, HOUR, REVOKE, TIMING, type World } from '../../fakes/world.ts'
 
 /** What the function wrote of what it did, as its log has it, and what was made of it. */
 function historyIn({ eventLog, clock }: World, more: readonly object[] = []) {
@@ -48,6 +48,18 @@ describe('a log with lines that the function did not write so', () => {
 })
 
 describe('the history of a ring', () => {
+  it('has a first generation proved by those that joined, and until then by none', async () => {
+    const world = await converged([])
+    const [alone] = historyIn(world)
+    expect(historyText('edge', alone === undefined ? [] : [alone], [])).toContain(
+      'no machine was there to prove it at ',
+    )
+    world.fleet.join('i-1', false)
+    await world.pass(HOUR)
+    const [joined] = historyIn(world)
+    expect(joined?.converged).toMatchObject({ confirmed: 1, members: 1 })
+  })
+
   it('has each generation: its key, who asked for it, and who proved it', async () => {
     const world = await converged()
     world.eventLog.entries.length = 0
