@@ -53,8 +53,14 @@ export class DeployedStack {
     this.sets = setsIn(outputs)
   }
 
-  /** @throws ServiceError that has the nearest name. */
-  ring(name: string): DeployedRing {
+  /**
+   * @param ofSet what is to be done instead where a set of staples has the name
+   * @throws ServiceError that has the nearest name, or says that.
+   */
+  ring(name: string, ofSet = explained): DeployedRing {
+    const has = (all: readonly { readonly name: string }[]) => all.some((each) => each.name === name)
+    if (!has(this.rings) && has(this.sets))
+      throw new ServiceError(`${name} is a set of staples, not a ring`, ofSet(name))
     return find('ring', name, this.rings, this.name)
   }
 
@@ -62,6 +68,10 @@ export class DeployedStack {
   set(name: string): DeployedSet {
     return find('set', name, this.sets, this.name)
   }
+}
+
+function explained(set: string): string {
+  return `Of a set there is ticketring explain ${set} CERTIFICATE; its function takes the rest (docs/operations.md#invoke-by-hand)`
 }
 
 /** Stacks that are looked at for the one that an operator may have meant: ten pages. */

@@ -4,6 +4,7 @@ import { systemsManager, watchedOn } from '../aws/systems-manager.ts'
 import type { Command, Io } from '../command.ts'
 import { ACCOUNT, ACCOUNT_OPTIONS, deployedOf, only, read } from '../ring/words.ts'
 import { ServiceError } from '../service-error.ts'
+import { leavingText } from '../staples/instead.ts'
 import { UsageError } from '../usage-error.ts'
 import { readable } from '../wrapped-text.ts'
 import { exitCodeOf, offboardText, type Told } from './offboard-text.ts'
@@ -26,7 +27,7 @@ export const OFFBOARD: Command = {
 
 Asks each machine of a ring that is told to leave ("offboard": true, deployed) which lines of its configuration still name the ring's
 files, and says what to take out. It changes nothing. With --remove and --yes-remove-files each machine that has no such line
-removes the ring's units and files; one that has removes nothing.
+removes the ring's units and files; one that has removes nothing. Of a set of staples it says, line by line, what takes that off.
 
   --instance ID         this machine alone
   --remove              remove what no line names
@@ -45,7 +46,7 @@ Exit code: 0 no machine names a file, or all is removed; 1 not so; 2 a machine i
     if (confirmed && !remove) throw new UsageError('--yes-remove-files goes with --remove')
     const isRemoval = remove && confirmed
     const { account, stack } = await deployedOf(values)
-    const leaving = leavingOf(stack.ring(name))
+    const leaving = leavingOf(stack.ring(name, leavingText))
     const results = await askMachines(
       systemsManager(account),
       orderOf(name, leaving, isRemoval, values.instance),

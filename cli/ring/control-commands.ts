@@ -1,5 +1,6 @@
 import type { Command, ExitCode, Io } from '../command.ts'
 import { operatorName } from '../operator-name.ts'
+import { goingBackText } from '../staples/instead.ts'
 import { UsageError } from '../usage-error.ts'
 import { readable } from '../wrapped-text.ts'
 import { doneText } from './commands.ts'
@@ -114,7 +115,7 @@ Exit code: 0 every machine has proved the ring since, or with --undo it is set; 
     const event = { action: 'rollback', reason, ...(values.undo === true ? { undo: true } : {}) }
     if (values.undo === true || values['dry-run'] === true) return set(ring, event, values, io)
     const { account, functions, stack } = await deployedOf(values)
-    const { rotation } = stack.ring(ring)
+    const { rotation } = stack.ring(ring, goingBackText)
     const asked = { ...event, by: operatorName() }
     const { did } = await ask(functions, rotation, asked, io)
     if (values.json !== true) io.out(`${ring}: ${did.join('; ')}`)
@@ -143,7 +144,7 @@ async function set(
   const isDry = values['dry-run'] === true
   const asked = { ...event, by: operatorName(), ...(isDry ? { dryRun: true } : {}) }
   const { account, functions, stack } = await deployedOf(values)
-  const { rotation, status } = stack.ring(ring)
+  const { rotation, status } = stack.ring(ring, event.action === 'rollback' ? goingBackText : undefined)
   const answer = await ask(functions, isDry ? status : rotation, asked, io)
   await tell(answer, setText, account, values, io)
   return 0

@@ -7,6 +7,7 @@ import { parseConfiguration } from '../../infra/app/configuration.ts'
 import { readContext } from '../../infra/app/context.ts'
 import { buildProgram } from '../../infra/program/program.ts'
 import { buildRingDocument } from '../../infra/ring/document.ts'
+import { buildStapleDocument } from '../../infra/stapling/document.ts'
 import { BareMachine, ringText, staplesText } from './stand-in.ts'
 import { tmpfsDirectory } from './terminators.ts'
 
@@ -109,6 +110,14 @@ function ringWith(changes: object): string {
   return delivery(document.content.mainSteps[0].inputs.runCommand.join('\n'))
 }
 
+/** The example's document of a set with this changed. */
+function staplesWith(changes: object): string {
+  const [first] = parseConfiguration(readContext().ticketring).stapling
+  if (first === undefined) throw new Error('cdk.json has no example any more')
+  const { content } = buildStapleDocument({ ...first, ...changes }, buildProgram())
+  return delivery(content.mainSteps[0].inputs.runCommand.join('\n'))
+}
+
 describe.runIf(process.getuid?.() === 0)('a delivery on a machine with systemd', () => {
   test('writes the units of its ring for the server that it found, enables them and starts the timer', () => {
     const { lines, asked, units, text } = onMachine([ring()])
@@ -143,6 +152,14 @@ describe.runIf(process.getuid?.() === 0)('a delivery on a machine with systemd',
     const { asked, units } = onMachine([ring(), ringWith({ boot: false }), ringWith({ boot: false })])
     expect(asked.slice(3)).toEqual([`disable --now ${BOOT} ${TIMER}`, 'daemon-reload'])
     expect(units).toEqual([])
+  })
+
+  test('of a set with boot: false takes away its own alone, as a set that leaves does', () => {
+    const { asked, units } = onMachine([ring(), staples(), staplesWith({ boot: false })])
+    const own = ['ticketring-staples@web.service', 'ticketring-staples-pull@web.timer']
+    expect(asked.at(-2)).toBe(`disable --now ${own.join(' ')}`)
+    expect(units.filter((unit) => unit.includes('@web'))).toEqual([])
+    expect(units).toContain(BOOT)
   })
 
   test('of a ring that is only looked at writes none, and leaves those that are there', () => {

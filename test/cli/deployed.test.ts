@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PutParameterCommand } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { goingBackText, leavingText } from '../../cli/staples/instead.ts'
 import { DeployedFunction } from '../handlers/deployed-function.ts'
 import { clients } from '../local/aws/fixture.ts'
 import { asOperator, environmentOf, type OperatorAccess, spawnAsOperator } from './operator.ts'
@@ -58,6 +59,12 @@ describe("functions are found by their stack's outputs", () => {
     [['status', 'edgy'], 'No ring edgy in the stack Ticketring\nDid you mean edge?\n'],
     [['status', 'quay'], 'No ring quay in the stack Ticketring\nThere is edge\n'],
     [['explain', 'wen', 'www'], 'No set wen in the stack Ticketring\nDid you mean web?\n'],
+    [['offboard', 'web'], `web is a set of staples, not a ring\n${leavingText('web')}\n`],
+    [['rollback', 'web', '--reason', 'a'], `web is a set of staples, not a ring\n${goingBackText('web')}\n`],
+    [
+      ['status', 'web'],
+      'web is a set of staples, not a ring\nOf a set there is ticketring explain web CERTIFICATE; its function takes the rest (docs/operations.md#invoke-by-hand)\n',
+    ],
     [
       ['status', '--stack', 'Ticketing'],
       'No stack Ticketing in this account and Region\nDid you mean --stack Ticketring?\n',
