@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { isRefusal, TicketringError } from '../lambda/kernel/errors.ts'
 import { NAME } from '../lambda/kernel/fields.ts'
 import { fromLayout, losslessLayout } from '../lambda/ring/layouts.ts'
-import { adopt, serialiseRing } from '../lambda/ring/ring.ts'
+import { adopt, type Ring, serialiseRing } from '../lambda/ring/ring.ts'
 import type { TicketKey } from '../lambda/ring/ticket-key.ts'
 import { tolerateClosedPipes } from './closed-pipe.ts'
 import { HELP } from './help-option.ts'
@@ -43,8 +43,20 @@ function main(): void {
     return
   }
   const ring = nameOf(values.ring)
-  const keys = threeOf(readKeys(losslessLayout(values.layout ?? ''), positionals))
-  process.stdout.write(serialiseRing(adopt(ring, randomUUID(), new Date(), keys)))
+  const layout = losslessLayout(values.layout ?? '')
+  process.stdout.write(serialiseRing(adopted(ring, layout, positionals)))
+}
+
+/** What is no ring here is the files' doing, not the secret's. */
+function adopted(ring: string, layout: 'haproxy-80' | 'nginx-80', files: readonly string[]): Ring {
+  try {
+    return adopt(ring, randomUUID(), new Date(), threeOf(readKeys(layout, files)))
+  } catch (error) {
+    if (!isRefusal(error, 'key-weak', 'key-repeated')) throw error
+    const { code, wanted, came } = error
+    const fix = 'Such keys are not adopted: name other files, or have new keys made'
+    throw new TicketringError(code, { wanted, came, fix })
+  }
 }
 
 function nameOf(ring = ''): string {

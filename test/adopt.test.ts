@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,5 +64,16 @@ describe('adopt', () => {
     )
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect(stderr).toContain('wanted a key of 80 bytes')
+  })
+
+  it('says of a key that no ring may have to name other files, and nothing of the secret', () => {
+    const file = join(folder, 'weak.keys')
+    const line = randomBytes(80).toString('base64')
+    writeFileSync(file, `${line}\n${line}\n${randomBytes(80).toString('base64')}\n`)
+    const { status, stderr } = spawnSync(...command(['--ring', 'edge', '--layout', 'haproxy-80', file]))
+    expect(status).toBe(2)
+    expect(stderr).toMatch(
+      /^adopt: key-repeated: .* Such keys are not adopted: name other files, or have new keys made\n$/,
+    )
   })
 })
