@@ -338,8 +338,7 @@ describe('two operators at once', () => {
     const { generation } = deployed.current()
     const words = ['revoke', 'edge', '--reason', 'a drill', '--yes-drop-all-sessions']
     const told = await both(words, words)
-    for (const { stdout } of told)
-      expect(stdout).toMatch(/^1 refuse tickets from before, 0 have not proved it\n/)
+    for (const { stdout } of told) expect(stdout).toMatch(/ and all refuse tickets from before, last proved /)
     expect(deployed.current().generation).toBe(generation + 1)
   })
 })
