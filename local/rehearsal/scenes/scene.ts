@@ -23,7 +23,7 @@ export function firstOf(machines: readonly Machine[], kind: Kind): Machine | und
 
 /** The line of `ticketring status` on a machine that has not proved the ring, whatever it is called beside its id. */
 export function lineOn({ id }: Machine, cause: string): RegExp {
-  return new RegExp(`^${id}( \\(.*\\))?  ${cause}\\b`)
+  return new RegExp(`^${id}( \\(.*\\))?  ${cause}(:|$)`)
 }
 
 /** One machine of each kind that a fleet has several of: another one serves its clients meanwhile. */
