@@ -12,6 +12,14 @@ const logger = { debug() {}, info() {}, warn() {}, error() {} }
 /** What does not answer a connection is not there, or not reachable (ms). */
 export const CONNECTION_TIMEOUT = 5_000
 
+/** Of the SDK, as far as it is told. */
+interface ServiceException {
+  readonly name: string
+  readonly message: string
+  /** What came back; without a status nothing did. */
+  readonly $metadata: { readonly httpStatusCode?: number }
+}
+
 /** For a client of the SDK. */
 export function clientOptions({ profile, region }: Account) {
   return {
@@ -24,15 +32,16 @@ export function clientOptions({ profile, region }: Account) {
 
 /** What the SDK or a service says where credentials are missing, over, unknown or wrong. */
 const NO_ACCESS =
-  /Credentials|Token|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|IncompleteSignature|AuthFailure|RequestExpired|OptInRequired/
+  /Credentials|(?<!Next)Token|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|IncompleteSignature|AuthFailure|RequestExpired|OptInRequired/
 const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/
+const THROTTLED = /^(Throttl|TooManyRequests|RequestLimitExceeded)/
 
 /**
  * What a call that failed says to an operator.
  * @param action what it takes, as IAM calls it
  */
 export function refusalOf(error: unknown, account: Account, action: string): ServiceError {
-  const { name: code = '', message = '' } = error as Error
+  const { name: code = '', message = '', $metadata = {} } = error as Partial<ServiceException>
   const where = whereOf(account)
   if (NO_ACCESS.test(code) || /Region is missing|could not be found|Could not load/.test(message))
     return new ServiceError(
@@ -42,8 +51,15 @@ export function refusalOf(error: unknown, account: Account, action: string): Ser
     )
   if (DENIED.test(code))
     return new ServiceError(`${where} may not: ${message}`, `Give its role ${action}`, error)
+  if (THROTTLED.test(code))
+    return new ServiceError(`AWS is asked too often: ${message}`, 'Wait a minute, then ask again', error)
+  const said = `${code}: ${message}`
+  const status = $metadata.httpStatusCode ?? 0
+  if (status >= 500) return new ServiceError(`AWS failed: ${said}`, 'Ask again in a minute', error)
+  if (status >= 400)
+    return new ServiceError(`AWS refused: ${said}`, 'Check --stack, --profile and --region', error)
   return new ServiceError(
-    `AWS did not answer: ${code}: ${message}`,
+    `AWS did not answer: ${said}`,
     'Check the network and the Region, then try again',
     error,
   )

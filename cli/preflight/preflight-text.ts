@@ -2,9 +2,10 @@ import { counted } from '../../lambda/kernel/count.ts'
 import { durationText } from '../../lambda/kernel/durations.ts'
 import type { Targets } from '../aws/run-command.ts'
 import type { ExitCode } from '../command.ts'
+import { indented } from '../wrapped-text.ts'
 import type { Facts, Look } from './look.ts'
 import { FOUND_BESIDE, remedyFor } from './remedies.ts'
-import { type Row, rowsText, wrapped } from './rows.ts'
+import { type Row, rowsText } from './rows.ts'
 
 const GUIDE = 'docs/first-machine.md'
 
@@ -108,7 +109,7 @@ function factsText({
 
 function remedyOf(code: string, columns: number | undefined): readonly string[] {
   const remedy = remedyFor(code)
-  return remedy === undefined ? [] : [`  ${code}:`, ...wrapped(remedy, columns, '    ')]
+  return remedy === undefined ? [] : [`  ${code}:`, ...indented(remedy, columns, '    ')]
 }
 
 function withoutMachines(ring: string, targets: Targets | undefined, again: string): string {

@@ -1,4 +1,5 @@
 import { counted } from '../../lambda/kernel/count.ts'
+import { indented } from '../wrapped-text.ts'
 
 /** What was found on a machine. */
 export interface Row {
@@ -28,7 +29,7 @@ function tableRow(
   before: number,
   columns: number | undefined,
 ): readonly string[] {
-  const [line = '', ...more] = wrapped(found, columns, ' '.repeat(before))
+  const [line = '', ...more] = indented(found, columns, ' '.repeat(before))
   const head = `${problem.padEnd(first)}  ${machine.padEnd(second)}  `
   return [`${head}${line.slice(before)}`.trimEnd(), ...more]
 }
@@ -40,21 +41,9 @@ function stacked(rows: readonly Row[], columns: number): string {
       const own = rows.filter((row) => row.problem === problem)
       const machines = own.flatMap(({ machine, found }) => [
         `  ${machine}`,
-        ...wrapped(found, columns, '    '),
+        ...indented(found, columns, '    '),
       ])
       return [`${problem}: ${counted(own.length, 'machine')}`, ...machines]
     })
     .join('\n')
-}
-
-/** Lines of whole words, each indented; a word that is longer than a line stays whole. One line where there is no terminal. */
-export function wrapped(text: string, columns: number | undefined, indent: string): readonly string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)
-    const fits = line !== undefined && (columns === undefined || line.length + 1 + word.length <= columns)
-    if (fits) lines[lines.length - 1] = `${line} ${word}`
-    else lines.push(`${indent}${word}`)
-  }
-  return lines
 }

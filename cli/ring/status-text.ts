@@ -70,7 +70,7 @@ function headOf(
   { ring, generation, fleet, encryptsWith = '', rotatedAt, asOf }: Answer,
   state: State,
 ): string {
-  if (generation === undefined || fleet === undefined) return `${ring}: NO RING yet`
+  if (generation === undefined || fleet === undefined) return `${ring}: NO RING on record yet`
   const { confirmed, members, observed } = fleet
   const machines = counted(members, 'machine')
   const since = rotatedAt === undefined ? '' : `, made ${ago(rotatedAt, asOf)}`

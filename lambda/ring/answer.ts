@@ -3,9 +3,7 @@ import { HELD } from '../fleet/cause.ts'
 import { countFailedBy, failedBy, type ToldStraggler, withFix } from '../fleet/instance-remedies.ts'
 import { countOf } from '../fleet/membership.ts'
 import type { ProgramVersion, Release } from '../fleet/releases.ts'
-import { later } from '../kernel/time.ts'
 import type { CalendarSight } from './calendar.ts'
-import { canaryFleet, isDocumentPassed, isHeldToCanary } from './canary.ts'
 import type { RotationConfiguration } from './configuration.ts'
 import type { Control, Quarantine, RolledBack, SetUntil } from './control.ts'
 import type { Delivery, OldProcess } from './delivery-record.ts'
@@ -15,6 +13,7 @@ import { type Exposure, exposureOf, outlookOf } from './outlook.ts'
 import type { Action, ActionRequest } from './request.ts'
 import { leaveOf } from './set-aside.ts'
 import { type Decision, isRevocation, type Known, type Situation } from './situation.ts'
+import { type ToldCanary, toldCanary } from './told-canary.ts'
 
 /** What a manual or scheduled invocation answers, as JSON. No key material. */
 export interface Answer {
@@ -100,24 +99,6 @@ export interface Answer {
   }
 }
 
-export interface ToldCanary {
-  /** Of the roll call of now; absent where they cannot be read. */
-  readonly machines?: readonly string[]
-  /** True while the others wait for it. */
-  readonly held: boolean
-  readonly provedAt?: string
-  readonly soaksUntil?: string
-  readonly passedAt?: string
-  /** True where the generation passed only because the keys got too old. */
-  readonly forced?: true
-  /** False where a deploy's document has yet to pass: it is brought to the canary alone. */
-  readonly documentPassed: boolean
-  /** Name of that document. */
-  readonly document: string
-  /** Name of the document that the canary let pass last; absent where none has. */
-  readonly passed?: string
-}
-
 /** A value with its times in ISO 8601. */
 type Serialised<T> = { readonly [Name in keyof T]: T[Name] extends Date ? string : T[Name] }
 
@@ -156,7 +137,7 @@ export function answer(
   return {
     ...head,
     ...factsOf(known, configuration),
-    ...canaryIn(known, configuration),
+    ...(configuration.canary === undefined ? {} : { canary: toldCanary(known, configuration) }),
     ...(isProved ? { proof: proofOf(delivery) } : {}),
     ...(action === 'status' && !isLooked ? { exposure: exposureIn(known, configuration) } : {}),
   }
@@ -186,28 +167,6 @@ function calendarsIn({ calendar }: Situation): Pick<Answer, 'calendars'> {
 
 function withIsoEnd<T extends SetUntil>(set: T): Omit<T, 'until'> & { readonly until: string } {
   return { ...set, until: set.until.toISOString() }
-}
-
-function canaryIn(known: Known, configuration: RotationConfiguration): Pick<Answer, 'canary'> {
-  if (configuration.canary === undefined) return {}
-  const { provedAt, passedAt, forced } = known.delivery.canary ?? {}
-  const { fleet, canary } = known
-  const isKnown = fleet.known && canary?.known === true
-  const held = isHeldToCanary(known, configuration)
-  const told: ToldCanary = {
-    ...(isKnown ? { machines: canaryFleet(fleet, canary).map(({ id }) => id) } : {}),
-    held,
-    ...(provedAt === undefined ? {} : { provedAt: provedAt.toISOString() }),
-    ...(held && provedAt !== undefined
-      ? { soaksUntil: later(provedAt, configuration.canary.soak).toISOString() }
-      : {}),
-    ...(passedAt === undefined ? {} : { passedAt: passedAt.toISOString() }),
-    ...(forced ? { forced } : {}),
-    documentPassed: isDocumentPassed(known, configuration),
-    document: configuration.document.name,
-    ...(known.carried.passed === undefined ? {} : { passed: known.carried.passed }),
-  }
-  return { canary: told }
 }
 
 function exposureIn(

@@ -26,8 +26,8 @@ export interface Fault {
   readonly times?: number
   /** Before the call takes effect, or after it, in place of its answer. */
   readonly when: 'before' | 'after'
-  /** A throttle, an internal error, a closed connection, or the death of the calling function's process. */
-  readonly effect: 'throttle' | 'fail' | 'drop' | 'kill'
+  /** A throttle, an internal error, a closed connection, the death of the calling function's process, or this refusal. */
+  readonly effect: 'throttle' | 'fail' | 'drop' | 'kill' | AwsError
 }
 
 /** The connection closes without an answer. */
@@ -107,8 +107,9 @@ export class FaultPlan implements Faults {
 }
 
 /** @throws always: the refusal, or {@link DroppedConnection}. */
-export function strike(fault: Fault, principal: Principal): never {
-  switch (fault.effect) {
+export function strike({ effect }: Fault, principal: Principal): never {
+  if (effect instanceof AwsError) throw effect
+  switch (effect) {
     case 'throttle':
       throw new AwsError('ThrottlingException', 'Rate exceeded')
     case 'fail':

@@ -106,7 +106,9 @@ function written(result: Result): string {
 /** The common errors have names of their own there. Source: the query APIs' references, common errors. */
 const NAMES: Readonly<Record<string, string>> = {
   AccessDeniedException: 'AccessDenied',
+  ExpiredTokenException: 'ExpiredToken',
   ThrottlingException: 'Throttling',
+  UnrecognizedClientException: 'InvalidClientTokenId',
   ValidationException: 'ValidationError',
 }
 

@@ -6,11 +6,14 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PutParameterCommand } from '@aws-sdk/client-ssm'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { goingBackText, leavingText } from '../../cli/staples/instead.ts'
-import { DeployedFunction } from '../handlers/deployed-function.ts'
+
+
+import { describe, expect, it } from 'vitest'
+
+
 import { clients } from '../local/aws/fixture.ts'
-import { asOperator, environmentOf, type OperatorAccess, spawnAsOperator } from './operator.ts'
+import { deployedRing } from './deployed-ring.ts'
+import { asOperator, environmentOf, spawnAsOperator } from './operator.ts'
 
 /** What is asked of a function is taken and not answered; all else is handed on. */
 async function relayWithoutAnswers(endpoint: string) {
@@ -35,20 +38,12 @@ async function relayWithoutAnswers(endpoint: string) {
   return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, close }
 }
 
-let deployed: DeployedFunction
-let access: OperatorAccess
-beforeAll(async () => {
-  deployed = await DeployedFunction.start()
-  const { endpoint, region, operator } = deployed.testbed.aws
-  access = { endpoint, region, ...operator }
-})
-afterAll(() => deployed?.stop())
-
-const ticketring = (...words: string[]) => asOperator(access, words)
+const ring = deployedRing()
+const { ticketring } = ring
 
 describe("functions are found by their stack's outputs", () => {
   it('of the stack that the app deploys, if none is named', async () => {
-    await deployed.converge()
+    await ring.deployed.converge()
     const all = await ticketring('status')
     const one = await ticketring('status', 'edge')
     expect(one).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^edge: generation 1, /) })
@@ -78,7 +73,7 @@ describe("functions are found by their stack's outputs", () => {
   })
 
   it('takes one reading call besides the question, and lists no functions', async () => {
-    const { calls } = deployed.testbed.aws.history
+    const { calls } = ring.deployed.testbed.aws.history
     const before = calls.length
     await ticketring('status', 'edge')
     const asked = calls.slice(before).filter(({ kind }) => kind === 'operator')
@@ -88,10 +83,10 @@ describe("functions are found by their stack's outputs", () => {
 
 describe('a machine that has not proved the ring', () => {
   it('is named by its tag and its zone, which is told to the operator and to no function', async () => {
-    const [machine] = deployed.testbed.machines
+    const [machine] = ring.deployed.testbed.machines
     const hold = join(machine?.memory ?? '', 'run', 'hold')
-    const { history } = deployed.testbed.aws
-    await deployed.converge()
+    const { history } = ring.deployed.testbed.aws
+    await ring.deployed.converge()
     writeFileSync(hold, 'a drill\n')
     expect(await ticketring('deliver', 'edge')).toMatchObject({ code: 1 })
     const before = history.calls.length
@@ -99,7 +94,7 @@ describe('a machine that has not proved the ring', () => {
     const asked = history.calls.slice(before)
     const json = await ticketring('status', 'edge', '--json')
     rmSync(hold)
-    await deployed.converge()
+    await ring.deployed.converge()
     const who = `${machine?.id} (edge haproxy, us-east-1a)`
     expect({ code, stdout }).toEqual({
       code: 1,
@@ -119,24 +114,24 @@ describe('history', () => {
     const directory = mkdtempSync(join(tmpdir(), 'ticketring-evidence-'))
     const file = join(directory, 'evidence.json')
     try {
-      await deployed.converge()
-      const { generation } = deployed.current()
-      await deployed.invoke({ action: 'rotate', reason: 'a drill' })
+      await ring.deployed.converge()
+      const { generation } = ring.deployed.current()
+      await ring.deployed.invoke({ action: 'rotate', reason: 'a drill' })
       const told = await ticketring('history', 'edge', '--since', '1h', '--evidence', file)
       expect(told).toMatchObject({ code: 0, stderr: '' })
       const evidence = JSON.parse(readFileSync(file, 'utf8'))
       expect(evidence).toMatchObject({ schema: 1, ring: 'edge', stack: 'Ticketring', missing: [] })
       expect(evidence.generations.at(-1)).toMatchObject({
         generation: generation + 1,
-        encryptsWith: deployed.current().current.name,
+        encryptsWith: ring.deployed.current().current.name,
         origin: 'advance',
         forced: false,
         asked: { caller: 'not told by Lambda', reason: 'a drill' },
         converged: { confirmed: 1, members: 1 },
-        machines: [{ instance: deployed.testbed.machines[0]?.id }],
+        machines: [{ instance: ring.deployed.testbed.machines[0]?.id }],
       })
-      expect(told.stdout).toContain(`generation ${generation + 1}  ${deployed.current().current.name}`)
-      const { previous, current, next } = deployed.current()
+      expect(told.stdout).toContain(`generation ${generation + 1}  ${ring.deployed.current().current.name}`)
+      const { previous, current, next } = ring.deployed.current()
       for (const key of [previous, current, next])
         expect(readFileSync(file, 'utf8')).not.toContain(key.serialise().slice(24, 60))
       expect(await ticketring('history', 'edge', '--evidence', file)).toMatchObject({
@@ -161,7 +156,7 @@ describe('preflight', () => {
     expect(stderr).toBe('')
     const { machines } = JSON.parse(stdout)
     expect(machines).toMatchObject([
-      { instance: deployed.testbed.machines[0]?.id, answered: true, facts: { server: 'haproxy' } },
+      { instance: ring.deployed.testbed.machines[0]?.id, answered: true, facts: { server: 'haproxy' } },
     ])
     // What the machine has that runs this is no concern of the test's.
     const found = machines[0].problems.filter((each: { code: string }) => each.code !== 'swap-unencrypted')
@@ -203,7 +198,7 @@ describe('a command that cannot be done', () => {
     ],
     ['without a Region', [], { AWS_REGION: undefined }, 'gives no access: Region is missing'],
   ])('%s says which was tried, and is neither well nor unwell', async (_, words, env, stderr) => {
-    const told = await asOperator(access, ['status', 'edge', ...words], env)
+    const told = await asOperator(ring.access, ['status', 'edge', ...words], env)
     expect(told).toMatchObject({ code: 2, stdout: '' })
     expect(told.stderr).toContain(stderr)
     expect(told.stderr).toContain('Log in, or name another by --profile and --region')
@@ -211,7 +206,7 @@ describe('a command that cannot be done', () => {
   })
 
   it('is not asked again where nothing answers', async () => {
-    const { faults, history } = deployed.testbed.aws
+    const { faults, history } = ring.deployed.testbed.aws
     faults.add({ operation: 'Invoke', when: 'before', effect: 'drop', times: 9 })
     const before = history.calls.length
     const told = await ticketring('status', 'edge')
@@ -268,7 +263,7 @@ describe('what is typed wrong', () => {
     ['two rings', ['rotate', 'edge', 'quay'], 'The name of one ring is wanted'],
     ['an option that is not there', ['rotate', 'edge', '--force'], "Unknown option '--force'"],
   ])('%s is answered with what is wanted, and changes nothing', async (_, words, why) => {
-    const { calls } = deployed.testbed.aws.history
+    const { calls } = ring.deployed.testbed.aws.history
     const before = calls.length
     const { code, stdout, stderr } = await ticketring(...words)
     expect(stdout + stderr).toContain(why)
@@ -279,7 +274,7 @@ describe('what is typed wrong', () => {
   })
 
   it('where a machine is nearly there, is answered with its id', async () => {
-    const id = deployed.testbed.machines[0]?.id ?? ''
+    const id = ring.deployed.testbed.machines[0]?.id ?? ''
     const near = `${id.slice(0, -1)}${id.endsWith('0') ? '1' : '0'}`
     expect(await ticketring(...aside(near, '1h'))).toMatchObject({
       code: 2,
@@ -290,33 +285,33 @@ describe('what is typed wrong', () => {
   })
 
   it('into the control parameter leaves what was set before, and is said first', async () => {
-    const { aws } = deployed.testbed
+    const { aws } = ring.deployed.testbed
     const { ssm } = clients(aws)
     const write = (Value: string) =>
       ssm.send(
         new PutParameterCommand({ Name: '/ticketring/edge/control', Value, Type: 'String', Overwrite: true }),
       )
     expect(await ticketring(...pause('1h'))).toMatchObject({ code: 0 })
-    await deployed.invoke({ action: 'reconcile' })
+    await ring.deployed.invoke({ action: 'reconcile' })
     await write('{"paused": tomorrow}')
-    await deployed.invoke({ action: 'reconcile' })
+    await ring.deployed.invoke({ action: 'reconcile' })
     const { code, stdout } = await ticketring('status', 'edge')
     expect(code).toBe(1)
     expect(stdout).toMatch(/^edge: CONTROL INVALID: /)
     expect(stdout).toMatch(/\n {2}paused until .* a drill\n {2}what was set before counts: control-malformed/)
     expect(stdout).toContain('next: write /ticketring/edge/control anew   (docs/runbook.md#control-invalid)')
     await write('{"version":1}')
-    await deployed.invoke({ action: 'reconcile' })
+    await ring.deployed.invoke({ action: 'reconcile' })
     expect((await ticketring('status', 'edge')).stdout).not.toContain('CONTROL INVALID')
   })
 })
 
 describe('two operators at once', () => {
   const both = (one: readonly string[], other: readonly string[]) =>
-    Promise.all([spawnAsOperator(access, one), spawnAsOperator(access, other)])
+    Promise.all([spawnAsOperator(ring.access, one), spawnAsOperator(ring.access, other)])
 
   it('set a machine aside once, and say so twice', async () => {
-    const id = deployed.testbed.machines[0]?.id ?? ''
+    const id = ring.deployed.testbed.machines[0]?.id ?? ''
     const words = ['quarantine', 'add', 'edge', id, '--for', '1h', '--reason', 'a drill']
     expect((await both(words, words)).map(({ code }) => code)).toEqual([0, 0])
     const listed = await ticketring('quarantine', 'list', 'edge', '--json')
@@ -334,12 +329,12 @@ describe('two operators at once', () => {
   })
 
   it('who revoke the ring end with one revoke, and both with its proof', async () => {
-    await deployed.converge()
-    const { generation } = deployed.current()
+    await ring.deployed.converge()
+    const { generation } = ring.deployed.current()
     const words = ['revoke', 'edge', '--reason', 'a drill', '--yes-drop-all-sessions']
     const told = await both(words, words)
     for (const { stdout } of told) expect(stdout).toMatch(/ and all refuse tickets from before, last proved /)
-    expect(deployed.current().generation).toBe(generation + 1)
+    expect(ring.deployed.current().generation).toBe(generation + 1)
   })
 })
 
@@ -352,10 +347,10 @@ describe('a command that is watched', () => {
     [['status', 'edge', '--live'], 'goes on with the deliver: `ticketring status` tells how it stands'],
     [['status', 'edge'], 'Nothing was changed'],
   ])('%j ends with 130 on Ctrl-C, and says what goes on without it', async (words, goesOn) => {
-    const relay = await relayWithoutAnswers(access.endpoint)
+    const relay = await relayWithoutAnswers(ring.access.endpoint)
     try {
       const { PATH, NODE_OPTIONS } = process.env
-      const env = { PATH, NODE_OPTIONS, ...environmentOf({ ...access, endpoint: relay.endpoint }) }
+      const env = { PATH, NODE_OPTIONS, ...environmentOf({ ...ring.access, endpoint: relay.endpoint }) }
       const child = spawn(process.execPath, ['bin/ticketring.mjs', ...words], { env })
       let stderr = ''
       child.stderr.on('data', (text) => {
@@ -373,7 +368,7 @@ describe('a command that is watched', () => {
 
   it('is quiet where its reader has left', async () => {
     const { PATH, NODE_OPTIONS } = process.env
-    const env = { PATH, NODE_OPTIONS, ...environmentOf(access) }
+    const env = { PATH, NODE_OPTIONS, ...environmentOf(ring.access) }
     const child = spawn(process.execPath, ['bin/ticketring.mjs', 'status', 'edge'], { env })
     child.stdout.destroy()
     let stderr = ''

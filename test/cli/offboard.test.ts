@@ -9,7 +9,7 @@ import { parseConfiguration } from '../../infra/app/configuration.ts'
 import { KEY_SERVERS, namesKeys } from '../../infra/servers/servers.ts'
 import { type Instance, type LoopbackAws, startLoopbackAws } from '../../local/aws/loopback.ts'
 import { machineId } from '../local/aws/fixture.ts'
-import { asOperator, interruptAsOperator, type OperatorAccess } from './operator.ts'
+import { accessTo, asOperator, interruptAsOperator, type OperatorAccess } from './operator.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-offboard-'))
 const KEYS = '/run/ticketring/edge/haproxy.keys'
@@ -42,7 +42,7 @@ beforeAll(async () => {
     roles: synthesis.rings.flatMap(({ fleetRoles }) => fleetRoles),
     schedules: 'paused',
   })
-  access = { endpoint: aws.endpoint, region: aws.region, ...aws.operator }
+  access = accessTo(aws)
   for (const number of [1, 2, 3]) machines.push(joinFenced(number))
 }, 120_000)
 afterAll(async () => {

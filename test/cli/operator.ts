@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once as onceEmitted } from 'node:events'
 import { text } from 'node:stream/consumers'
+import type { LoopbackAws } from '../../local/aws/loopback.ts'
 import { type Ended, ticketring } from './command-line.ts'
 
 export type { Ended } from './command-line.ts'
@@ -11,6 +12,11 @@ export interface OperatorAccess {
   readonly region: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
+}
+
+/** The operator's, of a loopback AWS. */
+export function accessTo({ endpoint, region, operator }: LoopbackAws): OperatorAccess {
+  return { endpoint, region, ...operator }
 }
 
 type Environment = Readonly<Record<string, string | undefined>>

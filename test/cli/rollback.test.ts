@@ -1,26 +1,17 @@
 /** `ticketring rollback` of a ring that is deployed on the loopback, with a machine whose program is the real one. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DeployedFunction } from '../handlers/deployed-function.ts'
-import { asOperator, type OperatorAccess } from './operator.ts'
+import { describe, expect, it } from 'vitest'
+import { deployedRing } from './deployed-ring.ts'
 
-let deployed: DeployedFunction
-let access: OperatorAccess
-beforeAll(async () => {
-  deployed = await DeployedFunction.start()
-  const { endpoint, region, operator } = deployed.testbed.aws
-  access = { endpoint, region, ...operator }
-})
-afterAll(() => deployed?.stop())
-
-const ticketring = (...words: string[]) => asOperator(access, words)
-const file = (name: string) => join(deployed.testbed.machines[0]?.directory ?? '', 'lib', name)
+const ring = deployedRing()
+const { ticketring } = ring
+const file = (name: string) => join(ring.deployed.testbed.machines[0]?.directory ?? '', 'lib', name)
 const DRILL = ['--reason', 'a drill'] as const
 
 describe('the program of a ring', () => {
   it('is only told of by --dry-run, and nothing is asked for without a reason', async () => {
-    await deployed.converge()
+    await ring.deployed.converge()
     const told = await ticketring('rollback', 'edge', ...DRILL, '--dry-run')
     expect(told).toMatchObject({
       code: 0,
@@ -41,23 +32,23 @@ describe('the program of a ring', () => {
     const now = readFileSync(file('edge.conf'), 'utf8')
     const before = `${now}REPAIR_EVERY=3000\n`
     writeFileSync(file('edge.before'), before)
-    const { generation, current } = deployed.current()
+    const { generation, current } = ring.deployed.current()
     const told = await ticketring('rollback', 'edge', ...DRILL)
     expect(told).toMatchObject({ code: 0, stderr: '' })
     expect(told.stdout).toMatch(/^edge: ticketring-edge-\w+ is rolled back by .*: a drill\n/)
     expect(readFileSync(file('edge.conf'), 'utf8')).toBe(before)
-    expect(deployed.current()).toMatchObject({ generation, current: { name: current.name } })
+    expect(ring.deployed.current()).toMatchObject({ generation, current: { name: current.name } })
     const status = await ticketring('status', 'edge')
     expect(status).toMatchObject({ code: 0 })
     expect(status.stdout).toMatch(/last deploy is rolled back by .*: a drill\n$/)
   })
 
   it('stays what it went back to through a rotation', async () => {
-    await deployed.converge()
-    const { generation } = deployed.current()
+    await ring.deployed.converge()
+    const { generation } = ring.deployed.current()
     expect(await ticketring('rotate', 'edge')).toMatchObject({ code: 0 })
-    await deployed.converge()
-    expect(deployed.current().generation).toBe(generation + 1)
+    await ring.deployed.converge()
+    expect(ring.deployed.current().generation).toBe(generation + 1)
     expect(readFileSync(file('edge.conf'), 'utf8')).toContain('REPAIR_EVERY=3000')
   })
 

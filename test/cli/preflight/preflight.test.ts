@@ -11,7 +11,7 @@ import { type Instance, type LoopbackAws, startLoopbackAws } from '../../../loca
 import { rendered, ringOf } from '../../agent/instance.ts'
 import { startHaproxy, type Terminator, verifyListener } from '../../agent/terminators.ts'
 import { clients, machineId } from '../../local/aws/fixture.ts'
-import { asOperator, interruptAsOperator, type OperatorAccess } from '../operator.ts'
+import { accessTo, asOperator, interruptAsOperator, type OperatorAccess } from '../operator.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ticketring-preflight-'))
 const ring = ringOf(3)
@@ -72,7 +72,7 @@ beforeAll(async () => {
     roles: synthesis.rings.flatMap(({ fleetRoles }) => fleetRoles),
     schedules: 'paused',
   })
-  access = { endpoint: aws.endpoint, region: aws.region, ...aws.operator }
+  access = accessTo(aws)
   await clients(aws).secrets.send(
     new PutSecretValueCommand({ SecretId: 'ticketring/edge', SecretString: serialiseRing(ring) }),
   )

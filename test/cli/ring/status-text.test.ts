@@ -322,7 +322,7 @@ describe('how a ring stands', () => {
   it('says that there is no ring yet, and how to make one', () => {
     const { generation: _, fleet: __, ...none } = answer()
     expect(stateOf(none)).toBe('no ring')
-    expect(statusText(none)).toContain('edge: NO RING yet')
+    expect(statusText(none)).toContain('edge: NO RING on record yet')
     const next = (over: Partial<Answer>) =>
       statusText({ ...none, ...over })
         .split('\n')

@@ -2,6 +2,7 @@
 import { at } from '../findings.ts'
 import type { OwnListener } from '../own-configuration.ts'
 import { type Places, type RewrittenLine, type Word, wordFor } from '../places.ts'
+import { LIFETIME, type Proof } from '../proof.ts'
 import type { Bind } from './bind.ts'
 import type { Item, ReadHaproxy } from './read.ts'
 import { writeLine } from './words.ts'
@@ -10,16 +11,7 @@ import { writeLine } from './words.ts'
 const KEYS = '/run/ticketring/edge/haproxy.keys'
 const SOCKET = '/run/haproxy/admin.sock'
 const PROOF = '/run/haproxy/edge.sock'
-/** Seconds: a ring's usual ticketLifetime. */
-const LIFETIME = 7200
 const KEY_SIZE = 80
-
-/** What proves the ring: as a ring's settings name it, and where it is here. */
-interface Proof {
-  readonly named: string
-  readonly here: Word
-  readonly serverName: string
-}
 
 /** A configuration that can be rehearsed. */
 export interface PlannedHaproxy {

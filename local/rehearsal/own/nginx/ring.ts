@@ -1,7 +1,8 @@
 /** How a ring comes into an nginx.conf: which servers have it, what is added, and what a ring's settings say. */
 import { at, type Findings } from '../findings.ts'
 import type { OwnListener } from '../own-configuration.ts'
-import { FALLBACK_NAME, type Places, type Word, wordFor } from '../places.ts'
+import { FALLBACK_NAME, type Places, wordFor } from '../places.ts'
+import { LIFETIME, type Proof } from '../proof.ts'
 import type { Socket } from './listen.ts'
 import type { Level, Line, ReadNginx, Server } from './read.ts'
 
@@ -9,16 +10,7 @@ import type { Level, Line, ReadNginx, Server } from './read.ts'
 const DIRECTORY = '/run/ticketring/edge'
 const PROOF = '127.0.0.1:8445'
 const SLOTS = ['current', 'next', 'previous'] as const
-/** Seconds: a ring's usual ticketLifetime. */
-const LIFETIME = 7200
 const KEY_SIZE = 80
-
-/** What proves the ring: as a ring's settings name it, and where it is here. */
-interface Proof {
-  readonly named: string
-  readonly here: Word
-  readonly serverName: string
-}
 
 /** A configuration that can be rehearsed. */
 export interface PlannedNginx {
