@@ -2,7 +2,7 @@ import { counted } from '../../lambda/kernel/count.ts'
 import { durationText } from '../../lambda/kernel/durations.ts'
 import type { Targets } from '../aws/run-command.ts'
 import type { ExitCode } from '../command.ts'
-import { indented } from '../wrapped-text.ts'
+import { indented, readable } from '../wrapped-text.ts'
 import type { Facts, Look } from './look.ts'
 import { FOUND_BESIDE, remedyFor } from './remedies.ts'
 import { type Row, rowsText } from './rows.ts'
@@ -33,12 +33,12 @@ export function preflightText(
   const rows = rowsOf(looks)
   const remedies = [...new Set(rows.map(({ problem }) => problem))].flatMap((code) => remedyOf(code, columns))
   return [
-    headOf(ring, looks),
+    readable({ columns }, headOf(ring, looks)),
     '',
     rowsText(rows, columns),
     ...(remedies.length === 0 ? [] : ['', 'What to do:', ...remedies]),
     '',
-    nextOf(ring, looks, again),
+    readable({ columns }, nextOf(ring, looks, again)),
   ].join('\n')
 }
 

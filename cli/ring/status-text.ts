@@ -41,7 +41,7 @@ function healthyLine({
 }: Answer): string {
   const proved = fleet?.judgedAt ?? convergedAt
   const parts = [
-    `${ring}: generation ${generation}, ${machinesOf(fleet?.members ?? 0)} encrypt with ${encryptsWith.slice(0, 8)}…`,
+    `${ring}: generation ${generation}, ${machinesOf(fleet?.members ?? 0)} with ${encryptsWith.slice(0, 8)}…`,
     ...(proof === undefined || rotatedAt === undefined
       ? []
       : [`revoked ${ago(rotatedAt, asOf)}, and all refuse tickets from before`]),
@@ -187,5 +187,5 @@ function onlineOf(now: NonNullable<Answer['fleet']>['now']): string {
 }
 
 function machinesOf(count: number): string {
-  return count === 1 ? 'the one machine' : `all ${count.toLocaleString('en-US')} machines`
+  return count === 1 ? 'the one machine encrypts' : `all ${count.toLocaleString('en-US')} machines encrypt`
 }

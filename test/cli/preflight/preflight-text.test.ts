@@ -133,6 +133,11 @@ describe('what an operator reads', () => {
     for (const word of LONG.detail.split(' ')) expect(words).toContain(word)
   })
 
+  it('tells what to type next in whole commands, where it is well too', () => {
+    for (const line of textIn(60, [said(SOUND)]).split('\n')) expect(line.length, line).toBeLessThanOrEqual(60)
+    expect(textIn(60, [said(SOUND)])).toContain('ticketring deliver edge, then ticketring status edge')
+  })
+
   it('has below 90 columns a heading for each problem', () => {
     expect(textIn(60)).toContain(
       'not-tmpfs: 2 machines\n  i-00000000000000002 (web-2)\n    wanted /run on a tmpfs, found ext4\n  i-00000000000000004\n',

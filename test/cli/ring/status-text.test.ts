@@ -272,6 +272,11 @@ describe('how a ring stands', () => {
     expect(stateOf(answer())).toBe('healthy')
   })
 
+  it('speaks of one machine as of one', () => {
+    const one = { members: 1, confirmed: 1, now: { members: 1, online: 1 } }
+    expect(statusText(answer({}, one))).toContain('generation 7, the one machine encrypts with 6dec5234…, ')
+  })
+
   it('names each machine that has not proved it, with its cause, what to do there, and what to type next', () => {
     const degraded = answer({}, { confirmed: 299, stragglers: [STRAGGLER] })
     const text = statusText(degraded)
