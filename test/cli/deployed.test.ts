@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PutParameterCommand } from '@aws-sdk/client-ssm'
 
-
 import { describe, expect, it } from 'vitest'
-
+import { goingBackText, leavingText } from '../../cli/staples/instead.ts'
 
 import { clients } from '../local/aws/fixture.ts'
 import { deployedRing } from './deployed-ring.ts'

@@ -134,7 +134,8 @@ describe('what an operator reads', () => {
   })
 
   it('tells what to type next in whole commands, where it is well too', () => {
-    for (const line of textIn(60, [said(SOUND)]).split('\n')) expect(line.length, line).toBeLessThanOrEqual(60)
+    for (const line of textIn(60, [said(SOUND)]).split('\n'))
+      expect(line.length, line).toBeLessThanOrEqual(60)
     expect(textIn(60, [said(SOUND)])).toContain('ticketring deliver edge, then ticketring status edge')
   })
 
