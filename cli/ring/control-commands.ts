@@ -151,10 +151,10 @@ async function set(
 }
 
 function setText(answer: Placed): string {
-  const what = answer.did.length > 0 ? answer.did.join('; ') : answer.decision.reason
-  return [`${answer.ring}: ${what}`, ...(answer.generation === undefined ? [] : [statusText(answer)])].join(
-    '\n',
-  )
+  const isDry = answer.did.length === 0
+  const what = isDry ? answer.decision.reason : answer.did.join('; ')
+  const status = [...(isDry ? ['Nothing was changed. It would then stand so:'] : []), statusText(answer)]
+  return [`${answer.ring}: ${what}`, ...(answer.generation === undefined ? [] : status)].join('\n')
 }
 
 async function list(ring: string, values: Given, io: Io): Promise<ExitCode> {

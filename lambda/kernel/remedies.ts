@@ -9,7 +9,8 @@ const NETWORK = "Check the function's VPC: resolver, routes, security groups, en
 /** What to do about each error where it says nothing more to the point itself; `docs/errors.md` has more. */
 export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   'internal-error': 'Report it with what the log has of it; the next tick begins anew',
-  'request-invalid': 'Send what docs/operations.md lists under "Invoke by hand"',
+  'request-invalid':
+    'Send what docs/operations.md lists under "Invoke by hand", or see `ticketring COMMAND --help`',
   'read-only': 'Ask the function that acts, if you may',
   'configuration-invalid': 'Correct the configuration and deploy again',
   'token-unknown': 'Nothing to do: Secrets Manager begins a rotation of its own anew',
