@@ -51,19 +51,21 @@ function stepsOf(answer: Answer, state: Unwell): readonly string[] {
       ]
     case 'degraded':
     case 'revoked':
-      return [deliverStep(ring)]
+      return [deliverStep(answer)]
   }
 }
 
 /** Whatever else is wrong, a machine that lacks the ring is mended for itself. */
 function machineSteps(answer: Answer): readonly string[] {
-  const { fleet, canary, ring } = answer
+  const { fleet, canary } = answer
   if (canary?.held) return stepsOf(answer, 'canary')
-  return fleet === undefined || isProvedByAll(fleet) ? [] : [deliverStep(ring)]
+  return fleet === undefined || isProvedByAll(fleet) ? [] : [deliverStep(answer)]
 }
 
-function deliverStep(ring: string): string {
-  return `ticketring deliver ${ring}`
+function deliverStep({ ring, fleet }: Answer): string {
+  const { members = 0, online } = fleet?.now ?? {}
+  const deliver = `ticketring deliver ${ring}`
+  return members > 0 && online === 0 ? `see why no machine is online, then ${deliver}` : deliver
 }
 
 function heldSteps(answer: Answer): readonly string[] {

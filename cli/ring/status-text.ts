@@ -78,7 +78,7 @@ function headOf(
   const made = `${head} (${encryptsWith})${since}`
   // Until a command was sent, or its roll call could be read.
   if (members === 0 && fleet.judgedAt === undefined && state !== 'no machines')
-    return `${made}, delivered to no machine yet: its roll call is not known`
+    return `${made}, delivered to no machine yet${onlineOf(fleet.now)}`
   return observed === undefined
     ? `${head}${since}, ${confirmed} of ${machines} encrypt with ${encryptsWith}`
     : `${made}, ${observed} of ${machines} would take it, none is to load it`

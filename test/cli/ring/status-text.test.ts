@@ -83,9 +83,19 @@ describe('a ring that observes', () => {
 describe('a generation whose command could not be sent', () => {
   it('is not said to be proved by none of none', () => {
     const { judgedAt: _, ...fleet } = { ...FLEET, members: 0, confirmed: 0 }
-    const text = statusText({ ...answer(), fleet })
-    expect(text).toContain('delivered to no machine yet: its roll call is not known')
+    const { now: __, ...unread } = fleet
+    const text = statusText({ ...answer(), fleet: unread })
+    expect(text).toContain('delivered to no machine yet; who is there now could not be read')
     expect(text).not.toContain('0 of 0')
+  })
+
+  it('is sent again once machines are online: where none is, that comes first', () => {
+    const { judgedAt: _, ...fleet } = { ...FLEET, members: 0, confirmed: 0 }
+    const text = (online: number) =>
+      statusText({ ...answer(), fleet: { ...fleet, now: { members: 3, online } } })
+    expect(text(0)).toContain('delivered to no machine yet; online now 0 of 3')
+    expect(text(0)).toContain('next: see why no machine is online, then ticketring deliver edge ')
+    expect(text(1)).toContain('next: ticketring deliver edge ')
   })
 })
 
