@@ -22,10 +22,10 @@ const LONG = {
     'test/ocsp/{explain,fuzz,matrix,openssl-verdicts,structure}.test.ts',
   ],
   modules: [
-    'test/cli/{deployed,offboard}.test.ts',
-    'test/handlers/{at-once,crashes}.test.ts',
+    'test/cli/{deployed,offboard,preflight/preflight,refused-calls,rollback}.test.ts',
+    'test/handlers/{at-once,crashes,dry-runs}.test.ts',
     'test/infra/{app/largest-stacks,app/nag,app/own-app,fleet/bundle,packages/packages,release/release,ring/launch-hook}.test.ts',
-    'test/local/{adopt-first,exposure,iam,own-rehearsal,page,rehearsal-faults,rehearsal-kinds,released,scenes,servers,show,staple-iam,synthesis-inputs}.test.ts',
+    'test/local/{adopt-first,deploying,exposure,iam,own-rehearsal,page,rehearsal-faults,rehearsal-kinds,released,scenes,servers,show,staple-iam,synthesis-inputs}.test.ts',
     'test/local/aws/{moto,rotation,run-command,scheduler,tools}.test.ts',
     'test/local/own/own-servers.test.ts',
     'test/ring/{exploration,garbled,large-fleet,operators}.test.ts',
