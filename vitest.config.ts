@@ -30,7 +30,7 @@ const LONG = {
     'test/local/own/own-servers.test.ts',
     'test/ring/{exploration,garbled,large-fleet,operators}.test.ts',
   ],
-  /** A quarter of an hour of rehearsals: `npm run test:scenes`. */
+  /** Nine minutes of rehearsals: `npm run test:scenes`. */
   scenes: ['test/local/scenes-of-failure.test.ts'],
 }
 
