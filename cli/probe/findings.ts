@@ -44,7 +44,7 @@ export function findingsOf(facts: Facts, now: number, earlier?: EarlierReport): 
   ]
 }
 
-/** What refuses a client without a certificate took a ticket of one; nobody has shown a certificate here. */
+/** What refuses a client without a certificate took a ticket of one; the probe has no certificate to show. */
 function bypasses({ listeners, resumptions }: Facts): Finding[] {
   const byKey = byListener(listeners)
   return resumptions

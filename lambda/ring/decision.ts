@@ -156,7 +156,7 @@ interface Lateness {
   readonly isTooOld: boolean
 }
 
-/** What somebody wants held pages only once the keys are too old. */
+/** What an operator holds (a pause, a calendar, mode observe) pages only once the keys are too old. */
 const BY_INTENT: readonly WaitsFor[] = ['pause', 'calendar', 'enforcement']
 
 function answerGate(gate: Gate, { labels }: Known, { overdue, isTooOld }: Lateness, prefix = ''): Decision {

@@ -154,8 +154,8 @@ function hasFailedTwice({ attempts, stragglers }: DeliveryState): boolean {
   return attempts > 1 && stragglers.some(({ code }) => !WAITING.has(code))
 }
 
-/** A rotation is due that has to wait: of a ring that somebody paused, or closed the calendar of, only once it is too old. */
+/** A rotation is due that has to wait: of a ring that an operator paused, or whose calendar is closed, only once it is too old. */
 function isLate({ delivery, control, calendar, now }: Known, { every, maxKeyAge }: RotationTiming): boolean {
-  const isWanted = control?.paused !== undefined || calendar?.state === 'closed'
-  return ageOf(delivery, now) >= (isWanted ? maxKeyAge : every)
+  const isIntended = control?.paused !== undefined || calendar?.state === 'closed'
+  return ageOf(delivery, now) >= (isIntended ? maxKeyAge : every)
 }

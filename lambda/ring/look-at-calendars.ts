@@ -15,7 +15,7 @@ interface Decided {
   readonly decision: Decision
 }
 
-/** Decides. The calendars are asked where a generation would be made otherwise, or somebody paged because one is due. */
+/** Decides. The calendars are asked where a generation would be made otherwise, or the alarm on a held rotation would be told. */
 export async function decideByCalendars(
   ports: CalendarPorts,
   situation: Situation,

@@ -240,7 +240,7 @@ class Drill {
       isPaused: false,
     })
     if ((this.#now - parent.rotatedAt.getTime()) / 1000 >= TIMING.maxKeyAge) return
-    expect(calendars.refusal, 'nobody knew whether the calendar was closed').toBeUndefined()
+    expect(calendars.refusal, 'GetCalendarState gave no state').toBeUndefined()
     const behind = fleet.instances.filter(({ id }) => !opens(held.get(id), ring) && !this.#aside.has(id))
     expect(behind.filter(({ online }) => online).map(({ id }) => id)).toEqual([])
     expect(behind.length, 'more than may lag').toBeLessThanOrEqual(1)

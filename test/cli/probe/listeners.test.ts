@@ -70,7 +70,7 @@ describe('ticketring probe', () => {
     )
   })
 
-  it('finds it too where the open listener speaks TLS 1.3 alone, in which nobody sees what is asked', async () => {
+  it('finds it too where the open listener speaks TLS 1.3 alone, where the request for a certificate is encrypted', async () => {
     const [machine, other] = haproxies
     const { findings } = await seen(at(machine, 'tls13'), at(other, 'client-certificate'))
     expect(findings.map((each) => each.code)).toEqual(['auth-bypass'])
